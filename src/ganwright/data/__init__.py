@@ -1,0 +1,1 @@
+"""Data: one string selects a source; batches arrive on the training device."""

@@ -1,0 +1,163 @@
+"""Optimizers and learning-rate schedules as settings: frozen values that build torch's own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The factor on the learning rate at each step. Its horizon is its own, not the run's length."""
+
+    def factor(self, step: int) -> float:
+        """The factor at `step`, counted from 0."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """The learning rate stays."""
+
+    def factor(self, step: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class LinearDecay(Schedule):
+    """Constant up to step `hold`, then a straight line to 0 at step `horizon` (CycleGAN)."""
+
+    hold: int
+    horizon: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.hold < self.horizon:
+            raise ValueError(f"LinearDecay needs 0 <= hold < horizon, got {self.hold}, {self.horizon}")
+
+    def factor(self, step: int) -> float:
+        return min(1.0, max(0.0, (self.horizon - step) / (self.horizon - self.hold)))
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """Half a cosine from 1 to `floor` at step `horizon`, then constant."""
+
+    horizon: int
+    floor: float = 0.0
+
+    def factor(self, step: int) -> float:
+        done = min(1.0, step / self.horizon)
+        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+@dataclass(frozen=True)
+class Decay(Schedule):
+    """Multiplied by `rate` every `every` steps (PixelDA: .95 every 20,000; SRGAN: .1 once)."""
+
+    rate: float
+    every: int
+
+    def factor(self, step: int) -> float:
+        return float(self.rate ** (step // self.every))
+
+
+@dataclass(frozen=True)
+class WarmUp(Schedule):
+    """A straight line from 0 over `steps`, then the schedule `then`, counted from the run's start."""
+
+    steps: int
+    then: Schedule = Constant()
+
+    def factor(self, step: int) -> float:
+        return min(1.0, (step + 1) / self.steps) * self.then.factor(step)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """Base of the optimizers: a learning rate, a schedule, and how to build torch's optimizer."""
+
+    lr: float = 2e-4
+    schedule: Schedule = Constant()
+
+    def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
+        """Torch's optimizer over `parameters`.
+
+        Args:
+            lazy: StyleGAN2's correction c = k / (k + 1) for a player with an objective every k-th
+                step: lr becomes c lr, and betas become beta^c (arXiv:1912.04958, appendix B).
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam (Kingma and Ba, 2015); with weight decay added to the gradient."""
+
+    betas: tuple[float, float] = (0.5, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
+        betas = (self.betas[0] ** lazy, self.betas[1] ** lazy)
+        return torch.optim.Adam(
+            parameters, self.lr * lazy, betas, self.eps, self.weight_decay, fused=True
+        )
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter, 2019)."""
+
+    def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
+        betas = (self.betas[0] ** lazy, self.betas[1] ** lazy)
+        return torch.optim.AdamW(
+            parameters, self.lr * lazy, betas, self.eps, self.weight_decay, fused=True
+        )
+
+
+@dataclass(frozen=True)
+class SGD(Optimizer):
+    """Stochastic gradient descent with momentum."""
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
+        return torch.optim.SGD(
+            parameters,
+            self.lr * lazy,
+            self.momentum,
+            weight_decay=self.weight_decay,
+            fused=True,
+        )
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
+    """RMSProp (Hinton); WGAN's choice, since momentum unsettles a clipped discriminator."""
+
+    lr: float = 5e-5
+    alpha: float = 0.99
+    eps: float = 1e-8
+
+    def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
+        return torch.optim.RMSprop(parameters, self.lr * lazy, self.alpha**lazy, self.eps)
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "Adam": Adam,
+    "AdamW": AdamW,
+    "SGD": SGD,
+    "RMSprop": RMSprop,
+}
+SCHEDULES: dict[str, type[Schedule]] = {
+    "Constant": Constant,
+    "LinearDecay": LinearDecay,
+    "Cosine": Cosine,
+    "Decay": Decay,
+    "WarmUp": WarmUp,
+}
