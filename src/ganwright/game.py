@@ -35,7 +35,7 @@ def evaluate(objective: Objective, batch: Batch) -> tuple[dict[str, Tensor], dic
 
 @dataclass(frozen=True)
 class Lazy:
-    """An objective charged every `every`-th step only, in a pass of its own, `every` times as heavy.
+    """An objective charged every `every`-th step, in a pass of its own, `every` times as heavy.
 
     Karras et al. (2020), arXiv:1912.04958, appendix B ("lazy regularization").
     """
@@ -80,7 +80,7 @@ class Player:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a game with its own players, picture size and batch (SRGAN, progressive growing).
+    """A stretch of a game with its own players, picture size and batch (SRGAN, growing).
 
     Args:
         name: what the log calls it.
@@ -100,7 +100,7 @@ class Phase:
 class Game(nn.Module):
     """Base class of every family.
 
-    A family's constructor takes its `Config` and the data's `Spec`, and makes its networks children.
+    A family's constructor takes its `Config` and the data's `Spec` and makes its networks.
     State other than weights (replay pools, BEGAN's k) is a buffer, written in place.
     """
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ganwright.errors import SettingsError
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """The factor on the learning rate at each step. Its horizon is its own, not the run's length."""
+    """The factor on the learning rate at each step; its horizon is not the run's length."""
 
     def factor(self, step: int) -> float:
         """The factor at `step`, counted from 0."""
@@ -36,7 +38,9 @@ class LinearDecay(Schedule):
 
     def __post_init__(self) -> None:
         if not 0 <= self.hold < self.horizon:
-            raise ValueError(f"LinearDecay needs 0 <= hold < horizon, got {self.hold}, {self.horizon}")
+            raise SettingsError(
+                f"LinearDecay needs 0 <= hold < horizon, got {self.hold}, {self.horizon}"
+            )
 
     def factor(self, step: int) -> float:
         return min(1.0, max(0.0, (self.horizon - step) / (self.horizon - self.hold)))
@@ -67,7 +71,7 @@ class Decay(Schedule):
 
 @dataclass(frozen=True)
 class WarmUp(Schedule):
-    """A straight line from 0 over `steps`, then the schedule `then`, counted from the run's start."""
+    """A straight line from 0 over `steps`, times the schedule `then`."""
 
     steps: int
     then: Schedule = Constant()
@@ -87,7 +91,7 @@ class Optimizer:
         """Torch's optimizer over `parameters`.
 
         Args:
-            lazy: StyleGAN2's correction c = k / (k + 1) for a player with an objective every k-th
+            lazy: StyleGAN2's correction c = k / (k + 1) for an objective every k-th
                 step: lr becomes c lr, and betas become beta^c (arXiv:1912.04958, appendix B).
         """
         raise NotImplementedError

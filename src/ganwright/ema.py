@@ -1,0 +1,74 @@
+"""Moving averages of networks, for inference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from ganwright.game import Game
+
+
+class EMA:
+    """The average of some of a game's networks, with a half-life counted in images.
+
+    As in StyleGAN2 (arXiv:1912.04958): the half-life is ramped up, at most `ramp` times the images
+    seen, so that early averages forget the initial weights. Weights and BatchNorm statistics are
+    averaged; other buffers are copied.
+
+    Args:
+        game: whose networks are averaged.
+        names: which of its children; the game's `averaged` by default.
+        half_life: images after which a weight counts half; 0 copies the weights.
+        ramp: the ramp-up's slope.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        half_life: float,
+        names: Sequence[str] | None = None,
+        ramp: float = 0.05,
+    ) -> None:
+        self.half_life = half_life
+        self.ramp = ramp
+        names = game.averaged if names is None else names
+        self.networks = nn.ModuleDict({n: copy.deepcopy(getattr(game, n)) for n in names})
+        self.networks.requires_grad_(False).eval()
+        live = nn.ModuleDict({n: getattr(game, n) for n in names})
+        lerped = {n for n, _ in live.named_parameters()}
+        lerped |= {
+            n for n, _ in live.named_buffers() if n.endswith(("running_mean", "running_var"))
+        }
+        mine, theirs = _tensors(self.networks), _tensors(live)
+        self._lerp = [(mine[n], theirs[n]) for n in mine if n in lerped]
+        self._copy = [(mine[n], theirs[n]) for n in mine if n not in lerped]
+
+    def beta(self, images: int, seen: int) -> float:
+        """How much of the old average stays after `images` more, `seen` in all."""
+        half_life = min(self.half_life, self.ramp * seen)
+        return float(0.5 ** (images / half_life)) if half_life > 0 else 0.0
+
+    @torch.no_grad()
+    def update(self, images: int, seen: int) -> None:
+        """Take in the weights after a step of `images` images."""
+        if self._lerp:
+            averages, weights = (list(t) for t in zip(*self._lerp, strict=True))
+            get_ema_multi_avg_fn(self.beta(images, seen))(averages, weights, seen)
+        for average, buffer in self._copy:
+            average.copy_(buffer)
+
+    def view(self, game: Game) -> Game:
+        """The game with the averages in place of the networks; all else is shared with it."""
+        view = copy.copy(game)
+        modules = dict(game._modules)
+        modules.update(self.networks.items())
+        view.__dict__["_modules"] = modules
+        return view
+
+
+def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(module.named_parameters()), **dict(module.named_buffers())}

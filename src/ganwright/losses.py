@@ -1,0 +1,171 @@
+"""Adversarial losses: how D's scores of real and fake become the two players' losses.
+
+`D` is any callable that scores; `real` and `fake` are its argument, or tuples of its arguments
+(images and labels, say). Scores are logits of shape [n], or maps [n, 1, h, w] of patches.
+The discriminator's column also observes the mean scores `real` and `fake`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor
+from torch.nn.functional import relu, softplus
+
+from ganwright.game import observe
+
+Scorer: TypeAlias = Callable[..., Tensor]
+Inputs: TypeAlias = Tensor | tuple[Any, ...]
+
+
+def score(D: Scorer, x: Inputs) -> Tensor:
+    """D's scores of `x`, which may be a tuple of D's arguments, in fp32."""
+    return (D(*x) if isinstance(x, tuple) else D(x)).float()
+
+
+def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:
+    """D's scores of both, their means observed."""
+    r, f = score(D, real), score(D, fake)
+    observe("real", r.mean())
+    observe("fake", f.mean())
+    return r, f
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Base of the adversarial losses: the two columns of a paper's table, each a scalar."""
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        """The discriminator's loss."""
+        raise NotImplementedError
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        """The generator's loss."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NonSaturating(Loss):
+    """Goodfellow et al. (2014), arXiv:1406.2661, section 3: G minimises -log D(G(z)).
+
+    Args:
+        smooth: one-sided label smoothing: the target of real images is 1 - smooth
+            (Salimans et al., 2016, section 3.4).
+    """
+
+    smooth: float = 0.0
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        loss = softplus(-r).mean() + softplus(f).mean()
+        # cross-entropy against 1 - s is softplus(-r) + s r, since softplus(r) = softplus(-r) + r
+        return loss + self.smooth * r.mean() if self.smooth else loss
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return softplus(-score(D, fake)).mean()
+
+
+@dataclass(frozen=True)
+class Minimax(NonSaturating):
+    """Goodfellow et al. (2014), eq. 1: G minimises log(1 - D(G(z))), which saturates."""
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return -softplus(score(D, fake)).mean()
+
+
+@dataclass(frozen=True)
+class LeastSquares(Loss):
+    """Mao et al. (2017), arXiv:1611.04076, eq. 2, with targets a for fake, b for real, c for G.
+
+    Eq. 8 is (a, b, c) = (-1, 1, 0); eq. 9, the default, (0, 1, 1).
+    """
+
+    a: float = 0.0
+    b: float = 1.0
+    c: float = 1.0
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        return 0.5 * ((r - self.b).square().mean() + (f - self.a).square().mean())
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return 0.5 * (score(D, fake) - self.c).square().mean()
+
+
+@dataclass(frozen=True)
+class Wasserstein(Loss):
+    """Arjovsky et al. (2017), arXiv:1701.07875, eq. 2; observes the estimate of the distance."""
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        loss = f.mean() - r.mean()
+        observe("wasserstein", -loss)
+        return loss
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return -score(D, fake).mean()
+
+
+@dataclass(frozen=True)
+class Hinge(Loss):
+    """Lim and Ye (2017), arXiv:1705.02894; Miyato et al. (2018); SAGAN, eq. 4."""
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        return relu(1 - r).mean() + relu(1 + f).mean()
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return -score(D, fake).mean()
+
+
+@dataclass(frozen=True)
+class Relativistic(Loss):
+    """Paired relativistic logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, eq. 4.
+
+    R3GAN (2024, arXiv:2501.05441) builds on it with R1 and R2.
+    """
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        return softplus(f - r).mean()
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return softplus(score(D, real) - score(D, fake)).mean()
+
+
+@dataclass(frozen=True)
+class RelativisticAverage(Loss):
+    """Relativistic average logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, RaSGAN."""
+
+    def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = scores(D, real, fake)
+        return softplus(f.mean() - r).mean() + softplus(f - r.mean()).mean()
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        r, f = score(D, real), score(D, fake)
+        return softplus(r.mean() - f).mean() + softplus(r - f.mean()).mean()
+
+
+@dataclass(frozen=True)
+class BoundarySeeking(NonSaturating):
+    """Hjelm et al. (2018), arXiv:1702.08431, eq. 13, continuous case.
+
+    G minimises 1/2 E (log D(G(z)) - log(1 - D(G(z))))², which is half the squared logit.
+    """
+
+    def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return 0.5 * score(D, fake).square().mean()
+
+
+LOSSES: dict[str, type[Loss]] = {
+    "NonSaturating": NonSaturating,
+    "Minimax": Minimax,
+    "LeastSquares": LeastSquares,
+    "Wasserstein": Wasserstein,
+    "Hinge": Hinge,
+    "Relativistic": Relativistic,
+    "RelativisticAverage": RelativisticAverage,
+    "BoundarySeeking": BoundarySeeking,
+}

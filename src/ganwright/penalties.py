@@ -1,0 +1,206 @@
+"""Penalties on the discriminator, computed in fp32, eager or compiled.
+
+Each is called like a loss's discriminator column, with D, real and fake, and gives a weighted
+scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a compiled
+`torch.autograd.grad(create_graph=True)` fails, or drops the penalty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ganwright.errors import SettingsError
+from ganwright.held import BATCH_NORMS
+from ganwright.losses import Inputs, Scorer
+
+
+class _Call(nn.Module):
+    """A method of a module, callable as a module, so that `functional_call` reaches its buffers."""
+
+    def __init__(self, owner: nn.Module, method: Scorer) -> None:
+        super().__init__()
+        self.owner = owner
+        self.method = method
+
+    def forward(self, *args: Any) -> Tensor:
+        return self.method(*args)
+
+
+def _pure(D: Scorer) -> Scorer:
+    """D with its BatchNorm statistics left alone: they are written to copies.
+
+    `torch.func.grad` refuses their in-place update, and a penalty's points, which are neither real
+    nor fake, should not enter them.
+    """
+    owner = getattr(D, "__self__", None)
+    module = (
+        D if isinstance(D, nn.Module) else _Call(owner, D) if isinstance(owner, nn.Module) else None
+    )
+    if module is None:
+        return D
+    norms = [(name, m) for name, m in module.named_modules() if isinstance(m, BATCH_NORMS)]
+    if not norms:
+        return D
+
+    def call(*args: Any) -> Tensor:
+        statistics = {
+            f"{n}.{k}".lstrip("."): b.clone() for n, m in norms for k, b in m.named_buffers()
+        }
+        result: Tensor = functional_call(module, statistics, args)
+        return result
+
+    return call
+
+
+def input_gradient(D: Scorer, x: Inputs) -> Tensor:
+    """The gradient of D's score of each sample by its first argument, flattened: [n, pixels].
+
+    A map of patch scores counts by its mean, as it does in the losses.
+    """
+    first, *rest = x if isinstance(x, tuple) else (x,)
+    D = _pure(D)
+
+    def total(u: Tensor) -> Tensor:
+        scores = D(u, *rest).float()
+        return scores.flatten(1).mean(1).sum() if scores.ndim > 1 else scores.sum()
+
+    with torch.autocast(first.device.type, enabled=False):
+        gradient: Tensor = torch.func.grad(total)(first.float())
+    return gradient.flatten(1)
+
+
+def _between(real: Inputs, fake: Inputs) -> Inputs:
+    """Points uniform on the segments from real to fake, with fake's other arguments."""
+    x, *_ = real if isinstance(real, tuple) else (real,)
+    g, *rest = fake if isinstance(fake, tuple) else (fake,)
+    t = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
+    u = x.float().lerp(g.float(), t)
+    return (u, *rest) if rest else u
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Base of the penalties on D.
+
+    Args:
+        weight: factor on the cost.
+        every: lazy regularisation: charged every `every`-th step, `every` times as heavy.
+    """
+
+    weight: float = 10.0
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.weight < 0:
+            raise SettingsError(
+                f"{self.name} needs every >= 1 and weight >= 0, got {self.every} and {self.weight}"
+            )
+
+    @property
+    def name(self) -> str:
+        """What its term is called."""
+        return type(self).__name__
+
+    def __call__(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        """The weighted penalty, a scalar."""
+        return self.weight * self.cost(D, real, fake)
+
+    def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        """The cost before its weight."""
+        raise NotImplementedError
+
+    def after(self, D: nn.Module) -> None:
+        """Called without gradients once D has moved, for constraints that are not a cost."""
+
+
+@dataclass(frozen=True)
+class GradientPenalty(Penalty):
+    """Gulrajani et al. (2017), arXiv:1704.00028, eq. 3: E(|grad_u D(u)| - target)².
+
+    u is uniform on segments from real to fake; the norm is over all pixels of a sample.
+
+    Args:
+        target: 1 in the paper; 0 is the zero-centred penalty (Thanh-Tung et al., 2019).
+        one_sided: only norms above the target cost (section 4 of the paper; WGAN-LP).
+    """
+
+    target: float = 1.0
+    one_sided: bool = False
+
+    def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        gradient = input_gradient(D, _between(real, fake))
+        if self.target == 0:  # no root, whose slope at zero is infinite
+            return gradient.square().sum(1).mean()
+        excess = gradient.norm(dim=1) - self.target
+        excess = excess.relu() if self.one_sided else excess
+        cost: Tensor = excess.square().mean()
+        return cost
+
+
+@dataclass(frozen=True)
+class DRAGAN(Penalty):
+    """Kodali et al. (2017), arXiv:1705.07215, eq. 1: E(|grad D(x + delta)| - 1)² around real data.
+
+    Args:
+        scale: the authors' code: x + t * scale * std(x) * U[0, 1], t uniform, one a sample.
+        variance: the paper's noise instead: x + N(0, variance); images span [-1, 1].
+    """
+
+    scale: float = 0.5
+    variance: float | None = None
+
+    def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        x, *rest = real if isinstance(real, tuple) else (real,)
+        if self.variance is not None:
+            u = x + self.variance**0.5 * torch.randn_like(x)
+        else:
+            t = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
+            u = x + t * self.scale * x.std() * torch.rand_like(x)
+        gradient = input_gradient(D, (u, *rest))
+        cost: Tensor = (gradient.norm(dim=1) - 1).square().mean()
+        return cost
+
+
+@dataclass(frozen=True)
+class R1(Penalty):
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data."""
+
+    def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return 0.5 * input_gradient(D, real).square().sum(1).mean()
+
+
+@dataclass(frozen=True)
+class R2(Penalty):
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes."""
+
+    def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
+        return 0.5 * input_gradient(D, fake).square().sum(1).mean()
+
+
+@dataclass(frozen=True)
+class WeightClipping(Penalty):
+    """Arjovsky et al. (2017), arXiv:1701.07875, Algorithm 1: D's weights stay in [-c, c].
+
+    A constraint, not a cost: it adds no term and needs no weight.
+    """
+
+    weight: float = 0.0
+    c: float = 0.01
+
+    def after(self, D: nn.Module) -> None:
+        for w in D.parameters():
+            w.clamp_(-self.c, self.c)
+
+
+PENALTIES: dict[str, type[Penalty]] = {
+    "GradientPenalty": GradientPenalty,
+    "DRAGAN": DRAGAN,
+    "R1": R1,
+    "R2": R2,
+    "WeightClipping": WeightClipping,
+}
