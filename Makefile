@@ -1,0 +1,58 @@
+# On a fresh machine: `make demo` trains a small GAN and draws its pictures; `make test` runs
+# every check. Both install into .venv. Choose another Python with `make demo PYTHON=python3.12`.
+
+CANDIDATES := python3 python3.13 python3.12 python3.11
+USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+DEMO_TRAINING := dcgan --data digits --steps 1500
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+.PHONY: demo test lint types docs docs-tables clean
+
+demo: $(VENV)/package.stamp
+	@if [ -f $(DEMO)/config.yaml ]; then $(BIN)/ganwright resume $(DEMO); \
+	else $(BIN)/ganwright train $(DEMO_TRAINING) --out $(DEMO); fi
+	@echo "Pictures: $$(ls $(DEMO)/samples/*.png | tail -n 1)"
+	@echo "Report:   $(DEMO)/report.html"
+
+test: lint types
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+docs: $(VENV)/docs.stamp
+	$(BIN)/mkdocs build --strict
+
+docs-tables: $(VENV)/dev.stamp
+	$(BIN)/python docs/tables.py
+
+clean:
+	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(VENV)/package.stamp: EXTRAS :=
+$(VENV)/dev.stamp: EXTRAS := [dev]
+$(VENV)/docs.stamp: EXTRAS := [docs]
+
+# A virtual environment left by another Python, or half made, is made anew.
+$(VENV)/%.stamp: pyproject.toml constraints.txt
+	@$(PYTHON) -c '$(USABLE)' || { echo "ganwright needs Python 3.11 or newer with venv and pip" \
+	"(got '$(PYTHON)'): install one, then name it, as in make PYTHON=python3.12" >&2; exit 1; }
+	@[ -x $(BIN)/pip ] && [ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] \
+	|| $(PYTHON) -m venv --clear $(VENV)
+	@echo "Installing into $(VENV) (some gigabytes the first time) ..."
+	@$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.$(EXTRAS)' \
+	|| { echo "Installation failed; if torch has no build for $$($(PYTHON) -V), choose another" \
+	"Python, as in make PYTHON=python3.12" >&2; exit 1; }
+	@touch $@
