@@ -1,0 +1,61 @@
+"""The command line. Light by design: a command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from collections.abc import Sequence
+
+from ganwright import __version__
+from ganwright.commands import COMMANDS
+from ganwright.errors import GanwrightError, SettingsError, nearest
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status.
+
+    0: done. 2: the user's mistake, told in one sentence on standard error. 130: interrupted.
+    """
+    try:
+        return _run(list(sys.argv[1:] if argv is None else argv))
+    except GanwrightError as error:
+        print(f"ganwright: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _run(argv: Sequence[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if argv[0] == "--version":
+        print(__version__)
+        return 0
+    name, *rest = argv
+    if name not in COMMANDS:
+        raise SettingsError(f"unknown command {name}; {nearest(name, COMMANDS)}")
+    try:
+        status: int = pkgutil.resolve_name(COMMANDS[name].path)(rest)
+    except SystemExit as finished:  # argparse, after it printed the help
+        return int(finished.code or 0)
+    return status
+
+
+def overview() -> str:
+    """The help of the whole: each command in a line."""
+    lines = ["usage: ganwright COMMAND ...", "", "Train every kind of GAN.", ""]
+    width = max(len(f"{name} {c.usage}") for name, c in COMMANDS.items())
+    lines += [f"  {f'{name} {c.usage}':{width}}  {c.help}" for name, c in COMMANDS.items()]
+    lines += [
+        "",
+        "ganwright COMMAND --help explains a command; ganwright train FAMILY --help lists",
+    ]
+    return "\n".join([*lines, "every setting of a family. Start with: ganwright train dcgan"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

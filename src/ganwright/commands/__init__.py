@@ -1,0 +1,42 @@
+"""The commands: what each is called, where it stands and what it does in a line."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """A row of the table; `path` is imported only when the command is called."""
+
+    path: str
+    usage: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "train": Command(
+        "ganwright.commands.train:train", "FAMILY [--data D] [settings]", "Train a family."
+    ),
+    "resume": Command(
+        "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
+    ),
+    "sample": Command(
+        "ganwright.commands.infer:sample",
+        "RUN [-n N] [--out FILE]",
+        "Draw pictures from a trained run.",
+    ),
+    "translate": Command(
+        "ganwright.commands.infer:translate",
+        "RUN INPUT OUTPUT",
+        "Turn pictures into pictures with a trained run.",
+    ),
+    "report": Command(
+        "ganwright.commands.infer:report", "RUN", "Write the page that shows how a run went."
+    ),
+    "list": Command(
+        "ganwright.commands.show:listing", "[TOPIC]", "List families, losses, penalties, data ..."
+    ),
+    "info": Command(
+        "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and settings."
+    ),
+}

@@ -1,0 +1,176 @@
+"""Flags made from dataclasses: a field is a flag, its type the check, its docstring the help."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import textwrap
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from ganwright.config import change, spell
+from ganwright.errors import SettingsError
+
+_METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
+
+
+class Parser:
+    """Reads a command's positional arguments, and the flags of any number of dataclass instances.
+
+    Args:
+        command: its name, as in `ganwright train dcgan`.
+        about: what it does, for the help.
+        positional: name to help, in order; a name in square brackets may be left out.
+    """
+
+    def __init__(self, command: str, about: str, positional: Mapping[str, str]) -> None:
+        self._parser = _OneSentence(
+            f"ganwright {command}", description=about, allow_abbrev=False, add_help=False
+        )
+        self._names = [name.strip("[]") for name in positional]
+        for name, text in positional.items():
+            optional = "?" if name.startswith("[") else None
+            self._parser.add_argument(name.strip("[]"), nargs=optional, help=text)
+        self._parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+        self._instances: list[Any] = []
+        self._flags = ["--help"]
+
+    def add(self, title: str, instance: Any, skip: Sequence[str] = ()) -> None:
+        """Make a flag of every field of `instance`, whose values are the defaults.
+
+        A field that holds a dataclass of settings (`game`) becomes a group `--game.*` of its own.
+        """
+        self._instances.append(instance)
+        self._group(title, instance, "", skip)
+
+    def _group(self, title: str, instance: Any, prefix: str, skip: Sequence[str]) -> None:
+        group = self._parser.add_argument_group(title)
+        hints, help_of = get_type_hints(type(instance)), docs(type(instance))
+        nested = []
+        for f in fields(instance):
+            value = getattr(instance, f.name)
+            if f.name in skip or not f.init:
+                continue
+            if f.name == "game":
+                nested += [f.name] if is_dataclass(value) else []
+                continue
+            flag = flag_of(prefix + f.name)
+            self._flags.append(flag)
+            text = f"{help_of.get(f.name, '')} {_default(value)}".strip().replace("%", "%%")
+            group.add_argument(
+                flag,
+                dest=prefix + f.name,
+                default=argparse.SUPPRESS,
+                help=text,
+                **_how(hints[f.name]),
+            )
+        for name in nested:
+            self._group(f"{title} of the family", getattr(instance, name), f"{name}.", skip)
+
+    def read(self, argv: Sequence[str]) -> tuple[dict[str, str | None], list[Any]]:
+        """The positional arguments by name, and the instances with the flags' values in them.
+
+        Raises:
+            SettingsError: if a flag is unknown or a value does not fit, in one sentence.
+        """
+        found, unknown = self._parser.parse_known_args(argv)
+        if unknown:
+            raise SettingsError(self._unknown(unknown[0]))
+        given = vars(found)
+        positional = {name: given.pop(name) for name in self._names}
+        return positional, [self._changed(instance, given) for instance in self._instances]
+
+    def _changed(self, instance: Any, given: Mapping[str, Any]) -> Any:
+        own = {f.name for f in fields(instance)}
+        values: dict[str, Any] = {}
+        for path, value in given.items():
+            name, _, inner = path.partition(".")
+            if name in own and inner:
+                values.setdefault(name, {})[inner] = value
+            elif name in own:
+                values[name] = value
+        return change(instance, values, label=flag_of)
+
+    def _unknown(self, text: str) -> str:
+        text = text.partition("=")[0]
+        if not text.startswith("-"):
+            return f"unexpected argument {text}; settings are written --name value"
+        near = get_close_matches(text, self._flags, n=2, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"see {self._parser.prog} --help"
+        return f"unknown setting {text}; {hint}"
+
+
+class _OneSentence(argparse.ArgumentParser):
+    """argparse prints its usage before an error; a user is better served by the error alone."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message}; see {self.prog} --help")
+
+
+def flag_of(path: str) -> str:
+    """The flag of a field: `game.optimizer_d` is `--game.optimizer-d`, `n` is `-n`."""
+    return ("-" if len(path) == 1 else "--") + path.replace("_", "-")
+
+
+def _how(hint: Any) -> dict[str, Any]:
+    """What argparse must know of a field: how many values, and what to call one."""
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if get_origin(hint) is tuple:
+        return {"nargs": "*", "metavar": metavar(get_args(hint)[0])}
+    return {"metavar": metavar(hint)}
+
+
+def metavar(hint: Any) -> str:
+    """A type in a word for the help: N, PATH, LOSS, or its choices."""
+    options = [option for option in get_args(hint) if option not in (types.NoneType, Ellipsis)]
+    if get_origin(hint) is Literal:
+        return "{" + ",".join(map(str, options)) + "}"
+    if get_origin(hint) in (Union, types.UnionType):
+        return "|".join(map(metavar, options))
+    if get_origin(hint) is tuple:
+        return " ".join(map(metavar, options))
+    return _METAVARS.get(hint) or getattr(hint, "__name__", "VALUE").upper()
+
+
+def _default(value: Any) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, tuple):
+        return f"(default: {' '.join(map(_shown, value))})"
+    return f"(default: {_shown(value)})"
+
+
+def _shown(value: Any) -> str:
+    """As one would type it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value) if isinstance(value, str | Path) else spell(value)
+
+
+def docs(kind: type) -> dict[str, str]:
+    """The docstring under each field of a dataclass, its bases' fields included, on one line."""
+    found: dict[str, str] = {}
+    for cls in reversed(kind.__mro__[:-1]):
+        found |= _own_docs(cls)
+    return found
+
+
+def _own_docs(cls: type) -> dict[str, str]:
+    try:
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    except (OSError, TypeError):  # a class made in an interactive session has no source
+        return {}
+    assert isinstance(tree, ast.ClassDef)
+    found = {}
+    for field, text in zip(tree.body, tree.body[1:], strict=False):
+        if not isinstance(field, ast.AnnAssign) or not isinstance(field.target, ast.Name):
+            continue
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            found[field.target.id] = " ".join(str(text.value.value).split())
+    return found

@@ -1,0 +1,141 @@
+"""`ganwright list` and `ganwright info`."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from ganwright.commands.flags import Parser, docs, flag_of, metavar
+from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.registry import TABLES, table
+from ganwright.spelling import spell
+
+if TYPE_CHECKING:
+    from ganwright.game import Game, Player
+
+Row = tuple[str, str]
+
+
+def listing(argv: Sequence[str]) -> int:
+    """List what there is to choose from; without a topic, the families."""
+    topics = topic_table()
+    help_text = f"One of {', '.join(topics)}."
+    given, _ = Parser("list", listing.__doc__ or "", {"[topic]": help_text}).read(argv)
+    topic = given["topic"] or "families"
+    if topic not in topics:
+        raise SettingsError(f"unknown topic {topic}; {nearest(topic, topics)}")
+    print(columns(topics[topic]()))
+    if given["topic"] is None:
+        print(f"\nganwright info FAMILY tells more; ganwright list TOPIC lists {', '.join(topics)}")
+    return 0
+
+
+def topic_table() -> dict[str, Callable[[], Iterable[Row]]]:
+    """What can be listed, and how its rows are made."""
+    made = {topic: (lambda topic=topic: _classes(topic)) for topic in TABLES}
+    return {"families": _families, "data": _data, **made, "trackers": _trackers}
+
+
+def info(argv: Sequence[str]) -> int:
+    """Describe a family: its paper, players and settings."""
+    given, _ = Parser("info", info.__doc__ or "", {"FAMILY": "See `ganwright list`."}).read(argv)
+
+    from ganwright.config import game_class
+
+    name = str(given["FAMILY"])
+    game = game_class(name)
+    print(f"{name}: {game.title}\nhttps://arxiv.org/abs/{game.paper}\n")
+    print(inspect.getdoc(sys.modules[game.__module__]) or "", end="\n\n")
+    print(inspect.getdoc(game) or "", end="\n\n")
+    print(columns(_facts(game)), end="\n\n")
+    print("Settings of its own, with their defaults:")
+    print(columns(settings_rows(game.Config(), "game.")))
+    return 0
+
+
+def settings_rows(settings: Any, prefix: str = "") -> Iterable[Row]:
+    """Each setting as its flag and kind, and its docstring with the default."""
+    hints, help_of = get_type_hints(type(settings)), docs(type(settings))
+    for f in fields(settings):
+        default = spell(getattr(settings, f.name))
+        flag = f"{flag_of(prefix + f.name)} {metavar(hints[f.name])}"
+        yield flag, f"{help_of.get(f.name, '')} (default: {default})"
+
+
+def columns(rows: Iterable[Row]) -> str:
+    """Rows of two cells, the second aligned; a long first cell gets a line of its own."""
+    pairs = list(rows)
+    width = max((len(first) for first, _ in pairs if len(first) <= 30), default=0)
+    lines = []
+    for first, second in pairs:
+        gap = "\n" + " " * (width + 4) if len(first) > width else "  "
+        lines.append(f"  {first:{width}}{gap}{second}".rstrip())
+    return "\n".join(lines)
+
+
+def _families() -> Iterable[Row]:
+    from ganwright.families import FAMILIES
+
+    return [(name, f"{entry.title}, arXiv:{entry.paper}") for name, entry in FAMILIES.items()]
+
+
+def _classes(topic: str) -> Iterable[Row]:
+    return [(name, first_sentence(member)) for name, member in table(topic).items()]
+
+
+def _data() -> Iterable[Row]:
+    return []
+
+
+def _trackers() -> Iterable[Row]:
+    from ganwright.trackers import TRACKERS
+
+    return [(name, f"needs the package {kind.package}") for name, kind in TRACKERS.items()]
+
+
+def first_sentence(member: Any) -> str:
+    """The first paragraph of a docstring, on one line."""
+    text = inspect.getdoc(member) or ""
+    return " ".join(text.partition("\n\n")[0].split())
+
+
+def _facts(game: type[Game]) -> Iterable[Row]:
+    yield "task", game.task.__name__
+    yield "labels", "needed" if game.needs_labels else "not needed"
+    yield "data", f"{game.data} when none is named"
+    yield "size", f"{game.image_size or 'that of the data'}, batches of {game.batch_size}"
+    players = player_rows(game)
+    if players:
+        yield "players", "; ".join(players)
+
+
+def player_rows(game: type[Game]) -> list[str]:
+    """Who plays, as built for the family's own data; empty where the data can not be opened."""
+    import torch
+
+    from ganwright.data import open_data
+    from ganwright.settings import Settings
+
+    try:
+        data = open_data(
+            game.data,
+            task=game.task,
+            settings=Settings(),
+            image_size=game.image_size,
+            device=torch.device("cpu"),
+        )
+        players = list(game(game.Config(), data.spec).players())
+    except GanwrightError:
+        return []
+    return [
+        f"{player.name} moves {weights(player):,} weights with {type(player.optimizer).__name__}"
+        for player in players
+    ]
+
+
+def weights(player: Player) -> int:
+    """How many numbers a player moves."""
+    return sum(w.numel() for network in player.networks for w in network.parameters())

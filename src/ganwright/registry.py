@@ -1,0 +1,91 @@
+"""Which names a setting may take: one literal table of tables, loaded when first asked for."""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Any
+
+from ganwright.errors import SettingsError, nearest
+
+TABLES: dict[str, str] = {
+    "losses": "ganwright.losses:LOSSES",
+    "penalties": "ganwright.penalties:PENALTIES",
+    "optimizers": "ganwright.optim:OPTIMIZERS",
+    "schedules": "ganwright.optim:SCHEDULES",
+    "norms": "ganwright.layers.norm:NORMS",
+    "activations": "ganwright.layers.activation:ACTIVATIONS",
+}
+
+
+@cache
+def table(topic: str) -> dict[str, type]:
+    """The classes of one topic by name.
+
+    Raises:
+        SettingsError: if there is no such topic.
+    """
+    if topic not in TABLES:
+        raise SettingsError(f"there is no table of {topic}; {nearest(topic, TABLES)}")
+    return dict(pkgutil.resolve_name(TABLES[topic]))
+
+
+def choices(base: type) -> dict[str, type]:
+    """The classes that a setting of type `base` may name.
+
+    They are the registered ones that derive from `base`; where none does, the settings classes of
+    the module in which `base` stands.
+    """
+    registered = {
+        name: member
+        for topic in TABLES
+        for name, member in table(topic).items()
+        if issubclass(member, base)
+    }
+    return registered or {
+        name: member
+        for name, member in vars(sys.modules[base.__module__]).items()
+        if isinstance(member, type) and issubclass(member, base) and is_dataclass(member)
+    }
+
+
+def find(name: str, base: type) -> type:
+    """The class called `name`: a registered one, or the path of a class that can be imported.
+
+    Raises:
+        SettingsError: if there is none, or it is not a `base`.
+    """
+    known = choices(base)
+    if name in known:
+        return known[name]
+    if "." not in name:
+        raise SettingsError(f"unknown {base.__name__} {name}; {nearest(name, known)}")
+    return imported(name, base)
+
+
+def imported(path: str, base: type) -> type:
+    """The class at the dotted `path`, which must derive from `base`.
+
+    Raises:
+        SettingsError: if it can not be imported, or is something else.
+    """
+    try:
+        found: Any = pkgutil.resolve_name(path)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SettingsError(
+            f"{path} can not be imported ({error}); is its folder on PYTHONPATH?"
+        ) from error
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise SettingsError(f"{path} is not a {base.__name__}; name a class that derives from it")
+    return found
+
+
+def name_of(kind: type) -> str:
+    """How settings spell a class: its registered name, else its dotted path."""
+    for topic in TABLES:
+        for name, member in table(topic).items():
+            if member is kind:
+                return name
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,151 @@
+"""Sample grids as PNG files: pictures side by side, 2-D points as a scatter plot."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from ganwright.errors import RunError, SettingsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Pixels = npt.NDArray[np.uint8]
+
+LEAST = 64
+"""Smaller tiles are enlarged by whole factors until a side has as many pixels."""
+_PAPER = 255
+
+
+def save_grid(
+    images: Tensor,
+    path: Path,
+    columns: int | None = None,
+    gutter: int = 2,
+    captions: Sequence[str] | None = None,
+) -> None:
+    """Write pictures as one PNG, row by row from the top left, all at once or not at all.
+
+    Args:
+        images: float [n, C, H, W] in [-1, 1] with C 1 or 3, or points [n, 2].
+        path: where to; its folder is made.
+        columns: pictures in a row; as square a grid as can be when not given.
+        gutter: white pixels between the tiles.
+        captions: a word for each picture, drawn below it.
+
+    Raises:
+        SettingsError: if the tensor is neither pictures nor points.
+        RunError: if the file can not be written.
+    """
+    if images.ndim == 2:
+        data = _scatter(images)
+    else:
+        buffer = io.BytesIO()
+        Image.fromarray(tile(images, columns, gutter, captions)).save(buffer, format="PNG")
+        data = buffer.getvalue()
+    write_whole(path, data)
+
+
+def tile(
+    images: Tensor,
+    columns: int | None = None,
+    gutter: int = 2,
+    captions: Sequence[str] | None = None,
+) -> Pixels:
+    """The grid that `save_grid` writes: uint8 [H, W] where pictures are grey, [H, W, 3] in colour.
+
+    Raises:
+        SettingsError: if the tensor is not pictures.
+    """
+    pictures = _enlarged(to_pixels(images))
+    n, height, width, channels = pictures.shape
+    columns = min(n, columns or math.ceil(math.sqrt(n)))
+    line = 12 if captions else 0
+    rows = math.ceil(n / columns)
+    stride_y, stride_x = height + line + gutter, width + gutter
+    canvas = np.full(
+        (rows * stride_y + gutter, columns * stride_x + gutter, channels), _PAPER, np.uint8
+    )
+    for i, picture in enumerate(pictures):
+        y, x = gutter + i // columns * stride_y, gutter + i % columns * stride_x
+        canvas[y : y + height, x : x + width] = picture
+    grid = canvas[..., 0] if channels == 1 else canvas
+    if not captions:
+        return grid
+    places = [
+        (gutter + i % columns * stride_x, gutter + i // columns * stride_y + height)
+        for i in range(n)
+    ]
+    return _captioned(grid, captions, places)
+
+
+def to_pixels(images: Tensor) -> Pixels:
+    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, C]; NaN is mid-grey.
+
+    Raises:
+        SettingsError: if there are none, or they have neither 1 nor 3 channels.
+    """
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
+        raise SettingsError(
+            f"a grid shows pictures [n, 1 or 3, H, W] or points [n, 2], got {list(images.shape)}"
+        )
+    levels = images.detach().float().nan_to_num(0.0).clamp(-1, 1).add(1).mul(127.5).round()
+    pixels: Pixels = levels.byte().permute(0, 2, 3, 1).cpu().numpy()
+    return pixels
+
+
+def _enlarged(pictures: Pixels) -> Pixels:
+    factor = max(1, math.ceil(LEAST / max(pictures.shape[1:3])))
+    return pictures.repeat(factor, 1).repeat(factor, 2)
+
+
+def _captioned(grid: Pixels, captions: Sequence[str], places: list[tuple[int, int]]) -> Pixels:
+    canvas = Image.fromarray(grid)
+    draw = ImageDraw.Draw(canvas)
+    for text, place in zip(captions, places, strict=False):
+        draw.text(place, text, fill=0 if canvas.mode == "L" else (0, 0, 0))
+    return np.asarray(canvas)
+
+
+def _scatter(points: Tensor) -> bytes:
+    """Points on equal axes, in view of most: a straggler does not squeeze the rest together."""
+    if points.shape[1] != 2 or not len(points):
+        raise SettingsError(f"points are drawn in the plane, [n, 2], got {list(points.shape)}")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    xy = points.detach().float().nan_to_num(0.0).cpu().numpy()
+    figure = Figure(figsize=(5, 5), dpi=100, layout="tight")
+    FigureCanvasAgg(figure)
+    axes: Any = figure.add_subplot(aspect="equal")
+    axes.plot(xy[:, 0], xy[:, 1], ".", markersize=2, alpha=0.5)
+    reach = 1.25 * max(1e-3, float(np.quantile(np.abs(xy), 0.99)))
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file beside its place and rename it, so that no reader sees half of it.
+
+    Raises:
+        RunError: if it can not be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(data)
+        beside.replace(path)
+    except OSError as error:
+        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,156 @@
+"""TensorBoard, Weights & Biases, MLflow and the like, through Accelerate's one interface."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from ganwright.errors import SettingsError, missing_extra, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Tracker(Protocol):
+    """Where metrics and pictures go beside the run's own files."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Record numbers at a step."""
+
+    def log_images(self, images: Mapping[str, Tensor], step: int) -> None:
+        """Record pictures, float [n, C, H, W] in [-1, 1], at a step, each tensor as one grid."""
+
+    def finish(self) -> None:
+        """Write what is left and close."""
+
+
+class Kind(NamedTuple):
+    """A row of the table.
+
+    Args:
+        package: what it needs beside Accelerate.
+        extra: the extra of this library that brings it; empty where none does.
+        tracker: Accelerate's class.
+        arguments: the run's folder -> what that class is built with.
+        show: (Accelerate's tracker, name, grid as uint8 [H, W, 1 or 3], step) -> None.
+    """
+
+    package: str
+    extra: str
+    tracker: str
+    arguments: Callable[[Path], dict[str, Any]]
+    show: Callable[[Any, str, Any, int], None]
+
+
+def _tensorboard(run: Path) -> dict[str, Any]:
+    return {"run_name": run.resolve().name, "logging_dir": str(run / "tensorboard")}
+
+
+def _wandb(run: Path) -> dict[str, Any]:
+    # The id is the folder's, so that a resumed run goes on in the same curves.
+    identity = hashlib.blake2b(str(run.resolve()).encode(), digest_size=8).hexdigest()
+    name = run.resolve().name
+    return {
+        "run_name": "ganwright",
+        "name": name,
+        "dir": str(run),
+        "id": identity,
+        "resume": "allow",
+    }
+
+
+def _mlflow(run: Path) -> dict[str, Any]:
+    return {"experiment_name": "ganwright", "run_name": run.resolve().name}
+
+
+def _show_tensorboard(tracker: Any, name: str, grid: Any, step: int) -> None:
+    tracker.log_images({name: grid[None]}, step=step, dataformats="NHWC")
+
+
+def _show_wandb(tracker: Any, name: str, grid: Any, step: int) -> None:
+    tracker.log_images({name: [grid]}, step=step)
+
+
+def _show_mlflow(tracker: Any, name: str, grid: Any, step: int) -> None:
+    import_module("mlflow").log_image(grid, key=name, step=step)
+
+
+TRACKERS: dict[str, Kind] = {
+    "tensorboard": Kind(
+        "tensorboard", "tensorboard", "TensorBoardTracker", _tensorboard, _show_tensorboard
+    ),
+    "wandb": Kind("wandb", "wandb", "WandBTracker", _wandb, _show_wandb),
+    "mlflow": Kind("mlflow", "mlflow", "MLflowTracker", _mlflow, _show_mlflow),
+}
+
+
+def check(names: Sequence[str]) -> None:
+    """See, before a run begins, that each named tracker can be opened.
+
+    Raises:
+        SettingsError: if a name is unknown.
+        MissingExtraError: if its package is not installed.
+    """
+    for name in names:
+        if name not in TRACKERS:
+            raise SettingsError(f"unknown tracker {name}; {nearest(name, TRACKERS)}")
+        kind = TRACKERS[name]
+        if any(find_spec(package) is None for package in ("accelerate", kind.package)):
+            raise missing_extra(f"--log {name}", kind.extra)
+
+
+def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) -> list[Tracker]:
+    """Open each named tracker; call it on one process only.
+
+    Args:
+        names: rows of `TRACKERS`.
+        run: the run's folder, whose name is the run's there too; local files go into it.
+        config: the settings to record; nested mappings become dotted names.
+
+    Raises:
+        GanwrightError: as `check`.
+    """
+    check(names)
+    return [_Accelerate(TRACKERS[name], run, flat(config)) for name in names]
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
+    """Nested settings as one level of dotted names and plain values, which all trackers take."""
+    result: dict[str, bool | int | float | str] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            result |= flat(value, f"{prefix}{name}.")
+        else:
+            result[prefix + name] = value if isinstance(value, bool | int | float) else str(value)
+    return result
+
+
+class _Accelerate:
+    """One of Accelerate's trackers behind `Tracker`."""
+
+    def __init__(self, kind: Kind, run: Path, config: dict[str, bool | int | float | str]) -> None:
+        from accelerate import PartialState, tracking
+
+        PartialState()  # its logger refuses to work before
+        self._kind = kind
+        self._tracker: Any = getattr(tracking, kind.tracker)(**kind.arguments(run))
+        self._tracker.start()
+        self._tracker.store_init_configuration(config)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        self._tracker.log(dict(values), step=step)
+
+    def log_images(self, images: Mapping[str, Tensor], step: int) -> None:
+        from ganwright.report.grid import tile
+
+        for name, pictures in images.items():
+            if pictures.ndim == 4:
+                grid = tile(pictures)
+                self._kind.show(self._tracker, name, grid.reshape(*grid.shape[:2], -1), step)
+
+    def finish(self) -> None:
+        self._tracker.finish()
