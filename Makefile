@@ -8,7 +8,8 @@ CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
-DEMO_TRAINING := dcgan --data digits --steps 1500
+STEPS := 1500
+TRAINING := dcgan --data digits
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -16,8 +17,10 @@ export PIP_NO_INPUT := 1
 .PHONY: demo test lint types docs docs-tables clean
 
 demo: $(VENV)/package.stamp
-	@if [ -f $(DEMO)/config.yaml ]; then $(BIN)/ganwright resume $(DEMO); \
-	else $(BIN)/ganwright train $(DEMO_TRAINING) --out $(DEMO); fi
+	@if [ -d $(DEMO)/checkpoints/step-$$(printf %06d $(STEPS)) ]; then \
+		echo "$(DEMO) is trained; remove it to train anew"; \
+	elif [ -d $(DEMO) ]; then $(BIN)/ganwright resume $(DEMO); \
+	else $(BIN)/ganwright train $(TRAINING) --steps $(STEPS) --out $(DEMO); fi
 	@echo "Pictures: $$(ls $(DEMO)/samples/*.png | tail -n 1)"
 	@echo "Report:   $(DEMO)/report.html"
 

@@ -1,0 +1,63 @@
+"""The documentation says what the code does: tables are up to date, links and versions agree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import tables
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def test_tables_are_up_to_date() -> None:
+    stale = [p.name for p in tables.pages() if (page := p.read_text()) != tables.render(page)]
+    assert not stale, f"run `make docs-tables`: {stale}"
+
+
+def test_every_table_stands_in_a_page() -> None:
+    placed = set(re.findall(r"<!-- table: ([\w-]+) -->", "".join(p.read_text() for p in PAGES)))
+    assert placed == set(tables.tables())
+
+
+def test_a_table_that_drifted_is_rewritten() -> None:
+    page = "before\n<!-- table: schedules -->\n\nstale\n\n<!-- end -->\nafter\n"
+    new = tables.render(page)
+    assert "stale" not in new
+    assert "| `LinearDecay(hold, horizon)` | Constant up to step `hold`" in new
+    assert new.startswith("before\n")
+    assert new.endswith("<!-- end -->\nafter\n")
+    assert tables.render(new) == new
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    local = [t for t in targets if "://" not in t]
+    assert [t for t in local if not (page.parent / t).exists()] == []
+
+
+def test_pre_commit_checks_with_the_ruff_of_the_constraints() -> None:
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    assert f"rev: v{_pinned('ruff')}\n" in hooks
+
+
+def test_constraints_pin_what_the_package_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    asked = [Requirement(r) for r in project["dependencies"] + extras["dev"] + extras["docs"]]
+    assert len(asked) > 15
+    assert [str(r) for r in asked if _pinned(r.name) not in r.specifier] == []
+
+
+def _pinned(name: str) -> str:
+    pattern = re.sub("[-_]", "[-_]", name)
+    pins = (ROOT / "constraints.txt").read_text()
+    pin = re.search(rf"^{pattern}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
+    assert pin, f"{name} is not pinned"
+    return pin[1]
