@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+import torch
 from torch import Tensor, nn
 
 from ganwright.data.batch import Batch, Images, Spec
@@ -118,8 +119,15 @@ class Game(nn.Module):
     batch_size: int = 64
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
+    held_out: int = 256
+    """Held-out items that `measure` is given, in all."""
     simultaneous: bool = False
     """All players' gradients first, then all steps; else each moves in its turn."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights live."""
+        return next(self.parameters()).device
 
     @dataclass(frozen=True, kw_only=True)
     class Config:
@@ -144,12 +152,19 @@ class Game(nn.Module):
         `terms` holds its detached terms and observations.
         """
 
-    def preview(self, batch: Batch) -> Tensor:
+    def preview(self, batch: Any) -> Tensor:
         """A grid's worth of pictures that show how training goes: [n, C, H, W] in [-1, 1].
 
         Called in evaluation mode with the same batch and the same seed every time.
         """
         raise NotImplementedError
+
+    def measure(self, batch: Any) -> Terms:
+        """Numbers on a batch of held-out data, logged with each sample grid; none by default.
+
+        Called in evaluation mode without gradients; the batches' means are logged.
+        """
+        return {}
 
     @property
     def preview_columns(self) -> int | None:

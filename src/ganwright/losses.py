@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from torch import Tensor
 from torch.nn.functional import relu, softplus
@@ -36,6 +36,9 @@ def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:
 @dataclass(frozen=True)
 class Loss:
     """Base of the adversarial losses: the two columns of a paper's table, each a scalar."""
+
+    relativistic: ClassVar[bool] = False
+    """Whether the generator's column looks at real scores, too."""
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         """The discriminator's loss."""
@@ -80,18 +83,22 @@ class LeastSquares(Loss):
     """Mao et al. (2017), arXiv:1611.04076, eq. 2, with targets a for fake, b for real, c for G.
 
     Eq. 8 is (a, b, c) = (-1, 1, 0); eq. 9, the default, (0, 1, 1).
+
+    Args:
+        scale: the factor before the squares; CycleGAN has 1.
     """
 
     a: float = 0.0
     b: float = 1.0
     c: float = 1.0
+    scale: float = 0.5
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
-        return 0.5 * ((r - self.b).square().mean() + (f - self.a).square().mean())
+        return self.scale * ((r - self.b).square().mean() + (f - self.a).square().mean())
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
-        return 0.5 * (score(D, fake) - self.c).square().mean()
+        return self.scale * (score(D, fake) - self.c).square().mean()
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,8 @@ class Relativistic(Loss):
     R3GAN (2024, arXiv:2501.05441) builds on it with R1 and R2.
     """
 
+    relativistic: ClassVar[bool] = True
+
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
         return softplus(f - r).mean()
@@ -138,6 +147,8 @@ class Relativistic(Loss):
 @dataclass(frozen=True)
 class RelativisticAverage(Loss):
     """Relativistic average logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, RaSGAN."""
+
+    relativistic: ClassVar[bool] = True
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)

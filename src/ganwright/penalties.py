@@ -7,6 +7,7 @@ scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from ganwright.errors import SettingsError
+from ganwright.game import Lazy, Objective
 from ganwright.held import BATCH_NORMS
 from ganwright.losses import Inputs, Scorer
 
@@ -74,7 +76,7 @@ def input_gradient(D: Scorer, x: Inputs) -> Tensor:
     return gradient.flatten(1)
 
 
-def _between(real: Inputs, fake: Inputs) -> Inputs:
+def between(real: Inputs, fake: Inputs) -> Inputs:
     """Points uniform on the segments from real to fake, with fake's other arguments."""
     x, *_ = real if isinstance(real, tuple) else (real,)
     g, *rest = fake if isinstance(fake, tuple) else (fake,)
@@ -133,7 +135,7 @@ class GradientPenalty(Penalty):
     one_sided: bool = False
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
-        gradient = input_gradient(D, _between(real, fake))
+        gradient = input_gradient(D, between(real, fake))
         if self.target == 0:  # no root, whose slope at zero is infinite
             return gradient.square().sum(1).mean()
         excess = gradient.norm(dim=1) - self.target
@@ -195,6 +197,40 @@ class WeightClipping(Penalty):
     def after(self, D: nn.Module) -> None:
         for w in D.parameters():
             w.clamp_(-self.c, self.c)
+
+
+def charge(
+    penalties: Sequence[Penalty], D: Scorer, real: Inputs, fake: Inputs
+) -> dict[str, Tensor]:
+    """The terms of those penalties that are charged at every step."""
+    return {p.name: p(D, real, fake) for p in penalties if p.every == 1 and p.weight}
+
+
+def lazies(
+    penalties: Sequence[Penalty], D: Scorer, pair: Callable[[Any], tuple[Inputs, Inputs]]
+) -> tuple[Lazy, ...]:
+    """Objectives for those that are charged now and then.
+
+    Args:
+        pair: batch -> (real, fake), D's arguments.
+    """
+
+    def objective(penalty: Penalty) -> Objective:
+        return lambda batch: {penalty.name: penalty(D, *pair(batch))}
+
+    return tuple(Lazy(objective(p), p.every) for p in penalties if p.every > 1 and p.weight)
+
+
+def refuse_twins(penalties: Sequence[Penalty]) -> None:
+    """Two penalties of one class would share a term's name.
+
+    Raises:
+        SettingsError: naming the class.
+    """
+    names = [p.name for p in penalties]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"{name} is given twice; give one, with the sum of the weights")
 
 
 PENALTIES: dict[str, type[Penalty]] = {

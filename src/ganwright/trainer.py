@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from ganwright.data.batch import Batch
+from ganwright.data.batch import Batch, mapped
 from ganwright.ema import EMA
 from ganwright.engine import Engine
 from ganwright.game import Game, Objective, Phase, Player, evaluate
@@ -236,6 +236,13 @@ class Trainer:
         if moved:
             self.game.after(player, dict(zip(done.names, done.values, strict=True)))
 
+    def restart(self) -> None:
+        """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
+        self.step = self.draws = self.images = 0
+        for seat in self.seats:
+            seat.optimizer = seat.player.optimizer.build(seat.weights, seat.lazy)
+        self.average.update(0, 0)
+
     def state(self) -> dict[str, Any]:
         """All that resuming needs beside the game's and the averages' tensors."""
         return {
@@ -276,9 +283,9 @@ def _alive(seat: _Seat) -> Iterator[None]:
 def _resized(batch: Batch, size: int) -> Batch:
     """The batch with every stack of pictures brought to size x size."""
 
-    def resize(t: Tensor | None) -> Tensor | None:
-        if t is None or t.ndim != 4:
+    def resize(t: Tensor) -> Tensor:
+        if t.ndim != 4:
             return t
         return interpolate(t, (size, size), mode="bilinear", antialias=True)
 
-    return type(batch)(*(resize(t) for t in batch))  # type: ignore[arg-type]
+    return mapped(batch, resize)

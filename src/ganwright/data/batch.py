@@ -5,8 +5,9 @@ Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n].
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
@@ -62,3 +63,16 @@ class Spec:
     target: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ()
     count: int = 0
+
+def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
+    """The batch with `function` applied to each of its tensors."""
+    changed: Any = (None if t is None else function(t) for t in batch)
+    return type(batch)(*changed)
+
+
+BATCHES: dict[str, type[Batch]] = {
+    "Images": Images,
+    "Paired": Paired,
+    "Unpaired": Unpaired,
+    "SemiSupervised": SemiSupervised,
+}

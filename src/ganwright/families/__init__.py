@@ -1,0 +1,44 @@
+"""The families: one file a paper, loaded on demand."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+from ganwright.errors import SettingsError, nearest
+
+if TYPE_CHECKING:
+    from ganwright.game import Game
+
+
+class Entry(NamedTuple):
+    """Where a family is, what it is called and where it comes from."""
+
+    path: str
+    title: str
+    paper: str
+
+
+FAMILIES: dict[str, Entry] = {
+    "gan": Entry("gan:GAN", "Generative adversarial network, fully connected", "1406.2661"),
+    "dcgan": Entry("dcgan:DCGAN", "Deep convolutional GAN", "1511.06434"),
+    "wgan-gp": Entry("wgan_gp:WGANGP", "Wasserstein GAN with gradient penalty", "1704.00028"),
+    "acgan": Entry(
+        "acgan:ACGAN", "Auxiliary-classifier GAN: pictures of a given class", "1610.09585"
+    ),
+    "aae": Entry("aae:AAE", "Adversarial autoencoder", "1511.05644"),
+    "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
+}
+
+
+def family(name: str) -> type[Game]:
+    """The class of a family.
+
+    Raises:
+        SettingsError: there is none of that name; the nearest are named.
+    """
+    if name not in FAMILIES:
+        raise SettingsError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
+    module, _, cls = FAMILIES[name].path.partition(":")
+    found: type[Game] = getattr(import_module(f"ganwright.families.{module}"), cls)
+    return found

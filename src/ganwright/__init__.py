@@ -1,0 +1,60 @@
+"""Ganwright: every kind of GAN in PyTorch.
+
+    import ganwright
+    model = ganwright.train("dcgan", data="digits", steps=1000, out="runs/digits")
+    images = model.sample(16, seed=0)
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ganwright.api import resume as resume
+    from ganwright.api import train as train
+    from ganwright.errors import GanwrightError as GanwrightError
+    from ganwright.game import Game as Game
+    from ganwright.game import Lazy as Lazy
+    from ganwright.game import Phase as Phase
+    from ganwright.game import Player as Player
+    from ganwright.game import observe as observe
+    from ganwright.losses import Loss as Loss
+    from ganwright.model import Model as Model
+    from ganwright.model import load as load
+    from ganwright.networks import Networks as Networks
+    from ganwright.penalties import Penalty as Penalty
+    from ganwright.trainer import Trainer as Trainer
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "train": "api",
+    "resume": "api",
+    "load": "model",
+    "Model": "model",
+    "Game": "game",
+    "Player": "game",
+    "Lazy": "game",
+    "Phase": "game",
+    "observe": "game",
+    "Loss": "losses",
+    "Penalty": "penalties",
+    "Networks": "networks",
+    "Trainer": "trainer",
+    "GanwrightError": "errors",
+}
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'ganwright' has no attribute {name!r}")
+    return getattr(import_module(f"ganwright.{_WHERE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

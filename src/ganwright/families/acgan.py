@@ -1,0 +1,99 @@
+"""ACGAN: Odena, Olah and Shlens (2017), arXiv:1610.09585, section 3.
+
+    L_S = E[log P(S = real | x)] + E[log P(S = fake | G(z, y))]
+    L_C = E[log P(C = y | x)]    + E[log P(C = y | G(z, y))]
+
+    D maximises  L_S + L_C
+    G maximises  L_C - L_S      (L_S in its non-saturating form)
+
+D has two heads on one body: the source's and the class's. Both terms are written as losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from ganwright.data.batch import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.dcgan import DCGAN
+from ganwright.game import Player, Terms, observe
+from ganwright.networks import ConvNet, Networks
+from ganwright.penalties import charge, lazies
+
+
+class ACGAN(DCGAN):
+    """Pictures of an asked class: D also says which class it sees, in data and drawings."""
+
+    title = "ACGAN (2016)"
+    paper = "1610.09585"
+    needs_labels = True
+    judges_labels = False
+    batch_size = 100
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DCGAN.Config):
+        networks: Networks = ConvNet(dropout=0.5)
+        """The kind of G and D."""
+        conditional: bool = True
+        """Give the label to G; D infers it."""
+        class_weight: float = 1.0
+        """Weight of L_C beside L_S."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if not self.conditional:
+                raise SettingsError("acgan gives labels to G by definition; without, use dcgan")
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.C = nn.Linear(self.D.width, self.classes)
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        yield Player(
+            "D",
+            [self.D, self.C],
+            self.discriminator,
+            cfg.optimizer_d,
+            moves=cfg.d_moves,
+            lazy=lazies(cfg.penalties, self.D, self.judged),
+        )
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+
+    def discriminator(self, batch: Images) -> Terms:
+        cfg, y = self.cfg, batch.labels
+        x, fake = self.judged(batch)
+        h_real, h_fake = self.D.features(x), self.D.features(fake)
+        real_logits = self.C(h_real)
+        observe("accuracy", (real_logits.argmax(1) == y).float().mean())
+        return {
+            "L_S": cfg.loss.discriminator(self.D.score, h_real, h_fake),
+            "L_C": cfg.class_weight * (_class(real_logits, y) + _class(self.C(h_fake), y)),
+            **charge(cfg.penalties, self.D, x, fake),
+        }
+
+    def generator(self, batch: Images) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        h_fake = self.D.features(fake)
+        h_real = self.D.features(x) if cfg.loss.relativistic else h_fake
+        return {
+            "L_S": cfg.loss.generator(self.D.score, h_real, h_fake),
+            "L_C": cfg.class_weight * _class(self.C(h_fake), batch.labels),
+        }
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""
+        return torch.softmax(self.C(self.D.features(x)).float(), 1)
+
+
+def _class(logits: Tensor, y: Tensor | None) -> Tensor:
+    assert y is not None
+    return cross_entropy(logits.float(), y)

@@ -1,0 +1,154 @@
+"""CycleGAN: Zhu, Park, Isola and Efros (2017), arXiv:1703.10593, eqs. 1 to 3.
+
+    AB, BA minimise  E[(D_B(AB(a)) - 1)²] + E[(D_A(BA(b)) - 1)²]
+                     + lambda (E|BA(AB(a)) - a| + E|AB(BA(b)) - b|)
+                     + lambda_id (E|AB(b) - b| + E|BA(a) - a|)             (section 5.2)
+    D_A minimises    1/2 (E[(D_A(a) - 1)²] + E[D_A(BA(b))²])     BA(b) from a pool of the last 50
+    D_B minimises    1/2 (E[(D_B(b) - 1)²] + E[D_B(AB(a))²])     likewise
+
+lambda 10, lambda_id 5, Adam with learning rate 2e-4 for half of the run, then down to 0 in a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import l1_loss
+
+from ganwright.data.batch import Spec, Unpaired
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms
+from ganwright.losses import LeastSquares, Loss
+from ganwright.networks import Patch, PatchGAN, ResNetTranslator, Translator
+from ganwright.optim import Adam, LinearDecay, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.pool import ReplayPool
+
+
+class CycleGAN(Game):
+    """Two translators that undo each other, each against a critic of its target domain."""
+
+    title = "CycleGAN (2017)"
+    paper = "1703.10593"
+    task = Unpaired
+    data = "glyphs-unpaired"
+    image_size = None
+    batch_size = 1
+    averaged = ("AB", "BA")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = ResNetTranslator()
+        """The kind of the two translators."""
+        patch: Patch = PatchGAN()
+        """The kind of the two discriminators."""
+        loss: Loss = LeastSquares(scale=1.0)
+        """How scores of real and translated pictures become losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of the discriminators."""
+        cycle: float = 10.0
+        """Weight of cycle consistency (lambda)."""
+        identity: float = 5.0
+        """Weight of leaving the target domain's own pictures alone."""
+        pool: int = 50
+        """How many past translations each discriminator may be shown."""
+        optimizer: Optimizer = Adam(
+            lr=2e-4, betas=(0.5, 0.999), schedule=LinearDecay(hold=100_000, horizon=200_000)
+        )
+        """How every player moves."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            if self.pool < 0 or self.cycle < 0 or self.identity < 0:
+                raise SettingsError("pool, cycle and identity must not be negative")
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        a, b = spec.shape, spec.target
+        assert b is not None
+        if cfg.identity and a[0] != b[0]:
+            raise SettingsError(
+                f"the identity term needs domains of equal channels, got {a[0]} and {b[0]}; "
+                "set identity=0"
+            )
+        self.AB = cfg.translator.translator(a, b)
+        self.BA = cfg.translator.translator(b, a)
+        self.D_A, self.D_B = cfg.patch.discriminator(a), cfg.patch.discriminator(b)
+        self.past_A, self.past_B = ReplayPool(cfg.pool, a), ReplayPool(cfg.pool, b)
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        yield Player("G", [self.AB, self.BA], self.translators, cfg.optimizer)
+        for name, D, objective, pair in (
+            ("D_A", self.D_A, self.discriminator_A, self.pair_A),
+            ("D_B", self.D_B, self.discriminator_B, self.pair_B),
+        ):
+            lazy = lazies(cfg.penalties, D, pair)
+            yield Player(name, [D], objective, cfg.optimizer, lazy=lazy)
+
+    def translators(self, batch: Unpaired) -> Terms:
+        a, b, cfg = batch.a, batch.b, self.cfg
+        fake_a, fake_b = self.BA(b), self.AB(a)
+        terms = {
+            "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
+            "adv_B": cfg.loss.generator(self.D_B, b, fake_b),
+            "cycle": cfg.cycle * (l1_loss(self.BA(fake_b), a) + l1_loss(self.AB(fake_a), b)),
+        }
+        if cfg.identity:
+            terms["identity"] = cfg.identity * (l1_loss(self.BA(a), a) + l1_loss(self.AB(b), b))
+        return terms
+
+    def discriminator_A(self, batch: Unpaired) -> Terms:
+        return self._discriminator(self.D_A, *self.pair_A(batch))
+
+    def discriminator_B(self, batch: Unpaired) -> Terms:
+        return self._discriminator(self.D_B, *self.pair_B(batch))
+
+    def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
+        """Domain a's real pictures, and a history of translated ones."""
+        return batch.a, self.past_A(self.BA(batch.b))
+
+    def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
+        """Domain b's real pictures, and a history of translated ones."""
+        return batch.b, self.past_B(self.AB(batch.a))
+
+    def _discriminator(self, D: torch.nn.Module, real: Tensor, fake: Tensor) -> Terms:
+        adv = 0.5 * self.cfg.loss.discriminator(D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name.startswith("D_"):
+            for penalty in self.cfg.penalties:
+                penalty.after(player.networks[0])
+
+    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
+        """Pictures [n, C, H, W] of one domain as the other's."""
+        if direction not in ("a2b", "b2a"):
+            raise SettingsError(f"unknown direction {direction!r}; choose a2b or b2a")
+        translated: Tensor = (self.AB if direction == "a2b" else self.BA)(images)
+        return translated
+
+    def measure(self, batch: Unpaired) -> Terms:
+        """The mean absolute cycle error of each domain on held-out pictures."""
+        a, b = batch.a, batch.b
+        return {
+            "cycle_a": l1_loss(self.BA(self.AB(a)), a),
+            "cycle_b": l1_loss(self.AB(self.BA(b)), b),
+        }
+
+    def preview(self, batch: Unpaired) -> Tensor:
+        """Rows of six: a, translated, back; b, translated, back."""
+        a, b = batch.a[:8], batch.b[:8]
+        fake_b, fake_a = self.AB(a), self.BA(b)
+        columns = (a, fake_b, self.BA(fake_b), b, fake_a, self.AB(fake_a))
+        channels = max(c.shape[1] for c in columns)
+        return torch.stack([c.expand(-1, channels, -1, -1) for c in columns], 1).flatten(0, 1)
+
+    @property
+    def preview_columns(self) -> int | None:
+        return 6

@@ -1,0 +1,155 @@
+"""GAN: Goodfellow et al. (2014), arXiv:1406.2661, Algorithm 1.
+
+    D minimises  -E[log D(x)] - E[log(1 - D(G(z)))]
+    G minimises  -E[log D(G(z))]        (section 3; `Minimax` is eq. 1's saturating form)
+
+Here D(x) is a logit. This is also the game that the other picture-making families play with other
+settings: LSGAN, WGAN, DRAGAN and their kin change a default or one method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ganwright.data.batch import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms
+from ganwright.losses import Inputs, Loss, NonSaturating
+from ganwright.networks import MLP, Networks
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+class GAN(Game):
+    """Two fully connected networks: G draws, D tells drawings from data."""
+
+    title = "GAN (2014)"
+    paper = "1406.2661"
+    averaged = ("G",)
+    image_size: int | None = 28
+    judges_labels: ClassVar[bool] = True
+    """Whether a conditional game gives the label to D, too."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: int = 100
+        """Length of the noise vector z."""
+        networks: Networks = MLP()
+        """The kind of G and D."""
+        loss: Loss = NonSaturating()
+        """How D's scores of real and fake become the two losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D: gradient penalties, weight clipping."""
+        conditional: bool = False
+        """Give the label to G and D, so that a class can be asked for."""
+        d_moves: int = 1
+        """Moves of D in a step, each on fresh data."""
+        g_moves: int = 1
+        """Moves of G in a step."""
+        noise: float = 0.0
+        """Standard deviation of the noise added to all that D sees (instance noise)."""
+        pack: int = 1
+        """Samples that D judges together (PacGAN)."""
+        optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            for name in ("latent", "d_moves", "g_moves", "pack"):
+                if getattr(self, name) < 1:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            if self.pack > 1 and self.conditional:
+                raise SettingsError(
+                    "pack works without labels only; set pack=1 or conditional=False"
+                )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.classes = len(spec.classes) if cfg.conditional else 0
+        if cfg.conditional and not self.classes:
+            raise SettingsError("conditional needs labelled data, and this data set has no labels")
+        self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
+        packed = (spec.shape[0] * cfg.pack, *spec.shape[1:])
+        self.D = cfg.networks.discriminator(packed, self.classes if self.judges_labels else 0)
+
+    @property
+    def inputs(self) -> int:
+        """Length of what `noise` draws for one sample."""
+        return self.cfg.latent
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        yield Player(
+            "D",
+            [self.D],
+            self.discriminator,
+            cfg.optimizer_d,
+            moves=cfg.d_moves,
+            lazy=lazies(cfg.penalties, self.D, self.judged),
+        )
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+
+    def discriminator(self, batch: Images) -> Terms:
+        real, fake = self.judged(batch)
+        adv = self.cfg.loss.discriminator(self.D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, self.D, real, fake)}
+
+    def generator(self, batch: Images) -> Terms:
+        real, fake = self.judged(batch)
+        return {"adv": self.cfg.loss.generator(self.D, real, fake)}
+
+    def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
+        """What D is shown of a batch: real and as many fake, with labels where there are any."""
+        x, y = self.shown(batch.images), batch.labels
+        fake = self.shown(self.G(self.noise(len(batch.images)), y))
+        return ((x, y), (fake, y)) if self.D.classes else (x, fake)
+
+    def noise(self, n: int) -> Tensor:
+        """z ~ N(0, I), [n, latent]."""
+        return torch.randn(n, self.cfg.latent, device=self.device)
+
+    def shown(self, x: Tensor) -> Tensor:
+        """Images as D sees them: with instance noise, and packed along the channels."""
+        if self.cfg.noise:
+            x = x + self.cfg.noise * torch.randn_like(x)
+        if self.cfg.pack > 1:
+            if len(x) % self.cfg.pack:
+                raise SettingsError(
+                    f"a batch of {len(x)} does not divide into packs of {self.cfg.pack}"
+                )
+            x = x.reshape(len(x) // self.cfg.pack, -1, *x.shape[2:])
+        return x
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else the classes in turn."""
+        if self.classes and labels is None:
+            labels = torch.arange(n, device=self.device) % self.classes
+        images: Tensor = self.G(self.noise(n), labels)
+        return images
+
+    def preview(self, batch: Images) -> Tensor:
+        """Fixed noise; with labels, a column a class and a row a noise vector."""
+        if not self.classes:
+            return self.sample(len(batch.images))
+        columns = min(self.classes, 26)
+        z = self.noise(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
+        images: Tensor = self.G(z, torch.arange(len(z), device=self.device) % columns)
+        return images
+
+    @property
+    def preview_columns(self) -> int | None:
+        return min(self.classes, 26) or None

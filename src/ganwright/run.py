@@ -1,0 +1,314 @@
+"""The run folder and the loop around the trainer: logs, grids, checkpoints, resuming.
+
+RUN/config.yaml       all that determines the run
+RUN/spec.json         what the data looked like; sampling needs no data
+RUN/metrics.jsonl     a line of numbers each log interval
+RUN/samples/          grids, always of the same latents or inputs
+RUN/checkpoints/      see checkpoint.py
+RUN/report.html       curves and grids
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Protocol
+
+from ganwright import checkpoint
+from ganwright.config import differences, from_yaml, to_yaml
+from ganwright.data import Data, open_data
+from ganwright.data.batch import BATCHES, Spec
+from ganwright.engine import Engine
+from ganwright.errors import RunError, SettingsError
+from ganwright.families import FAMILIES, family
+from ganwright.game import Game
+from ganwright.loop import Loop
+from ganwright.model import Model
+from ganwright.seeds import seed_torch
+from ganwright.settings import Settings
+from ganwright.trainer import Trainer
+
+FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
+"""Settings that may change when a run is resumed: they do not alter what it computes."""
+
+
+class Listener(Protocol):
+    """Whoever shows a run's progress."""
+
+    def started(
+        self,
+        *,
+        run: Path,
+        family: str,
+        settings: Settings,
+        spec: Spec,
+        device: str,
+        precision: str,
+        step: int,
+    ) -> None:
+        """Training begins, or goes on, at `step`."""
+
+    def stepped(self, step: int) -> None:
+        """Another step is done."""
+
+    def logged(self, row: dict[str, Any]) -> None:
+        """A line was added to metrics.jsonl."""
+
+    def warned(self, sentence: str) -> None:
+        """Something the user should know."""
+
+    def finished(self, run: Path, step: int, interrupted: bool) -> None:
+        """Training ended, or was interrupted and saved."""
+
+
+class Silent:
+    """A listener that shows nothing but warnings."""
+
+    def started(self, **_: Any) -> None:
+        """Shown nowhere."""
+
+    def stepped(self, step: int) -> None:
+        """Shown nowhere."""
+
+    def logged(self, row: dict[str, Any]) -> None:
+        """Shown nowhere."""
+
+    def warned(self, sentence: str) -> None:
+        """Said as a Python warning."""
+        import warnings
+
+        warnings.warn(sentence, stacklevel=2)
+
+    def finished(self, run: Path, step: int, interrupted: bool) -> None:
+        """Shown nowhere."""
+
+
+def train(
+    game_class: str | type[Game],
+    settings: Settings,
+    out: Path,
+    *,
+    data: Any = None,
+    listener: Listener | None = None,
+) -> Model:
+    """Train a family in a new run folder.
+
+    Args:
+        game_class: a family's name, or a `Game` of one's own.
+        settings: what is not given there is the family's.
+        out: the run folder to make.
+        data: tensors or a data set, in place of `settings.data`.
+        listener: who shows progress.
+
+    Raises:
+        GanwrightError: settings, data or the folder do not fit; nothing is left behind.
+    """
+    cls = family(game_class) if isinstance(game_class, str) else game_class
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out} exists; resume it with `ganwright resume {out}`, or choose another --out"
+        )
+    settings = resolved(cls, settings, given=data is not None)
+    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    trainer, source = assemble(cls, settings, engine, data)
+    if engine.rank == 0:
+        _make_folder(out, cls, settings, source.spec)
+    return _go_on(out, cls, settings, trainer, source, listener or Silent())
+
+
+def resume(
+    run: Path,
+    changes: dict[str, Any] | None = None,
+    *,
+    data: Any = None,
+    listener: Listener | None = None,
+) -> Model:
+    """Continue a run from its newest good checkpoint, or from its start if it has none.
+
+    Args:
+        run: the run folder.
+        changes: settings by name; those in `FREE` may change, `steps` being the new total.
+        data: as it was handed to `train`, if it was.
+        listener: who shows progress.
+
+    Raises:
+        GanwrightError: `run` is no run, or a change would make it another run.
+    """
+    listener = listener or Silent()
+    cls, old = read_config(run)
+    settings = dataclasses.replace(old, **(changes or {}))
+    frozen = {name: getattr(old, name) for name in FREE}
+    if changed := differences(old, dataclasses.replace(settings, **frozen)):
+        raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
+    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    trainer, source = assemble(cls, settings, engine, data)
+    found = checkpoint.load_newest(run / "checkpoints", warn=listener.warned)
+    if found is not None:
+        restore(trainer, found, run)
+    if trainer.step >= settings.steps:
+        raise RunError(
+            f"{run} already made {trainer.step} steps; --steps is the total, so give more than that"
+        )
+    if engine.rank == 0 and settings != old:
+        _replace(run / "config.yaml", to_yaml(name_of(cls), settings))
+    return _go_on(run, cls, settings, trainer, source, listener)
+
+
+def resolved(cls: type[Game], settings: Settings, *, given: bool = False) -> Settings:
+    """The settings with the family's choices filled in."""
+    return dataclasses.replace(
+        settings,
+        game=cls.Config() if settings.game is None else settings.game,
+        data=settings.data or ("(given in Python)" if given else cls.data),
+        batch_size=settings.batch_size or cls.batch_size,
+        image_size=settings.image_size or cls.image_size,
+    )
+
+
+def assemble(
+    cls: type[Game], settings: Settings, engine: Engine, data: Any = None
+) -> tuple[Trainer, Data]:
+    """Data, game and trainer of a run, as at its first step."""
+    assert settings.batch_size is not None
+    if data is None and settings.data == "(given in Python)":
+        raise RunError("this run was trained on data given in Python; hand it over again as data=")
+    source = open_data(
+        settings.data if data is None else data,
+        task=cls.task,
+        settings=settings,
+        image_size=settings.image_size,
+        device=engine.device,
+    )
+    if cls.needs_labels and not source.spec.classes:
+        raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
+    if settings.batch_size % engine.world:
+        raise SettingsError(
+            f"batch_size {settings.batch_size} does not divide among {engine.world} processes"
+        )
+    seed_torch(settings.seed, "weights")
+    game = cls(settings.game, source.spec)
+    trainer = Trainer(
+        game,
+        source,
+        engine,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        ema_half_life=settings.ema_half_life,
+    )
+    return trainer, source
+
+
+def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
+    """Put a trainer where a checkpoint was."""
+    checkpoint.load_into(trainer.game, found.game, run)
+    checkpoint.load_into(trainer.average.networks, found.average, run)
+    trainer.restore(found.training)
+
+
+def read_config(run: Path) -> tuple[type[Game], Settings]:
+    """The family and settings of a run folder.
+
+    Raises:
+        RunError: it is no run folder, or another version's.
+    """
+    try:
+        text = (run / "config.yaml").read_text()
+    except OSError as error:
+        what = "holds no config.yaml" if run.is_dir() else "does not exist"
+        raise RunError(f"{run} is not a run folder: it {what}") from error
+    name, settings = from_yaml(text)
+    return class_of(name), settings
+
+
+def read_spec(run: Path) -> Spec:
+    """What the data of a run looked like."""
+    try:
+        values = json.loads((run / "spec.json").read_text())
+        values["task"] = BATCHES[values["task"]]
+        values["shape"] = tuple(values["shape"])
+        values["target"] = values["target"] and tuple(values["target"])
+        values["classes"] = tuple(values["classes"])
+        return Spec(**values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{run / 'spec.json'} can not be read: {error}") from error
+
+
+def name_of(cls: type[Game]) -> str:
+    """How config.yaml names a family: by its row in the table, or by its import path."""
+    for name, entry in FAMILIES.items():
+        if f"ganwright.families.{entry.path}" == f"{cls.__module__}:{cls.__qualname__}":
+            return name
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def class_of(name: str) -> type[Game]:
+    """The inverse of `name_of`."""
+    if ":" not in name:
+        return family(name)
+    from importlib import import_module
+
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise RunError(f"the run's family {name} can not be imported: {error}") from error
+    assert isinstance(found, type)
+    return found
+
+
+def _go_on(
+    run: Path,
+    cls: type[Game],
+    settings: Settings,
+    trainer: Trainer,
+    source: Data,
+    listener: Listener,
+) -> Model:
+    engine = trainer.engine
+    listener.started(
+        run=run,
+        family=name_of(cls),
+        settings=settings,
+        spec=source.spec,
+        device=str(engine.device),
+        precision=engine.precision,
+        step=trainer.step,
+    )
+    interrupted = Loop(run, settings, trainer, source, listener).go()
+    listener.finished(run, trainer.step, interrupted)
+    game = trainer.average.view(trainer.game)
+    game.eval()
+    return Model(name_of(cls), game, source.spec, trainer.step, run, interrupted=interrupted)
+
+
+def _make_folder(out: Path, cls: type[Game], settings: Settings, spec: Spec) -> None:
+    """Made beside and renamed, so that a run folder is whole or not there."""
+    text = to_yaml(name_of(cls), settings)
+    values = dataclasses.asdict(spec) | {"task": spec.task.__name__}
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside.mkdir()
+        (beside / "samples").mkdir()
+        (beside / "checkpoints").mkdir()
+        (beside / "config.yaml").write_text(text)
+        (beside / "spec.json").write_text(json.dumps(values, indent=1))
+        (beside / "metrics.jsonl").touch()
+        if out.exists():
+            out.rmdir()
+        beside.rename(out)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise RunError(f"can not make the run folder {out}: {error.strerror}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}")
+    beside.write_text(text)
+    beside.replace(path)
