@@ -1,0 +1,1 @@
+"""Layers that torch does not have, and torch's own as settings."""

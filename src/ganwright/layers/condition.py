@@ -1,0 +1,120 @@
+"""How a class label enters a network: joined to the input, in the norms, or by projection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+from ganwright.layers.norm import ClassBatchNorm, Conditioned, Norm, soft_labels
+
+
+class Stack(nn.Sequential):
+    """Layers in a row that hands the labels to those layers that take them."""
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        for layer in self:
+            x = layer(x, y) if isinstance(layer, Conditioned) else layer(x)
+        return x
+
+
+class Join(Conditioned):
+    """Put the label beside a vector or, as constant channels, an image.
+
+    [n, c] -> [n, c + width]; [n, c, H, W] -> [n, c + width, H, W].
+
+    Args:
+        classes: 0 leaves the input alone, whatever labels come with it.
+        embedding: length of a learned embedding; 0 joins the one-hot label itself.
+    """
+
+    def __init__(self, classes: int, embedding: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.width = embedding if classes and embedding else classes
+        self.embed = nn.Linear(classes, embedding, bias=False) if classes and embedding else None
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        if not self.classes:
+            return x
+        label = soft_labels(y, self.classes)
+        if self.embed is not None:
+            label = self.embed(label)
+        if x.ndim == 4:
+            label = label[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        return torch.cat([x, label.to(x.dtype)], 1)
+
+
+class Score(nn.Module):
+    """Features [n, width] -> logits [n] in float32; with classes, plus the projection <V y, h>.
+
+    Miyato and Koyama (2018), arXiv:1802.05637, eq. 3.
+    """
+
+    def __init__(self, width: int, classes: int = 0) -> None:
+        super().__init__()
+        self.classes = classes
+        self.linear = nn.Linear(width, 1)
+        self.project = nn.Linear(classes, width, bias=False) if classes else None
+
+    def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        score: Tensor = self.linear(h).squeeze(1).float()
+        if self.project is not None:
+            score = score + (self.project(soft_labels(y, self.classes)).float() * h).sum(1)
+        return score
+
+
+@dataclass(frozen=True)
+class Concat:
+    """The label joins z in G, and the image as constant channels in D (CGAN)."""
+
+    embedding: int = 0
+    """Length of a learned embedding of the label; 0 joins the one-hot label itself."""
+
+    def __post_init__(self) -> None:
+        if self.embedding < 0:
+            raise SettingsError(f"embedding is {self.embedding}; it must be 0 (one-hot) or more")
+
+    def join(self, classes: int) -> Join:
+        """What the input passes through."""
+        return Join(classes, self.embedding)
+
+    def norm(self, norm: Norm) -> Norm:
+        """What stands where `norm` would in an unconditional network."""
+        return norm
+
+    def score(self, width: int, classes: int) -> Score:
+        """The layer that scores features."""
+        return Score(width)
+
+
+@dataclass(frozen=True)
+class ClassNorm:
+    """Each class has its own gains and shifts in G's batch normalisation (SNGAN, SAGAN)."""
+
+    def join(self, classes: int) -> Join:
+        """The input stays as it is."""
+        return Join(0)
+
+    def norm(self, norm: Norm) -> Norm:
+        """Class-conditional batch normalisation."""
+        return ClassBatchNorm()
+
+
+@dataclass(frozen=True)
+class Projection:
+    """D's score gains the inner product of its features with an embedding of the label."""
+
+    def join(self, classes: int) -> Join:
+        """The input stays as it is."""
+        return Join(0)
+
+    def score(self, width: int, classes: int) -> Score:
+        """The layer that scores features."""
+        return Score(width, classes)
+
+
+LABELS_G: dict[str, type[Concat | ClassNorm]] = {"Concat": Concat, "ClassNorm": ClassNorm}
+LABELS_D: dict[str, type[Concat | Projection]] = {"Concat": Concat, "Projection": Projection}

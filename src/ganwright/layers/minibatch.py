@@ -1,0 +1,101 @@
+"""Features of the whole batch, by which D sees a lack of variety."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+class Discriminate(nn.Module):
+    """Minibatch discrimination: [n, c] -> [n, c + kernels].
+
+    o_b(x_i) = sum over the other samples j of exp(-|M_ib - M_jb|_1), M = T f(x).
+    Salimans et al. (2016), arXiv:1606.03498, section 3.2.
+    """
+
+    def __init__(self, width: int, kernels: int, dims: int) -> None:
+        super().__init__()
+        self.kernels = kernels
+        self.project = nn.Linear(width, kernels * dims, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        m: Tensor = self.project(h).unflatten(1, (self.kernels, -1)).float()
+        distance = (m[:, None] - m[None]).abs().sum(3)
+        # Each sample is at distance 0 from itself: its own exp(0) is taken off again.
+        return torch.cat([h, (-distance).exp().sum(1).to(h.dtype) - 1], 1)
+
+
+class Spread(nn.Module):
+    """Minibatch standard deviation: [n, c] -> [n, c + 1].
+
+    The added feature is the standard deviation over a group of samples, averaged over features.
+    Karras et al. (2018), arXiv:1710.10196, section 3.
+    """
+
+    def __init__(self, group: int) -> None:
+        super().__init__()
+        self.group = group
+
+    def forward(self, h: Tensor) -> Tensor:
+        n = h.shape[0]
+        size = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
+        groups = h.float().unflatten(0, (size, -1))
+        spread = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
+        return torch.cat([h, spread.repeat(size, 1).to(h.dtype)], 1)
+
+
+@dataclass(frozen=True)
+class Minibatch:
+    """Base of the settings of batch features: D's features gain nothing here."""
+
+    def extra(self, width: int) -> int:
+        """How many features are added."""
+        return 0
+
+    def build(self, width: int) -> nn.Module:
+        """The layer, [n, width] -> [n, width + extra]."""
+        return nn.Identity()
+
+
+@dataclass(frozen=True)
+class NoMinibatch(Minibatch):
+    """D judges each sample alone."""
+
+
+@dataclass(frozen=True)
+class MinibatchDiscrimination(Minibatch):
+    """How near each sample is to the others of the batch, by learned distances (Salimans 2016)."""
+
+    kernels: int = 100
+    """Distances, each a feature."""
+    dims: int = 5
+    """Dimensions in which a distance is taken."""
+
+    def extra(self, width: int) -> int:
+        return self.kernels
+
+    def build(self, width: int) -> nn.Module:
+        return Discriminate(width, self.kernels, self.dims)
+
+
+@dataclass(frozen=True)
+class MinibatchStdDev(Minibatch):
+    """The mean standard deviation over groups of samples (Karras 2018)."""
+
+    group: int = 4
+    """Samples in a group; fewer where the batch does not divide evenly."""
+
+    def extra(self, width: int) -> int:
+        return 1
+
+    def build(self, width: int) -> nn.Module:
+        return Spread(self.group)
+
+
+MINIBATCHES: dict[str, type[Minibatch]] = {
+    "MinibatchDiscrimination": MinibatchDiscrimination,
+    "MinibatchStdDev": MinibatchStdDev,
+    "NoMinibatch": NoMinibatch,
+}

@@ -1,0 +1,176 @@
+"""Normalisation layers as settings: frozen values that build the layer for so many channels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+
+
+class Conditioned(nn.Module):
+    """A layer whose forward takes labels: `layer(x, y)`."""
+
+
+def soft_labels(y: Tensor | None, classes: int) -> Tensor:
+    """Labels, int64 [n] or a distribution [n, classes], as float32 [n, classes].
+
+    Raises:
+        SettingsError: if there are none.
+    """
+    if y is None:
+        raise SettingsError(
+            f"this network is conditional on {classes} classes; call it with labels"
+        )
+    if y.is_floating_point():
+        return y
+    return (y[:, None] == torch.arange(classes, device=y.device)).float()
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Base of the normalisation settings."""
+
+    @property
+    def shifts(self) -> bool:
+        """Whether a bias just before it would be undone, or replaced, by it."""
+        return True
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        """The layer.
+
+        Args:
+            channels: of its input.
+            classes: for layers with gains and shifts per class; the others ignore it.
+            dims: 2 for [n, C, H, W], 0 for [n, C].
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class NoNorm(Norm):
+    """No normalisation."""
+
+    @property
+    def shifts(self) -> bool:
+        return False
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        return nn.Identity()
+
+
+@dataclass(frozen=True)
+class BatchNorm(Norm):
+    """Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
+
+    momentum: float = 0.1
+    """Weight of the newest batch in the running statistics."""
+    eps: float = 1e-5
+    """Added to the variance."""
+    always_batch: bool = False
+    """Use the batch's own statistics at test time too (pix2pix)."""
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        kind = nn.BatchNorm2d if dims else nn.BatchNorm1d
+        return kind(channels, self.eps, self.momentum, track_running_stats=not self.always_batch)
+
+
+class ClassBatchNorm2d(nn.BatchNorm2d, Conditioned):
+    """Batch normalisation with a gain and a shift for each class: (x [n, C, H, W], y) -> x's shape.
+
+    Dumoulin et al. (2017), arXiv:1610.07629, eq. 5.
+    """
+
+    def __init__(self, channels: int, classes: int, eps: float, momentum: float) -> None:
+        super().__init__(channels, eps, momentum, affine=False)
+        self.classes = classes
+        self.gain = nn.Parameter(torch.ones(classes, channels))
+        self.shift = nn.Parameter(torch.zeros(classes, channels))
+
+    def forward(self, input: Tensor, y: Tensor | None = None) -> Tensor:
+        x = super().forward(input)
+        label = soft_labels(y, self.classes)
+        gain, shift = (label @ p for p in (self.gain, self.shift))
+        return x * gain[:, :, None, None] + shift[:, :, None, None]
+
+
+@dataclass(frozen=True)
+class ClassBatchNorm(Norm):
+    """Batch normalisation with gains and shifts per class; plain where there are no classes."""
+
+    momentum: float = 0.1
+    """Weight of the newest batch in the running statistics."""
+    eps: float = 1e-5
+    """Added to the variance."""
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        if not classes:
+            return BatchNorm(self.momentum, self.eps).build(channels, classes, dims)
+        if not dims:
+            raise SettingsError(
+                "ClassBatchNorm normalises images; give a fully connected network Concat"
+            )
+        return ClassBatchNorm2d(channels, classes, self.eps, self.momentum)
+
+
+@dataclass(frozen=True)
+class InstanceNorm(Norm):
+    """Each channel of each image on its own (Ulyanov et al. 2016, arXiv:1607.08022)."""
+
+    affine: bool = False
+    """Learn gains and shifts."""
+    eps: float = 1e-5
+    """Added to the variance."""
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        if not dims:
+            raise SettingsError(
+                "InstanceNorm normalises images; a fully connected network takes BatchNorm, "
+                "LayerNorm or NoNorm"
+            )
+        return nn.InstanceNorm2d(channels, self.eps, affine=self.affine)
+
+
+@dataclass(frozen=True)
+class GroupNorm(Norm):
+    """Groups of channels of each image (Wu and He 2018, arXiv:1803.08494)."""
+
+    groups: int = 8
+    """How many groups; fewer where the channels do not divide evenly."""
+    eps: float = 1e-5
+    """Added to the variance."""
+
+    @property
+    def shifts(self) -> bool:
+        return False
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        groups = next(g for g in range(min(self.groups, channels), 0, -1) if channels % g == 0)
+        return nn.GroupNorm(groups, channels, self.eps)
+
+
+@dataclass(frozen=True)
+class LayerNorm(Norm):
+    """All channels and pixels of an image together (Ba et al. 2016, arXiv:1607.06450)."""
+
+    eps: float = 1e-5
+    """Added to the variance."""
+
+    @property
+    def shifts(self) -> bool:
+        return False
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        return nn.GroupNorm(1, channels, self.eps)
+
+
+NORMS: dict[str, type[Norm]] = {
+    "BatchNorm": BatchNorm,
+    "ClassBatchNorm": ClassBatchNorm,
+    "GroupNorm": GroupNorm,
+    "InstanceNorm": InstanceNorm,
+    "LayerNorm": LayerNorm,
+    "NoNorm": NoNorm,
+}

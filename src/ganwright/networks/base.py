@@ -1,0 +1,166 @@
+"""What every network promises, and the settings that build a fitting pair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils.parametrizations import spectral_norm
+
+from ganwright.errors import SettingsError
+
+
+class Generator(nn.Module):
+    """Noise, and labels where it has classes, to pictures."""
+
+    latent: int
+    """Length of z."""
+    classes: int
+    """How many classes it is conditional on; 0 for none, and then it ignores labels."""
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """Draw pictures.
+
+        Args:
+            z: [n, latent].
+            y: int64 [n], or a distribution over classes, float [n, classes].
+
+        Returns:
+            float32 [n, C, H, W] in [-1, 1], or unbounded [n, d] where the data are points.
+        """
+        raise NotImplementedError
+
+
+class Discriminator(nn.Module):
+    """Pictures, and labels where it has classes, to logits, by way of features."""
+
+    width: int
+    """Number of features."""
+    classes: int
+    """How many classes it is conditional on; 0 for none, and then it ignores labels."""
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the score, and any further heads, are computed from: float32 [n, width]."""
+        raise NotImplementedError
+
+    def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        """Features to logits: float32 [n]."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """Pictures [n, C, H, W], or points [n, d], to logits, float32 [n]."""
+        return self.score(self.features(x, y), y)
+
+
+class Encoder(nn.Module):
+    """A discriminator's body with a linear head: x -> float32 [n, outputs]."""
+
+    def __init__(self, body: Discriminator, outputs: int) -> None:
+        super().__init__()
+        self.body = body
+        self.head = nn.Linear(body.width, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.head(self.body.features(x))
+        return out.float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Networks:
+    """Base of the settings that build a generator and a discriminator that fit each other."""
+
+    def generator(
+        self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
+    ) -> Generator:
+        """A generator of pictures of `shape` (C, H, W), or points (d,).
+
+        Args:
+            latent: length of z.
+            shape: of one sample.
+            classes: 0 for an unconditional one.
+            tanh: squash pictures into [-1, 1]; without, they are logits (BGAN).
+
+        Raises:
+            SettingsError: if the network can not have that shape.
+        """
+        raise NotImplementedError
+
+    def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
+        """A discriminator of samples of `shape`.
+
+        Raises:
+            SettingsError: if the network can not have that shape.
+        """
+        raise NotImplementedError
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """A network like the discriminator from samples of `shape` to float32 [n, outputs].
+
+        Raises:
+            SettingsError: if the network can not have that shape.
+        """
+        raise NotImplementedError
+
+
+_LEAST = 4
+
+
+def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
+    """How a picture's sides come down to a grid whose smaller side has 4 to 7 cells.
+
+    Returns:
+        The grid's height and width, and the number of halvings, at least 1.
+
+    Raises:
+        SettingsError: if `shape` is no picture, or its sides can not be halved so.
+    """
+    if len(shape) != 3:
+        raise SettingsError(
+            f"{network} makes pictures (C, H, W), not samples of shape {shape}; use MLP"
+        )
+    _, h, w = shape
+    count = max(1, math.floor(math.log2(min(h, w) / _LEAST)))
+    if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
+        raise SettingsError(
+            f"{network} halves pictures down to 4 to 7 pixels and can not so halve {h}x{w}; "
+            f"the nearest size that fits is {_nearest_size(h, w)}, as --image-size"
+        )
+    return h >> count, w >> count, count
+
+
+def _nearest_size(h: int, w: int) -> str:
+    """The size nearest to h x w that `halvings` takes."""
+    sizes = {
+        (max(_LEAST, round(h / 2**k)) * 2**k, max(_LEAST, round(w / 2**k)) * 2**k, k)
+        for k in range(1, 1 + max(1, math.ceil(math.log2(max(h, w) / _LEAST))))
+    }
+    fitting = [(a, b) for a, b, k in sizes if min(a, b) >> k < 2 * _LEAST]
+    a, b = min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
+    return f"{a}x{b}"
+
+
+def normal_init(network: nn.Module, std: float = 0.02) -> None:
+    """Weights from N(0, std), biases 0, batch normalisation's gains from N(1, std).
+
+    Radford et al. (2016), arXiv:1511.06434, section 4. It runs before `spectral`.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, _BatchNorm) and module.affine:
+            nn.init.normal_(module.weight, 1.0, std)
+            nn.init.zeros_(module.bias)
+
+
+def spectral(network: nn.Module) -> None:
+    """Divide each convolution's and linear layer's weight by its largest singular value.
+
+    Miyato et al. (2018), arXiv:1802.05957, algorithm 1.
+    """
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(module)

@@ -1,0 +1,176 @@
+"""DCGAN's convolutional networks (Radford et al. 2016, arXiv:1511.06434), at any fitting size."""
+
+# ruff: noqa: N815 - the papers' G and D end the names of settings that belong to one of them
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+from ganwright.layers.attention import SelfAttention
+from ganwright.layers.condition import ClassNorm, Concat, Projection, Stack
+from ganwright.layers.minibatch import Minibatch, NoMinibatch
+from ganwright.layers.norm import BatchNorm, Norm
+from ganwright.layers.resample import Down, Strided, Transposed, Up
+from ganwright.networks.base import (
+    Discriminator,
+    Encoder,
+    Generator,
+    Networks,
+    halvings,
+    normal_init,
+    spectral,
+)
+
+
+class ConvGenerator(Generator):
+    """z, joined by the label, to a grid of 4 to 7 pixels, doubled up to the picture."""
+
+    def __init__(
+        self, cfg: ConvNet, latent: int, shape: tuple[int, ...], classes: int, tanh: bool
+    ) -> None:
+        super().__init__()
+        self.latent, self.classes = latent, classes
+        h, w, doublings = halvings(shape, "ConvNet")
+        widths = cfg.widths(doublings)[::-1]
+        norm, join = cfg.labels_G.norm(cfg.norm_G), cfg.labels_G.join(classes)
+        bias = not norm.shifts
+        stages: list[nn.Module] = [
+            join,
+            nn.Linear(latent + join.width, widths[0] * h * w, bias=bias),
+            nn.Unflatten(1, (widths[0], h, w)),
+        ]
+        for i, width in enumerate(widths):
+            if i:
+                stages.append(cfg.up.build(widths[i - 1], width, bias))
+            stages += [norm.build(width, classes), nn.ReLU(), *cfg.attend(width, h << i)]
+        stages += [cfg.up.build(widths[-1], shape[0]), nn.Tanh() if tanh else nn.Identity()]
+        self.stack = Stack(*stages)
+        cfg.finish(self, cfg.spectral_G)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        out: Tensor = self.stack(z, y)
+        return out.float()
+
+
+class ConvDiscriminator(Discriminator):
+    """A picture, joined by the label as constant channels, halved down to 4 to 7 pixels."""
+
+    def __init__(
+        self, cfg: ConvNet, shape: tuple[int, ...], classes: int, minibatch: Minibatch
+    ) -> None:
+        super().__init__()
+        self.classes = classes
+        h, w, count = halvings(shape, "ConvNet")
+        join = cfg.labels_D.join(classes)
+        self.stack = Stack(join, *self.stages(cfg, shape[0] + join.width, shape[1], count))
+        flat = cfg.widths(count)[-1] * h * w
+        self.minibatch = minibatch.build(flat)
+        self.width = flat + minibatch.extra(flat)
+        self.head = cfg.labels_D.score(self.width, classes)
+        cfg.finish(self, cfg.spectral_D)
+
+    @staticmethod
+    def stages(cfg: ConvNet, fan_in: int, height: int, count: int) -> list[nn.Module]:
+        """Halvings, each with norm (but the first), activation, dropout and attention behind it."""
+        out: list[nn.Module] = []
+        for i, width in enumerate(cfg.widths(count)):
+            out.append(cfg.down.build(fan_in, width, bias=i == 0 or not cfg.norm_D.shifts))
+            out += [cfg.norm_D.build(width)] if i else []
+            out += [nn.LeakyReLU(cfg.slope)]
+            out += [nn.Dropout(cfg.dropout)] if cfg.dropout else []
+            out += cfg.attend(width, height >> (i + 1))
+            fan_in = width
+        return [*out, nn.Flatten()]
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h: Tensor = self.minibatch(self.stack(x, y))
+        return h.float()
+
+    def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        score: Tensor = self.head(h, y)
+        return score
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvNet(Networks):
+    """DCGAN: strided and transposed convolutions, for pictures whose sides halve to 4 to 7."""
+
+    width: int = 64
+    """Channels of the largest feature map; they double as it halves, up to 8 times as many."""
+    norm_G: Norm = BatchNorm()
+    """Normalisation behind all of G's layers but the last."""
+    norm_D: Norm = BatchNorm()
+    """Normalisation behind all of D's layers but the first; NoNorm or LayerNorm for WGAN-GP."""
+    spectral_G: bool = False
+    """Spectral norm in G."""
+    spectral_D: bool = False
+    """Spectral norm in D."""
+    attention: tuple[int, ...] = ()
+    """Heights of the feature maps, in G and in D, behind which self-attention stands."""
+    up: Up = Transposed()
+    """How G doubles."""
+    down: Down = Strided()
+    """How D halves."""
+    slope: float = 0.2
+    """Slope of D's LeakyReLU below 0."""
+    dropout: float = 0.0
+    """Share of D's activations dropped in training (ACGAN: .5)."""
+    minibatch: Minibatch = NoMinibatch()
+    """Features of the whole batch that D's own features gain."""
+    labels_G: Concat | ClassNorm = Concat()
+    """How labels enter G: joined to z, or in its normalisation."""
+    labels_D: Concat | Projection = Concat()
+    """How labels enter D: as constant channels, or by projection."""
+    std: float = 0.02
+    """Standard deviation of the weights at the start."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise SettingsError(f"width is {self.width}; it must be at least 1")
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+    def generator(
+        self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
+    ) -> Generator:
+        self._check(shape)
+        return ConvGenerator(self, latent, shape, classes, tanh)
+
+    def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
+        self._check(shape)
+        return ConvDiscriminator(self, shape, classes, self.minibatch)
+
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+        """As the discriminator, without features of the batch: x -> float32 [n, outputs]."""
+        self._check(shape)
+        encoder = Encoder(ConvDiscriminator(self, shape, 0, NoMinibatch()), outputs)
+        normal_init(encoder.head, self.std)
+        return encoder
+
+    def widths(self, count: int) -> Sequence[int]:
+        """Channels of the feature maps from the largest to the smallest."""
+        return [self.width * min(8, 2**i) for i in range(count)]
+
+    def attend(self, channels: int, height: int) -> list[nn.Module]:
+        """Self-attention, where it stands at this height."""
+        return [SelfAttention(channels)] if height in self.attention else []
+
+    def finish(self, network: nn.Module, spectrally: bool) -> None:
+        """Initialise the weights, and normalise them where that is set."""
+        normal_init(network, self.std)
+        if spectrally:
+            spectral(network)
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        h, _, count = halvings(shape, "ConvNet")
+        heights = [h << i for i in range(count)]
+        for height in self.attention:
+            if height not in heights:
+                raise SettingsError(
+                    f"attention is set at feature maps of height {height}, but at this size they "
+                    f"have {', '.join(map(str, heights))}"
+                )
