@@ -125,20 +125,24 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
         raise SettingsError(
             f"{network} halves pictures down to 4 to 7 pixels and can not so halve {h}x{w}; "
-            f"the nearest size that fits is {_nearest_size(h, w)}, as --image-size"
+            f"the nearest size that fits is {spoken(*_nearest_size(h, w))}"
         )
     return h >> count, w >> count, count
 
 
-def _nearest_size(h: int, w: int) -> str:
+def spoken(h: int, w: int) -> str:
+    """A size, and how to bring pictures to it where one flag does."""
+    return f"{h}x{w}" + (f" (--image-size {h})" if h == w else "")
+
+
+def _nearest_size(h: int, w: int) -> tuple[int, int]:
     """The size nearest to h x w that `halvings` takes."""
     sizes = {
         (max(_LEAST, round(h / 2**k)) * 2**k, max(_LEAST, round(w / 2**k)) * 2**k, k)
         for k in range(1, 1 + max(1, math.ceil(math.log2(max(h, w) / _LEAST))))
     }
     fitting = [(a, b) for a, b, k in sizes if min(a, b) >> k < 2 * _LEAST]
-    a, b = min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
-    return f"{a}x{b}"
+    return min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
 
 
 def normal_init(network: nn.Module, std: float = 0.02) -> None:

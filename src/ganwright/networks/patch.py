@@ -1,0 +1,104 @@
+"""Discriminators that judge patches: a map of logits, one for each overlapping square."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+from ganwright.layers.norm import InstanceNorm, NoNorm, Norm
+from ganwright.networks.base import normal_init, spectral
+
+HALVINGS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
+"""Receptive field to the number of convolutions with stride 2, which two with stride 1 follow."""
+
+
+class PatchDiscriminator(nn.Module):
+    """Pictures [n, C, H, W] to a map of logits, float32 [n, 1, h, w].
+
+    Isola et al. (2017), arXiv:1611.07004, appendix 6.1.2.
+    """
+
+    def __init__(self, cfg: PatchGAN, channels: int) -> None:
+        super().__init__()
+        kernel, pad = (1, 0) if cfg.field == 1 else (4, 1)
+        count = HALVINGS.get(cfg.field, 0)
+        widths = [cfg.width * min(8, 2**i) for i in range(max(2, count + 1))]
+        stages = []
+        for i, (fan_in, width) in enumerate(zip([channels, *widths], widths, strict=False)):
+            norm = cfg.norm if i else NoNorm()
+            stride = 2 if i < count else 1
+            conv = nn.Conv2d(fan_in, width, kernel, stride, pad, bias=not norm.shifts)
+            stages.append(nn.Sequential(conv, norm.build(width), nn.LeakyReLU(0.2)))
+        self.stages = nn.ModuleList(stages)
+        self.head = nn.Conv2d(widths[-1], 1, kernel, 1, pad)
+        normal_init(self)
+        if cfg.spectral:
+            spectral(self)
+
+    def features(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The activations behind each hidden stage, float32 [n, c, h, w], shallow to deep."""
+        return tuple(h.float() for h in self._activations(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """A map of logits."""
+        logits: Tensor = self.head(self._activations(x)[-1])
+        return logits.float()
+
+    def _activations(self, x: Tensor) -> list[Tensor]:
+        out = []
+        for stage in self.stages:
+            x = stage(x)
+            out.append(x)
+        return out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patch:
+    """Base of the settings of discriminators that give a map of logits."""
+
+    def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
+        """A discriminator of pictures of `shape` (C, H, W) -> logits, float32 [n, 1, h, w].
+
+        Its `features(x)` are a tuple of inner activations, for feature matching.
+
+        Raises:
+            SettingsError: if the pictures are too small.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchGAN(Patch):
+    """Each logit judges a square patch (pix2pix, CycleGAN)."""
+
+    field: Literal[1, 16, 34, 70, 142, 286] = 70
+    """Side of the patch in pixels."""
+    width: int = 64
+    """Channels of the first layer; they double up to 8 times as many."""
+    norm: Norm = InstanceNorm()
+    """Normalisation behind the layers between the first and the last."""
+    spectral: bool = False
+    """Spectral norm."""
+
+    def __post_init__(self) -> None:
+        if self.field != 1 and self.field not in HALVINGS:
+            fields = ", ".join(map(str, [1, *HALVINGS]))
+            raise SettingsError(f"field is {self.field}; PatchGAN's patches have sides {fields}")
+        if self.width < 1:
+            raise SettingsError(f"width is {self.width}; it must be at least 1")
+
+    def discriminator(self, shape: tuple[int, ...]) -> PatchDiscriminator:
+        channels, h, w = shape
+        fitting = [f for f, count in HALVINGS.items() if min(h, w) >= 3 << count]
+        if self.field not in [1, *fitting]:
+            raise SettingsError(
+                f"PatchGAN with field={self.field} needs pictures of {3 << HALVINGS[self.field]} "
+                f"pixels or more, got {h}x{w}; field={max(fitting, default=1)} fits"
+            )
+        return PatchDiscriminator(self, channels)
+
+
+PATCHES: dict[str, type[Patch]] = {"PatchGAN": PatchGAN}

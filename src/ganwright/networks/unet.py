@@ -1,0 +1,97 @@
+"""The U-Net of pix2pix (Isola et al. 2017, arXiv:1611.07004, appendix 6.1.1)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from ganwright.errors import SettingsError
+from ganwright.layers.norm import BatchNorm, NoNorm, Norm
+from ganwright.layers.resample import Transposed, Up
+from ganwright.networks.base import normal_init
+from ganwright.networks.translator import Translator, common_size
+
+
+class NoiseDropout(nn.Module):
+    """Dropout in evaluation too: the only noise that pix2pix has (section 3.2.1)."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.p, training=True)
+
+
+class UNetTranslator(nn.Module):
+    """Halvings to the smallest map and doublings back, each joined to the map of its own size.
+
+    [n, C_in, H, W] -> float32 [n, C_out, H, W] in [-1, 1].
+    """
+
+    def __init__(self, cfg: UNet, channels_in: int, channels_out: int, depth: int) -> None:
+        super().__init__()
+        widths = [cfg.width * min(8, 2**i) for i in range(depth)]
+        downs, ups = [], []
+        for i, width in enumerate(widths):
+            # The innermost map may be a single pixel, which has no variance to divide by.
+            norm = cfg.norm if 0 < i < depth - 1 else NoNorm()
+            fan_in = widths[i - 1] if i else channels_in
+            slope = nn.LeakyReLU(0.2) if i else nn.Identity()
+            conv = nn.Conv2d(fan_in, width, 4, 2, 1, bias=not norm.shifts)
+            downs.append(nn.Sequential(slope, conv, norm.build(width)))
+        for i, width in enumerate(widths[-2::-1]):
+            fan_in = widths[-1] if not i else 2 * widths[-1 - i]
+            noise = NoiseDropout(cfg.dropout) if i < 3 and cfg.dropout else nn.Identity()
+            up = cfg.up.build(fan_in, width, not cfg.norm.shifts)
+            ups.append(nn.Sequential(nn.ReLU(), up, cfg.norm.build(width), noise))
+        last = widths[0] * (2 if depth > 1 else 1)
+        ups.append(nn.Sequential(nn.ReLU(), cfg.up.build(last, channels_out)))
+        self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips: list[Tensor] = []
+        for down in self.downs:
+            x = down(x)
+            skips.append(x)
+        x = self.ups[0](skips.pop())
+        for up in list(self.ups)[1:]:
+            x = up(torch.cat([x, skips.pop()], 1))
+        return x.tanh().float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UNet(Translator):
+    """Encoder and decoder with skips between maps of the same size (pix2pix, DualGAN)."""
+
+    width: int = 64
+    """Channels at half the size; they double as it halves, up to 8 times as many."""
+    dropout: float = 0.5
+    """Share dropped in the decoder's first three blocks, in training and after; 0 for none."""
+    norm: Norm = BatchNorm(always_batch=True)
+    """Normalisation of all but the outermost and the innermost layers."""
+    up: Up = Transposed()
+    """How it doubles."""
+    depth: int | None = None
+    """Halvings; as many as the size allows, at most 8, when not given."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or (self.depth is not None and self.depth < 2):
+            raise SettingsError(
+                f"UNet needs width >= 1 and depth >= 2, got {self.width} and {self.depth}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+
+    def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
+        divisor = 1 << (self.depth or 2)
+        h, w = common_size(shape_in, shape_out, "UNet", divisor, divisor)
+        common = math.gcd(h, w)
+        depth = self.depth or min(8, (common & -common).bit_length() - 1)
+        network = UNetTranslator(self, shape_in[0], shape_out[0], depth)
+        normal_init(network)
+        return network
