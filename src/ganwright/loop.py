@@ -74,9 +74,10 @@ class Loop:
                 )
                 if (log or sample or save) and self._recover(self._log(sample)):
                     continue
-                if save and self.main:
+                last = trainer.step >= settings.steps or stopped()
+                if (save or last) and self.main:
                     self._save(last)
-                if stopped():
+                if last:
                     break
         for tracker in self.trackers:
             tracker.finish()

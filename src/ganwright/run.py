@@ -113,6 +113,7 @@ def train(
         )
     settings = resolved(cls, settings, given=data is not None)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    settings = dataclasses.replace(settings, precision=engine.precision)
     trainer, source = assemble(cls, settings, engine, data)
     if engine.rank == 0:
         _make_folder(out, cls, settings, source.spec)

@@ -1,0 +1,68 @@
+"""What several test files share: tiny settings for each family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ganwright.engine import Engine
+from ganwright.families import family
+from ganwright.game import Game
+from ganwright.layers.norm import NoNorm
+from ganwright.networks import MLP, ConvNet, PatchGAN, ResNetTranslator
+from ganwright.run import assemble, resolved
+from ganwright.settings import Settings
+from ganwright.trainer import Trainer
+
+CONV = ConvNet(width=4)
+FULL = MLP(hidden_G=(16,), hidden_D=(16,))
+
+TINY: dict[str, dict[str, Any]] = {
+    "gan": {"networks": FULL},
+    "dcgan": {"networks": CONV},
+    "wgan-gp": {"networks": ConvNet(width=4, norm_D=NoNorm()), "d_moves": 2},
+    "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
+    "aae": {"networks": FULL, "critic": FULL},
+    "cyclegan": {
+        "translator": ResNetTranslator(width=4, blocks=1),
+        "patch": PatchGAN(field=16, width=4),
+        "pool": 3,
+    },
+}
+"""The families' own settings at a size that trains in milliseconds."""
+
+SIZES: dict[str, int] = {}
+"""Image sizes other than 8."""
+
+
+def tiny(name: str, **changes: Any) -> tuple[type[Game], Settings]:
+    """A family with its tiny settings; `changes` are fields of `Settings`."""
+    cls = family(name)
+    values: dict[str, Any] = {
+        "game": cls.Config(**TINY.get(name, {})),
+        "image_size": SIZES.get(name, 8),
+        "batch_size": 4,
+        "device": "cpu",
+        "precision": "fp32",
+    }
+    return cls, Settings(**(values | changes))
+
+
+def trainer_of(name: str, **changes: Any) -> Trainer:
+    """A trainer of a tiny family on its embedded data, at its first step."""
+    cls, settings = tiny(name, **changes)
+    settings = resolved(cls, settings)
+    return assemble(cls, settings, Engine.pick("cpu", "fp32"))[0]
+
+
+def tensors(run: Path) -> dict[str, torch.Tensor]:
+    """All tensors of a run's newest checkpoint."""
+    from ganwright import checkpoint
+
+    found = checkpoint.load_newest(run / "checkpoints")
+    assert found is not None
+    return {f"game.{k}": v for k, v in found.game.items()} | {
+        f"average.{k}": v for k, v in found.average.items()
+    }

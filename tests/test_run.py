@@ -1,0 +1,271 @@
+"""The run folder: whole or absent, exact, honest about what is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import FULL, tensors, tiny
+
+import ganwright
+from ganwright import checkpoint
+from ganwright import run as runs
+from ganwright.data.batch import Images
+from ganwright.errors import GanwrightError, NonFiniteError, RunError, SettingsError
+from ganwright.families.gan import GAN
+from ganwright.game import Terms
+from ganwright.loop import Loop
+from ganwright.losses import NonSaturating
+
+
+def _train(out: Path, steps: int = 4, **changes: Any) -> ganwright.Model:
+    cls, settings = tiny("gan", steps=steps, save_every=2, log_every=1, sample_every=2, **changes)
+    return runs.train(cls, settings, out)
+
+
+def test_the_folder_holds_everything(tmp_path: Path) -> None:
+    model = _train(tmp_path / "run")
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert {"config.yaml", "spec.json", "metrics.jsonl", "samples", "checkpoints"} <= names
+    assert "report.html" in names
+    assert [p.name for p in sorted((tmp_path / "run/samples").iterdir())] == [
+        "step-000002.png",
+        "step-000004.png",
+    ]
+    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in rows] == [1, 2, 3, 4]
+    assert rows[-1]["images"] == 16
+    assert {"D/adv", "G/adv", "D/gradient", "images_per_second", "seconds_left"} <= set(rows[-1])
+    assert torch.equal(model.sample(2), ganwright.load(tmp_path / "run").sample(2))
+    assert not list(tmp_path.glob(".*")), "nothing is left beside"
+
+
+def test_only_so_many_checkpoints_are_kept(tmp_path: Path) -> None:
+    _train(tmp_path / "run", steps=8, keep=2)
+    kept = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())
+    assert kept == ["step-000006", "step-000008"]
+    assert ganwright.load(tmp_path / "run", step=6).step == 6
+    with pytest.raises(RunError, match="no checkpoint of step 5"):
+        ganwright.load(tmp_path / "run", step=5)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "alter", "manifest"])
+def test_a_broken_checkpoint_is_named_and_passed_over(tmp_path: Path, damage: str) -> None:
+    _train(tmp_path / "whole", steps=6)
+    _train(tmp_path / "run", steps=4)
+    newest = tmp_path / "run/checkpoints/step-000004"
+    if damage == "truncate":
+        path = newest / "game.safetensors"
+        path.write_bytes(path.read_bytes()[:100])
+    elif damage == "alter":
+        path = newest / "training.pt"
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    else:
+        (newest / "manifest.json").write_text("{")
+    with pytest.warns(UserWarning, match=r"step-000004 is broken"):
+        runs.resume(tmp_path / "run", {"steps": 6})
+    whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
+    assert all(torch.equal(whole[k], run[k]) for k in whole)
+
+
+def test_without_a_checkpoint_resume_starts_over(tmp_path: Path) -> None:
+    _train(tmp_path / "whole")
+    _train(tmp_path / "run")
+    for path in (tmp_path / "run/checkpoints").iterdir():
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    with pytest.raises(RunError, match="no usable checkpoint"):
+        ganwright.load(tmp_path / "run")
+    runs.resume(tmp_path / "run")
+    whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
+    assert all(torch.equal(whole[k], run[k]) for k in whole)
+
+
+def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
+    _train(tmp_path / "run")
+    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+        file.write('{"step": 7, "ima')
+    runs.resume(tmp_path / "run", {"steps": 6})
+    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
+
+
+def test_changed_settings_are_each_listed(tmp_path: Path) -> None:
+    _train(tmp_path / "run")
+    game = GAN.Config(networks=FULL, latent=7)
+    with pytest.raises(RunError, match=r"latent.*100.*7") as caught:
+        runs.resume(tmp_path / "run", {"steps": 9, "seed": 5, "game": game})
+    assert "seed" in str(caught.value)
+    assert "steps" not in str(caught.value)
+
+
+def test_wrong_folders_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="does not exist"):
+        runs.resume(tmp_path / "nothing")
+    with pytest.raises(RunError, match=r"holds no config\.yaml"):
+        ganwright.load(tmp_path)
+    _train(tmp_path / "run")
+    with pytest.raises(RunError, match="exists; resume it"):
+        _train(tmp_path / "run")
+    with pytest.raises(RunError, match="already made 4 steps"):
+        runs.resume(tmp_path / "run", {"steps": 4})
+    text = (tmp_path / "run/config.yaml").read_text()
+    (tmp_path / "run/config.yaml").write_text(text.replace(ganwright.__version__, "0.0.1"))
+    with pytest.raises(RunError, match=r"0\.0\.1"):
+        runs.resume(tmp_path / "run", {"steps": 9})
+
+
+def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
+    for changes in ({"data": "diggits"}, {"device": "tpu"}, {"image_size": 7_000_000}):
+        with pytest.raises((GanwrightError, RuntimeError)):
+            _train(tmp_path / "run", **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_training_and_old_checkpoints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = checkpoint.save_file, []
+
+    def full(tensors: Any, path: Path) -> None:
+        calls.append(path)
+        if len(calls) == 3:  # the second checkpoint's first file
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        real(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.warns(UserWarning, match=r"no space left on the disk; earlier checkpoints"):
+        _train(tmp_path / "run", steps=6)
+    kept = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())
+    assert kept == ["step-000002", "step-000006"]
+
+
+def test_a_full_disk_at_the_end_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with (
+        pytest.warns(UserWarning, match="no space left"),
+        pytest.raises(RunError, match="no space left"),
+    ):
+        _train(tmp_path / "run", steps=4)
+    assert list((tmp_path / "run/checkpoints").iterdir()) == []
+
+
+class Poisoned(GAN):
+    """Its loss is not finite at step 4 of the first attempt."""
+
+    poison = True
+
+    def generator(self, batch: Images) -> Terms:
+        terms = super().generator(batch)
+        if type(self).poison and float(self.count) == 4:
+            type(self).poison = False
+            return {"adv": terms["adv"] * float("nan")}
+        return terms
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.register_buffer("count", torch.zeros(()))
+        self.count: torch.Tensor
+
+    def discriminator(self, batch: Images) -> Terms:
+        self.count += 1
+        return super().discriminator(batch)
+
+
+def _poisoned(out: Path, on_nan: str) -> ganwright.Model:
+    Poisoned.poison = True
+    return ganwright.train(
+        Poisoned,
+        networks=FULL,
+        image_size=8,
+        batch_size=4,
+        steps=6,
+        save_every=2,
+        log_every=1,
+        on_nan=on_nan,
+        device="cpu",
+        precision="fp32",
+        out=out,
+    )
+
+
+def test_a_nan_stops_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(NonFiniteError, match=r"G's adv, gradient was not finite at step 3"):
+        _poisoned(tmp_path / "run", "stop")
+    assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["step-000002"]
+
+
+def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="back to step 2, on with fresh randomness"):
+        model = _poisoned(tmp_path / "run", "rollback")
+    assert model.step == 6
+    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
+    assert all(r["G/adv"] == r["G/adv"] for r in rows), "the line with the NaN is gone"
+
+
+def test_ctrl_c_saves_and_resumes_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _train(tmp_path / "whole", steps=6)
+    real = Loop._log
+
+    def interrupt(self: Loop, sample: bool) -> Any:
+        if self.trainer.step == 3:
+            assert threading.current_thread() is threading.main_thread()
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(self, sample)
+
+    monkeypatch.setattr(Loop, "_log", interrupt)
+    model = _train(tmp_path / "run", steps=6)
+    assert model.interrupted
+    monkeypatch.undo()
+    newest = max(p.name for p in (tmp_path / "run/checkpoints").iterdir())
+    assert int(newest[5:]) in (3, 4)
+    assert not runs.resume(tmp_path / "run").interrupted
+    whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
+    assert all(torch.equal(whole[k], run[k]) for k in whole)
+
+
+class Louder(NonSaturating):
+    """A user's own loss."""
+
+    def generator(self, D: Any, real: Any, fake: Any) -> torch.Tensor:
+        return 2 * super().generator(D, real, fake)
+
+
+def test_python_takes_objects_tensors_and_names(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (40, 8, 8), dtype=torch.uint8)
+    model = ganwright.train(
+        "gan",
+        data=images,
+        loss=Louder(),
+        networks=FULL,
+        steps=2,
+        batch_size=4,
+        image_size=8,
+        out=tmp_path / "run",
+    )
+    assert model.sample(5).shape == (5, 1, 8, 8)
+    with pytest.raises(RunError, match="given in Python"):
+        ganwright.resume(tmp_path / "run", steps=3)
+    assert ganwright.resume(tmp_path / "run", steps=3, data=images).step == 3
+    with pytest.raises(SettingsError, match="did you mean steps"):
+        ganwright.train("gan", stepz=3, out=tmp_path / "other")
+    with pytest.raises(SettingsError, match="does not translate; it can sample"):
+        model.translate(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(SettingsError, match="without labels"):
+        model.sample(2, labels=[3])
