@@ -60,6 +60,7 @@ class Encoder(nn.Module):
     def __init__(self, body: Discriminator, outputs: int) -> None:
         super().__init__()
         self.body = body
+        self.body.head = nn.Identity()  # an encoder scores nothing
         self.head = nn.Linear(body.width, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
