@@ -48,6 +48,10 @@ class Norm:
         """
         raise NotImplementedError
 
+    def surround(self, stack: nn.Module, latent: int, classes: int) -> nn.Module:
+        """What the norm needs around a generator's layers: (z, y) -> what `stack` gives."""
+        return stack
+
 
 @dataclass(frozen=True)
 class NoNorm(Norm):
@@ -166,6 +170,83 @@ class LayerNorm(Norm):
         return nn.GroupNorm(1, channels, self.eps)
 
 
+class Virtual(nn.Module):
+    """Normalise by statistics of a reference batch and of the sample itself; shape unchanged.
+
+    The input's first rows are the reference, which its own statistics normalise. It works within
+    `Reference`, which puts them there.
+    """
+
+    def __init__(self, channels: int, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.reference = 0
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        m = self.reference
+        if not m:
+            raise SettingsError("VirtualBatchNorm stands in generators of pictures from noise only")
+        flat = x.float().reshape(*x.shape[:2], -1)
+        moments = torch.stack([flat.mean(2), flat.square().mean(2)])
+        reference = moments[:, :m].mean(1, keepdim=True)
+        mixed = (m * reference + moments[:, m:]) / (m + 1)
+        mean, square = torch.cat([reference.expand(-1, m, -1), mixed], 1)[..., None]
+        scale = (square - mean.square() + self.eps).rsqrt() * self.weight[:, None]
+        out: Tensor = (flat - mean) * scale + self.bias[:, None]
+        return out.reshape(x.shape).to(x.dtype)
+
+
+class Reference(nn.Module):
+    """Runs a generator's layers on a fixed batch beside the given one: (z, y) -> their output.
+
+    The buffers z ~ N(0, I) and y, all classes in turn, are drawn once, when it is made.
+    """
+
+    z: Tensor
+    y: Tensor
+
+    def __init__(self, stack: nn.Module, latent: int, classes: int, count: int) -> None:
+        super().__init__()
+        self.stack = stack
+        self.classes = classes
+        self.register_buffer("z", torch.randn(count, latent))
+        self.register_buffer("y", torch.arange(count) % max(1, classes))
+        for layer in stack.modules():
+            if isinstance(layer, Virtual):
+                layer.reference = count
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.classes:
+            y = torch.cat([soft_labels(label, self.classes) for label in (self.y, y)])
+        out: Tensor = self.stack(torch.cat([self.z, z]), y)
+        return out[len(self.z) :]
+
+
+@dataclass(frozen=True)
+class VirtualBatchNorm(Norm):
+    """Batch normalisation by a fixed reference batch (Salimans et al. 2016, section 3.4).
+
+    For generators, as in the paper: each forward also runs the reference batch.
+    """
+
+    count: int = 64
+    """Samples in the reference batch."""
+    eps: float = 1e-5
+    """Added to the variance."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise SettingsError(f"VirtualBatchNorm's count is {self.count}; it must be at least 1")
+
+    def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
+        return Virtual(channels, self.eps)
+
+    def surround(self, stack: nn.Module, latent: int, classes: int) -> nn.Module:
+        return Reference(stack, latent, classes, self.count)
+
+
 NORMS: dict[str, type[Norm]] = {
     "BatchNorm": BatchNorm,
     "ClassBatchNorm": ClassBatchNorm,
@@ -173,4 +254,5 @@ NORMS: dict[str, type[Norm]] = {
     "InstanceNorm": InstanceNorm,
     "LayerNorm": LayerNorm,
     "NoNorm": NoNorm,
+    "VirtualBatchNorm": VirtualBatchNorm,
 }

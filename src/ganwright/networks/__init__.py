@@ -6,10 +6,11 @@ from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import PATCHES, Patch, PatchGAN
+from ganwright.networks.resnet import ResNet
 from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Translator
 from ganwright.networks.unet import UNet
 
-NETWORKS: dict[str, type[Networks]] = {"MLP": MLP, "ConvNet": ConvNet}
+NETWORKS: dict[str, type[Networks]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet}
 TRANSLATORS: dict[str, type[Translator]] = {
     "EncoderDecoder": EncoderDecoder,
     "ResNetTranslator": ResNetTranslator,
@@ -28,6 +29,7 @@ __all__ = [
     "Networks",
     "Patch",
     "PatchGAN",
+    "ResNet",
     "ResNetTranslator",
     "Translator",
     "UNet",

@@ -146,6 +146,20 @@ def _nearest_size(h: int, w: int) -> tuple[int, int]:
     return min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
 
 
+def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:
+    """Refuse self-attention at heights that no feature map has.
+
+    Raises:
+        SettingsError: if there is such a height.
+    """
+    for height in wanted:
+        if height not in heights:
+            raise SettingsError(
+                f"attention is set at feature maps of height {height}, but at this picture size "
+                f"they have {', '.join(map(str, sorted(heights)))}"
+            )
+
+
 def normal_init(network: nn.Module, std: float = 0.02) -> None:
     """Weights from N(0, std), biases 0, batch normalisation's gains from N(1, std).
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
+from ganwright.layers.activation import LeakyReLU, ReLU
 from ganwright.layers.attention import SelfAttention
+from ganwright.layers.blocks import Blocks, NoBlocks, Style
 from ganwright.layers.condition import ClassNorm, Concat, Projection, Stack
 from ganwright.layers.minibatch import Minibatch, NoMinibatch
 from ganwright.layers.norm import BatchNorm, Norm
@@ -20,6 +22,7 @@ from ganwright.networks.base import (
     Encoder,
     Generator,
     Networks,
+    check_attention,
     halvings,
     normal_init,
     spectral,
@@ -46,9 +49,11 @@ class ConvGenerator(Generator):
         for i, width in enumerate(widths):
             if i:
                 stages.append(cfg.up.build(widths[i - 1], width, bias))
-            stages += [norm.build(width, classes), nn.ReLU(), *cfg.attend(width, h << i)]
+            stages += [norm.build(width, classes), nn.ReLU()]
+            stages += cfg.blocks.build(width, Style(norm, ReLU(), classes))
+            stages += cfg.attend(width, h << i)
         stages += [cfg.up.build(widths[-1], shape[0]), nn.Tanh() if tanh else nn.Identity()]
-        self.stack = Stack(*stages)
+        self.stack = norm.surround(Stack(*stages), latent, classes)
         cfg.finish(self, cfg.spectral_G)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -82,6 +87,7 @@ class ConvDiscriminator(Discriminator):
             out += [cfg.norm_D.build(width)] if i else []
             out += [nn.LeakyReLU(cfg.slope)]
             out += [nn.Dropout(cfg.dropout)] if cfg.dropout else []
+            out += cfg.blocks.build(width, Style(cfg.norm_D, LeakyReLU(cfg.slope)))
             out += cfg.attend(width, height >> (i + 1))
             fan_in = width
         return [*out, nn.Flatten()]
@@ -115,6 +121,8 @@ class ConvNet(Networks):
     """How G doubles."""
     down: Down = Strided()
     """How D halves."""
+    blocks: Blocks = NoBlocks()
+    """What refines each feature map, in G and in D."""
     slope: float = 0.2
     """Slope of D's LeakyReLU below 0."""
     dropout: float = 0.0
@@ -167,10 +175,4 @@ class ConvNet(Networks):
 
     def _check(self, shape: tuple[int, ...]) -> None:
         h, _, count = halvings(shape, "ConvNet")
-        heights = [h << i for i in range(count)]
-        for height in self.attention:
-            if height not in heights:
-                raise SettingsError(
-                    f"attention is set at feature maps of height {height}, but at this size they "
-                    f"have {', '.join(map(str, heights))}"
-                )
+        check_attention(self.attention, [h << i for i in range(count)])

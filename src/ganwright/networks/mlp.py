@@ -77,12 +77,13 @@ class MLPGenerator(Generator):
         self.latent, self.classes, self.shape = latent, classes, shape
         join = cfg.labels.join(classes)
         sizes = (latent + join.width, *cfg.hidden_G)
-        self.stack = Stack(
+        stack = Stack(
             join,
             *layers(sizes, cfg.activation_G, Regular(cfg.norm_G)),
             nn.Linear(sizes[-1], math.prod(shape)),
             nn.Tanh() if tanh and len(shape) == 3 else nn.Identity(),
         )
+        self.stack = cfg.norm_G.surround(stack, latent, classes)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.stack(z, y)
