@@ -37,10 +37,13 @@ def game_class(name: str) -> type[Game]:
     Raises:
         SettingsError: if there is no such family.
     """
-    from ganwright.families import family
-    from ganwright.game import Game
+    if set(name) & {".", ":"}:
+        from ganwright.game import Game
 
-    return registry.imported(name, Game) if set(name) & {".", ":"} else family(name)
+        return registry.imported(name, Game)
+    from ganwright.families import family
+
+    return family(name)
 
 
 def defaults(game: type[Game]) -> Settings:
@@ -118,23 +121,22 @@ def from_yaml(text: str, family: str | None = None) -> tuple[str, Settings]:
 
 def differences(a: Settings, b: Settings) -> list[str]:
     """Each setting that differs, as `game.loss: Hinge() -> Wasserstein()`."""
-    old, new = dict(_spelled(a)), dict(_spelled(b))
-    names = list(old | new)
-    absent = "(absent)"
-    return [
-        f"{name}: {old.get(name, absent)} -> {new.get(name, absent)}"
-        for name in names
-        if old.get(name) != new.get(name)
-    ]
+    old, new = dict(_leaves(a)), dict(_leaves(b))
+    texts = (
+        (name, spell(old[name]) if name in old else "-", spell(new[name]) if name in new else "-")
+        for name in old | new
+        if name not in old or name not in new or old[name] != new[name]
+    )
+    return [f"{name}: {before} -> {after}" for name, before, after in texts if before != after]
 
 
-def _spelled(settings: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+def _leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for f in fields(settings):
         value = getattr(settings, f.name)
         if f.name == "game" and value is not None:
-            yield from _spelled(value, "game.")
+            yield from _leaves(value, "game.")
         else:
-            yield prefix + f.name, spell(value)
+            yield prefix + f.name, value
 
 
 def _plain(value: Any) -> Any:

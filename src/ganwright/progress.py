@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,9 +27,24 @@ COUNTS = ("step", "images", "images_per_second", "seconds_left", "memory_mb")
 """The numbers of a row of metrics that are no player's."""
 
 
-def listener() -> Listener:
-    """The display that suits standard output: live on a terminal, JSON lines elsewhere."""
-    return LiveLine() if sys.stdout.isatty() else JSONLines()
+@contextmanager
+def listener() -> Iterator[Listener]:
+    """The display that suits standard output: live on a terminal, JSON lines elsewhere.
+
+    Of several processes only the first speaks. On leaving, the terminal is as it was before.
+    """
+    if int(os.environ.get("RANK", "0")):
+        from ganwright.run import Silent
+
+        yield Silent()
+    elif sys.stdout.isatty():
+        line = LiveLine()
+        try:
+            yield line
+        finally:
+            line.stop()
+    else:
+        yield JSONLines()
 
 
 class LiveLine:
@@ -52,7 +71,9 @@ class LiveLine:
         shape = "x".join(map(str, spec.shape))
         data = f"{spec.count:,} samples of {shape}" if spec.count else f"samples of {shape}"
         begin = f", from step {step:,}" if step else ""
-        self._console.print(f"{family} on {device} ({precision}), {data}, into {run}{begin}")
+        self._console.print(
+            f"{family} on {device} ({precision}), {data}, into {run}{begin}", markup=False
+        )
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
 
@@ -70,12 +91,17 @@ class LiveLine:
 
     def finished(self, run: Path, step: int, interrupted: bool) -> None:
         """Leave the last line standing, and say where the run lies and what to do with it."""
-        if self._live is not None:
-            self._live.stop()
+        self.stop()
         verb = "stopped" if interrupted else "done"
         self._console.print(f"{verb} at step {step:,}: {run}", markup=False)
         for purpose, command in next_commands(run, step, interrupted).items():
             self._console.print(f"  to {purpose}: {command}", markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        """Leave the terminal, with the last line standing."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
 class JSONLines:
@@ -133,7 +159,8 @@ class JSONLines:
 def next_commands(run: Path, step: int, interrupted: bool) -> dict[str, str]:
     """What one may want to do with a run: a purpose and its command."""
     more = "" if interrupted else f" --steps {2 * step}"
-    return {"resume": f"ganwright resume {run}{more}", "sample": f"ganwright sample {run}"}
+    place = shlex.quote(str(run))
+    return {"resume": f"ganwright resume {place}{more}", "sample": f"ganwright sample {place}"}
 
 
 def display(row: dict[str, Any], steps: int) -> RenderableType:

@@ -15,8 +15,16 @@ TABLES: dict[str, str] = {
     "penalties": "ganwright.penalties:PENALTIES",
     "optimizers": "ganwright.optim:OPTIMIZERS",
     "schedules": "ganwright.optim:SCHEDULES",
+    "networks": "ganwright.networks:NETWORKS",
+    "translators": "ganwright.networks:TRANSLATORS",
+    "patches": "ganwright.networks:PATCHES",
     "norms": "ganwright.layers.norm:NORMS",
     "activations": "ganwright.layers.activation:ACTIVATIONS",
+    "upsampling": "ganwright.layers.resample:UPS",
+    "downsampling": "ganwright.layers.resample:DOWNS",
+    "minibatch": "ganwright.layers.minibatch:MINIBATCHES",
+    "labels-in-g": "ganwright.layers.condition:LABELS_G",
+    "labels-in-d": "ganwright.layers.condition:LABELS_D",
 }
 
 

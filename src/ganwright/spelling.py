@@ -82,7 +82,8 @@ def convert(value: Any, hint: Any, where: str) -> Any:
         return _tuple(value, hint, where)
     if hint in _WORDS:
         return _scalar(value, hint, where)
-    assert isinstance(hint, type), f"settings of type {hint} can not be spelled"
+    if not isinstance(hint, type):
+        raise SettingsError(f"{where} is of type {hint}, which no text can spell; use a dataclass")
     return value if isinstance(value, hint) else _object(value, hint, where)
 
 
@@ -184,10 +185,7 @@ def _object(value: Any, base: type, where: str) -> Any:
 
 def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
     """The arguments of a call by name, each as its field's type says."""
-    if not is_dataclass(kind):
-        raise SettingsError(
-            f"{where}: {call.name} is not a dataclass, and only those can be spelled"
-        )
+    assert is_dataclass(kind)
     own = {f.name: f for f in fields(kind) if f.init}
     places = [f.name for f in own.values() if not f.kw_only]
     if len(call.positional) > len(places):

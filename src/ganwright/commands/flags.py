@@ -100,8 +100,8 @@ class Parser:
         text = text.partition("=")[0]
         if not text.startswith("-"):
             return f"unexpected argument {text}; settings are written --name value"
-        near = get_close_matches(text, self._flags, n=2, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"see {self._parser.prog} --help"
+        near = get_close_matches(text, self._flags, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]}?" if near else f"see {self._parser.prog} --help"
         return f"unknown setting {text}; {hint}"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -96,7 +97,9 @@ def report(argv: Sequence[str]) -> int:
 
     from ganwright.report import write_report
 
-    print(write_report(Path(str(given["RUN"]))))
+    run = Path(str(given["RUN"]))
+    with _writing(run / "report.html"):
+        print(write_report(run))
     return 0
 
 
@@ -188,7 +191,8 @@ def _save(images: Tensor, out: Path) -> Path:
     if out.suffix:
         if out.suffix.lower() != ".png":
             raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
-        save_grid(images, out)
+        with _writing(out):
+            save_grid(images, out)
         return out
     if images.ndim == 2:
         raise SettingsError("points are drawn together; name a .png file as --out")
@@ -200,8 +204,15 @@ def _save(images: Tensor, out: Path) -> Path:
 def _write(pixels: Any, path: Path) -> None:
     from PIL import Image
 
-    try:
+    with _writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """A full disk or a folder without permission is a sentence, not a traceback."""
+    try:
+        yield
     except OSError as error:
-        raise RunError(f"{path} can not be written: {error}") from error
+        raise RunError(f"{path} can not be written: {error.strerror or error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
@@ -87,7 +88,15 @@ def _classes(topic: str) -> Iterable[Row]:
 
 
 def _data() -> Iterable[Row]:
-    return []
+    from ganwright.data.sources import EMBEDDED
+    from ganwright.data.torchvision_sets import SETS
+
+    for name, path in EMBEDDED.items():
+        yield name, first_sentence(pkgutil.resolve_name(f"ganwright.data.{path}"))
+    for name, known in SETS.items():
+        yield name, f"torchvision's {known.builder}, under --data-root"
+    yield "a path", "a folder or a zip of pictures"
+    yield "hf:owner/name", "a data set of the Hugging Face hub"
 
 
 def _trackers() -> Iterable[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from ganwright.settings import Settings
 from ganwright.trackers import check
 
 if TYPE_CHECKING:
+    from ganwright.game import Game
     from ganwright.model import Model
 
 
@@ -54,8 +56,9 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright import run
 
-    out = place.out or free_folder(Path("runs"), family, settings.data or game.data)
-    return _status(run.train(game, settings, out, listener=listener()))
+    out = place.out or _free_folder_of_one(family, settings.data or game.data)
+    with listener() as shown:
+        return _status(run.train(game, settings, out, listener=shown))
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -64,6 +67,7 @@ def resume(argv: Sequence[str]) -> int:
         parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run's folder."})
         parser.add("settings", Settings())
         parser.read(argv)
+        raise SettingsError("resume needs the run first, as in: ganwright resume runs/first")
     folder = Path(argv[0])
 
     from ganwright import run
@@ -75,7 +79,8 @@ def resume(argv: Sequence[str]) -> int:
     _, (after,) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    return _status(run.resume(folder, changes, listener=listener()))
+    with listener() as shown:
+        return _status(run.resume(folder, changes, listener=shown))
 
 
 def _status(model: Model) -> int:
@@ -83,10 +88,17 @@ def _status(model: Model) -> int:
     return 130 if model.interrupted else 0
 
 
+def _free_folder_of_one(family: str, data: str) -> Path:
+    """Several processes would each look for a free folder, and find different ones."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise SettingsError("several processes must share a run's folder; name it with --out")
+    return free_folder(Path("runs"), family, data)
+
+
 def free_folder(parent: Path, family: str, data: str) -> Path:
     """`parent`/<family>-<data>-<NNN> with the first number that no folder has."""
     name = re.sub(r"[^\w.]+", "-", Path(data).name).strip("-.") or "data"
-    stem = f"{family.rpartition('.')[2].lower()}-{name}"
+    stem = f"{re.split('[.:]', family)[-1].lower()}-{name}"
     taken = {path.name for path in parent.glob(f"{stem}-*")} if parent.is_dir() else set()
     return next(parent / f"{stem}-{i:03}" for i in count(1) if f"{stem}-{i:03}" not in taken)
 
@@ -108,8 +120,11 @@ def _text(path: Path) -> str:
         raise SettingsError(f"{path} can not be read as a configuration: {error}") from error
 
 
-def _about(game: type) -> str:
-    return f"{getattr(game, 'title', '')}. Settings of its own start with --game."
+def _about(game: type[Game]) -> str:
+    return (
+        f"{game.title}. Losses, penalties and the like are given by name, or as a call such as "
+        '"R1(weight=1, every=16)" in quotes; `ganwright list` tells which there are.'
+    )
 
 
 def _without_family(argv: Sequence[str]) -> int:

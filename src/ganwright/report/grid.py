@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from ganwright.errors import RunError, SettingsError
+from ganwright.errors import SettingsError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,7 +43,7 @@ def save_grid(
 
     Raises:
         SettingsError: if the tensor is neither pictures nor points.
-        RunError: if the file can not be written.
+        OSError: if the file can not be written.
     """
     if images.ndim == 2:
         data = _scatter(images)
@@ -138,14 +138,12 @@ def write_whole(path: Path, data: bytes) -> None:
     """Write a file beside its place and rename it, so that no reader sees half of it.
 
     Raises:
-        RunError: if it can not be written.
+        OSError: if it can not be written; what was there before is untouched.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(data)
         beside.replace(path)
-    except OSError as error:
-        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
     finally:
         beside.unlink(missing_ok=True)

@@ -37,7 +37,8 @@ def write_report(run: Path) -> Path:
     """Write `run`/report.html from what the run's folder holds; returns its path.
 
     Raises:
-        RunError: if `run` is no run's folder, or the page can not be written.
+        RunError: if `run` is no run's folder.
+        OSError: if the page can not be written.
     """
     if not (run / "config.yaml").is_file():
         raise RunError(f"{run} is not a run: it has no config.yaml")

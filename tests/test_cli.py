@@ -1,0 +1,440 @@
+"""The command line, in process: what it prints, what it refuses, what it hands on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_config import TOY, Doubled, Toy
+
+from ganwright import run as runs
+from ganwright.cli import main
+from ganwright.commands import COMMANDS
+from ganwright.commands.flags import docs, flag_of
+from ganwright.commands.infer import outputs
+from ganwright.commands.train import free_folder
+from ganwright.config import from_yaml
+from ganwright.families import FAMILIES
+from ganwright.losses import Hinge, LeastSquares
+from ganwright.penalties import R1, R2
+from ganwright.settings import Settings
+
+QUICK = ["--data", "digits", "--image-size", "8", "--batch-size", "4", "--steps", "4"]
+QUICK += ["--log-every", "2", "--sample-every", "4", "--save-every", "2", "--device", "cpu"]
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The calls of `run.train`, which trains nothing here."""
+    calls: list[tuple[Any, ...]] = []
+
+    class Done:
+        interrupted = False
+
+    def train(game: Any, settings: Settings, out: Path, *, listener: Any) -> Done:
+        calls.append((game, settings, out))
+        return Done()
+
+    monkeypatch.setattr(runs, "train", train)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of four steps, trained by the command line."""
+    out = tmp_path_factory.mktemp("runs") / "toy"
+    assert main(["train", TOY, *QUICK, "--out", str(out)]) == 0
+    return out
+
+
+def opened(path: Path) -> Image.Image:
+    """A picture whose file is closed again."""
+    with Image.open(path) as file:
+        file.load()
+        return file
+
+
+def error_of(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence with which a command refuses."""
+    assert main(argv) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("ganwright: ")
+    assert said.err.count("\n") == 1
+    return said.err.removeprefix("ganwright: ").strip()
+
+
+def test_help_and_list_load_no_torch() -> None:
+    code = """
+import sys
+from ganwright.cli import main
+for argv in ([], ["--help"], ["--version"], ["list"], ["train", "--help"], ["sample", "--help"]):
+    assert main(argv) == 0, argv
+for argv in (["trian"], ["list", "foo"], ["train", "dcgn"], ["sample"]):
+    assert main(argv) == 2, argv
+assert "torch" not in sys.modules and "matplotlib" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True)
+
+
+def test_python_m_ganwright_is_the_command_line() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ganwright", "trian"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "ganwright: unknown command trian; did you mean train or translate?\n"
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} {c.usage}" in shown and c.help in shown for name, c in COMMANDS.items())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    assert f"usage: ganwright {name}" in capsys.readouterr().out
+
+
+def test_list_shows_every_family_and_topic(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown and entry.title in shown for name, entry in FAMILIES.items())
+    assert main(["list", "losses"]) == 0
+    assert "Hinge " in capsys.readouterr().out
+    assert main(["list", "data"]) == 0
+    assert "mnist " in capsys.readouterr().out
+
+
+def test_every_setting_has_a_sentence() -> None:
+    help_of = docs(Settings)
+    assert [name for name in vars(Settings()) if not help_of.get(name, "").endswith(".")] == []
+
+
+def test_train_help_has_each_setting_with_sentence_and_default(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert main(["train", TOY, "--help"]) == 0
+    shown = capsys.readouterr().out
+    for name, sentence in (docs(Settings) | {"game": ""}).items():
+        assert sentence.replace("  ", " ") in shown, name
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  --")}
+    assert lines["--steps"].endswith("(default: 10000)")
+    assert lines["--game.latent"].endswith("Length of z: 100% of it. (default: 4)")
+    assert lines["--game.loss"].endswith("(default: NonSaturating(smooth=0.0))")
+    assert lines["--game.span"].endswith("Two numbers. (default: 1 2)")
+    assert {flag_of(name) for name in vars(Settings()) if name != "game"} - {
+        word.strip(",") for word in shown.split()
+    } == set()
+
+
+def test_flags_become_settings(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    flags = ["--flip", "--channels", "3", "--precision", "fp32", "--ema-half-life", "1e3"]
+    flags += ["--game.loss", "LeastSquares(a=-1, b=1, c=0)", "--game.penalties", "R1(weight=1)"]
+    flags += ["R2", "--game.span", "5", "6", "--game.scale", "none", "--game.latent=9", "--log"]
+    assert main(["train", TOY, *flags, "--out", str(tmp_path / "x")]) == 0
+    ((game, settings, out),) = trained
+    assert game is Toy
+    assert out == tmp_path / "x"
+    assert settings == Settings(
+        flip=True,
+        channels=3,
+        precision="fp32",
+        ema_half_life=1000.0,
+        game=Toy.Config(
+            loss=LeastSquares(-1.0, 1.0, 0.0),
+            penalties=(R1(1.0), R2()),
+            span=(5, 6),
+            latent=9,
+        ),
+    )
+
+
+def test_flags_stand_above_the_file_and_the_file_above_defaults(
+    trained: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    file = tmp_path / "my.yaml"
+    file.write_text(
+        f"family: {TOY}\nsteps: 5\nseed: 6\nflip: true\ngame:\n  latent: 7\n  loss: Hinge\n"
+    )
+    flags = ["--steps", "8", "--no-flip", "--game.latent", "9"]
+    assert main(["train", "--config", str(file), *flags, "--out", str(tmp_path / "x")]) == 0
+    assert main(["train", TOY, f"--config={file}", "--out", str(tmp_path / "y")]) == 0
+    first, second = (settings for _, settings, _ in trained)
+    assert first == Settings(steps=8, seed=6, game=Toy.Config(latent=9, loss=Hinge()))
+    assert second == Settings(steps=5, seed=6, flip=True, game=Toy.Config(latent=7, loss=Hinge()))
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["--stpes", "3"], "unknown setting --stpes; did you mean --steps?"),
+        (["--step", "3"], "unknown setting --step; did you mean --steps"),
+        (["--game.los", "Hinge"], "unknown setting --game.los; did you mean --game.loss?"),
+        (["--zzz"], "unknown setting --zzz; see ganwright train"),
+        (["--steps", "many"], "--steps is 'many'; it must be a whole number"),
+        (["--steps", "0"], "steps is 0; it must be at least 1"),
+        (["--steps"], "argument --steps: expected one argument"),
+        (["--channels", "2"], "--channels is '2'; it must be 1 or 3"),
+        (["--game.loss", "Hing"], "--game.loss: unknown Loss Hing; did you mean Hinge?"),
+        (["--game.loss", "Hinge(a=1)"], "--game.loss: Hinge has no argument a; it takes none"),
+        (["--game.span", "1"], "--game.span is ['1']; it must be 2 values"),
+        (["--game.optimizer-d", "Adm"], "--game.optimizer-d: unknown Optimizer Adm; did you mean"),
+        (["--log", "tensorbord"], "unknown tracker tensorbord; did you mean tensorboard?"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml can not be read as a configuration"),
+        (["stray"], "unexpected argument stray"),
+    ],
+)
+def test_a_wrong_flag_is_one_sentence_and_trains_nothing(
+    flags: list[str],
+    sentence: str,
+    trained: list[tuple[Any, ...]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert sentence in error_of(["train", TOY, *flags], capsys)
+    assert trained == []
+
+
+def test_a_family_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean dcgan" in error_of(["train", "dcgn"], capsys)
+    assert "needs a family first" in error_of(["train", "--steps", "3", "dcgan"], capsys)
+    assert "required: FAMILY" in error_of(["train"], capsys)
+
+
+def test_a_file_for_another_family_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "c.yaml").write_text("family: dcgan\n")
+    sentence = error_of(["train", TOY, "--config", str(tmp_path / "c.yaml")], capsys)
+    assert sentence == f"the configuration is for dcgan, not for {TOY}"
+
+
+def test_runs_are_numbered(tmp_path: Path) -> None:
+    assert free_folder(tmp_path / "no", "dcgan", "digits") == tmp_path / "no" / "dcgan-digits-001"
+    for name in ("dcgan-my-cats.zip-low-4-001", "dcgan-digits-001", "dcgan-digits-003"):
+        (tmp_path / name).mkdir()
+    assert free_folder(tmp_path, "dcgan", "digits").name == "dcgan-digits-002"
+    assert free_folder(tmp_path, "my.pack:Toy", "/a b/cats?low=4").name == "toy-cats-low-4-001"
+    assert free_folder(tmp_path, "gan", "mnist->usps").name == "gan-mnist-usps-001"
+
+
+def test_several_processes_must_be_told_where(
+    monkeypatch: pytest.MonkeyPatch,
+    trained: list[tuple[Any, ...]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert "name it with --out" in error_of(["train", TOY], capsys)
+    assert main(["train", TOY, "--out", "x"]) == 0
+    assert trained[0][2] == Path("x")
+
+
+def test_an_interrupted_run_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Interrupted:
+        interrupted = True
+
+    monkeypatch.setattr(runs, "train", lambda *_, **__: Interrupted())
+    assert main(["train", TOY, "--out", str(tmp_path / "x")]) == 130
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train", stop)
+    assert main(["train", TOY, "--out", str(tmp_path / "x")]) == 130
+
+
+def test_bugs_keep_their_traceback(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(runs, "train", broken)
+    with pytest.raises(ZeroDivisionError):
+        main(["train", TOY, "--out", str(tmp_path / "x")])
+
+
+def test_a_run_prints_json_lines_where_nobody_watches(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["train", TOY, *QUICK, "--out", str(out), "--seed", "3"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    logged = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert lines[0]["run"] == str(out)
+    assert lines[0]["shape"] == [1, 8, 8]
+    assert lines[1:-1] == logged
+    assert [row["step"] for row in logged] == [2, 4]
+    assert lines[-1] == {
+        "finished": str(out),
+        "step": 4,
+        "interrupted": False,
+        "resume": f"ganwright resume {out} --steps 8",
+        "sample": f"ganwright sample {out}",
+    }
+    assert (out / "report.html").is_file()
+
+
+def test_the_settings_on_disk_train_the_same_run(tmp_path: Path, toy_run: Path) -> None:
+    again = tmp_path / "again"
+    assert main(["train", "--config", str(toy_run / "config.yaml"), "--out", str(again)]) == 0
+    texts = [(run / "config.yaml").read_text() for run in (again, toy_run)]
+    assert from_yaml(texts[0]) == from_yaml(texts[1])
+    grid = "samples/step-000004.png"
+    assert (again / grid).read_bytes() == (toy_run / grid).read_bytes()
+
+
+def test_resume_goes_on_and_refuses_other_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    assert main(["train", TOY, *QUICK, "--out", str(out)]) == 0
+    capsys.readouterr()
+    sentence = error_of(["resume", str(out), "--batch-size", "3", "--game.loss", "Hinge"], capsys)
+    assert "game.loss: NonSaturating(smooth=0.0) -> Hinge(); batch_size: 4 -> 3" in sentence
+    assert "--steps is the total" in error_of(["resume", str(out)], capsys)
+    assert "did you mean --steps" in error_of(["resume", str(out), "--stpes", "9"], capsys)
+    assert main(["resume", str(out), "--steps", "6", "--log-every", "1"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["step"] for line in lines] == [4, 5, 6, 6]
+    assert "steps: 6" in (out / "config.yaml").read_text()
+
+
+def test_resume_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is not a run folder" in error_of(["resume", str(tmp_path)], capsys)
+    assert "needs the run first" in error_of(["resume", "--steps", "3", "x"], capsys)
+
+
+def test_sample_draws_the_same_grid_for_the_same_seed(toy_run: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        argv = ["sample", str(toy_run), "-n", "6", "--seed", seed]
+        assert main([*argv, "--out", str(tmp_path / f"{name}.png")]) == 0
+    a, b, c = ((tmp_path / f"{name}.png").read_bytes() for name in "abc")
+    assert a == b != c
+    assert opened(tmp_path / "a.png").size == (3 * 66 + 2, 2 * 66 + 2)
+
+
+def test_sample_fills_a_folder_with_single_pictures_of_the_labels(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["sample", str(toy_run), "--labels", "0", "5", "9", "-n", "4"]
+    assert main([*argv, "--out", str(tmp_path / "single")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "single")
+    files = sorted((tmp_path / "single").iterdir())
+    assert [f.name for f in files] == [f"{i:05}.png" for i in range(4)]
+    found = [int(np.asarray(opened(f)).max()) for f in files]
+    assert found == [0, 128, round((9 / 5) * 127.5), 0]
+    assert opened(files[0]).size == (8, 8)
+
+
+def test_sample_says_where_it_put_the_grid(
+    toy_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["sample", str(toy_run), "--labels", "1", "2", "--seed", "5"]) == 0
+    path = toy_run / "sampled" / "seed-5.png"
+    assert capsys.readouterr().out == f"{path}\n"
+    assert opened(path).size == (2 * 66 + 2, 66 + 2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        (["-n", "0"], "ask for at least 1"),
+        (["-n", "x"], "-n is 'x'; it must be a whole number"),
+        (["--labels", "frog"], "unknown label 'frog'"),
+        (["--out", "grid.gif"], "--out is grid.gif; name a .png file"),
+        (["--step", "3"], "there is no checkpoint of step 3"),
+        (["--sed", "3"], "unknown setting --sed; did you mean --seed"),
+    ],
+)
+def test_sample_refuses_in_a_sentence(
+    flags: list[str], sentence: str, toy_run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sentence in error_of(["sample", str(toy_run), *flags], capsys)
+
+
+def picture(path: Path, level: int, mode: str = "L") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (6, 4), level).convert(mode).save(path)
+    return path
+
+
+def test_translate_makes_one_output_for_each_input(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "in" / "a.png", 55)
+    picture(tmp_path / "in" / "deep" / "b.JPG", 255, "RGB")
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    out = tmp_path / "out"
+    argv = ["translate", str(toy_run), str(tmp_path / "in"), str(out)]
+    assert main(argv) == 0
+    assert capsys.readouterr().out.splitlines() == [str(out / "a.png"), str(out / "deep/b.png")]
+    a, b = opened(out / "a.png"), opened(out / "deep" / "b.png")
+    assert (a.mode, a.size) == ("L", (6, 4))
+    assert np.asarray(a).tolist() == [[200] * 6] * 4
+    assert np.asarray(b).max() == 0
+    assert "2 of the outputs exist" in error_of(argv, capsys)
+    assert main([*argv, "--overwrite", "--direction", "b2a"]) == 0
+    assert np.asarray(opened(out / "a.png")).max() == 55
+
+
+def test_translate_takes_a_file_or_a_glob(toy_run: Path, tmp_path: Path) -> None:
+    first = picture(tmp_path / "in" / "x" / "a1.png", 55)
+    picture(tmp_path / "in" / "y" / "a2.png", 55)
+    picture(tmp_path / "in" / "y" / "b.png", 55)
+    assert main(["translate", str(toy_run), str(first), str(tmp_path / "one.png")]) == 0
+    assert np.asarray(opened(tmp_path / "one.png")).max() == 200
+    pattern = str(tmp_path / "in" / "*" / "a*.png")
+    assert main(["translate", str(toy_run), pattern, str(tmp_path / "out")]) == 0
+    made = [p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob("*.png")]
+    assert sorted(map(str, made)) == ["x/a1.png", "y/a2.png"]
+
+
+def test_translate_refuses_in_a_sentence(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    base = ["translate", str(toy_run)]
+    nothing = error_of([*base, str(tmp_path / "in"), str(tmp_path / "out")], capsys)
+    assert nothing.startswith(f"{tmp_path / 'in'} has no pictures; looked for .png, .jpg")
+    (tmp_path / "in" / "bad.png").write_bytes(b"not a png")
+    broken = error_of([*base, str(tmp_path / "in"), str(tmp_path / "out")], capsys)
+    assert f"{tmp_path / 'in' / 'bad.png'} can not be read as a picture" in broken
+    assert "--direction is 'up'" in error_of([*base, "a", "b", "--direction", "up"], capsys)
+
+
+def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", 0)
+    picture(tmp_path / "a.jpg", 0)
+    with pytest.raises(runs.RunError, match=r"would both become .*a\.png; rename one"):
+        outputs(str(tmp_path), tmp_path / "out", overwrite=True)
+
+
+def test_report_writes_the_page(toy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (toy_run / "report.html").unlink()
+    assert main(["report", str(toy_run)]) == 0
+    assert capsys.readouterr().out == f"{toy_run / 'report.html'}\n"
+    assert "D/adv" in (toy_run / "report.html").read_text()
+
+
+def test_info_tells_paper_players_and_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", TOY]) == 0
+    shown = capsys.readouterr().out
+    assert "Toy (2024)\nhttps://arxiv.org/abs/0000.00000\n" in shown
+    assert "A family of one's own" in shown
+    assert f"D moves {32 * 32 + 1:,} weights with Adam" in shown
+    assert f"G moves {(4 + 1) * 32 * 32:,} weights with Adam" in shown
+    assert "--game.loss LOSS" in shown
+    assert "How scores become losses. (default: NonSaturating(smooth=0.0))" in shown
+
+
+def test_own_classes_reach_the_run(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    loss = f"{Doubled.__module__}.Doubled(weight=4)"
+    assert main(["train", TOY, "--game.loss", loss, "--out", str(tmp_path / "x")]) == 0
+    assert trained[0][1].game.loss == Doubled(4.0)
