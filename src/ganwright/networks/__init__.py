@@ -5,8 +5,10 @@ from __future__ import annotations
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.mlp import MLP
-from ganwright.networks.patch import PATCHES, Patch, PatchGAN
+from ganwright.networks.patch import Patch, PatchGAN
+from ganwright.networks.pixelda import AdaptationNets
 from ganwright.networks.resnet import ResNet
+from ganwright.networks.srresnet import SRDiscriminator, SRResNet
 from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Translator
 from ganwright.networks.unet import UNet
 
@@ -14,14 +16,17 @@ NETWORKS: dict[str, type[Networks]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet":
 TRANSLATORS: dict[str, type[Translator]] = {
     "EncoderDecoder": EncoderDecoder,
     "ResNetTranslator": ResNetTranslator,
+    "SRResNet": SRResNet,
     "UNet": UNet,
 }
+PATCHES: dict[str, type[Patch]] = {"PatchGAN": PatchGAN, "SRDiscriminator": SRDiscriminator}
 
 __all__ = [
     "MLP",
     "NETWORKS",
     "PATCHES",
     "TRANSLATORS",
+    "AdaptationNets",
     "ConvNet",
     "Discriminator",
     "EncoderDecoder",
@@ -31,6 +36,8 @@ __all__ = [
     "PatchGAN",
     "ResNet",
     "ResNetTranslator",
+    "SRDiscriminator",
+    "SRResNet",
     "Translator",
     "UNet",
 ]

@@ -99,6 +99,3 @@ class PatchGAN(Patch):
                 f"pixels or more, got {h}x{w}; field={max(fitting, default=1)} fits"
             )
         return PatchDiscriminator(self, channels)
-
-
-PATCHES: dict[str, type[Patch]] = {"PatchGAN": PatchGAN}

@@ -1,0 +1,179 @@
+"""PixelDA's networks (Bousmalis et al. 2017, arXiv:1612.05424, figure 2 and the authors' code)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+from ganwright.layers.norm import BatchNorm, NoNorm, Norm
+from ganwright.networks.base import Discriminator, halvings, normal_init
+from ganwright.networks.mlp import GaussianNoise
+from ganwright.networks.srresnet import Residue
+
+
+class Adapter(nn.Module):
+    """A source picture [n, C, H, W] and noise z [n, latent] to float32 [n, C', H, W] in [-1, 1]."""
+
+    latent: int
+
+    def __init__(
+        self,
+        cfg: AdaptationNets,
+        latent: int,
+        shape_in: tuple[int, ...],
+        shape_out: tuple[int, ...],
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        c, bias = cfg.width, not cfg.norm.shifts
+        h, w = shape_in[1:]
+        self.plane = nn.Sequential(nn.Linear(latent, h * w), nn.Unflatten(1, (1, h, w)))
+        blocks = (
+            Residue(
+                nn.Conv2d(c, c, 3, 1, 1, bias=bias),
+                cfg.norm.build(c),
+                nn.ReLU(),
+                nn.Conv2d(c, c, 3, 1, 1, bias=bias),
+                cfg.norm.build(c),
+            )
+            for _ in range(cfg.blocks)
+        )
+        self.stack = nn.Sequential(
+            nn.Conv2d(shape_in[0] + 1, c, 3, 1, 1),
+            nn.ReLU(),
+            *blocks,
+            nn.Conv2d(c, shape_out[0], 3, 1, 1),
+        )
+        normal_init(self)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        noise: Tensor = self.plane(z)
+        out: Tensor = self.stack(torch.cat([x, noise.to(x.dtype)], 1))
+        return out.tanh().float()
+
+
+class AdaptationDiscriminator(Discriminator):
+    """Convolutions with noise and dropout behind each, halved down to 4 to 7 pixels."""
+
+    classes = 0
+
+    def __init__(self, cfg: AdaptationNets, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        h, w, count = halvings(shape, "AdaptationNets")
+        layers: list[nn.Module] = []
+        fan_in = shape[0]
+        for i in range(count + 1):
+            width = cfg.width * min(8, 2**i)
+            norm = cfg.norm if i else NoNorm()
+            layers += [
+                nn.Conv2d(fan_in, width, 3, 2 if i else 1, 1, bias=not norm.shifts),
+                norm.build(width),
+                nn.LeakyReLU(0.2),
+                nn.Dropout(cfg.dropout),
+                GaussianNoise(cfg.noise),
+            ]
+            fan_in = width
+        self.stack = nn.Sequential(*layers, nn.Flatten())
+        self.width = fan_in * h * w
+        self.head = nn.Linear(self.width, 1)
+        normal_init(self)
+
+    def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h: Tensor = self.stack(x)
+        return h.float()
+
+    def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
+        logits: Tensor = self.head(h)
+        return logits.squeeze(1).float()
+
+
+class TaskClassifier(nn.Module):
+    """Pictures [n, C, H, W] to class logits, float32 [n, classes].
+
+    Each domain has a first layer of its own, as in the authors' code; they share the others.
+    """
+
+    def __init__(self, source: tuple[int, ...], target: tuple[int, ...], classes: int) -> None:
+        super().__init__()
+        self.first = nn.ModuleList(_first(shape[0]) for shape in (source, target))
+        h, w = (side // 4 for side in target[1:])
+        self.shared = nn.Sequential(
+            nn.Conv2d(32, 48, 5, 1, 2),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(48 * h * w, 100),
+            nn.ReLU(),
+            nn.Linear(100, 100),
+            nn.ReLU(),
+            nn.Linear(100, classes),
+        )
+
+    def forward(self, x: Tensor, *, source: bool = False) -> Tensor:
+        """Class logits; `source` says that the pictures are of the source domain, unadapted."""
+        logits: Tensor = self.shared(self.first[0 if source else 1](x))
+        return logits.float()
+
+
+def _first(channels: int) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(channels, 32, 5, 1, 2), nn.ReLU(), nn.MaxPool2d(2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationNets:
+    """G, D and T of PixelDA."""
+
+    width: int = 64
+    """Channels of G throughout, and of D's first layer."""
+    blocks: int = 6
+    """G's residual blocks."""
+    norm: Norm = BatchNorm()
+    """Normalisation in G and D."""
+    noise: float = 0.2
+    """Standard deviation of the noise added behind D's layers in training."""
+    dropout: float = 0.1
+    """Share of D's activations dropped in training."""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.blocks < 0:
+            raise SettingsError(
+                f"AdaptationNets needs width >= 1 and blocks >= 0, got {self.width} "
+                f"and {self.blocks}"
+            )
+        if self.noise < 0 or not 0 <= self.dropout < 1:
+            raise SettingsError(
+                f"AdaptationNets needs noise >= 0 and dropout from 0 to below 1, got {self.noise} "
+                f"and {self.dropout}"
+            )
+
+    def adapter(
+        self, latent: int, shape_in: tuple[int, ...], shape_out: tuple[int, ...]
+    ) -> Adapter:
+        """G: (x [n, C, H, W], z [n, latent]) -> float32 pictures of the target's channels.
+
+        Raises:
+            SettingsError: if the two domains differ in size.
+        """
+        if shape_in[1:] != shape_out[1:]:
+            raise SettingsError(
+                f"PixelDA's domains must have one size, got {shape_in[1]}x{shape_in[2]} and "
+                f"{shape_out[1]}x{shape_out[2]}; set --image-size"
+            )
+        return Adapter(self, latent, shape_in, shape_out)
+
+    def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
+        """D of pictures of the target domain.
+
+        Raises:
+            SettingsError: if the sides do not halve down to 4 to 7 pixels.
+        """
+        return AdaptationDiscriminator(self, shape)
+
+    def classifier(
+        self, source: tuple[int, ...], target: tuple[int, ...], classes: int
+    ) -> TaskClassifier:
+        """T; it has a first layer for each domain."""
+        return TaskClassifier(source, target, classes)
