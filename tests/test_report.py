@@ -148,7 +148,11 @@ def test_the_report_shows_settings_curves_and_samples_in_order(tmp_path: Path) -
     assert "G/adv" not in shown
     assert "<digits>" in shown
     assert "game.latent" in shown
-    assert text.count("<svg") == 2
+    speed, adv = re.findall(r'polyline points="(.*?)"', text)
+    assert speed == "60.0,65.0 210.0,65.0 360.0,65.0"
+    assert adv == "60.0,10.0 210.0,92.5 360.0,120.0"
+    for mark in (">0.1<", ">0.03333<", ">step 10<", ">30<"):
+        assert mark in text
     assert page.links[:3] == ["config.yaml", "metrics.jsonl", "samples"]
     assert [link for link in page.links if link.endswith(".png")] == [
         f"samples/step-{i:06}.png" for i in range(3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import json
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -30,6 +29,8 @@ table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; vertical-a
 td + td { font-family: monospace; overflow-wrap: anywhere }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem }
 .grid img, .grid svg { width: 100%; height: auto }
+svg { font-size: 11px; fill: #666 } path { fill: none; stroke: #bbb }
+polyline { fill: none; stroke: #1f6fb2; stroke-width: 1.5 } circle { fill: #1f6fb2 }
 """
 
 
@@ -132,20 +133,25 @@ def thinned(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], .
 
 
 def _svg(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    buffer = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "ganwright", "font.size": 9}):
-        figure = Figure(figsize=(4, 2.2), layout="tight")
-        FigureCanvasSVG(figure)
-        axes: Any = figure.add_subplot()
-        axes.plot(x, y, linewidth=1, marker="." if len(x) == 1 else None)
-        axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    return svg[svg.index("<svg") :]
+    """A line between the least and the greatest value, which stand at its left."""
+    across = 300 * (x - x[0]) / (np.ptp(x) or 1)
+    up = 110 * (y - y.min()) / np.ptp(y) if np.ptp(y) else np.full_like(y, 55)
+    path = " ".join(f"{60 + a:.1f},{120 - b:.1f}" for a, b in zip(across, up, strict=True))
+    marks = [
+        (55, 14, "end", f"{y.max():.4g}"),
+        (55, 123, "end", f"{y.min():.4g}"),
+        (60, 140, "start", f"step {x[0]:,.0f}"),
+        (360, 140, "end", f"{x[-1]:,.0f}"),
+    ]
+    words = "".join(
+        f'<text x="{left}" y="{top}" text-anchor="{anchor}">{text}</text>'
+        for left, top, anchor, text in marks
+    )
+    dot = f'<circle cx="{60 + across[-1]:.1f}" cy="{120 - up[-1]:.1f}" r="2.5"/>'
+    return (
+        '<svg viewBox="0 0 370 145" role="img"><path d="M60 10V120H360"/>'
+        f'<polyline points="{path}"/>{dot}{words}</svg>'
+    )
 
 
 def _settings(settings: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
