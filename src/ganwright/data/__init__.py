@@ -1,1 +1,32 @@
 """Data: one string selects a source; batches arrive on the training device."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ganwright.data.batch import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+
+if TYPE_CHECKING:
+    from ganwright.data.loader import Data
+    from ganwright.data.sources import open_data
+
+__all__ = [
+    "Batch",
+    "Data",
+    "Images",
+    "Paired",
+    "SemiSupervised",
+    "Spec",
+    "Unpaired",
+    "open_data",
+]
+
+# Families import the batches alone; the readers come when a data set is opened.
+_LATER = {"Data": "ganwright.data.loader", "open_data": "ganwright.data.sources"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

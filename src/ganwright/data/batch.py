@@ -64,6 +64,7 @@ class Spec:
     classes: tuple[str, ...] = ()
     count: int = 0
 
+
 def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
     """The batch with `function` applied to each of its tensors."""
     changed: Any = (None if t is None else function(t) for t in batch)

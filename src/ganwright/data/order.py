@@ -1,0 +1,121 @@
+"""Which pictures a batch holds, where they are cut and which are mirrored: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ganwright.errors import SettingsError
+from ganwright.seeds import seed_of
+
+
+class Draw(NamedTuple):
+    """Which batch of the run, and whose share of it."""
+
+    number: int
+    size: int
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def share(self) -> slice:
+        """The rank's rows in the whole batch.
+
+        Raises:
+            SettingsError: the batch can not be shared out evenly.
+        """
+        if self.size % self.world:
+            raise SettingsError(
+                f"a batch of {self.size} can not be shared evenly by {self.world} processes; "
+                f"make --batch-size a multiple of {self.world}"
+            )
+        rows = self.size // self.world
+        return slice(self.rank * rows, (self.rank + 1) * rows)
+
+
+class Picks(NamedTuple):
+    """One rank's rows of one stream, on the CPU."""
+
+    members: Tensor
+    """int64 [n]: which pictures."""
+    place: Tensor | None
+    """float64 [n, 2] in [0, 1): where a window is cut, down and across; None for the middle."""
+    mirror: Tensor | None
+    """bool [n]: which are mirrored."""
+
+
+@dataclass(frozen=True)
+class Stream:
+    """An endless order over the pictures of one domain, or of pairs.
+
+    Args:
+        name: part of every seed, so that two domains are shuffled apart.
+        sides: the sides that are read at the same index and dressed alike.
+        count: how many pictures there are.
+        seed: the run's.
+        flip: whether pictures are mirrored at random.
+        cut: whether windows are cut at random.
+        subset: the indices to keep to, or None for all.
+    """
+
+    name: str
+    sides: tuple[int, ...]
+    count: int
+    seed: int
+    flip: bool = False
+    cut: bool = False
+    subset: tuple[int, ...] | None = None
+
+    def picks(self, draw: Draw) -> Picks:
+        """The rows of a draw: positions [number * size, ...) of endless shuffled epochs."""
+        share = draw.share
+        start = draw.number * draw.size
+        index = self._order(start + share.start, start + share.stop)
+        shape = (draw.size, 2)
+        place = mirror = None
+        if self.cut:
+            random = torch.rand(shape, generator=self._random(draw, "cut"), dtype=torch.float64)
+            place = random[share]
+        if self.flip:
+            mirror = torch.rand(draw.size, generator=self._random(draw, "flip"))[share] < 0.5
+        return Picks(index, place, mirror)
+
+    def _order(self, start: int, stop: int) -> Tensor:
+        members = len(self.subset) if self.subset is not None else self.count
+        parts = []
+        while start < stop:
+            epoch, first = divmod(start, members)
+            last = min(members, first + stop - start)
+            parts.append(shuffled(members, seed_of(self.seed, epoch, self.name))[first:last])
+            start += last - first
+        index = torch.cat(parts)
+        return index if self.subset is None else torch.tensor(self.subset)[index]
+
+    def _random(self, draw: Draw, what: str) -> torch.Generator:
+        seed = seed_of(self.seed, draw.number, self.name, what)
+        return torch.Generator().manual_seed(seed)
+
+
+@lru_cache(maxsize=8)
+def shuffled(count: int, seed: int) -> Tensor:
+    """A permutation of [0, count)."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int]) -> Tensor:
+    """The upper left corner of each window, int64 [n, 2].
+
+    Args:
+        place: float64 [n, 2] in [0, 1), or None for the middle.
+        sizes: int64 [n, 2], (height, width) of the stored pictures.
+        window: (height, width).
+    """
+    room = sizes - torch.tensor(list(window))
+    if place is None:
+        return room // 2
+    return (place * (room + 1)).floor().to(torch.int64)
