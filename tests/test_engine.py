@@ -1,0 +1,195 @@
+"""Devices, precision, processes, averages and the replay pool."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import trainer_of
+from torch import nn
+
+from ganwright.data.batch import Images, Spec
+from ganwright.ema import EMA
+from ganwright.engine import Engine, usable_cores
+from ganwright.errors import SettingsError
+from ganwright.game import Game
+from ganwright.pool import ReplayPool
+
+
+def test_what_is_not_there_is_said() -> None:
+    with pytest.raises(SettingsError, match="unknown device 'tpu'; choose cpu, cuda"):
+        Engine.pick("tpu")
+    with pytest.raises(SettingsError, match="unknown precision 'fp8'"):
+        Engine.pick("cpu", "fp8")
+    with pytest.raises(SettingsError, match="fp16 needs a GPU"):
+        Engine.pick("cpu", "fp16")
+    if not torch.cuda.is_available():
+        with pytest.raises(SettingsError, match="device cuda is not there"):
+            Engine.pick("cuda")
+
+
+def test_threads_keep_to_the_cores_this_process_has() -> None:
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
+    if hasattr(os, "sched_setaffinity"):
+        before = os.sched_getaffinity(0)
+        try:
+            os.sched_setaffinity(0, {min(before)})
+            assert usable_cores() == 1
+        finally:
+            os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan-gp", "acgan", "cyclegan"])
+def test_bf16_trains_close_to_fp32(name: str) -> None:
+    """Weights stay fp32, terms are fp32 and near those of fp32."""
+    rows = []
+    for precision in ("fp32", "bf16"):
+        trainer = trainer_of(name)
+        trainer.engine = Engine(torch.device("cpu"), precision)
+        trainer.play_step()
+        means, trouble = trainer.meter.read()
+        assert trouble is None
+        assert all(w.dtype == torch.float32 for w in trainer.game.parameters())
+        rows.append({k: v for k, v in means.items() if "gradient" not in k})
+    assert rows[0] == pytest.approx(rows[1], rel=0.1, abs=0.05)
+    assert rows[0] != rows[1], "bf16 is not fp32"
+
+
+WORKER = """
+import sys, torch
+from pathlib import Path
+from ganwright.data.batch import Images, Spec
+from ganwright.engine import Engine
+from ganwright.game import Game, Player
+from ganwright.optim import SGD
+from ganwright.trainer import Trainer
+from torch import nn
+
+class Source:
+    def batch(self, draw, size, rank=0, world=1):
+        share = size // world
+        numbers = torch.arange(rank * share, (rank + 1) * share, dtype=torch.float32)
+        return Images(numbers.view(-1, 1, 1, 1) + draw)
+
+class Toy(Game):
+    def __init__(self):
+        super().__init__(None, Spec(Images, (1, 1, 1)))
+        self.shared = nn.Linear(1, 1)
+        self.extra = nn.Linear(1, 1)
+        for w in self.parameters():
+            nn.init.ones_(w)
+        self.rank = int(__import__("os").environ.get("RANK", 0))
+    def players(self):
+        # the shared network is named twice and counts once
+        yield Player("p", [self.shared, self.extra, self.shared], self.objective, SGD(lr=0.1))
+    def objective(self, batch):
+        x = batch.images.flatten(1)
+        loss = self.shared(x).mean()
+        if self.rank == 0:  # a weight without a gradient on the other rank
+            loss = loss + self.extra(torch.ones(1, 1)).sum()
+        return {"x": loss}
+
+trainer = Trainer(Toy(), Source(), Engine.pick("cpu", "fp32"), batch_size=4, ema_half_life=0)
+list(trainer.play(2))
+means, _ = trainer.meter.read()
+torch.save((trainer.game.state_dict(), means), sys.argv[1] + str(trainer.engine.rank))
+"""
+
+
+def test_two_processes_average_gradients_and_terms(tmp_path: Path) -> None:
+    """Means over both halves of the batch; a gradient missing on one rank counts as zero there."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = str(s.getsockname()[1])
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, script, tmp_path / "rank"], env=common | {"RANK": str(rank)}
+        )
+        for rank in (0, 1)
+    ]
+    assert [w.wait(timeout=120) for w in workers] == [0, 0]
+    (a, means), (b, other) = (torch.load(tmp_path / f"rank{r}") for r in (0, 1))
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert means == other
+    # mean of x is 1.5 at draw 0 and 2.5 at draw 1; the extra weight moves by half of .1 a step
+    assert a["shared.weight"].item() == pytest.approx(1 - 0.1 * (1.5 + 2.5))
+    assert a["shared.bias"].item() == pytest.approx(1 - 0.1 * 2)
+    assert a["extra.weight"].item() == pytest.approx(1 - 0.1 * 0.5 * 2)
+
+
+class Single(Game):
+    averaged = ("net",)
+
+    def __init__(self) -> None:
+        super().__init__(None, Spec(Images, (1, 1, 1)))
+        self.net = nn.Sequential(nn.Linear(1, 1, bias=False), nn.BatchNorm1d(1))
+        self.other = nn.Linear(1, 1)
+
+
+def test_the_average_has_its_half_life_in_images() -> None:
+    game = Single()
+    nn.init.zeros_(game.net[0].weight)
+    ema = EMA(game, half_life=100, ramp=1e9)
+    with torch.no_grad():
+        game.net[0].weight.fill_(1.0)
+        game.net[1].running_mean.fill_(1.0)
+        game.net[1].num_batches_tracked.fill_(9)
+    for i in range(10):
+        ema.update(10, (i + 1) * 10)
+    average = ema.networks["net"]
+    assert average[0].weight.item() == pytest.approx(0.5)  # type: ignore[index,operator,union-attr]
+    assert average[1].running_mean.item() == pytest.approx(0.5)  # type: ignore[index,operator,union-attr]
+    assert int(average[1].num_batches_tracked) == 9  # type: ignore[index,operator,union-attr,arg-type]
+
+
+def test_the_half_life_ramps_up() -> None:
+    ema = EMA(Single(), half_life=10_000, ramp=0.05)
+    assert ema.beta(64, 1280) == pytest.approx(0.5 ** (64 / 64))
+    assert ema.beta(64, 10**9) == pytest.approx(0.5 ** (64 / 10_000))
+    assert EMA(Single(), half_life=0).beta(64, 10**9) == 0
+
+
+def test_the_view_has_the_average_and_shares_the_rest() -> None:
+    game = Single()
+    ema = EMA(game, half_life=100)
+    view = ema.view(game)
+    assert view.net is ema.networks["net"]
+    assert view.other is game.other
+    assert game.net is not view.net
+
+
+def test_the_pool_fills_then_swaps_every_other_fake() -> None:
+    torch.manual_seed(0)
+    pool = ReplayPool(50, (1, 1, 1))
+    first = torch.arange(50.0).view(50, 1, 1, 1)
+    assert torch.equal(pool(first), first)
+    later = torch.arange(50.0, 2050.0).view(-1, 1, 1, 1)
+    out = pool(later)
+    old = (out != later).flatten()
+    assert 0.45 < old.float().mean() < 0.55
+    assert (out[old] < later[old]).all(), "what is swapped in was seen before"
+    held = pool.images.flatten().tolist()
+    given = out.flatten().tolist()
+    everything = sorted(torch.cat([first, later]).flatten().tolist())
+    assert sorted(set(held) | set(given) | set(first.flatten().tolist())) == everything
+
+
+def test_the_pool_of_none_and_its_seeding() -> None:
+    fakes = torch.randn(4, 1, 2, 2)
+    assert ReplayPool(0, (1, 2, 2))(fakes) is fakes
+    results = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        pool = ReplayPool(2, (1, 2, 2))
+        results.append(torch.stack([pool(fakes + i) for i in range(4)]))
+    assert torch.equal(*results)
+    assert "images" in pool.state_dict()
+    assert int(pool.state_dict()["count"]) == 2
