@@ -27,7 +27,7 @@ class Place:
     out: Path | None = None
     """The run's folder; runs/<family>-<data>-<number> when not given."""
     config: Path | None = None
-    """A YAML file of settings, such as a run's config.yaml; flags change what it says."""
+    """A YAML file of settings, such as a run's config.yaml, or a recipe's name; flags go on top."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -39,13 +39,14 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright.config import defaults, from_yaml, game_class
     from ganwright.progress import listener
+    from ganwright.recipes import find
 
     if config is None:
         assert family is not None
         game = game_class(family)
         settings = defaults(game)
     else:
-        family, settings = from_yaml(_text(config), family)
+        family, settings = from_yaml(_text(find(config)), family)
         game = game_class(family)
 
     parser = Parser(f"train {family}", _about(game), {"[FAMILY]": "The family."})
