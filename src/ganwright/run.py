@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ganwright import checkpoint
-from ganwright.config import differences, from_yaml, to_yaml
+from ganwright.config import differences, from_yaml, game_class, to_yaml
 from ganwright.data import Data, open_data
 from ganwright.data.batch import BATCHES, Spec
 from ganwright.engine import Engine
@@ -222,7 +222,7 @@ def read_config(run: Path) -> tuple[type[Game], Settings]:
         what = "holds no config.yaml" if run.is_dir() else "does not exist"
         raise RunError(f"{run} is not a run folder: it {what}") from error
     name, settings = from_yaml(text)
-    return class_of(name), settings
+    return game_class(name), settings
 
 
 def read_spec(run: Path) -> Spec:
@@ -244,23 +244,6 @@ def name_of(cls: type[Game]) -> str:
         if f"ganwright.families.{entry.path}" == f"{cls.__module__}:{cls.__qualname__}":
             return name
     return f"{cls.__module__}:{cls.__qualname__}"
-
-
-def class_of(name: str) -> type[Game]:
-    """The inverse of `name_of`."""
-    if ":" not in name:
-        return family(name)
-    from importlib import import_module
-
-    module, _, path = name.partition(":")
-    try:
-        found: Any = import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise RunError(f"the run's family {name} can not be imported: {error}") from error
-    assert isinstance(found, type)
-    return found
 
 
 def _go_on(
