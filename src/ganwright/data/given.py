@@ -26,7 +26,7 @@ def source_of(given: Any, task: type[Batch]) -> Source:
     Raises:
         DataError: it is none of these, or its shape or range is not allowed.
     """
-    if isinstance(given, tuple | list) and len(given) == 2:
+    if isinstance(given, tuple) and len(given) == 2:
         first, second = given
         if _is_labels(second):
             return Source("the data", Images, (_stack(first, second),))
@@ -59,7 +59,7 @@ def _side(given: Any) -> Side:
 
 
 def _stack(given: Any, labels: Any) -> Stack:
-    pictures = torch.as_tensor(given)
+    pictures = as_tensor(given)
     if not len(pictures):
         raise DataError("the data is empty; give at least one picture")
     if pictures.ndim == 3:
@@ -84,6 +84,13 @@ def _stack(given: Any, labels: Any) -> Stack:
             f"got {len(numbers)} of type {numbers.dtype}"
         )
     return Stack(pictures, numbers.long(), _names(numbers))
+
+
+def as_tensor(given: Any) -> Tensor:
+    """A tensor of an array; read-only and mirrored arrays are copied, as torch can not share them."""
+    if isinstance(given, np.ndarray):
+        given = np.require(given, requirements=["C", "W"])
+    return torch.as_tensor(given)
 
 
 def _check_range(pictures: Tensor) -> None:

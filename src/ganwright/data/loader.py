@@ -15,7 +15,7 @@ from ganwright.data.order import Draw, Stream, shuffled
 from ganwright.data.pictures import LabelMap
 from ganwright.data.settle import Settled, labelled
 from ganwright.data.shelf import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.sides import Fitted, Stack, unreadable
+from ganwright.data.sides import Fitted, unreadable
 from ganwright.errors import DataError
 from ganwright.seeds import seed_of
 from ganwright.settings import Settings
@@ -95,7 +95,7 @@ class Data:
         asked = [min(count, len(side)) for side in sides]
         if any(len(held[0]) < n for held, n in zip(self._held, asked, strict=False)):
             self._held = []
-        self._held = self._held or [self._read(side, count) for side in sides]
+        self._held = self._held or self._read(sides, count)
         pictures = [
             _dress(held[0][:count].to(self.device), None, side.fit.label_map)
             for held, side in zip(self._held, sides, strict=True)
@@ -105,20 +105,24 @@ class Data:
             pictures, labels = pictures * 2, labels * 2
         return self._assemble(pictures, labels)
 
-    def _read(self, side: Fitted, count: int) -> tuple[Tensor, Tensor | None]:
-        """The first pictures of a side, cut in the middle, and their labels."""
-        labels = side.side.labels
-        if isinstance(side.side, Stack) and not side.window:
-            return side.side.pictures[:count], None if labels is None else labels[:count]
+    def _read(self, sides: Sequence[Fitted], count: int) -> list[tuple[Tensor, Tensor | None]]:
+        """Pictures of each side, cut in the middle, and their labels."""
         # Folders come sorted by class; a fixed shuffle shows all classes in a few pictures.
-        order = shuffled(len(side), seed_of("held out"))[:count]
-        found = side.read(order.tolist())
-        bad = [str(picture) for picture in found if isinstance(picture, DataError)]
+        orders = [shuffled(len(side), seed_of("held out"))[:count] for side in sides]
+        found = [side.read(rows.tolist()) for side, rows in zip(sides, orders, strict=True)]
+        bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
         if bad and not self._skip:
             raise unreadable(bad)
-        good = order[torch.tensor([isinstance(picture, Tensor) for picture in found])]
-        pictures = [cut(x, None, self.window) for x in found if isinstance(x, Tensor)]
-        return torch.stack(pictures), None if labels is None else labels[good]
+        good = [[isinstance(row, Tensor) for row in rows] for rows in found]
+        if self.spec.task is Paired:
+            good = [[all(pair) for pair in zip(*good, strict=True)]] * len(sides)
+        held = []
+        for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
+            kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
+            pictures = torch.stack([cut(x, self.window) for x in kept if isinstance(x, Tensor)])
+            labels = side.side.labels
+            held.append((pictures, None if labels is None else labels[order[torch.tensor(usable)]]))
+        return held
 
     def _assemble(self, pictures: list[Tensor], labels: list[Tensor | None]) -> Batch:
         task = self.spec.task

@@ -14,7 +14,7 @@ from PIL import Image
 from ganwright.data.batch import Batch, Paired, Unpaired
 from ganwright.data.folders import Reader, rows_of, side_of
 from ganwright.data.pictures import UNREADABLE, Head, LabelMap, upright
-from ganwright.data.sides import Options, Rows, Source, threads
+from ganwright.data.sides import Options, Rows, Source, cores
 from ganwright.data.tree import Tree
 from ganwright.errors import DataError
 
@@ -192,7 +192,7 @@ def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
     few = [_extremes(splits[0], i) for i in range(min(8, len(splits[0])))]
     if max(high for _, high in few) >= _MOST_CLASSES:
         return None
-    with ThreadPoolExecutor(threads()) as pool:
+    with ThreadPoolExecutor(min(8, cores())) as pool:
         ranges = [
             each
             for rows in splits

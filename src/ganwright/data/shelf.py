@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ganwright.data.order import Draw, Picks, Stream, corner
-from ganwright.data.sides import Fitted, unreadable
+from ganwright.data.sides import Fitted, cores, unreadable
 from ganwright.errors import DataError
 
 # For each stream: the indices that were read, and the windows of each of its sides.
@@ -50,12 +50,12 @@ class Shelf:
         top, left = corner(picks.place, sizes, window).unbind(1)
         height, width = sizes.unbind(1)
         first = self.starts[picks.members] + top * width + left
-        steps = torch.stack([first, height * width, width]).view(3, -1, 1, 1, 1)
+        steps = torch.stack([first, height * width, width]).view(3, -1, 1, 1)
         first, plane, row = to_device(steps, self.device)
-        c = torch.arange(self.channels, device=self.device)[:, None, None]
-        y = torch.arange(window[0], device=self.device)[:, None]
-        x = torch.arange(window[1], device=self.device)
-        return self.flat[first + c * plane + y * row + x]
+        c = torch.arange(self.channels, device=self.device)[:, None]
+        y = torch.arange(window[0], device=self.device)
+        # Every run of `width` bytes is a row of this view, so that one index fetches one row.
+        return self.flat.unfold(0, window[1], 1)[first + c * plane + y * row]
 
 
 class Keeper(Protocol):
@@ -110,7 +110,7 @@ class _Reader(Dataset[Windows | DataError]):
             index, pictures = self._readable(stream, wanted)
             place = None if picks.place is None else picks.place[k : k + 1]
             read.append(index)
-            rows.append([cut(picture, place, self.window) for picture in pictures])
+            rows.append([cut(picture, self.window, place) for picture in pictures])
         return torch.tensor(read), [torch.stack(side) for side in zip(*rows, strict=True)]
 
     def _readable(self, stream: Stream, index: int) -> tuple[int, list[Tensor]]:
@@ -125,8 +125,13 @@ class _Reader(Dataset[Windows | DataError]):
         raise error
 
 
-def cut(picture: Tensor, place: Tensor | None, window: tuple[int, ...]) -> Tensor:
-    """The window [C, *window] of a picture [C, h, w]; the middle one without a place [1, 2]."""
+def cut(picture: Tensor, window: tuple[int, ...], place: Tensor | None = None) -> Tensor:
+    """The window [C, *window] of a picture [C, h, w]; the middle one without a place [1, 2].
+
+    Points, which have no window, pass.
+    """
+    if not window:
+        return picture
     top, left = corner(place, torch.tensor([picture.shape[1:]]), window)[0].tolist()
     return picture[:, top : top + window[0], left : left + window[1]]
 
@@ -182,7 +187,7 @@ class Streamed:
             self.reader,
             batch_size=None,
             sampler=_Draws(first),
-            num_workers=self.workers,
+            num_workers=min(self.workers, cores()),
             prefetch_factor=4 if self.workers else None,
             pin_memory=self.device.type == "cuda",
         )

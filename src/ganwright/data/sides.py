@@ -139,6 +139,8 @@ class Options:
     """Pairs of low resolution (this factor, bicubic with antialias) and high."""
     crop: bool = False
     """Cut pictures at random from their own resolution instead of scaling them."""
+    stack: int | None = None
+    """Random grey pictures as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +162,11 @@ class Source:
     options: Options = field(default_factory=Options)
 
 
-def threads() -> int:
-    """Threads for decoding: the cores this process may use, at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(8, cores or 1)
+def cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,7 @@ class Fitted:
 
         if isinstance(self.side, Stack) or not self.side.large():
             return [attempt(index) for index in indices]
-        with ThreadPoolExecutor(threads()) as pool:
+        with ThreadPoolExecutor(min(8, cores())) as pool:
             return list(pool.map(attempt, indices))
 
 

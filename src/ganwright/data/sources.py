@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ganwright.data.batch import Batch, Images, Paired, Unpaired
+from ganwright.data.combine import joined, stacked
 from ganwright.data.given import source_of
 from ganwright.data.loader import Data
 from ganwright.data.settle import settle
@@ -85,13 +86,15 @@ def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | 
     """
     text, _, query = text.partition("?")
     options = parse_options(query)
+    _check(options, task)
     if "->" in text:
         parts = [part.strip() for part in text.split("->")]
         if len(parts) != 2 or not all(parts):
             raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
         sides = [_named(part, Images, settings, image_size, options) for part in parts]
-        return replace(_joined(text, *sides), options=options)
-    return _named(text, task, settings, image_size, options)
+        return replace(joined(text, *sides), options=options)
+    found = _named(text, task, settings, image_size, options)
+    return found if options.stack is None else stacked(found, options.stack)
 
 
 def parse_options(query: str) -> Options:
@@ -114,6 +117,17 @@ def parse_options(query: str) -> Options:
         except ValueError:
             raise DataError(f"data option {key}={text} must be {allowed}") from None
     return Options(**values)
+
+
+def _check(options: Options, task: type[Batch]) -> None:
+    """Options that this task would not heed are refused."""
+    for name in ("low", "onehot"):
+        if getattr(options, name) is not None and task is not Paired:
+            raise DataError(f"data option {name} is for pairs of pictures; leave it out")
+    if (options.a or options.b) and task not in (Paired, Unpaired):
+        raise DataError("data options a and b are for two domains; leave them out")
+    if options.crop and options.jitter > 1:
+        raise DataError("data options crop and jitter exclude each other; leave one out")
 
 
 def _one_of(*names: str) -> Callable[[str], str]:
@@ -141,6 +155,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "onehot": ("a or b", _one_of("a", "b")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
     "low": ("a whole number of at least 2", _at_least(int, 2)),
+    "stack": ("a whole number of at least 2", _at_least(int, 2)),
     "crop": ("random", lambda text: _one_of("random")(text) == "random"),
 }
 
@@ -174,17 +189,6 @@ def _embedded(name: str, task: type[Batch], image_size: int | None, options: Opt
     if options.low is None:
         options = replace(options, low=source.options.low)
     return replace(source, name=name, options=options)
-
-
-def _joined(name: str, a: Source, b: Source) -> Source:
-    """Two domains from two sources of pictures. Labels that do not match in number are dropped."""
-    test = None
-    if a.test and b.test:
-        test = (a.test[0], b.test[0])
-    if len(a.train[0].classes) != len(b.train[0].classes):
-        b = replace(b, train=(replace(b.train[0], labels=None, classes=()),))
-        test = test and (test[0], replace(test[1], labels=None, classes=()))
-    return Source(name, Unpaired, (a.train[0], b.train[0]), test)
 
 
 def _unknown(name: str) -> DataError:

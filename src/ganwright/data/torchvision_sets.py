@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.batch import Images
-from ganwright.data.given import Items
+from ganwright.data.given import Items, as_tensor
 from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.errors import DataError
 from ganwright.settings import Settings
@@ -86,7 +86,7 @@ def _side(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Setti
     if not isinstance(pixels, Tensor | np.ndarray):
         names = [f"{name} number {i}" for i in range(len(built))]
         return Rows(Items(built), names, labels=labels, classes=classes)
-    pictures = torch.as_tensor(pixels)
+    pictures = as_tensor(pixels)
     if pictures.ndim == 3:
         pictures = pictures[:, None]
     elif pictures.shape[3] == 3:
