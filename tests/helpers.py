@@ -10,7 +10,7 @@ import torch
 from ganwright.engine import Engine
 from ganwright.families import family
 from ganwright.game import Game
-from ganwright.layers.norm import NoNorm
+from ganwright.layers.norm import BatchNorm, NoNorm
 from ganwright.networks import MLP, ConvNet, PatchGAN, ResNetTranslator
 from ganwright.run import assemble, resolved
 from ganwright.settings import Settings
@@ -24,6 +24,19 @@ TINY: dict[str, dict[str, Any]] = {
     "dcgan": {"networks": CONV},
     "wgan-gp": {"networks": ConvNet(width=4, norm_D=NoNorm()), "d_moves": 2},
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
+    "infogan": {"networks": CONV, "hidden": 8},
+    "cgan": {"networks": FULL},
+    "sgan": {
+        "networks": MLP(
+            hidden_G=(16,),
+            hidden_D=(16, 16),
+            norm_G=BatchNorm(),
+            dropout=0.0,
+            noise_input=0.6,
+            noise=0.5,
+            weight_norm=True,
+        ),
+    },
     "aae": {"networks": FULL, "critic": FULL},
     "cyclegan": {
         "translator": ResNetTranslator(width=4, blocks=1),

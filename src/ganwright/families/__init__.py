@@ -23,11 +23,17 @@ FAMILIES: dict[str, Entry] = {
     "gan": Entry("gan:GAN", "Generative adversarial network, fully connected", "1406.2661"),
     "dcgan": Entry("dcgan:DCGAN", "Deep convolutional GAN", "1511.06434"),
     "wgan-gp": Entry("wgan_gp:WGANGP", "Wasserstein GAN with gradient penalty", "1704.00028"),
+    "infogan": Entry(
+        "infogan:InfoGAN", "GAN that finds the codes pictures differ in, unlabelled", "1606.03657"
+    ),
+    "cgan": Entry("cgan:CGAN", "Conditional GAN: both networks know the label", "1411.1784"),
     "acgan": Entry(
         "acgan:ACGAN", "Auxiliary-classifier GAN: pictures of a given class", "1610.09585"
     ),
+    "sgan": Entry("sgan:SGAN", "Semi-supervised GAN: a classifier from few labels", "1606.01583"),
     "aae": Entry("aae:AAE", "Adversarial autoencoder", "1511.05644"),
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
+    "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
 }
 
 

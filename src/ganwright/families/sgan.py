@@ -1,0 +1,159 @@
+"""SGAN: Odena (2016), arXiv:1606.01583, with Salimans et al. (2016), arXiv:1606.03498, section 5.
+
+The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated", stays at 0:
+
+    p(y | x, y <= K) = softmax l(x)         s(x) = logsumexp l(x)         p(real | x) = sigmoid s(x)
+
+    C minimises  -E[log p(y | x, y <= K)]   few labelled pictures
+                 -E[log p(real | x)]        many unlabelled ones
+                 -E[log p(K+1 | G(z))]
+    G minimises  |E f(x) - E f(G(z))|²      f: the features before the logits (`matching`)
+            or   -E[log p(real | G(z))]     (`fooling`)
+
+Labels of the unlabelled pictures are not in the batch, so they can not reach a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms, observe
+from ganwright.layers.activation import ReLU, Softplus
+from ganwright.layers.norm import BatchNorm
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import MLP, Networks
+from ganwright.networks.base import Encoder
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+SALIMANS = MLP(
+    hidden_G=(500, 500),
+    hidden_D=(1000, 500, 250, 250, 250),
+    activation_G=Softplus(),
+    activation_D=ReLU(),
+    norm_G=BatchNorm(),
+    dropout=0.0,
+    noise_input=0.6,
+    noise=0.5,
+    weight_norm=True,
+)
+"""Their networks for digits; input noise of .3 on pixels in [0, 1] is .6 on [-1, 1]."""
+
+
+class SGAN(Game):
+    """A classifier from few labels: it also has to tell pictures from drawings."""
+
+    title = "Semi-supervised GAN (2016)"
+    paper = "1606.01583"
+    task = SemiSupervised
+    needs_labels = True
+    image_size = 28
+    batch_size = 100
+    averaged = ("G", "C")
+    held_out = 10_000
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: int = 100
+        """Length of the noise vector z."""
+        networks: Networks = SALIMANS
+        """The kind of G, and of the classifier's body."""
+        loss: Loss = NonSaturating()
+        """How the scores s of unlabelled and drawn pictures become losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of the classifier's score s."""
+        supervision: float = 1.0
+        """Weight of the labelled pictures' cross-entropy."""
+        matching: float = 1.0
+        """Weight of feature matching in G's objective."""
+        fooling: float = 0.0
+        """Weight of fooling the classifier in G's objective."""
+        optimizer_c: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
+        """How the classifier moves."""
+        optimizer_g: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            if min(self.matching, self.fooling) < 0 or not self.matching + self.fooling > 0:
+                raise SettingsError(
+                    "sgan's G needs matching or fooling above 0 and neither below, got "
+                    f"{self.matching} and {self.fooling}"
+                )
+            if self.latent < 1 or self.supervision < 0:
+                raise SettingsError(
+                    "sgan needs latent >= 1 and supervision >= 0, got "
+                    f"{self.latent} and {self.supervision}"
+                )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.G = cfg.networks.generator(cfg.latent, spec.shape)
+        self.C = Encoder(cfg.networks.discriminator(spec.shape), len(spec.classes))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        lazy = lazies(cfg.penalties, self.score, self.judged)
+        yield Player("C", [self.C], self.classifier, cfg.optimizer_c, lazy=lazy)
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g)
+
+    def classifier(self, batch: SemiSupervised) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        logits = self.C(batch.images)
+        observe("labelled_accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        return {
+            "labelled": cfg.supervision * cross_entropy(logits, batch.labels),
+            "adv": cfg.loss.discriminator(self.score, x, fake),
+            **charge(cfg.penalties, self.score, x, fake),
+        }
+
+    def generator(self, batch: SemiSupervised) -> Terms:
+        cfg, terms = self.cfg, {}
+        x, fake = self.judged(batch)
+        if cfg.matching:
+            gap = self.C.body.features(x).mean(0) - self.C.body.features(fake).mean(0)
+            terms["matching"] = cfg.matching * gap.square().mean()
+        if cfg.fooling:
+            terms["fooling"] = cfg.fooling * cfg.loss.generator(self.score, x, fake)
+        return terms
+
+    def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
+        """Unlabelled pictures, and as many drawings."""
+        return batch.unlabelled, self.sample(len(batch.unlabelled))
+
+    def score(self, x: Tensor) -> Tensor:
+        """The logit of "real" against "generated", whose own logit is 0: [n]."""
+        return torch.logsumexp(self.C(x), 1)
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "C":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.C)
+
+    def sample(self, n: int) -> Tensor:
+        """Draw n pictures, [n, C, H, W] in [-1, 1]."""
+        images: Tensor = self.G(torch.randn(n, self.cfg.latent, device=self.device))
+        return images
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Class probabilities [n, K] of pictures [n, C, H, W] in [-1, 1]."""
+        probabilities: Tensor = self.C(x).softmax(1)
+        return probabilities
+
+    def measure(self, batch: SemiSupervised) -> Terms:
+        """The share of held-out pictures that are classified wrongly."""
+        return {"error": (self.C(batch.images).argmax(1) != batch.labels).float().mean()}
+
+    def preview(self, batch: SemiSupervised) -> Tensor:
+        """Drawings from fixed noise."""
+        return self.sample(len(batch.images))
