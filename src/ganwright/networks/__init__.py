@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ganwright.networks.base import Discriminator, Generator, Networks
+from ganwright.networks.critic import ConvCritic
 from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
@@ -19,7 +20,11 @@ TRANSLATORS: dict[str, type[Translator]] = {
     "SRResNet": SRResNet,
     "UNet": UNet,
 }
-PATCHES: dict[str, type[Patch]] = {"PatchGAN": PatchGAN, "SRDiscriminator": SRDiscriminator}
+PATCHES: dict[str, type[Patch]] = {
+    "ConvCritic": ConvCritic,
+    "PatchGAN": PatchGAN,
+    "SRDiscriminator": SRDiscriminator,
+}
 
 __all__ = [
     "MLP",
@@ -27,6 +32,7 @@ __all__ = [
     "PATCHES",
     "TRANSLATORS",
     "AdaptationNets",
+    "ConvCritic",
     "ConvNet",
     "Discriminator",
     "EncoderDecoder",

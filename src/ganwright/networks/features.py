@@ -1,0 +1,182 @@
+"""Perceptual distances: how far two pictures are apart for a network that has learnt to see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import mse_loss
+
+from ganwright.errors import SettingsError
+
+Shape = tuple[int, ...]
+SHIPPED = Path(__file__).parent / "small_features.safetensors"
+"""Weights of `SmallFeatures`, made by `python benchmarks/small_features.py`."""
+
+LAYERS = {"relu2_2": 9, "relu5_4": 36}
+"""Layer to the number of VGG19's modules up to and with it."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Base of the settings that say how alike the content of two pictures is."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        """A module (x, y), both [n, C, H, W] in [-1, 1], to a scalar; it has no parameters.
+
+        Args:
+            shape: (C, H, W) of the smallest pictures that it must take.
+
+        Raises:
+            SettingsError: the pictures are too small, or weights can not be had.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Pixels(Content):
+    """Mean squared difference of the pixels (SRGAN, eq. 4)."""
+
+    def build(self, shape: Shape) -> nn.Module:
+        return nn.MSELoss()
+
+
+@dataclass(frozen=True)
+class VGG(Content):
+    """Mean squared difference of VGG19's features behind an activation (SRGAN, eq. 5).
+
+    Pictures are normalised as in its ImageNet training; features are divided by 12.75 (section
+    3.2). Weights are torchvision's, whose hash is checked.
+
+    Args:
+        layer: relu5_4, or relu2_2 for finer detail.
+        weights: a file of torchvision's vgg19 weights; None takes them from torch's cache, or
+            downloads them there.
+    """
+
+    layer: Literal["relu5_4", "relu2_2"] = "relu5_4"
+    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.layer not in LAYERS:
+            raise SettingsError(f"VGG's layer is {self.layer!r}; choose relu2_2 or relu5_4")
+
+    def build(self, shape: Shape) -> nn.Module:
+        least = 16 if self.layer == "relu5_4" else 2
+        if min(shape[1:]) < least:
+            raise SettingsError(
+                f"VGG's {self.layer} needs pictures of {least} pixels or more, "
+                f"got {shape[1]}x{shape[2]}"
+            )
+        return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], scale=1 / 12.75)
+
+
+@dataclass(frozen=True)
+class SmallFeatures(Content):
+    """Mean squared difference of the features of a small net that is part of the package.
+
+    It was trained by `benchmarks/small_features.py`, on embedded letters alone, to name a letter
+    and to tell how a picture was spoilt: no download, but it has seen no photographs.
+
+    Args:
+        weights: a file that the script wrote; None takes the package's own.
+    """
+
+    weights: Path | None = None
+
+    def build(self, shape: Shape) -> nn.Module:
+        from safetensors.torch import load_file
+
+        if min(shape[1:]) < 4:
+            raise SettingsError(
+                f"SmallFeatures needs pictures of 4 pixels or more, got {shape[1]}x{shape[2]}"
+            )
+        path = self.weights or SHIPPED
+        net = small_net()
+        try:
+            net.load_state_dict(load_file(path))
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise SettingsError(
+                f"{path} does not hold SmallFeatures' weights ({reason}); leave weights out to "
+                "use those of the package"
+            ) from error
+        return FeatureDistance(net, scale=1.0)
+
+
+class FeatureDistance(nn.Module):
+    """(x, y) -> the mean squared difference of their features, times `scale` squared.
+
+    The net's parameters become buffers that no checkpoint holds: no player moves them.
+
+    Args:
+        net: RGB pictures, normalised as ImageNet's, to features.
+        scale: of the features.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, net: nn.Module, scale: float) -> None:
+        super().__init__()
+        self.net, self.scale = _constant(net.eval()), scale
+        mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+        self.register_buffer("mean", mean[:, None, None], persistent=False)
+        self.register_buffer("std", std[:, None, None], persistent=False)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Scaled features, float32 [n, c, h, w], of pictures [n, 1 or 3, H, W] in [-1, 1]."""
+        rgb = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
+        h: Tensor = self.net(rgb)
+        return self.scale * h.float()
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        return mse_loss(self.features(x), self.features(y))
+
+
+def small_net() -> nn.Sequential:
+    """RGB pictures to 64 features at a quarter of their size: the body of `SmallFeatures`."""
+
+    def stage(fan_in: int, width: int, stride: int) -> list[nn.Module]:
+        return [nn.Conv2d(fan_in, width, 3, stride, 1), nn.ReLU()]
+
+    widths = ((3, 16, 1), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1))
+    return nn.Sequential(*(layer for width in widths for layer in stage(*width)))
+
+
+def _constant(net: nn.Module) -> nn.Module:
+    """The net with its parameters turned into buffers that are not saved."""
+    for module in net.modules():
+        for name, weight in list(module._parameters.items()):
+            if weight is not None:
+                del module._parameters[name]
+                module.register_buffer(name, weight.detach(), persistent=False)
+    return net
+
+
+def _vgg19(weights: Path | None) -> nn.Sequential:
+    """Torchvision's VGG19 layers with ImageNet weights.
+
+    Raises:
+        SettingsError: the weights can not be had.
+    """
+    from torchvision.models import VGG19_Weights, vgg19
+
+    try:
+        if weights is None:
+            net = vgg19(weights=VGG19_Weights.IMAGENET1K_V1)
+        else:
+            net = vgg19()
+            net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    except Exception as error:  # no net, no file, a cut file, another network's file: many kinds
+        source = "be downloaded" if weights is None else f"be read from {weights}"
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"VGG19's weights can not {source} ({reason}); give a file of torchvision's vgg19 as "
+            'VGG(weights="vgg19-dcbb9e9d.pth"), or choose SmallFeatures() or Pixels()'
+        ) from error
+    layers: nn.Sequential = net.features
+    return layers
