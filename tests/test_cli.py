@@ -21,7 +21,8 @@ from ganwright.commands.infer import outputs
 from ganwright.commands.train import free_folder
 from ganwright.config import from_yaml
 from ganwright.families import FAMILIES
-from ganwright.losses import Hinge, LeastSquares
+from ganwright.losses import Hinge, LeastSquares, NonSaturating
+from ganwright.optim import Adam, AdamW, Cosine
 from ganwright.penalties import R1, R2
 from ganwright.settings import Settings
 
@@ -129,7 +130,7 @@ def test_train_help_has_each_setting_with_sentence_and_default(
     lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  --")}
     assert lines["--steps"].endswith("(default: 10000)")
     assert lines["--game.latent"].endswith("Length of z: 100% of it. (default: 4)")
-    assert lines["--game.loss"].endswith("(default: NonSaturating(smooth=0.0))")
+    assert lines["--game.loss"].endswith("(default: NonSaturating())")
     assert lines["--game.span"].endswith("Two numbers. (default: 1 2)")
     assert {flag_of(name) for name in vars(Settings()) if name != "game"} - {
         word.strip(",") for word in shown.split()
@@ -173,9 +174,28 @@ def test_flags_stand_above_the_file_and_the_file_above_defaults(
     assert second == Settings(steps=5, seed=6, flip=True, game=Toy.Config(latent=7, loss=Hinge()))
 
 
+def test_one_argument_of_an_object_changes_alone(
+    trained: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    flags = ["--game.optimizer-d.lr", "1e-3", "--game.optimizer-d.schedule", "Cosine(horizon=9)"]
+    flags += ["--game.loss.smooth", "0.1"]
+    assert main(["train", TOY, *flags, "--out", str(tmp_path / "x")]) == 0
+    flags = ["--game.optimizer-d.lr", "1e-3", "--game.optimizer-d", "AdamW(eps=1)"]
+    assert main(["train", TOY, *flags, "--out", str(tmp_path / "y")]) == 0
+    first, second = (settings.game for _, settings, _ in trained)
+    assert first.optimizer_d == Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(9))
+    assert first.loss == NonSaturating(0.1)
+    assert second.optimizer_d == AdamW(lr=1e-3, eps=1.0)
+
+
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
+        (
+            ["--game.optimizer-d.l", "3"],
+            "unknown setting --game.optimizer-d.l; did you mean --game.o",
+        ),
+        (["--game.optimizer-d.lr", "x"], "--game.optimizer-d.lr is 'x'; it must be a number"),
         (["--stpes", "3"], "unknown setting --stpes; did you mean --steps?"),
         (["--step", "3"], "unknown setting --step; did you mean --steps"),
         (["--game.los", "Hinge"], "unknown setting --game.los; did you mean --game.loss?"),
@@ -297,7 +317,7 @@ def test_resume_goes_on_and_refuses_other_settings(
     assert main(["train", TOY, *QUICK, "--out", str(out)]) == 0
     capsys.readouterr()
     sentence = error_of(["resume", str(out), "--batch-size", "3", "--game.loss", "Hinge"], capsys)
-    assert "game.loss: NonSaturating(smooth=0.0) -> Hinge(); batch_size: 4 -> 3" in sentence
+    assert "game.loss: NonSaturating() -> Hinge(); batch_size: 4 -> 3" in sentence
     assert "--steps is the total" in error_of(["resume", str(out)], capsys)
     assert "did you mean --steps" in error_of(["resume", str(out), "--stpes", "9"], capsys)
     assert main(["resume", str(out), "--steps", "6", "--log-every", "1"]) == 0
@@ -431,7 +451,7 @@ def test_info_tells_paper_players_and_settings(capsys: pytest.CaptureFixture[str
     assert f"D moves {32 * 32 + 1:,} weights with Adam" in shown
     assert f"G moves {(4 + 1) * 32 * 32:,} weights with Adam" in shown
     assert "--game.loss LOSS" in shown
-    assert "How scores become losses. (default: NonSaturating(smooth=0.0))" in shown
+    assert "How scores become losses. (default: NonSaturating())" in shown
 
 
 def test_own_classes_reach_the_run(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:

@@ -141,6 +141,12 @@ def test_spelling_and_parsing_undo_each_other_for_everything_registered() -> Non
     assert seen > 20
 
 
+def test_a_brief_spelling_leaves_defaults_out() -> None:
+    assert spell(R1(every=16), brief=True) == "R1(every=16)"
+    assert spell(Adam(schedule=WarmUp(5)), brief=True) == "Adam(schedule=WarmUp(steps=5))"
+    assert parse(spell(LinearDecay(1, 2), brief=True), Schedule) == LinearDecay(1, 2)
+
+
 def test_own_classes_are_spelled_by_their_path() -> None:
     assert spell(Doubled(3.0)) == f"{__name__}.Doubled(weight=3.0)"
 
@@ -323,10 +329,18 @@ def test_differences_name_each_setting() -> None:
     assert differences(a, a) == []
     assert differences(a, dataclasses.replace(a, ema_half_life=a.ema_half_life * 1.0)) == []
     assert differences(a, b) == [
-        "game.loss: NonSaturating(smooth=0.0) -> Hinge()",
+        "game.loss: NonSaturating() -> Hinge()",
         "game.span: (1, 2) -> (1, 3)",
         "seed: 0 -> 1",
     ]
+
+
+def test_what_a_changed_object_refuses_is_said() -> None:
+    a = Settings(game=Toy.Config(optimizer_d=Adam(schedule=LinearDecay(1, 2))))
+    b = change(a, {"game": {"optimizer_d": {"schedule": {"horizon": "9"}}}})
+    assert b.game.optimizer_d == Adam(schedule=LinearDecay(1, 9))
+    with pytest.raises(SettingsError, match=r"game\.optimizer_d\.schedule: LinearDecay needs"):
+        change(a, {"game": {"optimizer_d": {"schedule": {"hold": "9"}}}})
 
 
 def test_change_leaves_the_original_alone() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 import yaml
 
 from ganwright import __version__, registry
-from ganwright.errors import RunError, SettingsError, nearest
+from ganwright.errors import GanwrightError, RunError, SettingsError, nearest
 from ganwright.settings import Settings
 from ganwright.spelling import convert, parse, spell
 
@@ -78,7 +78,12 @@ def change(
             changed[name] = change(now, value, label, f"{prefix}{name}.")
         else:
             changed[name] = convert(value, hints[name], where)
-    result: S = replace(settings, **changed)  # type: ignore[type-var]
+    try:
+        result: S = replace(settings, **changed)  # type: ignore[type-var]
+    except GanwrightError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{label(prefix.rstrip('.'))}: {error}") from error
     return result
 
 
@@ -123,7 +128,7 @@ def differences(a: Settings, b: Settings) -> list[str]:
     """Each setting that differs, as `game.loss: Hinge() -> Wasserstein()`."""
     old, new = dict(_leaves(a)), dict(_leaves(b))
     texts = (
-        (name, spell(old[name]) if name in old else "-", spell(new[name]) if name in new else "-")
+        (name, *(spell(side[name], brief=True) if name in side else "-" for side in (old, new)))
         for name in old | new
         if name not in old or name not in new or old[name] != new[name]
     )

@@ -22,6 +22,7 @@ TABLES: dict[str, str] = {
     "activations": "ganwright.layers.activation:ACTIVATIONS",
     "upsampling": "ganwright.layers.resample:UPS",
     "downsampling": "ganwright.layers.resample:DOWNS",
+    "blocks": "ganwright.layers.blocks:BLOCKS",
     "minibatch": "ganwright.layers.minibatch:MINIBATCHES",
     "labels-in-g": "ganwright.layers.condition:LABELS_G",
     "labels-in-d": "ganwright.layers.condition:LABELS_D",

@@ -36,14 +36,21 @@ class _Call(NamedTuple):
     named: Mapping[str, Any] = types.MappingProxyType({})
 
 
-def spell(value: Any) -> str:
-    """The constructor call that makes `value`: `R1(weight=10.0, every=16)`."""
+def spell(value: Any, *, brief: bool = False) -> str:
+    """The constructor call that makes `value`: `R1(weight=10.0, every=16)`.
+
+    Args:
+        value: an object of settings, or anything that is written as a literal.
+        brief: leave out arguments that have their default: `R1(every=16)`.
+    """
     if isinstance(value, tuple | list):
-        inner = ", ".join(map(spell, value))
+        inner = ", ".join(spell(item, brief=brief) for item in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
     if is_dataclass(value) and not isinstance(value, type):
         arguments = ", ".join(
-            f"{f.name}={spell(getattr(value, f.name))}" for f in fields(value) if f.init
+            f"{f.name}={spell(getattr(value, f.name), brief=brief)}"
+            for f in fields(value)
+            if f.init and not (brief and getattr(value, f.name) == f.default)
         )
         return f"{registry.name_of(type(value))}({arguments})"
     return repr(str(value) if isinstance(value, Path) else value)

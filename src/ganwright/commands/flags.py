@@ -40,37 +40,38 @@ class Parser:
         self._instances: list[Any] = []
         self._flags = ["--help"]
 
-    def add(self, title: str, instance: Any, skip: Sequence[str] = ()) -> None:
+    def add(self, title: str, instance: Any) -> None:
         """Make a flag of every field of `instance`, whose values are the defaults.
 
-        A field that holds a dataclass of settings (`game`) becomes a group `--game.*` of its own.
+        The settings in its field `game`, if it has one, become a group `--game.*` of their own.
         """
         self._instances.append(instance)
-        self._group(title, instance, "", skip)
+        self._group(title, instance, "")
+        if is_dataclass(game := getattr(instance, "game", None)):
+            self._group(f"{title} of the family", game, "game.")
 
-    def _group(self, title: str, instance: Any, prefix: str, skip: Sequence[str]) -> None:
+    def _group(self, title: str, instance: Any, prefix: str) -> None:
         group = self._parser.add_argument_group(title)
-        hints, help_of = get_type_hints(type(instance)), docs(type(instance))
-        nested = []
-        for f in fields(instance):
-            value = getattr(instance, f.name)
-            if f.name in skip or not f.init:
+        help_of = docs(type(instance))
+        for name, hint in _hints(instance):
+            if prefix + name == "game":
                 continue
-            if f.name == "game":
-                nested += [f.name] if is_dataclass(value) else []
-                continue
-            flag = flag_of(prefix + f.name)
-            self._flags.append(flag)
-            text = f"{help_of.get(f.name, '')} {_default(value)}".strip().replace("%", "%%")
-            group.add_argument(
-                flag,
-                dest=prefix + f.name,
-                default=argparse.SUPPRESS,
-                help=text,
-                **_how(hints[f.name]),
-            )
-        for name in nested:
-            self._group(f"{title} of the family", getattr(instance, name), f"{name}.", skip)
+            value = getattr(instance, name)
+            text = f"{help_of.get(name, '')} {_default(value)}".strip().replace("%", "%%")
+            self._flag(group, prefix + name, hint, text)
+            self._parts(value, f"{prefix}{name}.")
+
+    def _parts(self, value: Any, prefix: str) -> None:
+        """Flags for the arguments of an object (`--game.optimizer-d.lr`), which the help omits."""
+        if is_dataclass(value):
+            for name, hint in _hints(value):
+                self._flag(self._parser, prefix + name, hint, argparse.SUPPRESS)
+                self._parts(getattr(value, name), f"{prefix}{name}.")
+
+    def _flag(self, group: Any, path: str, hint: Any, text: str) -> None:
+        flag = flag_of(path)
+        self._flags.append(flag)
+        group.add_argument(flag, dest=path, default=argparse.SUPPRESS, help=text, **_how(hint))
 
     def read(self, argv: Sequence[str]) -> tuple[dict[str, str | None], list[Any]]:
         """The positional arguments by name, and the instances with the flags' values in them.
@@ -86,15 +87,19 @@ class Parser:
         return positional, [self._changed(instance, given) for instance in self._instances]
 
     def _changed(self, instance: Any, given: Mapping[str, Any]) -> Any:
+        """`instance` with its own flags' values: objects first, then single arguments of them."""
         own = {f.name for f in fields(instance)}
-        values: dict[str, Any] = {}
+        levels: dict[int, dict[str, Any]] = {}
         for path, value in given.items():
-            name, _, inner = path.partition(".")
-            if name in own and inner:
-                values.setdefault(name, {})[inner] = value
-            elif name in own:
-                values[name] = value
-        return change(instance, values, label=flag_of)
+            *outer, last = path.split(".")
+            if (outer or [last])[0] in own:
+                place = levels.setdefault(max(1, len(outer)), {})
+                for name in outer:
+                    place = place.setdefault(name, {})
+                place[last] = value
+        for _, values in sorted(levels.items()):
+            instance = change(instance, values, label=flag_of)
+        return instance
 
     def _unknown(self, text: str) -> str:
         text = text.partition("=")[0]
@@ -110,6 +115,12 @@ class _OneSentence(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise SettingsError(f"{message}; see {self.prog} --help")
+
+
+def _hints(instance: Any) -> list[tuple[str, Any]]:
+    """The fields that can be set, each with its type."""
+    hints = get_type_hints(type(instance))
+    return [(f.name, hints[f.name]) for f in fields(instance) if f.init]
 
 
 def flag_of(path: str) -> str:
@@ -150,7 +161,7 @@ def _shown(value: Any) -> str:
     """As one would type it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return str(value) if isinstance(value, str | Path) else spell(value)
+    return str(value) if isinstance(value, str | Path) else spell(value, brief=True)
 
 
 def docs(kind: type) -> dict[str, str]:

@@ -61,7 +61,7 @@ def settings_rows(settings: Any, prefix: str = "") -> Iterable[Row]:
     """Each setting as its flag and kind, and its docstring with the default."""
     hints, help_of = get_type_hints(type(settings)), docs(type(settings))
     for f in fields(settings):
-        default = spell(getattr(settings, f.name))
+        default = spell(getattr(settings, f.name), brief=True)
         flag = f"{flag_of(prefix + f.name)} {metavar(hints[f.name])}"
         yield flag, f"{help_of.get(f.name, '')} (default: {default})"
 

@@ -124,7 +124,9 @@ def _text(path: Path) -> str:
 def _about(game: type[Game]) -> str:
     return (
         f"{game.title}. Losses, penalties and the like are given by name, or as a call such as "
-        '"R1(weight=1, every=16)" in quotes; `ganwright list` tells which there are.'
+        '"R1(weight=1, every=16)" in quotes; `ganwright list` names them. What the call leaves '
+        "out has its default. One argument of an object is changed by a flag such as "
+        "--game.optimizer-d.lr 1e-4, where the family has that setting."
     )
 
 
