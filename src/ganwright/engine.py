@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
+from ganwright.settings import Precision
 
 Function = TypeVar("Function", bound=Callable[..., object])
 
@@ -31,13 +32,15 @@ class Engine:
     """
 
     device: torch.device
-    precision: str = "fp32"
+    precision: Precision = "fp32"
     compile: bool = False
     rank: int = 0
     world: int = 1
 
     @classmethod
-    def pick(cls, device: str = "auto", precision: str = "auto", compile: bool = False) -> Engine:
+    def pick(
+        cls, device: str = "auto", precision: Precision = "auto", compile: bool = False
+    ) -> Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
         Raises:
@@ -116,7 +119,7 @@ def _device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _precision(name: str, device: torch.device) -> str:
+def _precision(name: Precision, device: torch.device) -> Precision:
     if name == "auto":
         return "bf16" if _fast_bf16(device) else "fp32"
     if name not in ("fp32", "bf16", "fp16"):

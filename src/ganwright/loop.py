@@ -14,6 +14,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ganwright import checkpoint
 from ganwright.data import Data

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from ganwright.errors import SettingsError
+
+Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Settings:
     """One number that determines the run."""
     device: str = "auto"
     """cpu, cuda, mps, or auto for the best there is."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Precision = "auto"
     """Arithmetic of the networks; auto takes bf16 where the hardware is fast at it."""
     compile: bool = False
     """Compile each objective with torch.compile."""

@@ -63,13 +63,13 @@ class ACGAN(DCGAN):
             self.discriminator,
             cfg.optimizer_d,
             moves=cfg.d_moves,
-            lazy=lazies(cfg.penalties, self.D, self.judged),
+            lazy=lazies(cfg.penalties, self.D, self.pair),
         )
         yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
 
     def discriminator(self, batch: Images) -> Terms:
         cfg, y = self.cfg, batch.labels
-        x, fake = self.judged(batch)
+        x, fake = self.pair(batch)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         real_logits = self.C(h_real)
         observe("accuracy", (real_logits.argmax(1) == y).float().mean())
@@ -81,7 +81,7 @@ class ACGAN(DCGAN):
 
     def generator(self, batch: Images) -> Terms:
         cfg = self.cfg
-        x, fake = self.judged(batch)
+        x, fake = self.pair(batch)
         h_fake = self.D.features(fake)
         h_real = self.D.features(x) if cfg.loss.relativistic else h_fake
         return {

@@ -108,10 +108,15 @@ class GAN(Game):
         return {"adv": self.cfg.loss.generator(self.D, real, fake)}
 
     def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
-        """What D is shown of a batch: real and as many fake, with labels where there are any."""
-        x, y = self.shown(batch.images), batch.labels
-        fake = self.shown(self.G(self.noise(len(batch.images)), y))
+        """What D is shown of a batch: real and as many fake, with labels if it judges them."""
+        x, fake = self.pair(batch)
+        y = batch.labels
         return ((x, y), (fake, y)) if self.D.classes else (x, fake)
+
+    def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """Real images and as many fakes, of the same labels if there are any, as D sees them."""
+        fake = self.G(self.noise(len(batch.images)), batch.labels)
+        return self.shown(batch.images), self.shown(fake)
 
     def noise(self, n: int) -> Tensor:
         """z ~ N(0, I), [n, latent]."""
