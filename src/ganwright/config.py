@@ -80,9 +80,9 @@ def change(
             changed[name] = convert(value, hints[name], where)
     try:
         result: S = replace(settings, **changed)  # type: ignore[type-var]
-    except GanwrightError:
-        raise
     except (ValueError, TypeError) as error:
+        if isinstance(error, GanwrightError) and prefix in ("", "game."):
+            raise
         raise SettingsError(f"{label(prefix.rstrip('.'))}: {error}") from error
     return result
 
