@@ -11,7 +11,15 @@ from ganwright.engine import Engine
 from ganwright.families import family
 from ganwright.game import Game
 from ganwright.layers.norm import BatchNorm, NoNorm
-from ganwright.networks import MLP, ConvNet, PatchGAN, ResNetTranslator
+from ganwright.networks import (
+    MLP,
+    ConvCritic,
+    ConvNet,
+    EncoderDecoder,
+    PatchGAN,
+    ResNetTranslator,
+    UNet,
+)
 from ganwright.run import assemble, resolved
 from ganwright.settings import Settings
 from ganwright.trainer import Trainer
@@ -43,6 +51,9 @@ TINY: dict[str, dict[str, Any]] = {
         "patch": PatchGAN(field=16, width=4),
         "pool": 3,
     },
+    "pix2pix": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4)},
+    "discogan": {"translator": EncoderDecoder(width=4), "patch": ConvCritic(width=4)},
+    "dualgan": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4), "d_moves": 2},
 }
 """The families' own settings at a size that trains in milliseconds."""
 

@@ -32,8 +32,12 @@ FAMILIES: dict[str, Entry] = {
     ),
     "sgan": Entry("sgan:SGAN", "Semi-supervised GAN: a classifier from few labels", "1606.01583"),
     "aae": Entry("aae:AAE", "Adversarial autoencoder", "1511.05644"),
+    "pix2pix": Entry("pix2pix:Pix2Pix", "Image-to-image translation from pairs", "1611.07004"),
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
+    "discogan": Entry("discogan:DiscoGAN", "Discovers how two domains correspond", "1703.05192"),
+    "dualgan": Entry("dualgan:DualGAN", "Unpaired translation, Wasserstein critics", "1704.02510"),
     "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
+    "pixelda": Entry("pixelda:PixelDA", "Domain adaptation on pixels", "1612.05424"),
 }
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from ganwright.data.batch import Spec, Unpaired
 from ganwright.errors import SettingsError
+from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import LeastSquares, Loss
 from ganwright.networks import Patch, PatchGAN, ResNetTranslator, Translator
@@ -28,16 +28,13 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.pool import ReplayPool
 
 
-class CycleGAN(Game):
+class CycleGAN(TwoWay):
     """Two translators that undo each other, each against a critic of its target domain."""
 
     title = "CycleGAN (2017)"
     paper = "1703.10593"
-    task = Unpaired
-    data = "glyphs-unpaired"
     image_size = None
     batch_size = 1
-    averaged = ("AB", "BA")
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
@@ -76,9 +73,6 @@ class CycleGAN(Game):
                 f"the identity term needs domains of equal channels, got {a[0]} and {b[0]}; "
                 "set identity=0"
             )
-        self.AB = cfg.translator.translator(a, b)
-        self.BA = cfg.translator.translator(b, a)
-        self.D_A, self.D_B = cfg.patch.discriminator(a), cfg.patch.discriminator(b)
         self.past_A, self.past_B = ReplayPool(cfg.pool, a), ReplayPool(cfg.pool, b)
 
     def players(self) -> Iterable[Player]:
@@ -117,7 +111,7 @@ class CycleGAN(Game):
         """Domain b's real pictures, and a history of translated ones."""
         return batch.b, self.past_B(self.AB(batch.a))
 
-    def _discriminator(self, D: torch.nn.Module, real: Tensor, fake: Tensor) -> Terms:
+    def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
         adv = 0.5 * self.cfg.loss.discriminator(D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
@@ -125,30 +119,3 @@ class CycleGAN(Game):
         if player.name.startswith("D_"):
             for penalty in self.cfg.penalties:
                 penalty.after(player.networks[0])
-
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Pictures [n, C, H, W] of one domain as the other's."""
-        if direction not in ("a2b", "b2a"):
-            raise SettingsError(f"unknown direction {direction!r}; choose a2b or b2a")
-        translated: Tensor = (self.AB if direction == "a2b" else self.BA)(images)
-        return translated
-
-    def measure(self, batch: Unpaired) -> Terms:
-        """The mean absolute cycle error of each domain on held-out pictures."""
-        a, b = batch.a, batch.b
-        return {
-            "cycle_a": l1_loss(self.BA(self.AB(a)), a),
-            "cycle_b": l1_loss(self.AB(self.BA(b)), b),
-        }
-
-    def preview(self, batch: Unpaired) -> Tensor:
-        """Rows of six: a, translated, back; b, translated, back."""
-        a, b = batch.a[:8], batch.b[:8]
-        fake_b, fake_a = self.AB(a), self.BA(b)
-        columns = (a, fake_b, self.BA(fake_b), b, fake_a, self.AB(fake_a))
-        channels = max(c.shape[1] for c in columns)
-        return torch.stack([c.expand(-1, channels, -1, -1) for c in columns], 1).flatten(0, 1)
-
-    @property
-    def preview_columns(self) -> int | None:
-        return 6

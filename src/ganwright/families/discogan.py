@@ -1,0 +1,123 @@
+"""DiscoGAN: Kim, Cha, Kim, Lee and Kim (2017), arXiv:1703.05192, eqs. 3 to 8.
+
+    AB, BA minimise  (1 - r) sum_X (.1 E[-log D_X(fake_X)] + .9 FM_X)
+                     + r (E|BA(AB(a)) - a|² + E|AB(BA(b)) - b|²)              X = A, B
+    D_A, D_B minimise  1/2 sum_X (-E[log D_X(x)] - E[log(1 - D_X(fake_X))])
+
+with fake_A = BA(b), fake_B = AB(a), and FM_X = sum_l |E f_l(x) - E f_l(fake_X)|² over the inner
+activations f_l of D_X (a mean over units, in place of a sum). FM, its weights, r and the turns are
+the authors' code: r is .01 for 10,000 steps, then .5; the discriminators move in every third step,
+the translators in the others. Adam with learning rate 2e-4, betas (.5, .999), weight decay 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from ganwright.data.batch import Spec, Unpaired
+from ganwright.errors import SettingsError
+from ganwright.families.two_way import TwoWay
+from ganwright.game import Game, Player, Terms
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import ConvCritic, EncoderDecoder, Patch, Translator
+from ganwright.optim import Adam, Optimizer
+
+
+class DiscoGAN(TwoWay):
+    """Two translators without skips discover which pictures of two domains belong together."""
+
+    title = "DiscoGAN (2017)"
+    paper = "1703.05192"
+    image_size = 64
+    batch_size = 200
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = EncoderDecoder()
+        """The kind of the two translators."""
+        patch: Patch = ConvCritic()
+        """The kind of the two discriminators."""
+        loss: Loss = NonSaturating()
+        """How scores of real and translated pictures become losses."""
+        matching: float = 0.9
+        """Share of feature matching in what is not reconstruction; the rest is adversarial."""
+        reconstruction: float = 0.5
+        """Share of the reconstruction error in the translators' objective (r)."""
+        early_reconstruction: float = 0.01
+        """The same in the first steps."""
+        early_steps: int = 10_000
+        """How many steps those are."""
+        every: int = 3
+        """The discriminators move in every step that this divides, the translators otherwise."""
+        optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999), weight_decay=1e-5)
+        """How both players move."""
+
+        def __post_init__(self) -> None:
+            for name in ("matching", "reconstruction", "early_reconstruction"):
+                if not 0 <= getattr(self, name) <= 1:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
+            if self.early_steps < 0 or self.every < 2:
+                raise SettingsError(
+                    f"early_steps is {self.early_steps} and every is {self.every}; they must be at "
+                    "least 0 and 2"
+                )
+
+    cfg: Config
+    turns: Tensor
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.register_buffer("turns", torch.zeros((), dtype=torch.long))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        yield Player("D", [self.D_A, self.D_B], self.discriminators, cfg.optimizer, every=cfg.every)
+        yield Player(
+            "G",
+            [self.AB, self.BA],
+            self.translators,
+            cfg.optimizer,
+            moves=lambda step: int(step % cfg.every != 0),
+        )
+
+    def discriminators(self, batch: Unpaired) -> Terms:
+        a, b, loss = batch.a, batch.b, self.cfg.loss
+        return {
+            "adv_A": 0.5 * loss.discriminator(self.D_A, a, self.BA(b)),
+            "adv_B": 0.5 * loss.discriminator(self.D_B, b, self.AB(a)),
+        }
+
+    def translators(self, batch: Unpaired) -> Terms:
+        a, b, cfg = batch.a, batch.b, self.cfg
+        fake_a, fake_b = self.BA(b), self.AB(a)
+        r = self.share
+        adversarial, matching = (1 - r) * (1 - cfg.matching), (1 - r) * cfg.matching
+        return {
+            "adv_A": adversarial * cfg.loss.generator(self.D_A, a, fake_a),
+            "adv_B": adversarial * cfg.loss.generator(self.D_B, b, fake_b),
+            "matching_A": matching * mismatch(self.D_A, a, fake_a),
+            "matching_B": matching * mismatch(self.D_B, b, fake_b),
+            "reconstruction": r * (mse_loss(self.BA(fake_b), a) + mse_loss(self.AB(fake_a), b)),
+        }
+
+    @property
+    def share(self) -> Tensor:
+        """The reconstruction error's present share of the translators' objective (r)."""
+        cfg = self.cfg
+        early = self.turns < cfg.early_steps
+        return early * cfg.early_reconstruction + ~early * cfg.reconstruction
+
+    def after(self, player: Player, terms: Terms) -> None:
+        self.turns += 1  # one player moves in each step
+
+
+def mismatch(D: Any, real: Tensor, fake: Tensor) -> Tensor:
+    """How far the batches' mean activations in D are apart: squared, a mean over units, summed."""
+    pairs = zip(D.features(real), D.features(fake), strict=True)
+    return torch.stack([mse_loss(f.mean(0), r.mean(0)) for r, f in pairs]).sum()

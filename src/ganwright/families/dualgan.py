@@ -1,0 +1,117 @@
+"""DualGAN: Yi, Zhang, Tan and Gong (2017), arXiv:1704.02510, eqs. 1 to 3, Algorithm 1.
+
+    n_critic times:  D_A minimises  E[D_A(BA(b, z))] - E[D_A(a)]
+                     D_B minimises  E[D_B(AB(a, z))] - E[D_B(b)]        weights clipped to ±.01
+    once:            AB, BA minimise  lambda_a E|BA(AB(a, z), z') - a| + lambda_b E|AB(BA(b)) - b|
+                                      - E[D_A(BA(b, z))] - E[D_B(AB(a, z))]
+
+The noise z is dropout in the translators, at test time too. lambda 100 to 1000, RMSProp with
+learning rate 5e-5, n_critic 2 to 4, batches of 1 to 4 (section 3.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import l1_loss
+
+from ganwright.data.batch import Unpaired
+from ganwright.errors import SettingsError
+from ganwright.families.two_way import TwoWay
+from ganwright.game import Game, Player, Terms
+from ganwright.layers.norm import BatchNorm
+from ganwright.losses import Loss, Wasserstein
+from ganwright.networks import Patch, PatchGAN, Translator, UNet
+from ganwright.optim import Optimizer, RMSprop
+from ganwright.penalties import Penalty, WeightClipping, charge, lazies, refuse_twins
+
+
+class DualGAN(TwoWay):
+    """Two U-Nets that undo each other, each against a Wasserstein critic of its target domain."""
+
+    title = "DualGAN (2017)"
+    paper = "1704.02510"
+    image_size = None
+    batch_size = 4
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = UNet()
+        """The kind of the two translators."""
+        patch: Patch = PatchGAN(norm=BatchNorm())
+        """The kind of the two discriminators."""
+        loss: Loss = Wasserstein()
+        """How scores of real and translated pictures become losses."""
+        penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)
+        """Regularisers of the discriminators."""
+        cycle_a: float = 100.0
+        """Weight of domain a's reconstruction (lambda_U); 20 to 1000 are in use."""
+        cycle_b: float = 100.0
+        """Weight of domain b's reconstruction (lambda_V); smaller for natural photographs."""
+        d_moves: int = 3
+        """Moves of each discriminator in a step, each on fresh data (n_critic)."""
+        g_moves: int = 1
+        """Moves of the translators in a step."""
+        optimizer: Optimizer = RMSprop(lr=5e-5)
+        """How every player moves."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            for name in ("d_moves", "g_moves"):
+                if getattr(self, name) < 1:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
+            if self.cycle_a < 0 or self.cycle_b < 0:
+                raise SettingsError("cycle_a and cycle_b must not be negative")
+
+    cfg: Config
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        for name, D, objective, pair in (
+            ("D_A", self.D_A, self.discriminator_A, self.pair_A),
+            ("D_B", self.D_B, self.discriminator_B, self.pair_B),
+        ):
+            lazy = lazies(cfg.penalties, D, pair)
+            yield Player(name, [D], objective, cfg.optimizer, moves=cfg.d_moves, lazy=lazy)
+        yield Player("G", [self.AB, self.BA], self.translators, cfg.optimizer, moves=cfg.g_moves)
+
+    def discriminator_A(self, batch: Unpaired) -> Terms:
+        return self._discriminator(self.D_A, *self.pair_A(batch))
+
+    def discriminator_B(self, batch: Unpaired) -> Terms:
+        return self._discriminator(self.D_B, *self.pair_B(batch))
+
+    def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
+        """Domain a's real pictures, and translated ones."""
+        return batch.a, self.BA(batch.b)
+
+    def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
+        """Domain b's real pictures, and translated ones."""
+        return batch.b, self.AB(batch.a)
+
+    def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
+        adv = self.cfg.loss.discriminator(D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
+
+    def translators(self, batch: Unpaired) -> Terms:
+        a, b, cfg = batch.a, batch.b, self.cfg
+        fake_a, fake_b = self.BA(b), self.AB(a)
+        return {
+            "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
+            "adv_B": cfg.loss.generator(self.D_B, b, fake_b),
+            "cycle_a": cfg.cycle_a * l1_loss(self.BA(fake_b), a),
+            "cycle_b": cfg.cycle_b * l1_loss(self.AB(fake_a), b),
+        }
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name.startswith("D_"):
+            for penalty in self.cfg.penalties:
+                penalty.after(player.networks[0])
+
+    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
+        """Pictures [n, C, H, W] as the other domain's, each normalised by itself alone."""
+        translator = self.one_way(direction)
+        return torch.cat([translator(image) for image in images.split(1)])

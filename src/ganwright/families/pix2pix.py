@@ -1,0 +1,129 @@
+"""pix2pix: Isola, Zhu, Zhou and Efros (2017), arXiv:1611.07004, eqs. 1, 3 and 4, section 3.3.
+
+    D minimises  1/2 (-E[log D(a, b)] - E[log(1 - D(a, G(a, z)))])
+    G minimises  -E[log D(a, G(a, z))] + lambda E|b - G(a, z)|
+
+D(a, b) is a map of logits, one for each patch of 70 pixels. The noise z is dropout in G, and both
+dropout and the statistics of the picture itself are used at test time too (section 3.2). lambda
+100, Adam with learning rate 2e-4 and betas (.5, .999), batches of 1 to 10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import l1_loss
+
+from ganwright.data.batch import Paired, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.side_by_side import side_by_side
+from ganwright.game import Game, Player, Terms
+from ganwright.layers.norm import BatchNorm
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import Patch, PatchGAN, Translator, UNet
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+class Pix2Pix(Game):
+    """A translator learns from pairs, against a critic that is shown source and target together."""
+
+    title = "pix2pix (2017)"
+    paper = "1611.07004"
+    task = Paired
+    data = "glyphs-paired"
+    image_size = None
+    batch_size = 4
+    averaged = ("G",)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = UNet()
+        """The kind of G."""
+        patch: Patch = PatchGAN(norm=BatchNorm())
+        """The kind of D."""
+        loss: Loss = NonSaturating()
+        """How scores of real and translated pairs become losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D."""
+        adversarial: float = 1.0
+        """Weight of the adversarial loss; 0 trains G alone, as the paper's comparison does."""
+        l1: float = 100.0
+        """Weight of the distance to the target (lambda)."""
+        optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How both players move."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            if self.adversarial < 0 or self.l1 < 0 or not self.adversarial + self.l1:
+                raise SettingsError(
+                    f"adversarial is {self.adversarial} and l1 is {self.l1}; neither may be "
+                    "negative, and one must be above 0"
+                )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        a, b = spec.shape, spec.target
+        assert b is not None
+        self.G = cfg.translator.translator(a, b)
+        if cfg.adversarial:
+            self.D = cfg.patch.discriminator((a[0] + b[0], *b[1:]))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        if cfg.adversarial:
+            lazy = lazies(cfg.penalties, self.D, self.judged)
+            yield Player("D", [self.D], self.discriminator, cfg.optimizer, lazy=lazy)
+        yield Player("G", [self.G], self.generator, cfg.optimizer)
+
+    def discriminator(self, batch: Paired) -> Terms:
+        real, fake = self.judged(batch)
+        adv = 0.5 * self.cfg.loss.discriminator(self.D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, self.D, real, fake)}
+
+    def generator(self, batch: Paired) -> Terms:
+        a, b, cfg = batch.a, batch.b, self.cfg
+        fake = self.G(a)
+        terms = {"l1": cfg.l1 * l1_loss(fake, b)}
+        if cfg.adversarial:
+            real, fake = pair(a, b), pair(a, fake)
+            terms["adv"] = cfg.adversarial * cfg.loss.generator(self.D, real, fake)
+        return terms
+
+    def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
+        """What D is shown of a batch: real pairs, and pairs of a source and its translation."""
+        return pair(batch.a, batch.b), pair(batch.a, self.G(batch.a))
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def translate(self, images: Tensor) -> Tensor:
+        """Pictures [n, C, H, W] of domain a as domain b's, each normalised by itself alone."""
+        return torch.cat([self.G(image) for image in images.split(1)])
+
+    def measure(self, batch: Paired) -> Terms:
+        """Distance to the targets on held-out pairs: mean absolute error, and PSNR in dB."""
+        fake = self.translate(batch.a)
+        error = (fake - batch.b).square().mean((1, 2, 3)).clamp(min=1e-10)
+        return {"l1": l1_loss(fake, batch.b), "psnr": (10 * (4 / error).log10()).mean()}
+
+    def preview(self, batch: Paired) -> Tensor:
+        """Rows of six: a, translated, b; and again."""
+        a, b = batch.a[:16], batch.b[:16]
+        return side_by_side(a, self.translate(a), b)
+
+    @property
+    def preview_columns(self) -> int | None:
+        return 6
+
+
+def pair(a: Tensor, b: Tensor) -> Tensor:
+    """Source and target as one picture: [n, C_a + C_b, H, W]."""
+    return torch.cat([a, b], 1)
