@@ -297,6 +297,7 @@ def test_a_run_prints_json_lines_where_nobody_watches(
         "interrupted": False,
         "resume": f"ganwright resume {out} --steps 8",
         "sample": f"ganwright sample {out}",
+        "translate": f"ganwright translate {out} INPUT OUTPUT",
     }
     assert (out / "report.html").is_file()
 

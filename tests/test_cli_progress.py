@@ -112,4 +112,10 @@ def test_only_the_first_process_speaks(
 
 
 def test_folders_with_blanks_are_quoted_for_the_shell() -> None:
-    assert next_commands(Path("my runs/x"), 5, True)["resume"] == "ganwright resume 'my runs/x'"
+    resume = next_commands(Path("my runs/x"), "dcgan", 5, True)["resume"]
+    assert resume == "ganwright resume 'my runs/x'"
+
+
+def test_only_what_the_family_can_is_offered() -> None:
+    assert list(next_commands(Path("x"), "dcgan", 5, False)) == ["resume", "sample"]
+    assert list(next_commands(Path("x"), "cyclegan", 5, False)) == ["resume", "translate"]

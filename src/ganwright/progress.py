@@ -18,6 +18,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ganwright.config import game_class
+
 if TYPE_CHECKING:
     from ganwright.data.batch import Spec
     from ganwright.run import Listener
@@ -54,6 +56,7 @@ class LiveLine:
         self._console = console or Console(highlight=False)
         self._live: Live | None = None
         self._steps = 0
+        self._family = ""
 
     def started(
         self,
@@ -67,7 +70,7 @@ class LiveLine:
         step: int,
     ) -> None:
         """Say what is trained, and where."""
-        self._steps = settings.steps
+        self._steps, self._family = settings.steps, family
         shape = "x".join(map(str, spec.shape))
         data = f"{spec.count:,} samples of {shape}" if spec.count else f"samples of {shape}"
         begin = f", from step {step:,}" if step else ""
@@ -94,7 +97,7 @@ class LiveLine:
         self.stop()
         verb = "stopped" if interrupted else "done"
         self._console.print(f"{verb} at step {step:,}: {run}", markup=False)
-        for purpose, command in next_commands(run, step, interrupted).items():
+        for purpose, command in next_commands(run, self._family, step, interrupted).items():
             self._console.print(f"  to {purpose}: {command}", markup=False, soft_wrap=True)
 
     def stop(self) -> None:
@@ -112,6 +115,7 @@ class JSONLines:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._family = ""
 
     def started(
         self,
@@ -125,6 +129,7 @@ class JSONLines:
         step: int,
     ) -> None:
         """Write what is trained, and where."""
+        self._family = family
         self._write(
             run=str(run),
             family=family,
@@ -149,18 +154,24 @@ class JSONLines:
 
     def finished(self, run: Path, step: int, interrupted: bool) -> None:
         """Write where the run lies and what to do with it."""
-        commands = next_commands(run, step, interrupted)
+        commands = next_commands(run, self._family, step, interrupted)
         self._write(finished=str(run), step=step, interrupted=interrupted, **commands)
 
     def _write(self, **row: Any) -> None:
         print(json.dumps(row), file=self._out, flush=True)
 
 
-def next_commands(run: Path, step: int, interrupted: bool) -> dict[str, str]:
-    """What one may want to do with a run: a purpose and its command."""
-    more = "" if interrupted else f" --steps {2 * step}"
+def next_commands(run: Path, family: str, step: int, interrupted: bool) -> dict[str, str]:
+    """What one may want to do with a run that its family can: a purpose and its command."""
     place = shlex.quote(str(run))
-    return {"resume": f"ganwright resume {place}{more}", "sample": f"ganwright sample {place}"}
+    more = "" if interrupted else f" --steps {2 * step}"
+    commands = {
+        "sample": f"ganwright sample {place}",
+        "translate": f"ganwright translate {place} INPUT OUTPUT",
+    }
+    game = game_class(family)
+    able = {name: command for name, command in commands.items() if hasattr(game, name)}
+    return {"resume": f"ganwright resume {place}{more}", **able}
 
 
 def display(row: dict[str, Any], steps: int) -> RenderableType:
