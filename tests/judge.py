@@ -1,0 +1,127 @@
+"""A judge of drawings: how many it is sure of, and which classes they show.
+
+It is a small convolutional classifier, trained on embedded data when first asked and kept in
+memory. A third of what it learns from are pictures of no class, halves or blends of two of them,
+for which it must say that it can not tell: so it is not sure of mush.
+
+    verdict = judge(model.sample(200), "digits")
+    assert verdict.confident > 0.8 and len(verdict.seen) == 10
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, one_hot
+
+from ganwright.data import Data, Images, open_data
+from ganwright.settings import Settings
+
+SURE = 0.8
+"""The probability from which the judge is sure."""
+
+
+class Verdict(NamedTuple):
+    """What the judge thinks of n pictures."""
+
+    confident: float
+    """Share of the pictures that it is sure of."""
+    seen: tuple[int, ...]
+    """Classes of which it is sure at least once."""
+    labels: Tensor
+    """The likeliest class of each: int64 [n]."""
+    sure: Tensor
+    """Whether it is sure of each: bool [n]."""
+
+
+def judge(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Verdict:
+    """Judge pictures [n, C, H, W] in [-1, 1], which should look like the labelled data set."""
+    p = probabilities(images, data, data_root)
+    best, labels = p.max(1)
+    sure = best > SURE
+    return Verdict(sure.float().mean().item(), tuple(labels[sure].unique().tolist()), labels, sure)
+
+
+@torch.no_grad()
+def probabilities(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Tensor:
+    """The judge's class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
+    classifier, channels = trained(data, tuple(images.shape[2:]), data_root)
+    if images.shape[1] != channels:
+        images = images.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+    return torch.cat([classifier(part).softmax(1) for part in images.float().cpu().split(500)])
+
+
+def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
+    """The judge's accuracy on held-out pictures of its data set, at size x size pixels."""
+    test = opened(data, size, data_root).held_out(10_000)
+    assert isinstance(test, Images)
+    return (judge(test.images, data, data_root).labels == test.labels).float().mean().item()
+
+
+def opened(data: str, size: int, data_root: Path) -> Data:
+    """The judge's data set."""
+    return open_data(
+        data,
+        task=Images,
+        settings=Settings(data_root=data_root),
+        image_size=size,
+        device=torch.device("cpu"),
+    )
+
+
+@lru_cache(maxsize=8)
+@torch.enable_grad()
+def trained(data: str, size: tuple[int, int], data_root: Path) -> tuple[nn.Module, int]:
+    """The classifier for pictures of one size, and how many channels they have."""
+    source = opened(data, size[0], data_root)
+    classes, (channels, *_) = len(source.spec.classes), source.spec.shape
+    steps, batch = 400 + source.spec.count // 20, 64
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = classifier(channels, size, classes)
+        adam = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
+        rate = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, steps)
+        for step in range(steps):
+            real = source.batch(step, batch)
+            assert isinstance(real, Images)
+            x, target = with_nonsense(shifted(real.images), one_hot(real.labels, classes).float())
+            loss = cross_entropy(net(x), target)
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            rate.step()
+    return net.eval().requires_grad_(False), channels
+
+
+def classifier(channels: int, size: tuple[int, int], classes: int) -> nn.Module:
+    """Three halvings and a linear layer."""
+    stages: list[nn.Module] = []
+    for fan_in, width in ((channels, 24), (24, 48), (48, 96)):
+        stages += [nn.Conv2d(fan_in, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU()]
+    cells = (size[0] // 8) * (size[1] // 8)
+    return nn.Sequential(
+        *stages, nn.Flatten(), nn.Dropout(0.3), nn.Linear(96 * cells, classes)
+    ).train()
+
+
+def shifted(x: Tensor) -> Tensor:
+    """The batch, all of it moved by up to a sixteenth of its height and width; edges repeat."""
+    reach = max(1, x.shape[-1] // 16)
+    padded = nn.functional.pad(x, (reach,) * 4, mode="replicate")
+    down, right = torch.randint(2 * reach + 1, (2,)).tolist()
+    return padded[..., down : down + x.shape[2], right : right + x.shape[3]]
+
+
+def with_nonsense(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """The batch, and half as many halves and blends of two, for which all classes are alike."""
+    other = x.roll(1, 0)
+    different = (target * target.roll(1, 0)).sum(1) == 0
+    blend = (x + other)[: len(x) // 4] / 2
+    halves = torch.where(torch.arange(x.shape[-1]) < x.shape[-1] // 2, x, other)[len(x) // 4 :]
+    nonsense = torch.cat([blend, halves])[different][::2]
+    alike = torch.full((len(nonsense), target.shape[1]), 1 / target.shape[1])
+    return torch.cat([x, nonsense]), torch.cat([target, alike])
