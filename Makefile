@@ -3,7 +3,9 @@
 
 CANDIDATES := python3 python3.13 python3.12 python3.11
 USABLE := import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+ifndef PYTHON
 PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
+endif
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,7 +38,7 @@ types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 
 docs: $(VENV)/docs.stamp
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 docs-tables: $(VENV)/dev.stamp
 	$(BIN)/python docs/tables.py
@@ -50,7 +52,7 @@ $(VENV)/docs.stamp: EXTRAS := [docs]
 
 # A virtual environment left by another Python, or half made, is made anew.
 $(VENV)/%.stamp: pyproject.toml constraints.txt
-	@$(PYTHON) -c '$(USABLE)' || { echo "ganwright needs Python 3.11 or newer with venv and pip" \
+	@$(PYTHON) -c '$(USABLE)' 2>/dev/null || { echo "ganwright needs Python 3.11 or newer with venv and pip" \
 	"(got '$(PYTHON)'): install one, then name it, as in make PYTHON=python3.12" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] && [ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] \
 	|| $(PYTHON) -m venv --clear $(VENV)

@@ -5,7 +5,7 @@ SIGKILL twenty times, from the first moments of start-up to the midst of a check
 again with `ganwright resume` (or with the same command, where no run folder is there yet). Every
 tensor of the last checkpoints, optimizers' included, and every logged term must be bitwise equal.
 
-    python benchmarks/kill.py --kills 20 --steps 3000
+    python benchmarks/kill.py --kills 20
 """
 
 from __future__ import annotations
@@ -55,36 +55,43 @@ def halves(run: Path) -> set[str]:
     return {p.name for p in run.glob("checkpoints/.*")}
 
 
-def state(run: Path, old: set[str]) -> str:
-    """What a kill found; `old` are the halves that an earlier one left."""
+def state(run: Path, halves_before: set[str], newest_before: str) -> str:
+    """What a kill found."""
     if not run.exists():
-        return "before the run folder"
-    if halves(run) - old:
+        return "before there was a run folder"
+    if halves(run) - halves_before:
         return "while a checkpoint was written"
-    return "between checkpoints" if newest(run) else "before the first checkpoint"
+    if newest(run) == newest_before:
+        return "before the first checkpoint since the start"
+    return "between checkpoints"
 
 
-def kill_at_random(run: Path, steps: int, kills: int, longest: float, seed: int) -> Counter[str]:
-    """Start and kill, `kills` times; what each kill found."""
+def kill_at_random(run: Path, steps: int, kills: int, startup: float, seed: int) -> Counter[str]:
+    """Start and kill, `kills` times; what each kill found.
+
+    A third come at any moment of the start, a third when a checkpoint is half written, and a third
+    at any moment after the first checkpoint.
+    """
     chance = random.Random(seed)
     found: Counter[str] = Counter()
     for number in range(kills):
-        old = halves(run)
+        before = halves(run), newest(run)
         process = start(run, steps)
-        # every other kill comes at any time from the start on, the rest once training goes on
-        early = number % 2 == 0
-        if not early:
-            before = newest(run)
-            deadline = monotonic() + 60
-            while newest(run) == before and process.poll() is None and monotonic() < deadline:
+        if number % 3 == 0:
+            sleep(chance.uniform(0, 1.2 * startup))
+        elif number % 3 == 1:
+            while not halves(run) - before[0] and process.poll() is None:
+                sleep(0.0005)
+        else:
+            while newest(run) == before[1] and process.poll() is None:
                 sleep(0.01)
-        sleep(chance.uniform(0, longest if early else longest / 4))
-        if process.poll() is not None:
+            sleep(chance.uniform(0, 1))
+        if (status := process.poll()) is not None:
             log = run.with_suffix(".log").read_text()[-2000:]
-            sys.exit(f"ended by itself after {number} kills; more --steps are needed, or:\n{log}")
+            sys.exit(f"status {status} after {number} kills; if 0, raise --steps:\n{log}")
         process.kill()
         process.wait()
-        found[state(run, old)] += 1
+        found[state(run, *before)] += 1
     return found
 
 
@@ -125,7 +132,7 @@ def differences(a: Any, b: Any, where: str = "") -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     args = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -133,9 +140,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         whole, broken, warm = (Path(folder) / name for name in ("whole", "broken", "warm"))
         finish(warm, 20)
-        longest = 1.5 * (monotonic() - begun)
+        startup = monotonic() - begun
         finish(whole, args.steps)
-        found = kill_at_random(broken, args.steps, args.kills, longest, args.seed)
+        found = kill_at_random(broken, args.steps, args.kills, startup, args.seed)
         finish(broken, args.steps)
         differ = list(differences(contents(whole), contents(broken)))
     for where, count in found.most_common():

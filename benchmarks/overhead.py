@@ -5,7 +5,7 @@ eager. The hand-written loop leaves out what careful scripts leave out: fakes fo
 without gradients, and D's weights are frozen while G moves. Blocks of steps alternate in one
 process; the ratio is the median over pairs of neighbouring blocks.
 
-    python benchmarks/overhead.py --pairs 100 --block 5
+    python benchmarks/overhead.py --pairs 100
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def seconds(play_step: Callable[[], None], steps: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pairs", type=int, default=60, help="pairs of blocks")
-    parser.add_argument("--block", type=int, default=5, help="steps in a block")
+    parser.add_argument("--pairs", type=int, default=100, help="pairs of blocks")
+    parser.add_argument("--block", type=int, default=1, help="steps in a block")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--average", action="store_true", help="keep G's average too")

@@ -1,21 +1,27 @@
-"""Writes the tables in the documentation from the code: `python docs/tables.py`.
+"""Writes what the documentation takes from the code: `python docs/tables.py`.
 
-A table stands between `<!-- table: NAME -->` and `<!-- end -->` in any page of this folder. A test
-fails when code and page differ.
+It stands between `<!-- table: NAME -->` and `<!-- end -->` in any page of this folder. A family
+without a page gets one to start from. A test fails when code and pages differ.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import sys
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 
+from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
+from ganwright.data.sources import EMBEDDED
+from ganwright.data.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
-from ganwright.registry import TABLES
+from ganwright.registry import TABLES, name_of
 from ganwright.registry import table as registered
 from ganwright.settings import Settings
 from ganwright.spelling import spell
@@ -25,14 +31,48 @@ DOCS = Path(__file__).parent
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
+_NEW_PAGE = """# {title}
+
+```sh
+ganwright train {name}
+```
+
+<!-- table: family-{name} -->
+<!-- end -->
+"""
+
+
 def tables() -> dict[str, Callable[[], str]]:
     """Every table there is, by the name that pages give it."""
     return {
+        "commands": commands,
+        "embedded": embedded,
+        "sets": sets,
         "families": families,
         "settings": partial(settings, Settings, ""),
         **{topic: partial(registry, topic) for topic in TABLES},
-        **{f"{name}-settings": partial(family_settings, name) for name in FAMILIES},
+        **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
     }
+
+
+def commands() -> str:
+    """Every command in a line."""
+    rows = ([f"`ganwright {name} {c.usage}`", c.help] for name, c in COMMANDS.items())
+    return _table(["Command", "What it does"], rows)
+
+
+def embedded() -> str:
+    """The data that comes with the package, each with what its builder says of it."""
+    rows = []
+    for name, where in EMBEDDED.items():
+        rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.{where}"))])
+    return _table(["Name", "What it is"], rows)
+
+
+def sets() -> str:
+    """The data sets that torchvision reads."""
+    rows = ([f"`{name}`", f"`{s.builder}`"] for name, s in SETS.items())
+    return _table(["Name", "torchvision's class"], rows)
 
 
 def families() -> str:
@@ -40,8 +80,8 @@ def families() -> str:
     rows = []
     for name, entry in FAMILIES.items():
         game = family(name)
-        link = f"[{name}]({name}.md)" if (DOCS / "families" / f"{name}.md").exists() else name
-        rows.append([link, f"{game.title}: {entry.title}", _arxiv(game.paper), f"`{game.data}`"])
+        title = f"{game.title}: {entry.title}"
+        rows.append([f"[{name}]({name}.md)", title, _arxiv(game.paper), f"`{game.data}`"])
     return _table(["Family", "What it is", "Paper", "Trains on"], rows)
 
 
@@ -51,9 +91,19 @@ def registry(topic: str) -> str:
     return _table(["Spelling, with defaults", "What it is"], rows)
 
 
-def family_settings(name: str) -> str:
-    """The settings of one family, as flags."""
-    return settings(family(name).Config, "game.")
+def about_family(name: str) -> str:
+    """What a family's own docstrings say, and its settings as flags."""
+    game = family(name)
+    size = f"{game.image_size} pixels" if game.image_size else "the size of the data"
+    return "\n\n".join(
+        [
+            _linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
+            f"{_summary(game)} Unless told otherwise, it trains on `{game.data}` at {size}, "
+            f"in batches of {game.batch_size}.",
+            "## Settings",
+            settings(game.Config, "game."),
+        ]
+    )
 
 
 def settings(cls: type, prefix: str) -> str:
@@ -79,10 +129,14 @@ def pages() -> list[Path]:
 
 
 def main() -> None:
-    """Rewrite the pages whose tables have changed."""
+    """Rewrite the pages whose tables have changed, and begin those of new families."""
+    for name in FAMILIES:
+        page = DOCS / "families" / f"{name}.md"
+        if not page.exists():
+            page.write_text(_NEW_PAGE.format(name=name, title=family(name).title), encoding="utf-8")
     for path in pages():
-        page = path.read_text(encoding="utf-8")
-        if (new := render(page)) != page:
+        old = path.read_text(encoding="utf-8")
+        if (new := render(old)) != old:
             path.write_text(new, encoding="utf-8")
             print(f"wrote {path.relative_to(DOCS)}")
 
@@ -97,16 +151,21 @@ def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _spelling(cls: type) -> str:
     """The constructor call, as the command line takes it."""
     arguments = (
-        p.name if p.default is p.empty else f"{p.name}={spell(p.default)}"
+        p.name if p.default is p.empty else f"{p.name}={_brief(p.default)}"
         for p in inspect.signature(cls).parameters.values()
     )
     return f"`{cls.__name__}({', '.join(arguments)})`"
 
 
 def _summary(thing: object) -> str:
-    """The first paragraph of a docstring, its arXiv numbers made links."""
+    """The first paragraph of a docstring on one line."""
     paragraph = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
-    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", lambda m: _arxiv(m[1]), paragraph)
+    return _linked(paragraph)
+
+
+def _linked(text: str) -> str:
+    """The text with its arXiv numbers made links."""
+    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", lambda m: _arxiv(m[1]), text)
 
 
 def _arxiv(number: str) -> str:
@@ -116,7 +175,16 @@ def _arxiv(number: str) -> str:
 
 def _shown(value: object) -> str:
     """A default as one would type it."""
-    return "" if value is None or value == () else f"`{spell(value)}`"
+    return "" if value is None or value == () else f"`{_brief(value)}`"
+
+
+def _brief(value: Any) -> str:
+    """A value's spelling, less the arguments that its class has by default."""
+    if not is_dataclass(value):
+        return spell(value)
+    given = {f.name: getattr(value, f.name) for f in fields(value)}
+    own = (f"{f.name}={_brief(given[f.name])}" for f in fields(value) if given[f.name] != f.default)
+    return f"{name_of(type(value)).rpartition('.')[2]}({', '.join(own)})"
 
 
 if __name__ == "__main__":

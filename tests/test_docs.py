@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shlex
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from packaging.requirements import Requirement
@@ -61,3 +64,35 @@ def _pinned(name: str) -> str:
     pin = re.search(rf"^{pattern}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
     assert pin, f"{name} is not pinned"
     return pin[1]
+
+
+def _blocks(page: Path, language: str) -> str:
+    found = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    return "\n".join(found)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_are_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every `ganwright train` in a page names a family and settings that exist."""
+    from ganwright import run
+    from ganwright.cli import main
+
+    monkeypatch.setattr(run, "train", lambda *_, **__: SimpleNamespace(interrupted=False))
+    monkeypatch.chdir(ROOT)
+    lines = _blocks(page, "sh").replace("\\\n", " ").splitlines()
+    commands = [
+        line for line in lines if line.startswith("ganwright train") and "--config" not in line
+    ]
+    assert [c for c in commands if main(shlex.split(c, comments=True)[1:])] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "docs/tutorial.md", "docs/data.md", "docs/losses.md"]
+)
+def test_python_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python of a page runs from top to bottom, with fewer steps."""
+    monkeypatch.chdir(tmp_path)
+    code = re.sub(r"\bsteps=\d+", "steps=1", _blocks(ROOT / name, "python"))
+    example = tmp_path / "example.py"
+    example.write_text(code)
+    runpy.run_path(str(example))
