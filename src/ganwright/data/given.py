@@ -87,7 +87,7 @@ def _stack(given: Any, labels: Any) -> Stack:
 
 
 def as_tensor(given: Any) -> Tensor:
-    """A tensor of an array; read-only and mirrored arrays are copied, as torch can not share them."""
+    """A tensor of an array, copied where torch can not share it: read-only, or mirrored."""
     if isinstance(given, np.ndarray):
         given = np.require(given, requirements=["C", "W"])
     return torch.as_tensor(given)

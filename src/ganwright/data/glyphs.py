@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
 from ganwright.data import styles
 from ganwright.data.batch import Images
@@ -89,12 +89,14 @@ def letter_masks(size: int) -> tuple[Tensor, Tensor]:
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
     maps = torch.stack([cosine, -sine, 0.1 * right, sine, cosine, 0.1 * down], 1).view(-1, 2, 3)
     chosen = font * len(LETTERS) + labels
-    # Several samples a pixel give smooth edges; as many as the stencil has are enough.
-    fine = max(1, _STENCIL // size)
+    # Twice two samples a pixel give smooth edges, from stencils of their resolution.
+    fine = 2 if size <= _SMALL else 1
+    side = min(_STENCIL, size * fine)
+    stencils = interpolate(_stencils().float(), (side, side), mode="bilinear", antialias=True)
     parts = []
     for rows in torch.arange(count).split(256):
         where = affine_grid(maps[rows], [len(rows), 1, size * fine, size * fine], False)
-        ink = grid_sample(_stencils()[chosen[rows]].float(), where, align_corners=False)
+        ink = grid_sample(stencils[chosen[rows]], where, align_corners=False)
         parts.append(avg_pool2d(ink, fine) / 255)
     return torch.cat(parts), labels
 

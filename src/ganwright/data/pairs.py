@@ -94,8 +94,9 @@ def _matched(two: Two) -> tuple[Rows, Rows]:
     ):
         alone = [path for stem, path in here.items() if stem not in there]
         if alone:
+            plural = "pictures have" if len(alone) > 1 else "picture has"
             raise DataError(
-                f"{len(alone)} pictures have no partner of the same name, such as "
+                f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
             )
     heads = [tree.scan() for tree in two]
