@@ -13,11 +13,14 @@ from ganwright.game import Game
 from ganwright.layers.norm import BatchNorm, NoNorm
 from ganwright.networks import (
     MLP,
+    AdaptationNets,
     ConvCritic,
     ConvNet,
     EncoderDecoder,
     PatchGAN,
     ResNetTranslator,
+    SRDiscriminator,
+    SRResNet,
     UNet,
 )
 from ganwright.run import assemble, resolved
@@ -46,6 +49,8 @@ TINY: dict[str, dict[str, Any]] = {
         ),
     },
     "aae": {"networks": FULL, "critic": FULL},
+    "aae-clusters": {"networks": FULL, "critic": FULL, "latent": 2, "apart": 1.0},
+    "aae-semi": {"networks": FULL, "critic": FULL},
     "cyclegan": {
         "translator": ResNetTranslator(width=4, blocks=1),
         "patch": PatchGAN(field=16, width=4),
@@ -54,6 +59,12 @@ TINY: dict[str, dict[str, Any]] = {
     "pix2pix": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4)},
     "discogan": {"translator": EncoderDecoder(width=4), "patch": ConvCritic(width=4)},
     "dualgan": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4), "d_moves": 2},
+    "srgan": {
+        "translator": SRResNet(width=4, blocks=1),
+        "patch": SRDiscriminator(width=4),
+        "mse_steps": 3,
+    },
+    "pixelda": {"networks": AdaptationNets(width=4, blocks=1)},
 }
 """The families' own settings at a size that trains in milliseconds."""
 

@@ -32,6 +32,12 @@ FAMILIES: dict[str, Entry] = {
     ),
     "sgan": Entry("sgan:SGAN", "Semi-supervised GAN: a classifier from few labels", "1606.01583"),
     "aae": Entry("aae:AAE", "Adversarial autoencoder", "1511.05644"),
+    "aae-clusters": Entry(
+        "aae_codes:AAEClusters", "Adversarial autoencoder that finds clusters", "1511.05644"
+    ),
+    "aae-semi": Entry(
+        "aae_codes:AAESemi", "Adversarial autoencoder that classifies from few labels", "1511.05644"
+    ),
     "pix2pix": Entry("pix2pix:Pix2Pix", "Image-to-image translation from pairs", "1611.07004"),
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
     "discogan": Entry("discogan:DiscoGAN", "Discovers how two domains correspond", "1703.05192"),

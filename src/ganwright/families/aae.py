@@ -6,6 +6,10 @@
 
 Q encodes, P decodes (the paper's q(z|x) and p(x|z)); D sees codes, not pictures. Three players take
 turns; Q serves two of them, each with an optimizer of its own.
+
+Where labels are known they may guide the codes: D is told the label, and the prior draws from the
+place of that class (`guided`, section 2.3). Or they are given to P, so that the code has only the
+style left to tell (`styled`, section 3).
 """
 
 from __future__ import annotations
@@ -19,9 +23,11 @@ from torch.nn.functional import mse_loss
 
 from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.posteriors import Deterministic, Posterior
+from ganwright.families.priors import Gaussian, Planar, Prior
 from ganwright.game import Game, Player, Terms
 from ganwright.layers.activation import ReLU
-from ganwright.losses import Loss, NonSaturating
+from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
@@ -56,8 +62,14 @@ class AAE(Game):
         """How D's scores of prior and posterior codes become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D."""
-        spread: float = 1.0
-        """Standard deviation of the Gaussian prior."""
+        prior: Prior = Gaussian()
+        """What codes are to follow: Gaussian, Mixture or SwissRoll."""
+        posterior: Posterior = Deterministic()
+        """How Q makes codes: Deterministic, GaussianPosterior or Universal."""
+        guided: bool = False
+        """Give the label to D, and each class its place in the prior."""
+        styled: bool = False
+        """Give the label to P, so that the code keeps the style."""
         optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
         """How Q and P move to reconstruct."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
@@ -67,18 +79,21 @@ class AAE(Game):
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
-            if self.latent < 1 or self.spread <= 0:
-                raise SettingsError(
-                    f"aae needs latent >= 1 and spread > 0, got {self.latent} and {self.spread}"
-                )
+            if self.latent < 1:
+                raise SettingsError(f"latent is {self.latent}; it must be at least 1")
 
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
-        self.Q = cfg.networks.encoder(spec.shape, cfg.latent)
-        self.P = cfg.networks.generator(cfg.latent, spec.shape)
-        self.D = cfg.critic.discriminator((cfg.latent,))
+        self.classes = len(spec.classes)
+        if (cfg.guided or cfg.styled) and not self.classes:
+            raise SettingsError("guided and styled need labelled data; this data set has no labels")
+        guides = self.classes if cfg.guided else 0
+        cfg.prior.check(cfg.latent, guides)
+        self.Q = cfg.posterior.encoder(cfg.networks, spec.shape, cfg.latent)
+        self.P = cfg.networks.generator(cfg.latent, spec.shape, self.classes if cfg.styled else 0)
+        self.D = cfg.critic.discriminator((cfg.latent,), guides)
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -93,7 +108,8 @@ class AAE(Game):
         yield Player("encoder", [self.Q], self.encoder, cfg.optimizer_encoder)
 
     def autoencoder(self, batch: Images) -> Terms:
-        return {"reconstruction": mse_loss(self.P(self.Q(batch.images)), batch.images)}
+        x = batch.images
+        return {"reconstruction": mse_loss(self.P(self.Q(x), batch.labels), x)}
 
     def discriminator(self, batch: Images) -> Terms:
         z, code = self.codes(batch)
@@ -103,22 +119,44 @@ class AAE(Game):
     def encoder(self, batch: Images) -> Terms:
         return {"adv": self.cfg.loss.generator(self.D, *self.codes(batch))}
 
-    def codes(self, batch: Images) -> tuple[Tensor, Tensor]:
-        """Codes from the prior, which D takes for real, and the posterior's."""
-        return self.prior(len(batch.images)), self.Q(batch.images)
+    def codes(self, batch: Images) -> tuple[Inputs, Inputs]:
+        """Codes of the prior, D's real ones, and the posterior's; with labels if guided."""
+        x, y = batch
+        z, code = self.prior(len(x), y), self.Q(x)
+        return ((z, y), (code, y)) if self.cfg.guided else (z, code)
 
-    def prior(self, n: int) -> Tensor:
-        """z ~ N(0, spread²), [n, latent]."""
-        return self.cfg.spread * torch.randn(n, self.cfg.latent, device=self.device)
+    def prior(self, n: int, y: Tensor | None = None) -> Tensor:
+        """Codes of the prior, [n, latent]; guided, from the places of the classes `y` if given."""
+        prior = self.cfg.prior
+        if self.cfg.guided and y is not None:
+            assert isinstance(prior, Planar)
+            return prior.of(y, self.classes)
+        return prior.draw(n, self.cfg.latent, self.device)
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def sample(self, n: int) -> Tensor:
-        """Decode n codes of the prior: [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.P(self.prior(n))
+    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """Decode n codes of the prior: [n, C, H, W] in [-1, 1].
+
+        Args:
+            n: how many.
+            labels: int64 [n], where labels guide or style; the classes in turn when not given.
+
+        Raises:
+            SettingsError: labels are given, and the game was played without.
+        """
+        if self.cfg.guided or self.cfg.styled:
+            labels = (
+                torch.arange(n, device=self.device) % self.classes if labels is None else labels
+            )
+        elif labels is not None:
+            raise SettingsError(
+                "this aae knows no labels; train with guided or styled, or ask none"
+            )
+        images: Tensor = self.P(self.prior(n, labels), labels)
         return images
 
     def encode(self, x: Tensor) -> Tensor:
@@ -126,19 +164,40 @@ class AAE(Game):
         z: Tensor = self.Q(x)
         return z
 
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Images and back through their codes."""
-        images: Tensor = self.P(self.Q(x))
+    def reconstruct(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images and back through their codes; a styled P needs their labels, int64 [n].
+
+        Raises:
+            SettingsError: P is styled and there are no labels.
+        """
+        images: Tensor = self.P(self.Q(x), labels)
         return images
 
+    def measure(self, batch: Images) -> Terms:
+        """The mean squared error of held-out reconstructions."""
+        return {"reconstruction": mse_loss(self.reconstruct(*batch), batch.images)}
+
     def preview(self, batch: Images) -> Tensor:
-        """Rows of eight: images, their reconstructions, and samples of the prior."""
-        x = batch.images[: len(batch.images) // 3 // 8 * 8 or len(batch.images)]
+        """Rows of eight: images, their reconstructions, and samples of the prior.
+
+        With a styled P: an image in each row, and its style in every class.
+        """
+        if self.cfg.styled:
+            return self.restyled(batch.images[:10])
+        keep = len(batch.images) // 3 // 8 * 8 or len(batch.images)
+        x = batch.images[:keep]
         rows = [x, self.reconstruct(x), self.sample(len(x))]
         return torch.cat(
             [r for group in zip(*(t.split(8) for t in rows), strict=True) for r in group]
         )
 
+    def restyled(self, x: Tensor) -> Tensor:
+        """Each image, followed by its code decoded as each class: [n * (1 + classes), C, H, W]."""
+        z = self.Q(x).repeat_interleave(self.classes, 0)
+        drawn = self.P(z, torch.arange(len(z), device=self.device) % self.classes)
+        rows = torch.cat([x[:, None], drawn.unflatten(0, (len(x), self.classes))], 1)
+        return rows.flatten(0, 1)
+
     @property
     def preview_columns(self) -> int | None:
-        return 8
+        return 1 + self.classes if self.cfg.styled else 8

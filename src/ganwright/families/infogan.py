@@ -33,7 +33,6 @@ class InfoGAN(DCGAN):
 
     title = "InfoGAN (2016)"
     paper = "1606.03657"
-    averaged = ("G", "D", "Q")
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):

@@ -1,0 +1,274 @@
+"""AAE with two codes: Makhzani et al. (2016), arXiv:1511.05644, sections 4, 5 and 6.
+
+    Q(x) = (y, z)    y: a softmax over classes or clusters; z: the style
+
+    reconstruction:   Q, P minimise  E |x - P(y, z)|²
+    regularisation:   D_y tells y from one-hot draws of Cat(1/K), D_z tells z from N(0, I), and
+                      Q deceives both
+    semi-supervised:  Q minimises    -E[log y_label]        on few labelled pictures
+
+`aae-clusters` plays the first two on pictures without labels, and y finds clusters (section 5);
+`aae-semi` plays all three, and y finds the classes (section 4). With `apart` above 0 P is handed
+one short code, W y + z: each cluster has a place W_k of its own, and places closer than that are
+pushed apart, so that in two dimensions the codes are a map of the data (section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss, pdist
+
+from ganwright.data.batch import Images, SemiSupervised, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.aae import THOUSANDS
+from ganwright.game import Game, Player, Terms, observe
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import Networks
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+class TwoCodes(Game):
+    """What both games share."""
+
+    paper = "1511.05644"
+    image_size = 28
+    batch_size = 100
+    averaged = ("Q", "P")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: int = 10
+        """Length of the style z."""
+        apart: float = 0.0
+        """Least distance of the clusters' places in P's one code; 0 hands P both codes."""
+        networks: Networks = THOUSANDS
+        """The kind of encoder and decoder."""
+        critic: Networks = THOUSANDS
+        """The kind of D_y and D_z, which see codes."""
+        loss: Loss = NonSaturating()
+        """How the critics' scores become losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D_y and D_z."""
+        noise: float = 0.0
+        """Standard deviation of the noise on the pictures that Q sees in training."""
+        optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
+        """How Q and P move to reconstruct."""
+        optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How D_y and D_z move."""
+        optimizer_encoder: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How Q moves to deceive them."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            for name, least in (("latent", 1), ("apart", 0), ("noise", 0)):
+                if getattr(self, name) < least:
+                    raise SettingsError(
+                        f"{name} is {getattr(self, name)}; it must be at least {least}"
+                    )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.Q = cfg.networks.encoder(spec.shape, self.values + cfg.latent)
+        joined = cfg.latent if cfg.apart else self.values + cfg.latent
+        self.P = cfg.networks.generator(joined, spec.shape)
+        self.W = nn.Linear(self.values, cfg.latent, bias=False) if cfg.apart else None
+        self.D_y = cfg.critic.discriminator((self.values,))
+        self.D_z = cfg.critic.discriminator((cfg.latent,))
+
+    @property
+    def values(self) -> int:
+        """How many values y has."""
+        return len(self.spec.classes)
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        makers = [self.Q, self.P] if self.W is None else [self.Q, self.P, self.W]
+        yield Player("autoencoder", makers, self.autoencoder, cfg.optimizer_autoencoder)
+        for name, D, objective, pair in (
+            ("D_y", self.D_y, self.discriminator_y, self.pair_y),
+            ("D_z", self.D_z, self.discriminator_z, self.pair_z),
+        ):
+            lazy = lazies(cfg.penalties, D, pair)
+            yield Player(name, [D], objective, cfg.optimizer_d, lazy=lazy)
+        yield Player("encoder", [self.Q], self.encoder, cfg.optimizer_encoder)
+
+    def seen(self, batch: Images | SemiSupervised) -> Tensor:
+        """The pictures that every player but the classifier looks at."""
+        assert isinstance(batch, Images)
+        return batch.images
+
+    def autoencoder(self, batch: Images) -> Terms:
+        x = self.seen(batch)
+        terms = {"reconstruction": mse_loss(self.decode(*self.codes(x)), x)}
+        if self.W is not None:
+            near = (self.cfg.apart - pdist(self.W.weight.T)).relu()
+            terms["apart"] = near.sum()
+        return terms
+
+    def discriminator_y(self, batch: Images) -> Terms:
+        return self._discriminator(self.D_y, *self.pair_y(batch))
+
+    def discriminator_z(self, batch: Images) -> Terms:
+        return self._discriminator(self.D_z, *self.pair_z(batch))
+
+    def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
+        adv = self.cfg.loss.discriminator(D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
+
+    def encoder(self, batch: Images) -> Terms:
+        (draw_y, y), (draw_z, z) = self.pair_y(batch), self.pair_z(batch)
+        return {
+            "adv_y": self.cfg.loss.generator(self.D_y, draw_y, y),
+            "adv_z": self.cfg.loss.generator(self.D_z, draw_z, z),
+        }
+
+    def pair_y(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """One-hot draws of every value alike, and Q's."""
+        y, _ = self.codes(self.seen(batch))
+        return self._one_hot(torch.randint(self.values, (len(y),), device=y.device)), y
+
+    def pair_z(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """N(0, I), and Q's."""
+        _, z = self.codes(self.seen(batch))
+        return torch.randn_like(z), z
+
+    def codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures to y, a distribution [n, values], and z [n, latent]."""
+        logits, z = self._read(x)
+        return logits.softmax(1), z
+
+    def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        if self.cfg.noise and self.training:
+            x = x + self.cfg.noise * torch.randn_like(x)
+        logits, z = self.Q(x).split([self.values, self.cfg.latent], 1)
+        return logits, z
+
+    def join(self, y: Tensor, z: Tensor) -> Tensor:
+        """What P is handed: W y + z, or both side by side."""
+        return torch.cat([y, z], 1) if self.W is None else self.W(y).float() + z
+
+    def decode(self, y: Tensor, z: Tensor) -> Tensor:
+        """Codes back to pictures [n, C, H, W]."""
+        images: Tensor = self.P(self.join(y, z))
+        return images
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name.startswith("D_"):
+            for penalty in self.cfg.penalties:
+                penalty.after(player.networks[0])
+
+    def _one_hot(self, labels: Tensor) -> Tensor:
+        return (labels[:, None] == torch.arange(self.values, device=labels.device)).float()
+
+    def sample(self, n: int) -> Tensor:
+        """n pictures of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
+        return self._drawn(torch.arange(n, device=self.device) % self.values)
+
+    def _drawn(self, labels: Tensor) -> Tensor:
+        z = torch.randn(len(labels), self.cfg.latent, device=self.device)
+        return self.decode(self._one_hot(labels), z)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """What P is handed for images: [n, latent] with `apart`, else [n, values + latent]."""
+        return self.join(*self.codes(x))
+
+    def cluster(self, x: Tensor) -> Tensor:
+        """The probability of each cluster, [n, values]."""
+        return self.codes(x)[0]
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Images and back through their codes."""
+        return self.decode(*self.codes(x))
+
+    def measure(self, batch: Images) -> Terms:
+        """The mean squared error of held-out reconstructions."""
+        return {"reconstruction": mse_loss(self.reconstruct(batch.images), batch.images)}
+
+    def preview(self, batch: Images) -> Tensor:
+        """A column a value of y and a row a style; the top row has no style, z = 0."""
+        rows = max(2, len(batch.images) // self.values)
+        z = torch.randn(rows, self.cfg.latent, device=self.device)
+        z[0] = 0
+        values = torch.arange(rows * self.values, device=self.device) % self.values
+        return self.decode(self._one_hot(values), z.repeat_interleave(self.values, 0))
+
+    @property
+    def preview_columns(self) -> int | None:
+        return self.values
+
+
+class AAEClusters(TwoCodes):
+    """An autoencoder that sorts pictures into clusters, and keeps their style apart."""
+
+    title = "AAE clustering (2015)"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(TwoCodes.Config):
+        clusters: int = 16
+        """Values that y has: the most clusters that it can find."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.clusters < 2:
+                raise SettingsError(f"clusters is {self.clusters}; it must be at least 2")
+
+    cfg: Config
+
+    @property
+    def values(self) -> int:
+        return self.cfg.clusters
+
+
+class AAESemi(TwoCodes):
+    """A classifier from few labels: y is the class, z the style, and P draws from both."""
+
+    title = "Semi-supervised AAE (2015)"
+    task = SemiSupervised
+    needs_labels = True
+    held_out = 10_000
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(TwoCodes.Config):
+        noise: float = 0.6
+        """Standard deviation of the noise on the pictures that Q sees in training."""
+        optimizer_classifier: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
+        """How Q moves to classify."""
+
+    cfg: Config
+
+    def players(self) -> Iterable[Player]:
+        yield from super().players()
+        yield Player("classifier", [self.Q], self.classifier, self.cfg.optimizer_classifier)
+
+    def seen(self, batch: Images | SemiSupervised) -> Tensor:
+        assert isinstance(batch, SemiSupervised)
+        return batch.unlabelled
+
+    def classifier(self, batch: SemiSupervised) -> Terms:
+        logits, _ = self._read(batch.images)
+        observe("accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        return {"labelled": cross_entropy(logits, batch.labels)}
+
+    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """n pictures of the asked classes, int64 [n], or of the classes in turn."""
+        return super().sample(n) if labels is None else self._drawn(labels)
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
+        return self.cluster(x)
+
+    def measure(self, batch: SemiSupervised) -> Terms:  # type: ignore[override]
+        """The share of held-out pictures classified wrongly, and their reconstruction's error."""
+        x = batch.images
+        y, z = self.codes(x)
+        return {
+            "error": (y.argmax(1) != batch.labels).float().mean(),
+            "reconstruction": mse_loss(self.decode(y, z), x),
+        }

@@ -1,0 +1,78 @@
+"""How an adversarial autoencoder's encoder makes codes (arXiv:1511.05644, section 2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.errors import SettingsError
+from ganwright.networks import Networks
+
+
+class Posterior:
+    """Base of the posteriors q(z | x)."""
+
+    def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
+        """The network Q: pictures [n, C, H, W] -> float32 [n, latent]."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Deterministic(Posterior):
+    """z is a function of x: all randomness is the data's."""
+
+    def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
+        return networks.encoder(shape, latent)
+
+
+class _Sampling(nn.Module):
+    """z ~ N(mean(x), deviation(x)²) in training, the mean in evaluation."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        mean, log_variance = self.encoder(x).chunk(2, 1)
+        noise = torch.randn_like(mean) if self.training else torch.zeros_like(mean)
+        z: Tensor = mean + (0.5 * log_variance).exp() * noise
+        return z
+
+
+@dataclass(frozen=True)
+class GaussianPosterior(Posterior):
+    """Q predicts a mean and a variance for each number of the code."""
+
+    def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
+        return _Sampling(networks.encoder(shape, 2 * latent))
+
+
+class _Noisy(nn.Module):
+    """z = f(x, noise), with the noise as further channels of the picture."""
+
+    def __init__(self, encoder: nn.Module, channels: int) -> None:
+        super().__init__()
+        self.encoder, self.channels = encoder, channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        noise = torch.randn(len(x), self.channels, *x.shape[2:], device=x.device, dtype=x.dtype)
+        z: Tensor = self.encoder(torch.cat([x, noise], 1))
+        return z
+
+
+@dataclass(frozen=True)
+class Universal(Posterior):
+    """Q is handed noise beside the picture, so that q(z | x) may have any shape."""
+
+    channels: int = 1
+    """Channels of noise, each as large as the picture."""
+
+    def __post_init__(self) -> None:
+        if self.channels < 1:
+            raise SettingsError(f"Universal's channels is {self.channels}; it must be at least 1")
+
+    def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
+        widened = (shape[0] + self.channels, *shape[1:])
+        return _Noisy(networks.encoder(widened, latent), self.channels)

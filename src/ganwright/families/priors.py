@@ -1,0 +1,141 @@
+"""What an adversarial autoencoder's codes are to follow (arXiv:1511.05644, sections 2 and 2.3).
+
+Priors in the plane are curves or petals along which a sample has a position u in [0, 1); a class
+may own a stretch of it, and so a place of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganwright.errors import SettingsError
+
+
+class Prior:
+    """Base of the priors."""
+
+    def check(self, latent: int, classes: int = 0) -> None:
+        """Refuse codes of length `latent`, or places for `classes` classes, that do not fit.
+
+        Raises:
+            SettingsError: if they do not.
+        """
+
+    def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
+        """n codes, [n, latent]."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Gaussian(Prior):
+    """N(0, spread²) in every direction."""
+
+    spread: float = 1.0
+    """Standard deviation; the paper has 5 for its pictures of the plane."""
+
+    def __post_init__(self) -> None:
+        if self.spread <= 0:
+            raise SettingsError(f"Gaussian's spread is {self.spread}; it must be above 0")
+
+    def check(self, latent: int, classes: int = 0) -> None:
+        if classes:
+            raise SettingsError(
+                "a Gaussian prior has one place for all classes; choose Mixture or SwissRoll"
+            )
+
+    def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
+        return self.spread * torch.randn(n, latent, device=device)
+
+
+class Planar(Prior):
+    """Base of the priors in the plane."""
+
+    def check(self, latent: int, classes: int = 0) -> None:
+        if latent != 2:
+            raise SettingsError(
+                f"a {type(self).__name__} prior lies in the plane, but latent is {latent}; "
+                "set latent=2"
+            )
+
+    def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
+        return self.at(torch.rand(n, device=device))
+
+    def of(self, y: Tensor, classes: int) -> Tensor:
+        """A code from the stretch of each label's class.
+
+        Args:
+            y: int64 [n].
+            classes: into how many stretches of one length positions are divided.
+
+        Returns:
+            [n, 2].
+        """
+        return self.at((y + torch.rand(len(y), device=y.device)) / classes)
+
+    def at(self, u: Tensor) -> Tensor:
+        """A code near each position, [n] in [0, 1) -> [n, 2]."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Mixture(Planar):
+    """Gaussians in a circle, each drawn out along its radius, as petals are."""
+
+    components: int = 10
+    """How many; with a guided prior, one for each class."""
+    radius: float = 1.4
+    """Distance of their centres from the origin."""
+    along: float = 0.5
+    """Standard deviation along the radius."""
+    across: float = 0.1
+    """Standard deviation across the radius."""
+
+    def __post_init__(self) -> None:
+        if self.components < 1 or min(self.radius, self.along, self.across) <= 0:
+            raise SettingsError(
+                f"Mixture needs components >= 1 and radius, along and across above 0, got {self}"
+            )
+
+    def check(self, latent: int, classes: int = 0) -> None:
+        super().check(latent, classes)
+        if classes not in (0, self.components):
+            raise SettingsError(
+                f"a guided Mixture of {self.components} components does not fit {classes} classes; "
+                f"set components={classes}"
+            )
+
+    def at(self, u: Tensor) -> Tensor:
+        angle = (u * self.components).floor() * (2 * math.pi / self.components)
+        out = self.radius + self.along * torch.randn_like(u)
+        side = self.across * torch.randn_like(u)
+        cos, sin = angle.cos(), angle.sin()
+        return torch.stack([out * cos - side * sin, out * sin + side * cos], 1)
+
+
+@dataclass(frozen=True)
+class SwissRoll(Planar):
+    """A spiral from the origin, evenly filled along its length."""
+
+    turns: float = 2.0
+    """How often it winds around the origin."""
+    radius: float = 3.0
+    """Where it ends."""
+    noise: float = 0.05
+    """Standard deviation around it."""
+
+    def __post_init__(self) -> None:
+        if self.turns <= 0 or self.radius <= 0 or self.noise < 0:
+            raise SettingsError(
+                f"SwissRoll needs turns and radius above 0 and noise >= 0, got {self}"
+            )
+
+    def at(self, u: Tensor) -> Tensor:
+        # the length of a spiral grows as the square of its radius
+        out = u.sqrt()
+        angle = 2 * math.pi * self.turns * out
+        roll = self.radius * out[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+        return roll + self.noise * torch.randn_like(roll)
