@@ -62,7 +62,7 @@ TINY: dict[str, dict[str, Any]] = {
     "srgan": {
         "translator": SRResNet(width=4, blocks=1),
         "patch": SRDiscriminator(width=4),
-        "mse_steps": 3,
+        "mse_steps": 0,
     },
     "pixelda": {"networks": AdaptationNets(width=4, blocks=1)},
 }

@@ -46,7 +46,8 @@ def ssim(x: Tensor, y: Tensor, peak: float = 255.0) -> Tensor:
     window = _gaussian(min(WINDOW, smallest - (smallest + 1) % 2), x)
 
     def blur(t: Tensor) -> Tensor:
-        return conv2d(t.flatten(0, 1)[:, None], window).unflatten(0, x.shape[:2])
+        blurred = conv2d(t.flatten(0, 1)[:, None], window)
+        return blurred.reshape(*x.shape[:2], *blurred.shape[2:])
 
     mx, my = blur(x), blur(y)
     vx, vy = blur(x * x) - mx * mx, blur(y * y) - my * my

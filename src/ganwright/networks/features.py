@@ -16,6 +16,8 @@ Shape = tuple[int, ...]
 SHIPPED = Path(__file__).parent / "small_features.safetensors"
 """Weights of `SmallFeatures`, made by `python benchmarks/small_features.py`."""
 
+SCALE = 1 / 12.75
+"""Of features, so that their errors are about as large as those of pixels (SRGAN, section 3.2)."""
 LAYERS = {"relu2_2": 9, "relu5_4": 36}
 """Layer to the number of VGG19's modules up to and with it."""
 
@@ -48,8 +50,8 @@ class Pixels(Content):
 class VGG(Content):
     """Mean squared difference of VGG19's features behind an activation (SRGAN, eq. 5).
 
-    Pictures are normalised as in its ImageNet training; features are divided by 12.75 (section
-    3.2). Weights are torchvision's, whose hash is checked.
+    Pictures are normalised as in its ImageNet training. Weights are torchvision's; of those that
+    are downloaded the hash is checked.
 
     Args:
         layer: relu5_4, or relu2_2 for finer detail.
@@ -71,7 +73,7 @@ class VGG(Content):
                 f"VGG's {self.layer} needs pictures of {least} pixels or more, "
                 f"got {shape[1]}x{shape[2]}"
             )
-        return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], scale=1 / 12.75)
+        return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], SCALE)
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class SmallFeatures(Content):
                 f"{path} does not hold SmallFeatures' weights ({reason}); leave weights out to "
                 "use those of the package"
             ) from error
-        return FeatureDistance(net, scale=1.0)
+        return FeatureDistance(net, SCALE)
 
 
 class FeatureDistance(nn.Module):

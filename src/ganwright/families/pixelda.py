@@ -1,0 +1,205 @@
+"""PixelDA: Bousmalis et al. (2017), arXiv:1612.05424, eqs. 1 to 5.
+
+Labelled pictures (x_s, y) of a source domain, pictures x_t of a target domain without labels:
+
+    x_f = G(x_s, z), z ~ U(-1, 1)^10, is to look like x_t and still be of class y.
+
+    D, T minimise  alpha_D (-E[log D(x_t)] - E[log(1 - D(x_f))])
+                   + E[-log T(y|x_f)] + E[-log T(y|x_s)]
+    G minimises    alpha_G (-E[log D(x_f)]) + beta E[-log T(y|x_f)] + gamma content(x_s, x_f)
+
+D and T move together, then G. T is trained on the source, too, which keeps it from agreeing with G
+on classes of their own (section 3.1). alpha_D .1356, alpha_G .0113, beta .0101 are those of the
+authors' code for MNIST to MNIST-M. Content (eq. 5) is the pairwise error of an object's pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ganwright.data.batch import Spec, Unpaired
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms, observe
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import AdaptationNets
+from ganwright.optim import Adam, Decay, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+class PixelDA(Game):
+    """Source pictures are repainted as the target's, so that a classifier learns to see those."""
+
+    title = "PixelDA (2017)"
+    paper = "1612.05424"
+    task = Unpaired
+    needs_labels = True
+    data = "digits-domains"
+    image_size = None
+    batch_size = 32
+    averaged = ("G", "T")
+    held_out = 1000
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: int = 10
+        """Length of the noise vector z."""
+        networks: AdaptationNets = AdaptationNets()
+        """G, D and T."""
+        loss: Loss = NonSaturating()
+        """How D's scores of target and adapted pictures become losses."""
+        domain: float = 0.1356
+        """Weight of D's loss beside T's (alpha_D)."""
+        style: float = 0.0113
+        """Weight of G's adversarial term (alpha_G)."""
+        task: float = 0.0101
+        """Weight in G of T's loss on adapted pictures (beta)."""
+        content: float = 0.0
+        """Weight of content similarity (gamma)."""
+        foreground: float = 0.0
+        """A source pixel is the object's where any channel is above this, in [-1, 1]."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D."""
+        clip: float = 5.0
+        """Largest norm of a player's gradient."""
+        optimizer: Optimizer = Adam(
+            lr=1e-3,
+            betas=(0.5, 0.999),
+            weight_decay=1e-5,
+            schedule=Decay(rate=0.95, every=20_000),
+        )
+        """How both players move."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            for name in ("domain", "style", "task", "content"):
+                if getattr(self, name) < 0:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+            if self.latent < 1 or self.clip <= 0:
+                raise SettingsError(
+                    f"latent must be at least 1 and clip above 0, got {self.latent}, {self.clip}"
+                )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        source, target = spec.shape, spec.target
+        assert target is not None
+        if cfg.content and source != target:
+            raise SettingsError(
+                f"content similarity needs domains of one shape, got {source} and {target}; "
+                "set content=0"
+            )
+        self.G = cfg.networks.adapter(cfg.latent, source, target)
+        self.D = cfg.networks.discriminator(target)
+        self.T = cfg.networks.classifier(source, target, len(spec.classes))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        lazy = lazies(cfg.penalties, self.D, self.judged)
+        judges = [self.D, self.T]
+        yield Player("DT", judges, self.judge, cfg.optimizer, lazy=lazy, clip=cfg.clip)
+        yield Player("G", [self.G], self.generator, cfg.optimizer, clip=cfg.clip)
+
+    def judge(self, batch: Unpaired) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        return {
+            "adv": cfg.domain * cfg.loss.discriminator(self.D, x, fake),
+            "task_adapted": self._task(self.T(fake), batch, "accuracy_adapted"),
+            "task_source": self._task(self.T(batch.a, source=True), batch, "accuracy_source"),
+            **charge(cfg.penalties, self.D, x, fake),
+        }
+
+    def generator(self, batch: Unpaired) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        terms = {
+            "adv": cfg.style * cfg.loss.generator(self.D, x, fake),
+            "task": cfg.task * self._task(self.T(fake), batch),
+        }
+        if cfg.content:
+            object_ = (batch.a > cfg.foreground).any(1, keepdim=True)
+            terms["content"] = cfg.content * pairwise_error(batch.a, fake, object_)
+        return terms
+
+    def judged(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
+        """Target pictures, and source pictures adapted to them."""
+        return batch.b, self.adapt(batch.a)
+
+    def adapt(self, images: Tensor) -> Tensor:
+        """Source pictures [n, C, H, W] in the target's style, of fresh noise."""
+        z = torch.rand(len(images), self.cfg.latent, device=images.device) * 2 - 1
+        adapted: Tensor = self.G(images, z)
+        return adapted
+
+    def _task(self, logits: Tensor, batch: Unpaired, watch: str = "") -> Tensor:
+        y = batch.a_labels
+        assert y is not None
+        if watch:
+            observe(watch, _accuracy(logits, y))
+        return cross_entropy(logits, y)
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "DT":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
+        """Source pictures [n, C, H, W] in the target's style.
+
+        Raises:
+            SettingsError: the way back is asked for.
+        """
+        if direction != "a2b":
+            raise SettingsError(f"pixelda has no way back: {direction!r} it can not, only a2b")
+        return self.adapt(images)
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Class probabilities [n, classes] of target pictures [n, C, H, W] in [-1, 1]."""
+        logits: Tensor = self.T(images)
+        return logits.softmax(1)
+
+    def measure(self, batch: Unpaired) -> Terms:
+        """Shares of held-out pictures that T names: target, adapted and source.
+
+        The target's labels are used nowhere else.
+        """
+        a, b, y, y_target = batch
+        terms = {}
+        if y is not None:
+            terms["accuracy_source"] = _accuracy(self.T(a, source=True), y)
+            terms["accuracy_adapted"] = _accuracy(self.T(self.adapt(a)), y)
+        if y_target is not None:
+            terms["accuracy_target"] = _accuracy(self.T(b), y_target)
+        return terms
+
+    def preview(self, batch: Unpaired) -> Tensor:
+        """Twice in a row: source, adapted with one noise and another; a target picture."""
+        a, b = batch.a[:16], batch.b[:16]
+        columns = (a, self.adapt(a), self.adapt(a), b)
+        channels = max(c.shape[1] for c in columns)
+        return torch.stack([c.expand(-1, channels, -1, -1) for c in columns], 1).flatten(0, 1)
+
+    @property
+    def preview_columns(self) -> int | None:
+        return 8
+
+
+def pairwise_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
+    """Masked pairwise mean squared error, eq. 5, of pictures [n, C, H, W] under mask [n, 1, H, W].
+
+    It is 0 where all pixels of the object change by the same amount: colours may shift, shapes not.
+    """
+    change = ((x - y) * mask).flatten(1)
+    k = x[0].numel()
+    return (change.square().sum(1) / k - (change.sum(1) / k).square()).mean()
+
+
+def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    return (logits.argmax(1) == y).float().mean()

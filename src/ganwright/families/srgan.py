@@ -1,0 +1,181 @@
+"""SRGAN: Ledig et al. (2017), arXiv:1609.04802, eqs. 2 to 6 and section 3.2.
+
+One run, two phases. First
+
+    G minimises  E|G(x_low) - x|²                                     (eq. 4: SRResNet)
+
+and then, from there,
+
+    D minimises  -E[log D(x)] - E[log(1 - D(G(x_low)))]               (eq. 2)
+    G minimises  content(G(x_low), x) + 1e-3 E[-log D(G(x_low))]      (eqs. 3, 5 and 6)
+
+where content compares features of VGG19 (relu5_4, scaled by 1/12.75), those of a small net that
+comes with the package, or pixels. Adam 1e-4, beta1 .9, batch 16; in the second phase the learning
+rate falls to a tenth after its first half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, mse_loss
+
+from ganwright.data.batch import Paired, Spec
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Phase, Player, Terms, observe
+from ganwright.layers.fidelity import luma, psnr, ssim
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import Patch, SRDiscriminator, SRResNet, Translator
+from ganwright.networks.features import Content, SmallFeatures
+from ganwright.optim import Adam, Decay, Optimizer, Schedule
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+@dataclass(frozen=True)
+class Later(Schedule):
+    """The schedule `then`, begun at step `start`; full learning rate before."""
+
+    start: int
+    then: Schedule
+
+    def factor(self, step: int) -> float:
+        return self.then.factor(max(0, step - self.start))
+
+
+class SRGAN(Game):
+    """Pictures enlarged: first exact on average, then sharp, with D as the judge of sharpness."""
+
+    title = "SRGAN (2017)"
+    paper = "1609.04802"
+    task = Paired
+    data = "glyphs-lowres"
+    image_size = None
+    batch_size = 16
+    averaged = ("G",)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = SRResNet()
+        """The kind of G."""
+        patch: Patch = SRDiscriminator()
+        """The kind of D."""
+        mse_steps: int = 5000
+        """Length of the first phase (the paper: 1,000,000)."""
+        content: Content = SmallFeatures()
+        """What is kept in the second phase: VGG() as in the paper, SmallFeatures() or Pixels()."""
+        content_weight: float = 1.0
+        """Weight of the content term."""
+        loss: Loss = NonSaturating()
+        """How D's scores of real and enlarged pictures become losses."""
+        adversarial: float = 1e-3
+        """Weight of the adversarial term in G."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D."""
+        optimizer_mse: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
+        """How G moves in the first phase."""
+        optimizer: Optimizer = Adam(
+            lr=1e-4, betas=(0.9, 0.999), schedule=Decay(rate=0.1, every=100_000)
+        )
+        """How G and D move in the second phase; its schedule counts from that phase's start."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            for name in ("mse_steps", "content_weight", "adversarial"):
+                if getattr(self, name) < 0:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+
+    cfg: Config
+    content: nn.Module
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        low, high = spec.shape, spec.target
+        assert high is not None
+        if low[0] != high[0] or high[1] % low[1] or high[1] // low[1] != high[2] // low[2]:
+            raise SettingsError(
+                f"srgan enlarges, and {low[1]}x{low[2]} does not divide {high[1]}x{high[2]} pixels "
+                "evenly; add ?low=4 to a set of pictures, or take glyphs-lowres"
+            )
+        self.G = cfg.translator.translator(low, high)
+        self.D = cfg.patch.discriminator(high)
+
+    def phases(self) -> Sequence[Phase]:
+        first = Phase("mse", steps=self.cfg.mse_steps, players=("G_mse",))
+        return first, Phase("adversarial", players=("D", "G"))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        # Only training needs the content's weights, which may be large or far: not in __init__.
+        self.content = cfg.content.build(self.spec.target or ()).to(self.device)
+        schedule = Later(cfg.mse_steps, cfg.optimizer.schedule)
+        optimizer = replace(cfg.optimizer, schedule=schedule)
+        lazy = lazies(cfg.penalties, self.D, self.judged)
+        yield Player("G_mse", [self.G], self.restorer, cfg.optimizer_mse)
+        yield Player("D", [self.D], self.discriminator, optimizer, lazy=lazy)
+        yield Player("G", [self.G], self.generator, optimizer)
+
+    def restorer(self, batch: Paired) -> Terms:
+        return {"mse": mse_loss(self.G(batch.a), batch.b)}
+
+    def discriminator(self, batch: Paired) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        adv = cfg.loss.discriminator(self.D, x, fake)
+        return {"adv": adv, **charge(cfg.penalties, self.D, x, fake)}
+
+    def generator(self, batch: Paired) -> Terms:
+        cfg = self.cfg
+        x, fake = self.judged(batch)
+        observe("mse", mse_loss(fake, x))
+        return {
+            "content": cfg.content_weight * self.content(fake, x),
+            "adv": cfg.adversarial * cfg.loss.generator(self.D, x, fake),
+        }
+
+    def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
+        """The true pictures, and the enlarged ones."""
+        return batch.b, self.G(batch.a)
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
+        """Pictures [n, C, h, w] of any size enlarged to [n, C, scale h, scale w].
+
+        Raises:
+            SettingsError: the way back is asked for, which needs no network.
+        """
+        if direction != "a2b":
+            raise SettingsError(f"srgan only enlarges, direction a2b; {direction!r} it can not")
+        enlarged: Tensor = self.G(images)
+        return enlarged
+
+    def measure(self, batch: Paired) -> Terms:
+        """PSNR in dB and SSIM on Y of enlarged held-out pictures, and bicubic's beside them."""
+        truth = luma(batch.b)
+        terms = {}
+        for name, made in (("", self.G(batch.a)), ("_bicubic", bicubic(batch.a, batch.b))):
+            y = luma(made)
+            terms[f"psnr{name}"] = psnr(y, truth).mean()
+            terms[f"ssim{name}"] = ssim(y, truth).mean()
+        return terms
+
+    def preview(self, batch: Paired) -> Tensor:
+        """Rows of three: bicubic, enlarged, true; twice in a row."""
+        a, b = batch.a[:16], batch.b[:16]
+        return torch.stack([bicubic(a, b), self.G(a), b], 1).flatten(0, 1)
+
+    @property
+    def preview_columns(self) -> int | None:
+        return 6
+
+
+def bicubic(low: Tensor, like: Tensor) -> Tensor:
+    """Pictures enlarged to the size of `like` by bicubic interpolation, in [-1, 1]."""
+    size = like.shape[-2:]
+    return interpolate(low, size, mode="bicubic", antialias=True).clamp(-1, 1)
