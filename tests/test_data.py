@@ -77,8 +77,12 @@ def test_a_batch_depends_on_the_seed_and_its_number_alone() -> None:
     assert not same(later, opened(numbered(20), seed=4).batch(7, 5))
 
 
-def test_the_global_generator_is_left_alone() -> None:
-    data = opened(numbered(20), flip=True)
+@pytest.mark.parametrize("limit", [1 << 20, 1])
+def test_the_global_generator_is_left_alone(
+    limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "RESIDENT_BYTES", limit)
+    data = opened(str(photographs(tmp_path, 20)), flip=True, workers=0)
     torch.manual_seed(0)
     before = torch.get_rng_state()
     data.batch(0, 5)

@@ -160,7 +160,7 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
 
 
 def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> tuple[Stream, ...]:
-    def stream(name: str, *sides: int, subset: tuple[int, ...] | None = None) -> Stream:
+    def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
         pictures = len(settled.window) > 0
         return Stream(
             name,

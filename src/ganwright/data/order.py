@@ -60,7 +60,7 @@ class Stream:
         seed: the run's.
         flip: whether pictures are mirrored at random.
         cut: whether windows are cut at random.
-        subset: the indices to keep to, or None for all.
+        subset: the indices to keep to, int64, or None for all.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Stream:
     seed: int
     flip: bool = False
     cut: bool = False
-    subset: tuple[int, ...] | None = None
+    subset: Tensor | None = None
 
     def picks(self, draw: Draw) -> Picks:
         """The rows of a draw: positions [number * size, ...) of endless shuffled epochs."""
@@ -94,7 +94,7 @@ class Stream:
             parts.append(shuffled(members, seed_of(self.seed, epoch, self.name))[first:last])
             start += last - first
         index = torch.cat(parts)
-        return index if self.subset is None else torch.tensor(self.subset)[index]
+        return index if self.subset is None else self.subset[index]
 
     def _random(self, draw: Draw, what: str) -> torch.Generator:
         seed = seed_of(self.seed, draw.number, self.name, what)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from ganwright.data.batch import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.data.pictures import Fit
@@ -103,10 +104,9 @@ def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
 
 
 def _window(sides: Sequence[Side], size: int | None, cropped: bool) -> tuple[int, int]:
-    """(height, width) of the pictures in a batch: as asked, or the size that all have."""
+    """(height, width) of the pictures in a batch: as asked, or the size that the first side has."""
     if size is None:
-        sizes = [side.size() for side in sides]
-        return max(sizes)
+        return sides[0].size()
     if cropped:
         for side in sides:
             _check_room(side, size)
@@ -164,16 +164,16 @@ def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
     return Spec(task, shape, None, classes, count)
 
 
-def labelled(side: Side, settings: Settings) -> tuple[int, ...]:
-    """The images whose labels are kept: as many of each class, chosen by the seed.
+def labelled(side: Side, settings: Settings) -> Tensor | None:
+    """The images whose labels are kept, as many of each class, chosen by the seed; None for all.
 
     Raises:
         DataError: a class has fewer than asked for.
     """
     assert side.labels is not None
     if settings.labels_per_class is None:
-        return tuple(range(len(side)))
-    kept: list[int] = []
+        return None
+    kept: list[Tensor] = []
     for number, name in enumerate(side.classes):
         members = (side.labels == number).nonzero()[:, 0]
         if len(members) < settings.labels_per_class:
@@ -183,5 +183,5 @@ def labelled(side: Side, settings: Settings) -> tuple[int, ...]:
             )
         generator = torch.Generator().manual_seed(seed_of(settings.seed, "labelled", number))
         order = torch.randperm(len(members), generator=generator)
-        kept += members[order[: settings.labels_per_class]].tolist()
-    return tuple(kept)
+        kept.append(members[order[: settings.labels_per_class]])
+    return torch.cat(kept)

@@ -190,4 +190,6 @@ class Streamed:
             num_workers=min(self.workers, cores()),
             prefetch_factor=4 if self.workers else None,
             pin_memory=self.device.type == "cuda",
+            # Without one of its own it would draw from the generator that seeds the run.
+            generator=torch.Generator(),
         )

@@ -191,9 +191,9 @@ class Fitted:
         if not self.window:
             assert isinstance(self.side, Stack)
             return tuple(self.side.pictures.shape[1:])
-        one_hot = self.fit.label_map is not None and self.fit.label_map.onehot
-        hot = self.fit.label_map.classes if one_hot and self.fit.label_map else None
-        return (hot or self.fit.channels, *self.window)
+        classes = self.fit.label_map
+        channels = classes.classes if classes and classes.onehot else self.fit.channels
+        return (channels, *self.window)
 
     def __len__(self) -> int:
         return len(self.side)
