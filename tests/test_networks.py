@@ -50,6 +50,7 @@ LABELS: dict[str, Networks] = {
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
+    torch._dynamo.reset()
     torch.manual_seed(0)
 
 
@@ -186,8 +187,12 @@ def test_dcgan_starts_from_the_paper_s_weights() -> None:
     assert abs(gains.std().item() - 0.02) < 0.005
 
 
+def linear(*sizes: int) -> int:
+    """Parameters of linear layers between these sizes."""
+    return sum(i * o + o for i, o in pairwise(sizes))
+
+
 def test_default_mlp_is_the_common_one() -> None:
-    linear = lambda *sizes: sum(i * o + o for i, o in pairwise(sizes))  # noqa: E731
     G, D = MLP().generator(100, (1, 28, 28)), MLP().discriminator((1, 28, 28))
     assert parameters(G) == linear(100, 256, 512, 1024, 784)
     assert parameters(D) == linear(784, 1024, 512, 256, 1)
@@ -273,6 +278,16 @@ def test_virtual_batch_norm_samples_do_not_depend_on_each_other() -> None:
         assert_close(G(z, y)[:1], G(z[:1], y[:1]))
 
 
+def test_class_norm_keeps_the_settings_of_the_norm() -> None:
+    cfg = ConvNet(width=4, labels_G=ClassNorm(), norm_G=BatchNorm(momentum=0.3, eps=1e-3))
+    norms = [m for m in cfg.generator(5, (1, 16, 16), 3).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {(m.momentum, m.eps, m.affine) for m in norms} == {(0.3, 1e-3, False)}
+    virtual = ResNet(width_G=4, norm_G=VirtualBatchNorm(6))
+    assert virtual.generator(5, (1, 16, 16))(torch.randn(1, 5)).shape == (1, 1, 16, 16)
+    with pytest.raises(SettingsError, match="norm_G is VirtualBatchNorm; set norm_G=BatchNorm"):
+        virtual.generator(5, (1, 16, 16), 3)
+
+
 @pytest.mark.parametrize(
     ("networks", "shape", "message"),
     [
@@ -339,6 +354,13 @@ def step(networks: Networks, backend: str) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("kind", ["mlp", "conv-class-norm", "conv-virtual", "resnet"])
 def test_networks_trace_as_one_graph(kind: str) -> None:
     assert_close(*step(LABELS[kind], "eager"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_discriminators_trace_as_one_graph(kind: str) -> None:
+    D = KINDS[kind].discriminator((1, 16, 16)).eval()
+    x = torch.randn(4, 1, 16, 16)
+    assert_close(torch.compile(D, fullgraph=True, backend="eager")(x), D(x))
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
-from ganwright.layers.norm import ClassBatchNorm, Conditioned, Norm, soft_labels
+from ganwright.layers.norm import BatchNorm, ClassBatchNorm, Conditioned, Norm, soft_labels
 
 
 class Stack(nn.Sequential):
@@ -81,7 +81,7 @@ class Concat:
         """What the input passes through."""
         return Join(classes, self.embedding)
 
-    def norm(self, norm: Norm) -> Norm:
+    def norm(self, norm: Norm, classes: int) -> Norm:
         """What stands where `norm` would in an unconditional network."""
         return norm
 
@@ -98,9 +98,20 @@ class ClassNorm:
         """The input stays as it is."""
         return Join(0)
 
-    def norm(self, norm: Norm) -> Norm:
-        """Class-conditional batch normalisation."""
-        return ClassBatchNorm()
+    def norm(self, norm: Norm, classes: int) -> Norm:
+        """Class-conditional batch normalisation, where there are classes.
+
+        Raises:
+            SettingsError: if `norm` is another kind of normalisation.
+        """
+        if not classes:
+            return norm
+        if not isinstance(norm, BatchNorm):
+            raise SettingsError(
+                f"ClassNorm puts labels into batch normalisation, and norm_G is "
+                f"{type(norm).__name__}; set norm_G=BatchNorm() or labels_G=Concat()"
+            )
+        return ClassBatchNorm(norm.momentum, norm.eps, norm.always_batch)
 
 
 @dataclass(frozen=True)

@@ -87,8 +87,9 @@ class ClassBatchNorm2d(nn.BatchNorm2d, Conditioned):
     Dumoulin et al. (2017), arXiv:1610.07629, eq. 5.
     """
 
-    def __init__(self, channels: int, classes: int, eps: float, momentum: float) -> None:
-        super().__init__(channels, eps, momentum, affine=False)
+    def __init__(self, channels: int, classes: int, cfg: BatchNorm) -> None:
+        tracks = not cfg.always_batch
+        super().__init__(channels, cfg.eps, cfg.momentum, False, track_running_stats=tracks)
         self.classes = classes
         self.gain = nn.Parameter(torch.ones(classes, channels))
         self.shift = nn.Parameter(torch.zeros(classes, channels))
@@ -101,22 +102,17 @@ class ClassBatchNorm2d(nn.BatchNorm2d, Conditioned):
 
 
 @dataclass(frozen=True)
-class ClassBatchNorm(Norm):
+class ClassBatchNorm(BatchNorm):
     """Batch normalisation with gains and shifts per class; plain where there are no classes."""
-
-    momentum: float = 0.1
-    """Weight of the newest batch in the running statistics."""
-    eps: float = 1e-5
-    """Added to the variance."""
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
         if not classes:
-            return BatchNorm(self.momentum, self.eps).build(channels, classes, dims)
+            return super().build(channels, classes, dims)
         if not dims:
             raise SettingsError(
                 "ClassBatchNorm normalises images; give a fully connected network Concat"
             )
-        return ClassBatchNorm2d(channels, classes, self.eps, self.momentum)
+        return ClassBatchNorm2d(channels, classes, self)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class ConvGenerator(Generator):
         self.latent, self.classes = latent, classes
         h, w, doublings = halvings(shape, "ConvNet")
         widths = cfg.widths(doublings)[::-1]
-        norm, join = cfg.labels_G.norm(cfg.norm_G), cfg.labels_G.join(classes)
+        norm, join = cfg.labels_G.norm(cfg.norm_G, classes), cfg.labels_G.join(classes)
         bias = not norm.shifts
         stages: list[nn.Module] = [
             join,

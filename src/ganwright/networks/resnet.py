@@ -36,7 +36,7 @@ class ResNetGenerator(Generator):
         h, w, doublings = halvings(shape, "ResNet")
         check_attention(cfg.attention, [h << i + 1 for i in range(doublings)])
         widths = cfg.widths(cfg.width_G, doublings)[::-1]
-        norm, join = cfg.labels_G.norm(cfg.norm_G), cfg.labels_G.join(classes)
+        norm, join = cfg.labels_G.norm(cfg.norm_G, classes), cfg.labels_G.join(classes)
         stages: list[nn.Module] = [
             join,
             nn.Linear(latent + join.width, widths[0] * h * w),
