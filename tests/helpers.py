@@ -19,7 +19,6 @@ from ganwright.networks import (
     EncoderDecoder,
     PatchGAN,
     ResNetTranslator,
-    SRDiscriminator,
     SRResNet,
     UNet,
 )
@@ -33,7 +32,14 @@ FULL = MLP(hidden_G=(16,), hidden_D=(16,))
 TINY: dict[str, dict[str, Any]] = {
     "gan": {"networks": FULL},
     "dcgan": {"networks": CONV},
+    "lsgan": {"networks": CONV},
+    "wgan": {"networks": CONV, "d_moves": 2, "warm_moves": 3, "warm_steps": 2},
     "wgan-gp": {"networks": ConvNet(width=4, norm_D=NoNorm()), "d_moves": 2},
+    "dragan": {"networks": ConvNet(width=4, norm_D=NoNorm())},
+    "bgan": {"networks": CONV, "draws": 3},
+    "bgan-continuous": {"networks": CONV},
+    "ebgan": {"networks": CONV, "latent": 4, "code": 4},
+    "began": {"networks": CONV, "latent": 4, "code": 4},
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
     "infogan": {"networks": CONV, "hidden": 8},
     "cgan": {"networks": FULL},
@@ -61,7 +67,7 @@ TINY: dict[str, dict[str, Any]] = {
     "dualgan": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4), "d_moves": 2},
     "srgan": {
         "translator": SRResNet(width=4, blocks=1),
-        "patch": SRDiscriminator(width=4),
+        "patch": PatchGAN(field=16, width=4),
         "mse_steps": 0,
     },
     "pixelda": {"networks": AdaptationNets(width=4, blocks=1)},
