@@ -22,7 +22,16 @@ class Entry(NamedTuple):
 FAMILIES: dict[str, Entry] = {
     "gan": Entry("gan:GAN", "Generative adversarial network, fully connected", "1406.2661"),
     "dcgan": Entry("dcgan:DCGAN", "Deep convolutional GAN", "1511.06434"),
+    "lsgan": Entry("lsgan:LSGAN", "Least squares GAN", "1611.04076"),
+    "wgan": Entry("wgan:WGAN", "Wasserstein GAN with clipped weights", "1701.07875"),
     "wgan-gp": Entry("wgan_gp:WGANGP", "Wasserstein GAN with gradient penalty", "1704.00028"),
+    "dragan": Entry("dragan:DRAGAN", "GAN with D's slope held around the data", "1705.07215"),
+    "bgan": Entry("bgan:BGAN", "Boundary-seeking GAN: discrete pictures", "1702.08431"),
+    "bgan-continuous": Entry(
+        "bgan:ContinuousBGAN", "Boundary-seeking GAN: continuous pictures", "1702.08431"
+    ),
+    "ebgan": Entry("ebgan:EBGAN", "Energy-based GAN: D is an autoencoder", "1609.03126"),
+    "began": Entry("began:BEGAN", "Boundary equilibrium GAN: D is an autoencoder", "1703.10717"),
     "infogan": Entry(
         "infogan:InfoGAN", "GAN that finds the codes pictures differ in, unlabelled", "1606.03657"
     ),

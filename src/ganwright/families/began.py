@@ -1,0 +1,138 @@
+"""BEGAN: Berthelot, Schumm and Metz (2017), arXiv:1703.10717, section 3.4.
+
+    D minimises  L(x) - k L(G(z_D))              L(v) = |v - D(v)|, the mean over pixels
+    G minimises  L(G(z_G))
+    then         k <- k + lambda_k (gamma L(x) - L(G(z_G))),  kept in [0, 1], 0 at first
+
+    M = L(x) + |gamma L(x) - L(G(z_G))|
+
+D is an autoencoder. k balances the players so that L(G(z)) stays at gamma L(x): a smaller gamma
+gives sharper and less varied drawings. M, observed, falls as training converges; where it no longer
+does, learning rates are halved. z ~ U(-1, 1), gamma .5, lambda_k .001, Adam with learning rate
+1e-4, batches of 16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ganwright.data.batch import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.energy import EnergyGame
+from ganwright.game import Player, Terms, observe
+from ganwright.layers.norm import NoNorm
+from ganwright.layers.resample import Resize
+from ganwright.networks import ConvNet, Networks
+from ganwright.optim import Adam, Optimizer, Schedule
+from ganwright.penalties import charge
+
+
+class BEGAN(EnergyGame):
+    """D redraws data better than drawings, by a set ratio that a controller keeps."""
+
+    title = "BEGAN (2017)"
+    paper = "1703.10717"
+    batch_size = 16
+
+    k: Tensor
+    real: Tensor
+    pace: Tensor
+    mean: Tensor
+    least: Tensor
+    waited: Tensor
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(EnergyGame.Config):
+        networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
+        """The kind of G, and of D's encoder and decoder."""
+        gamma: float = 0.5
+        """What L(G(z)) / L(x) is kept at, from 0 to 1; less for sharper, more alike drawings."""
+        k_rate: float = 0.001
+        """How fast k follows (lambda_k)."""
+        patience: int = 10_000
+        """Moves of G in which M must reach a new low, or learning rates are halved."""
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if not 0 <= self.gamma <= 1 or self.k_rate < 0 or self.patience < 1:
+                raise SettingsError(
+                    "began needs gamma from 0 to 1, k_rate >= 0 and patience >= 1, got "
+                    f"{self.gamma}, {self.k_rate} and {self.patience}"
+                )
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        for name, value in (("k", 0.0), ("real", 0.0), ("pace", 1.0)):
+            self.register_buffer(name, torch.tensor(value))
+        for name in ("mean", "least"):
+            self.register_buffer(name, torch.tensor(torch.inf))
+        self.register_buffer("waited", torch.tensor(0))
+
+    def players(self) -> Iterable[Player]:
+        for player in super().players():
+            paced = Paced(player.optimizer.schedule, self.pace)
+            yield replace(player, optimizer=replace(player.optimizer, schedule=paced))
+
+    def discriminator(self, batch: Images) -> Terms:
+        x, fake = self.judged(batch)
+        observe("k", self.k)
+        return {
+            "real": self.energy(x).mean(),
+            "fake": -self.k * self.energy(fake).mean(),
+            **charge(self.cfg.penalties, self.energy, x, fake),
+        }
+
+    def generator(self, batch: Images) -> Terms:
+        fake = self.energy(self.sample(len(batch.images))).mean()
+        observe("M", self.real + (self.cfg.gamma * self.real - fake).abs())
+        return {"fake": fake}
+
+    def energy(self, x: Tensor) -> Tensor:
+        """D's absolute error, the mean over each picture's pixels: [n, C, H, W] -> [n]."""
+        error: Tensor = (self.D(x) - x).float().abs().flatten(1).mean(1)
+        return error
+
+    def noise(self, n: int) -> Tensor:
+        """z ~ U(-1, 1), [n, latent]."""
+        return torch.rand(n, self.cfg.latent, device=self.device) * 2 - 1
+
+    def after(self, player: Player, terms: Terms) -> None:
+        super().after(player, terms)
+        if "real" in terms:
+            self.real.copy_(terms["real"])
+        if player.name == "G":
+            gap = self.cfg.gamma * self.real - terms["fake"]
+            self.k.add_(self.cfg.k_rate * gap).clamp_(0, 1)
+            self._watch(terms["M"])
+
+    def _watch(self, M: Tensor) -> None:
+        """Halve the pace when M's moving average, over some 100 moves, has found no new low."""
+        self.mean.copy_(torch.where(self.mean.isinf(), M, self.mean.lerp(M, 0.01)))
+        lower = self.mean < self.least
+        self.waited.copy_(torch.where(lower, 0, self.waited + 1))
+        stalled = self.waited >= self.cfg.patience
+        self.least.copy_(torch.where(lower | stalled, self.mean, self.least))
+        self.waited.mul_(~stalled)
+        self.pace.mul_(torch.where(stalled, 0.5, 1.0))
+
+
+@dataclass(frozen=True)
+class Paced(Schedule):
+    """Another schedule times a factor that the game holds as a buffer, and changes in place."""
+
+    then: Schedule
+    pace: Tensor
+
+    def factor(self, step: int) -> float:
+        # A tensor, which torch's optimizers take for a rate, so that the host never waits for it.
+        return self.then.factor(step) * self.pace  # type: ignore[return-value]

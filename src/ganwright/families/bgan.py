@@ -1,0 +1,161 @@
+"""BGAN: Hjelm et al. (2018), arXiv:1702.08431, Algorithm 1 and section 3.
+
+    D minimises  E[softplus(-F(x))] + E[softplus(F(x~))]              x~ ~ g(x | z)
+    G minimises  -E_z[sum_m w_m log g(x_m | z)]                       x_m ~ g(x | z), m = 1..M
+                 w_m = softmax_m F(x_m)
+
+F is D's logit, so exp F estimates the ratio of the densities of data and drawings: w_m are
+normalised importance weights, through which no gradient runs. That lets G draw discrete pictures.
+G gives, for each pixel and channel, a categorical distribution over `levels` values; with two of
+them it is Bernoulli's. M = 20, z of length 64, Adam with learning rate 1e-4 and beta1 .5, no
+BatchNorm. The continuous form (eq. 13) is `ContinuousBGAN`: there
+G minimises  1/2 E[(log D(G(z)) - log(1 - D(G(z))))²] = 1/2 E[F(G(z))²].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ganwright.data.batch import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.dcgan import DCGAN
+from ganwright.game import Terms, observe
+from ganwright.layers.norm import NoNorm
+from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
+from ganwright.networks import ConvNet, Networks
+from ganwright.optim import Adam, Optimizer
+
+
+class BGAN(DCGAN):
+    """Pictures of discrete pixels: binary ones, or colours of a few levels."""
+
+    title = "BGAN (2017)"
+    paper = "1702.08431"
+    batch_size = 64
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DCGAN.Config):
+        latent: int = 64
+        """Length of the noise vector z."""
+        levels: int = 2
+        """Values that a pixel's channel may have, evenly spaced from -1 to 1; 2 for binary."""
+        draws: int = 20
+        """Samples drawn for each z in G's move (M)."""
+        networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm())
+        """The kind of G and D."""
+        loss: Loss = BoundarySeeking()
+        """D's loss; importance weights need a logistic one, whose scores are log ratios."""
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.levels < 2 or self.draws < 2:
+                raise SettingsError(
+                    f"bgan needs levels >= 2 and draws >= 2, got {self.levels} and {self.draws}"
+                )
+            if not isinstance(self.loss, NonSaturating):
+                raise SettingsError(
+                    f"bgan weighs its samples by logits and can not use {type(self.loss).__name__};"
+                    " choose BoundarySeeking or NonSaturating"
+                )
+            if self.pack > 1:
+                raise SettingsError("bgan judges each sample alone; leave pack at 1")
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        if len(spec.shape) != 3:
+            raise SettingsError("bgan draws pictures, not points; choose other data")
+        super().__init__(cfg, spec)
+        channels, *size = spec.shape
+        logits = (channels * (cfg.levels - 1), *size)
+        self.G = cfg.networks.generator(self.inputs, logits, self.classes, tanh=False)
+
+    def generator(self, batch: Images) -> Terms:
+        n, y, draws = len(batch.images), batch.labels, self.cfg.draws
+        log_g = self.log_probabilities(self.noise(n), y)
+        levels = torch.stack([draw(log_g) for _ in range(draws)])
+        labels = None if y is None else y.repeat(draws)
+        x = self.shown(self.pictures(levels.flatten(0, 1)))
+        inputs: Inputs = (x, labels) if self.D.classes else x
+        weights = score(self.D, inputs).view(draws, n).softmax(0)
+        observe("effective_draws", 1 / weights.square().sum(0).mean())
+        return {"adv": -(weights * likelihood(log_g, levels)).sum(0).mean()}
+
+    def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
+        """What D is shown of a batch: real, made discrete, and one drawing for each z."""
+        y = batch.labels
+        x = self.shown(self.pictures(self.levels(batch.images)))
+        fake = self.shown(self.drawn(self.noise(len(batch.images)), y))
+        return ((x, y), (fake, y)) if self.D.classes else (x, fake)
+
+    def log_probabilities(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """log g of every level: [n, levels, C, H, W].
+
+        The first level's logit is 0, so two levels make a Bernoulli distribution of one logit.
+        """
+        logits = self.G(z, y).unflatten(1, (self.cfg.levels - 1, -1))
+        return torch.cat([torch.zeros_like(logits[:, :1]), logits], 1).log_softmax(1)
+
+    def levels(self, x: Tensor) -> Tensor:
+        """The nearest level of every pixel: [n, C, H, W] in [-1, 1] -> int64 from 0."""
+        return ((x + 1) / 2 * (self.cfg.levels - 1)).round().long()
+
+    def pictures(self, levels: Tensor) -> Tensor:
+        """Levels as float32 in [-1, 1]."""
+        return levels.float() / (self.cfg.levels - 1) * 2 - 1
+
+    def drawn(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """One discrete picture for each z: [n, C, H, W] in [-1, 1]."""
+        return self.pictures(draw(self.log_probabilities(z, y)))
+
+    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """Draw n samples, [n, C, H, W], whose pixels are levels in [-1, 1]."""
+        if self.classes and labels is None:
+            labels = torch.arange(n, device=self.device) % self.classes
+        return self.drawn(self.noise(n), labels)
+
+    def preview(self, batch: Images) -> Tensor:
+        """Fixed noise; with labels, a column a class."""
+        columns = self.preview_columns or 1
+        return self.sample(max(1, len(batch.images) // columns) * columns)
+
+
+def draw(log_probabilities: Tensor) -> Tensor:
+    """A sample of every pixel's distribution: [n, levels, ...] -> int64 [n, ...].
+
+    By Gumbel's trick, since the largest of log p - log(-log u) is at a level with probability p.
+    """
+    exponential = torch.empty_like(log_probabilities).exponential_()
+    return (log_probabilities - exponential.log()).argmax(1)
+
+
+def likelihood(log_probabilities: Tensor, levels: Tensor) -> Tensor:
+    """log g(x | z) of drawings: [n, levels, C, H, W] and int64 [M, n, C, H, W] -> [M, n]."""
+    every = log_probabilities.expand(len(levels), *log_probabilities.shape)
+    return every.gather(2, levels[:, :, None]).flatten(2).sum(2)
+
+
+class ContinuousBGAN(DCGAN):
+    """DCGAN's game whose G seeks D's boundary: pictures of continuous values."""
+
+    title = "BGAN, continuous (2017)"
+    paper = "1702.08431"
+    batch_size = 64
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DCGAN.Config):
+        latent: int = 64
+        """Length of the noise vector z."""
+        loss: Loss = BoundarySeeking()
+        """How D's scores of real and fake become the two losses."""
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        """How G moves."""

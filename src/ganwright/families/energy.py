@@ -1,0 +1,98 @@
+"""What EBGAN and BEGAN share: D is an autoencoder, and its reconstruction error an energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganwright.data.batch import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms
+from ganwright.networks import ConvNet, Networks
+from ganwright.networks.autoencoder import Autoencoder
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, lazies, refuse_twins
+
+
+class EnergyGame(Game):
+    """G draws what D, an autoencoder, can redraw; D is to redraw data alone."""
+
+    image_size: int | None = 32
+    averaged = ("G",)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: int = 64
+        """Length of the noise vector z."""
+        code: int = 64
+        """Length of D's code."""
+        networks: Networks = ConvNet()
+        """The kind of G, and of D's encoder and decoder."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D's energy: gradient penalties, weight clipping."""
+        optimizer_d: Optimizer = Adam()
+        """How D moves."""
+        optimizer_g: Optimizer = Adam()
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            if self.latent < 1 or self.code < 1:
+                raise SettingsError(
+                    f"latent and code must be at least 1, got {self.latent} and {self.code}"
+                )
+
+    if TYPE_CHECKING:
+        cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec)
+        self.G = cfg.networks.generator(cfg.latent, spec.shape)
+        self.D = Autoencoder(cfg.networks, spec.shape, cfg.code)
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        lazy = lazies(cfg.penalties, self.energy, self.judged)
+        yield Player("D", [self.D], self.discriminator, cfg.optimizer_d, lazy=lazy)
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g)
+
+    def discriminator(self, batch: Images) -> Terms:
+        raise NotImplementedError
+
+    def generator(self, batch: Images) -> Terms:
+        raise NotImplementedError
+
+    def energy(self, x: Tensor) -> Tensor:
+        """D's reconstruction error of each picture: [n, C, H, W] -> [n]."""
+        raise NotImplementedError
+
+    def judged(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """Real pictures and as many fake."""
+        return batch.images, self.sample(len(batch.images))
+
+    def noise(self, n: int) -> Tensor:
+        """z, [n, latent]."""
+        return torch.randn(n, self.cfg.latent, device=self.device)
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def sample(self, n: int) -> Tensor:
+        """Draw n samples, [n, C, H, W] in [-1, 1]."""
+        images: Tensor = self.G(self.noise(n))
+        return images
+
+    def preview(self, batch: Images) -> Tensor:
+        """Fixed noise."""
+        return self.sample(len(batch.images))
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Images as D redraws them."""
+        images: Tensor = self.D(x)
+        return images

@@ -1,0 +1,69 @@
+"""WGAN: Arjovsky, Chintala and Bottou (2017), arXiv:1701.07875, Algorithm 1.
+
+    n_critic times: D minimises  E[D(G(z))] - E[D(x)], then its weights are clipped to [-c, c]
+    once:           G minimises  -E[D(G(z))]
+
+c .01, n_critic 5, RMSProp with learning rate 5e-5, batches of 64. As in the authors' code, D moves
+100 times in the first 25 steps and in every 500th. D's term with its sign turned, `wasserstein`,
+estimates the distance up to a factor: it is the learning curve that the paper promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ganwright.errors import SettingsError
+from ganwright.families.dcgan import DCGAN
+from ganwright.game import Player
+from ganwright.losses import Loss, Wasserstein
+from ganwright.optim import Optimizer, RMSprop
+from ganwright.penalties import Penalty, WeightClipping
+
+
+class WGAN(DCGAN):
+    """DCGAN's game under the earth mover's distance, with D kept Lipschitz by clipping."""
+
+    title = "WGAN (2017)"
+    paper = "1701.07875"
+    batch_size = 64
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DCGAN.Config):
+        loss: Loss = Wasserstein()
+        """How D's scores of real and fake become the two losses."""
+        penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)
+        """Regularisers of D: weight clipping, gradient penalties."""
+        d_moves: int = 5
+        """Moves of D in a step, each on fresh data (n_critic)."""
+        warm_moves: int = 100
+        """Moves of D in a warm step, which brings D near its optimum."""
+        warm_steps: int = 25
+        """How many first steps are warm."""
+        warm_every: int = 500
+        """Every how many steps another one is warm; 0 for none."""
+        optimizer_d: Optimizer = RMSprop(lr=5e-5)
+        """How D moves."""
+        optimizer_g: Optimizer = RMSprop(lr=5e-5)
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            if self.warm_moves < 1 or self.warm_steps < 0 or self.warm_every < 0:
+                raise SettingsError(
+                    "wgan needs warm_moves >= 1, warm_steps >= 0 and warm_every >= 0, got "
+                    f"{self.warm_moves}, {self.warm_steps} and {self.warm_every}"
+                )
+
+    cfg: Config
+
+    def players(self) -> Iterable[Player]:
+        D, G = super().players()
+        yield replace(D, moves=self.d_moves_at)
+        yield G
+
+    def d_moves_at(self, step: int) -> int:
+        """D's moves in a step: many in warm ones, n_critic in all others."""
+        cfg = self.cfg
+        warm = step < cfg.warm_steps or (cfg.warm_every and step % cfg.warm_every == 0)
+        return cfg.warm_moves if warm else cfg.d_moves
