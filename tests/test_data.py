@@ -292,3 +292,22 @@ def test_a_preview_of_a_folder_shows_all_its_classes(tmp_path: Path) -> None:
     labels = opened(str(tmp_path)).preview(16).labels
     assert labels is not None
     assert set(labels.tolist()) == {0, 1, 2}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("limit", [1 << 30, 1])
+@pytest.mark.parametrize(("query", "task"), [("?jitter=1.3", Images), ("?low=2", Paired)])
+def test_a_gpu_gets_the_batches_of_the_cpu(
+    limit: int, query: str, task: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = f"{photographs(tmp_path, 7, ((12, 16), (20, 11)))}{query}"
+    here = opened(text, task, 8, flip=True)
+    monkeypatch.setattr(memory, "RESIDENT_BYTES", limit)
+    settings = Settings(flip=True, workers=0)
+    device = torch.device("cuda")
+    there = open_data(text, task=task, settings=settings, image_size=8, device=device)
+    for draw in (0, 5, 6):
+        for one, other in zip(here.batch(draw, 4), there.batch(draw, 4), strict=True):
+            if one is not None:
+                assert other.is_cuda
+                assert torch.allclose(one, other.cpu(), atol=1.1 / 127.5)

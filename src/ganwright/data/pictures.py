@@ -13,7 +13,10 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
+UNREADABLE = (
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError),
+    Image.DecompressionBombError,
+)
 
 _SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
 _GREY = {"1", "L", "LA", "La"} | _SIXTEEN_BIT
