@@ -22,6 +22,7 @@ from ganwright.networks import (
     SRResNet,
     UNet,
 )
+from ganwright.networks.vgg import VGGCritic
 from ganwright.run import assemble, resolved
 from ganwright.settings import Settings
 from ganwright.trainer import Trainer
@@ -65,6 +66,7 @@ TINY: dict[str, dict[str, Any]] = {
     "pix2pix": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4)},
     "discogan": {"translator": EncoderDecoder(width=4), "patch": ConvCritic(width=4)},
     "dualgan": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4), "d_moves": 2},
+    "ccgan": {"translator": EncoderDecoder(width=4), "critic": VGGCritic(width=4), "alpha": 0.5},
     "srgan": {
         "translator": SRResNet(width=4, blocks=1),
         "patch": PatchGAN(field=16, width=4),

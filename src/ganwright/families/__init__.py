@@ -51,6 +51,7 @@ FAMILIES: dict[str, Entry] = {
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
     "discogan": Entry("discogan:DiscoGAN", "Discovers how two domains correspond", "1703.05192"),
     "dualgan": Entry("dualgan:DualGAN", "Unpaired translation, Wasserstein critics", "1704.02510"),
+    "ccgan": Entry("ccgan:CCGAN", "In-painting that trains a classifier", "1611.06430"),
     "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
     "pixelda": Entry("pixelda:PixelDA", "Domain adaptation on pixels", "1612.05424"),
 }

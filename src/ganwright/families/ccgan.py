@@ -1,0 +1,219 @@
+"""CC-GAN: Denton, Gross and Fergus (2017), arXiv:1611.06430, section 3.
+
+m is 1 where a picture is known, and 0 in a square cut out of it. G fills the square from what is
+around it: x_G = G(m x), and x_I = m x + (1 - m) x_G is the picture with its hole filled.
+
+    D maximises  E[log D(x)] + E[log(1 - D(x_I))] + lambda_c E[log D_c(y|x)]
+    G maximises  E[log D(x_I)]
+
+the last term of D on labelled pictures alone. CC-GAN² (section 3.2) also shows D all that G drew:
+alpha log(1 - D(x_G)), and has G fool it there, with alpha .5. A filler and a classifier come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
+
+from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.errors import SettingsError
+from ganwright.game import Game, Player, Terms, observe
+from ganwright.losses import Loss, NonSaturating
+from ganwright.networks import EncoderDecoder, Translator
+from ganwright.networks.vgg import VGGCritic
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+
+
+class CCGAN(Game):
+    """Holes filled from their surroundings; whoever judges that learns to classify."""
+
+    title = "CC-GAN (2016)"
+    paper = "1611.06430"
+    task = SemiSupervised
+    needs_labels = True
+    data = "glyphs-masked"
+    image_size = 32
+    averaged = ("G", "D", "C")
+    held_out = 1000
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        translator: Translator = EncoderDecoder()
+        """The kind of G."""
+        critic: VGGCritic = VGGCritic()
+        """The kind of D."""
+        loss: Loss = NonSaturating()
+        """How D's scores of real and filled pictures become losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D."""
+        hole: float = 0.375
+        """Side of the square that is cut out, as a share of the picture's."""
+        place: Literal["random", "centre"] = "random"
+        """Where it is cut out in training; elsewhere it is the centre."""
+        low: int | None = None
+        """Show G the whole picture at 1/low of its resolution, too (section 3.3)."""
+        class_weight: float = 1.0
+        """Weight of the labelled pictures' cross-entropy in D (lambda_c)."""
+        alpha: float = 0.0
+        """Weight of all that G drew beside the filled picture (CC-GAN²: .5)."""
+        reconstruction: float = 0.0
+        """Weight in G of the mean absolute error in the hole; none in the paper."""
+        optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How both players move."""
+
+        def __post_init__(self) -> None:
+            refuse_twins(self.penalties)
+            if not 0 < self.hole < 1:
+                raise SettingsError(f"hole is {self.hole}; it must be a share between 0 and 1")
+            if self.low is not None and self.low < 2:
+                raise SettingsError(f"low is {self.low}; it must be at least 2, or left out")
+            for name in ("class_weight", "alpha", "reconstruction"):
+                if getattr(self, name) < 0:
+                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        # What comes out has the shape of what goes in: `translate` is between equals.
+        super().__init__(cfg, replace(spec, target=spec.shape))
+        c, h, w = spec.shape
+        if cfg.low is not None and (h % cfg.low or w % cfg.low):
+            raise SettingsError(
+                f"low={cfg.low} does not divide pictures of {h}x{w}; choose one that does"
+            )
+        self.G = cfg.translator.translator((c if cfg.low is None else 2 * c, h, w), spec.shape)
+        self.D = cfg.critic.discriminator(spec.shape)
+        self.C = nn.Linear(self.D.width, len(spec.classes))
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        lazy = lazies(cfg.penalties, self.D, self.judged)
+        yield Player("D", [self.D, self.C], self.discriminator, cfg.optimizer, lazy=lazy)
+        yield Player("G", [self.G], self.generator, cfg.optimizer)
+
+    def discriminator(self, batch: SemiSupervised) -> Terms:
+        cfg, D = self.cfg, self.D
+        x, known, whole = self.drawn(batch)
+        filled = torch.where(known, x, whole)
+        # Labelled and unlabelled pictures share a pass, and so BatchNorm's statistics.
+        h_labelled, h = D.features(torch.cat([batch.images, x])).split(len(x))
+        logits = self.C(h_labelled)
+        observe("labelled_accuracy", _accuracy(logits, batch.labels))
+        terms = {
+            "adv": cfg.loss.discriminator(D.score, h, D.features(filled)),
+            "class": cfg.class_weight * cross_entropy(logits, batch.labels),
+            **charge(cfg.penalties, D, x, filled),
+        }
+        if cfg.alpha:
+            terms["adv_whole"] = cfg.alpha * cfg.loss.discriminator(D.score, h, D.features(whole))
+        return terms
+
+    def generator(self, batch: SemiSupervised) -> Terms:
+        cfg = self.cfg
+        x, known, whole = self.drawn(batch)
+        filled = torch.where(known, x, whole)
+        terms = {"adv": cfg.loss.generator(self.D, x, filled)}
+        if cfg.alpha:
+            terms["adv_whole"] = cfg.alpha * cfg.loss.generator(self.D, x, whole)
+        error = hole_error(filled, x, known)
+        if cfg.reconstruction:
+            terms["reconstruction"] = cfg.reconstruction * error
+        observe("l1", error)
+        return terms
+
+    def drawn(self, batch: SemiSupervised) -> tuple[Tensor, Tensor, Tensor]:
+        """Pictures x without labels, where they are known, and all that G drew from there."""
+        x = batch.unlabelled
+        known = self.holes(x, self.cfg.place)
+        return x, known, self.draw(x, known)
+
+    def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
+        """Pictures, and the same with a hole filled."""
+        x, known, whole = self.drawn(batch)
+        return x, torch.where(known, x, whole)
+
+    def draw(self, x: Tensor, known: Tensor) -> Tensor:
+        """All that G draws, [n, C, H, W], of pictures and where they are known."""
+        given = x * known
+        if self.cfg.low is not None:
+            small = avg_pool2d(x, self.cfg.low)
+            given = torch.cat([given, interpolate(small, x.shape[-2:])], 1)
+        whole: Tensor = self.G(given)
+        return whole
+
+    def holes(self, x: Tensor, place: str) -> Tensor:
+        """Where pictures are known, bool [n, 1, H, W]: all but a square in each."""
+        n, _, h, w = x.shape
+        inside = []
+        for side in (h, w):
+            size = max(1, min(side - 1, round(self.cfg.hole * side)))
+            start = torch.full((n,), (side - size) // 2, device=x.device)
+            if place == "random":
+                start = torch.randint(side - size + 1, (n,), device=x.device)
+            far = torch.arange(side, device=x.device) - start[:, None]
+            inside.append((far >= 0) & (far < size))
+        rows, columns = inside
+        return ~(rows[:, None, :, None] & columns[:, None, None, :])
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def translate(
+        self, images: Tensor, direction: str = "a2b", known: Tensor | None = None
+    ) -> Tensor:
+        """Pictures [n, C, H, W] with their holes filled; known pixels are the input's, bit for bit.
+
+        Args:
+            known: bool [n, 1, H, W], False in the holes; a square in the centre when not given.
+
+        Raises:
+            SettingsError: the way back is asked for.
+        """
+        if direction != "a2b":
+            raise SettingsError(f"ccgan only fills holes, direction a2b; {direction!r} it can not")
+        known = self.holes(images, "centre") if known is None else known
+        return torch.where(known, images, self.draw(images, known))
+
+    def classify(self, images: Tensor) -> Tensor:
+        """Class probabilities [n, classes] of whole pictures [n, C, H, W] in [-1, 1]."""
+        logits: Tensor = self.C(self.D.features(images))
+        return logits.float().softmax(1)
+
+    def measure(self, batch: SemiSupervised) -> Terms:
+        """Mean absolute error in a central hole, also that of the mean colour; accuracy."""
+        x = batch.images
+        known = self.holes(x, "centre")
+        mean = (x * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True)
+        return {
+            "l1": hole_error(self.translate(x), x, known),
+            "l1_mean_colour": hole_error(mean.expand_as(x), x, known),
+            "accuracy": _accuracy(self.classify(x), batch.labels),
+        }
+
+    def preview(self, batch: SemiSupervised) -> Tensor:
+        """Twice in a row: a picture with a hole, filled, whole."""
+        x = batch.images[:16]
+        holed = x * self.holes(x, "centre")
+        return torch.stack([holed, self.translate(x), x], 1).flatten(0, 1)
+
+    @property
+    def preview_columns(self) -> int | None:
+        return 6
+
+
+def hole_error(made: Tensor, x: Tensor, known: Tensor) -> Tensor:
+    """Mean absolute error over the pixels and channels that are not known."""
+    # Every picture's hole has the same size, so the error over all pixels only wants scaling.
+    return l1_loss(torch.where(known, x, made), x) / (~known).float().mean()
+
+
+def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    return (logits.argmax(1) == y).float().mean()
