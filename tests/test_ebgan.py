@@ -1,0 +1,65 @@
+"""EBGAN: energies, margin and pulling-away by hand."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers import trainer_of
+from torch import Tensor, nn
+
+from ganwright.data.batch import Images
+from ganwright.errors import SettingsError
+from ganwright.families.ebgan import EBGAN, pulling_away
+
+
+class Blank(nn.Module):
+    """An autoencoder that redraws black-to-white pictures as mid-grey: the error is the picture."""
+
+    def encoder(self, x: Tensor) -> Tensor:
+        return torch.eye(len(x))
+
+    def decoder(self, code: Tensor) -> Tensor:
+        return torch.zeros(len(code), 1, 2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decoder(self.encoder(x))
+
+
+def game(fake: list[float]) -> EBGAN:
+    """Four-pixel pictures: those of value v have the energy 4 v²."""
+    played = trainer_of("ebgan").game
+    assert isinstance(played, EBGAN)
+    played.D = Blank()  # type: ignore[assignment]
+    pictures = torch.tensor(fake).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+    played.G.forward = lambda z: pictures  # type: ignore[method-assign]
+    return played
+
+
+def test_d_lifts_each_drawing_to_the_margin_by_itself() -> None:
+    played = game([0.5, 3.0])  # energies 1 and 36: one below the margin 10, one far above
+    terms = played.discriminator(Images(torch.ones(2, 1, 2, 2)))
+    assert terms["energy"].item() == pytest.approx(4.0), "summed over the pixels, not their mean"
+    assert terms["margin"].item() == pytest.approx((9 + 0) / 2)
+
+
+def test_g_lowers_energy_and_pulls_codes_apart() -> None:
+    terms = game([0.5, 1.0]).generator(Images(torch.ones(2, 1, 2, 2)))
+    assert terms["energy"].item() == pytest.approx((1 + 4) / 2)
+    assert terms["pull"].item() == 0, "Blank's codes are at right angles"
+
+
+def test_pulling_away_by_hand() -> None:
+    codes = torch.tensor([[1.0, 0.0], [3.0, 3.0], [0.0, 2.0]])
+    # squared cosines of the three pairs: 1/2, 0, 1/2; the diagonal's ones are left out
+    assert pulling_away(codes).item() == pytest.approx(1 / 3)
+    assert pulling_away(-7 * codes).item() == pytest.approx(1 / 3), "length and sign do not count"
+    assert pulling_away(torch.ones(4, 5)).item() == pytest.approx(1.0)
+    with pytest.raises(SettingsError, match="batches of 2"):
+        pulling_away(codes[:1])
+
+
+def test_bad_settings_are_refused() -> None:
+    with pytest.raises(SettingsError, match="margin > 0"):
+        EBGAN.Config(margin=0)
+    with pytest.raises(SettingsError, match="latent and code"):
+        EBGAN.Config(code=0)
