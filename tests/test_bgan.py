@@ -131,7 +131,7 @@ def test_samples_are_binary_by_construction() -> None:
 
 
 def test_colour_samples_have_the_levels_asked_for_and_the_class() -> None:
-    cls, settings = tiny("bgan", data="glyphs")
+    _, settings = tiny("bgan", data="glyphs")
     cfg = replace(settings.game, levels=4, conditional=True)
     trainer = trainer_of("bgan", data="glyphs", game=cfg)
     list(trainer.play(1))

@@ -1,4 +1,4 @@
-"""DRAGAN: its penalty is charged around real data, reaches D's weights, and crosses no BatchNorm."""
+"""DRAGAN: a penalty around real data that reaches D's weights and crosses no BatchNorm."""
 
 from __future__ import annotations
 
