@@ -49,9 +49,13 @@ def ssim(x: Tensor, y: Tensor, peak: float = 255.0) -> Tensor:
         blurred = conv2d(t.flatten(0, 1)[:, None], window)
         return blurred.reshape(*x.shape[:2], *blurred.shape[2:])
 
+    # Variances are differences of squares, which lose fewer digits near 0.
+    centre = x.mean((1, 2, 3), keepdim=True)
+    x, y = x - centre, y - centre
     mx, my = blur(x), blur(y)
     vx, vy = blur(x * x) - mx * mx, blur(y * y) - my * my
     covariance = blur(x * y) - mx * my
+    mx, my = mx + centre, my + centre
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
     luminance = (2 * mx * my + c1) / (mx * mx + my * my + c1)
     structure = (2 * covariance + c2) / (vx + vy + c2)

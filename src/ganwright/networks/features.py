@@ -167,12 +167,15 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
     """
     from torchvision.models import VGG19_Weights, vgg19
 
+    with torch.device("meta"):  # its classifier, six sevenths of it, is never needed
+        layers: nn.Sequential = vgg19().features
     try:
         if weights is None:
-            net = vgg19(weights=VGG19_Weights.IMAGENET1K_V1)
+            state = VGG19_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
         else:
-            net = vgg19()
-            net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+            state = torch.load(weights, map_location="cpu", weights_only=True)
+        own = {k.removeprefix("features."): v for k, v in state.items() if "features." in k}
+        layers.load_state_dict(own, assign=True)
     except Exception as error:  # no net, no file, a cut file, another network's file: many kinds
         source = "be downloaded" if weights is None else f"be read from {weights}"
         reason = " ".join(str(error).split())[:200]
@@ -180,5 +183,4 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
             f"VGG19's weights can not {source} ({reason}); give a file of torchvision's vgg19 as "
             'VGG(weights="vgg19-dcbb9e9d.pth"), or choose SmallFeatures() or Pixels()'
         ) from error
-    layers: nn.Sequential = net.features
     return layers
