@@ -1,8 +1,8 @@
 """A judge of drawings: how many it is sure of, and which classes they show.
 
 It is a small convolutional classifier, trained on embedded data when first asked and kept in
-memory. A quarter of what it learns from are pictures of no class, halves or blends of two of them, for
-which it must say that it can not tell: so it is not sure of mush.
+memory. A quarter of what it learns from are pictures of no class, halves or blends of two of them,
+for which it must say that it can not tell: so it is not sure of mush.
 
     verdict = judge(model.sample(200), "digits")
     assert verdict.confident > 0.8 and len(verdict.seen) == 10
