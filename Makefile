@@ -11,13 +11,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 STEPS := 1500
-TRAINING := dcgan --data digits
+TRAINING := dcgan --data digits --batch-size 64 --game.networks "ConvNet(width=32)"
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
 .PHONY: demo test lint types docs docs-tables clean
 
+# One thread: so small a network gains little from more, and collapses where cores are shared.
+demo: export OMP_NUM_THREADS ?= 1
 demo: $(VENV)/package.stamp
 	@if [ -d $(DEMO)/checkpoints/step-$$(printf %06d $(STEPS)) ]; then \
 		echo "$(DEMO) is trained; remove it to train anew"; \
