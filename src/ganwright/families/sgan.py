@@ -13,38 +13,68 @@ The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated"
 Labels of the unlabelled pictures are not in the batch, so they can not reach a loss.
 """
 
+# ruff: noqa: N815 - the papers' G and D end the names of settings that belong to one of them
+
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 from ganwright.data.batch import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe
-from ganwright.layers.activation import ReLU, Softplus
-from ganwright.layers.norm import BatchNorm
+from ganwright.layers.activation import Activation, ReLU, Softplus
+from ganwright.layers.norm import BatchNorm, Norm
 from ganwright.losses import Loss, NonSaturating
-from ganwright.networks import MLP, Networks
+from ganwright.networks import MLP, Discriminator, Networks
 from ganwright.networks.base import Encoder
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 
-SALIMANS = MLP(
-    hidden_G=(500, 500),
-    hidden_D=(1000, 500, 250, 250, 250),
-    activation_G=Softplus(),
-    activation_D=ReLU(),
-    norm_G=BatchNorm(),
-    dropout=0.0,
-    noise_input=0.6,
-    noise=0.5,
-    weight_norm=True,
-)
-"""Their networks for digits; input noise of .3 on pixels in [0, 1] is .6 on [-1, 1]."""
+
+class UnitVariance(nn.Module):
+    """Weight normalisation whose gain stays: rows of norm sqrt(2) keep a ReLU layer's variance."""
+
+    def forward(self, v: Tensor) -> Tensor:
+        return math.sqrt(2) * normalize(v, dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SalimansMLP(MLP):
+    """Salimans et al.'s networks for digits: weights of fixed norm, and noise on every layer.
+
+    The noise would drown in weights that grow, and small ones would drown in it.
+    """
+
+    hidden_G: tuple[int, ...] = (500, 500)
+    """Units of G's hidden layers."""
+    hidden_D: tuple[int, ...] = (1000, 500, 250, 250, 250)
+    """Units of the classifier's hidden layers."""
+    activation_G: Activation = Softplus()
+    """Behind G's hidden layers."""
+    activation_D: Activation = ReLU()
+    """Behind the classifier's hidden layers."""
+    norm_G: Norm = BatchNorm()
+    """Normalisation of G's hidden layers."""
+    dropout: float = 0.0
+    """Share of the classifier's hidden units dropped in training."""
+    noise: float = 0.5
+    """Standard deviation of the noise on the classifier's hidden units in training."""
+    noise_input: float = 0.6
+    """Standard deviation of the noise on its inputs; .3 in the paper, whose pixels span [0, 1]."""
+
+    def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
+        D = super().discriminator(shape, classes)
+        for layer in D.modules():
+            if isinstance(layer, nn.Linear) and not is_parametrized(layer):
+                register_parametrization(layer, "weight", UnitVariance())
+        return D
 
 
 class SGAN(Game):
@@ -63,7 +93,7 @@ class SGAN(Game):
     class Config(Game.Config):
         latent: int = 100
         """Length of the noise vector z."""
-        networks: Networks = SALIMANS
+        networks: Networks = SalimansMLP()
         """The kind of G, and of the classifier's body."""
         loss: Loss = NonSaturating()
         """How the scores s of unlabelled and drawn pictures become losses."""

@@ -1,0 +1,18 @@
+"""Training by a gallery recipe, as `ganwright train --config gallery/NAME` does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ganwright import run
+from ganwright.config import from_yaml
+from ganwright.model import Model
+from ganwright.recipes import find
+
+
+def train_gallery(name: str, folder: Path, **changes: Any) -> Model:
+    """The model that the recipe makes, trained in `folder`/NAME."""
+    family, settings = from_yaml(find(Path("gallery") / name).read_text())
+    return run.train(family, replace(settings, **changes), folder / name)

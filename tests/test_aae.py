@@ -1,0 +1,354 @@
+"""The adversarial autoencoders: objectives by hand, priors and posteriors, the uses of labels."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import tiny, trainer_of
+from torch import Tensor
+
+from ganwright.data.batch import Images, SemiSupervised, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.aae import AAE
+from ganwright.families.aae_codes import AAEClusters, AAESemi
+from ganwright.families.posteriors import Deterministic, GaussianPosterior, Posterior, Universal
+from ganwright.families.priors import Gaussian, Mixture, Planar, Prior, SwissRoll
+from ganwright.networks import MLP
+
+LINEAR = MLP(hidden_G=(), hidden_D=(), dropout=0.0)
+NETS = {"networks": LINEAR, "critic": LINEAR}
+SPEC = Spec(Images, (2,), classes=("a", "b"), count=4)
+CPU = torch.device("cpu")
+
+
+def softplus(x: float) -> float:
+    return math.log1p(math.exp(x))
+
+
+def zeroed(game: Any) -> Any:
+    for w in game.parameters():
+        torch.nn.init.zeros_(w)
+    return game.requires_grad_(False)
+
+
+def plain(**changes: Any) -> AAE:
+    """Q(x) = x1, P(z) = (z, 0), D(z) = 3 z."""
+    game: AAE = zeroed(AAE(AAE.Config(latent=1, **NETS, **changes), SPEC))
+    game.Q.head.weight[0, 0] = 1
+    game.P.stack[1].weight[0, 0] = 1
+    game.D.head.linear.weight[0, 0] = 3
+    return game
+
+
+class Fixed(Prior):
+    """Every draw is 2."""
+
+    def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
+        return torch.full((n, latent), 2.0)
+
+
+BATCH = Images(torch.tensor([[1.0, 4.0], [-1.0, 2.0]]), torch.tensor([0, 1]))
+
+
+def test_plain_objectives() -> None:
+    game = plain(prior=Fixed())
+    # x - P(Q(x)) = (0, 4) and (0, 2)
+    assert game.autoencoder(BATCH)["reconstruction"].item() == pytest.approx(20 / 4)
+    adv = softplus(-6) + (softplus(3) + softplus(-3)) / 2
+    assert game.discriminator(BATCH)["adv"].item() == pytest.approx(adv, rel=1e-6)
+    deceived = (softplus(-3) + softplus(3)) / 2
+    assert game.encoder(BATCH)["adv"].item() == pytest.approx(deceived, rel=1e-6)
+    assert game.measure(BATCH)["reconstruction"].item() == pytest.approx(5)
+
+
+def test_each_of_three_players_has_its_own_optimizer() -> None:
+    trainer = trainer_of("aae")
+    names = [seat.player.name for seat in trainer.seats]
+    assert names == ["autoencoder", "D", "encoder"]
+    assert len({id(seat.optimizer) for seat in trainer.seats}) == 3
+    autoencoder, _, encoder = ({id(w) for w in seat.weights} for seat in trainer.seats)
+    assert encoder < autoencoder
+
+
+def test_a_gaussian_prior() -> None:
+    z = Gaussian(5.0).draw(20_000, 3, CPU)
+    assert z.std(0).tolist() == pytest.approx([5] * 3, rel=0.03)
+    assert z.mean(0).abs().max() < 0.15
+
+
+def test_a_mixture_is_ten_petals() -> None:
+    prior = Mixture(components=10, radius=2.0, along=0.3, across=0.05)
+    z = prior.of(torch.full((5000,), 3), 10)
+    angle = 2 * math.pi * 3 / 10
+    out = z @ torch.tensor([math.cos(angle), math.sin(angle)])
+    side = z @ torch.tensor([-math.sin(angle), math.cos(angle)])
+    assert out.mean() == pytest.approx(2, abs=0.02)
+    assert out.std() == pytest.approx(0.3, rel=0.05)
+    assert side.mean() == pytest.approx(0, abs=0.01)
+    assert side.std() == pytest.approx(0.05, rel=0.05)
+    drawn = prior.draw(5000, 2, CPU)
+    nearest = (torch.atan2(drawn[:, 1], drawn[:, 0]) / (2 * math.pi / 10)).round().long() % 10
+    assert nearest.bincount(minlength=10).tolist() == pytest.approx([500] * 10, abs=90)
+
+
+def test_a_swiss_roll_is_evenly_filled() -> None:
+    roll = SwissRoll(turns=2, radius=3.0, noise=0.0)
+    z = roll.at(torch.tensor([0.25, 1.0]))
+    torch.testing.assert_close(z, torch.tensor([[1.5, 0.0], [3.0, 0.0]]), atol=1e-5, rtol=0)
+    inner = (roll.draw(8000, 2, CPU).norm(dim=1) < 1.5).float().mean()
+    assert inner == pytest.approx(0.25, abs=0.02), "half the radius is a quarter of the length"
+    places = roll.of(torch.arange(4), 4).norm(dim=1)
+    assert (places >= torch.tensor([0, 0.25, 0.5, 0.75]).sqrt() * 3).all()
+    assert (places <= torch.tensor([0.25, 0.5, 0.75, 1]).sqrt() * 3).all()
+
+
+def test_guided_codes_have_their_class_s_place() -> None:
+    config = AAE.Config(latent=2, prior=Mixture(components=2), guided=True, **NETS)
+    game: AAE = zeroed(AAE(config, SPEC))
+    game.D.head.linear.weight.copy_(torch.tensor([[0.0, 0, 5, 7]]))  # it sees the label alone
+    (z, y), (code, _) = game.codes(BATCH)
+    assert y is BATCH.labels
+    assert code.shape == (2, 2)
+    assert z[0, 0] > 0 > z[1, 0], "class a to the right, class b to the left"
+    adv = (softplus(-5) + softplus(-7) + softplus(5) + softplus(7)) / 2
+    assert game.discriminator(BATCH)["adv"].item() == pytest.approx(adv, rel=1e-6)
+
+
+def test_a_styled_decoder_is_told_the_label() -> None:
+    game: AAE = zeroed(AAE(AAE.Config(latent=1, styled=True, **NETS), SPEC))
+    game.P.stack[1].weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 2]]))
+    # x - P is (1, 4) - (1, 0) and (-1, 2) - (0, 2)
+    assert game.autoencoder(BATCH)["reconstruction"].item() == pytest.approx((16 + 1) / 4)
+    assert game.sample(2, torch.tensor([1, 0])).tolist() == [[0, 2], [1, 0]]
+    rows = game.restyled(BATCH.images)
+    assert rows.tolist() == [[1, 4], [1, 0], [0, 2], [-1, 2], [1, 0], [0, 2]]
+    with pytest.raises(SettingsError, match="labels"):
+        game.reconstruct(BATCH.images)
+
+
+@pytest.mark.parametrize("posterior", [Deterministic(), GaussianPosterior(), Universal(2)])
+def test_posteriors_differ_in_their_noise(posterior: Posterior) -> None:
+    torch.manual_seed(0)
+    Q = posterior.encoder(MLP(hidden_D=(8,)), (1, 4, 4), 3)
+    x = torch.rand(5, 1, 4, 4)
+    assert Q(x).shape == (5, 3)
+    noisy = not isinstance(posterior, Deterministic)
+    assert torch.equal(Q(x), Q(x)) is not noisy
+    Q.eval()
+    assert torch.equal(Q(x), Q(x)) is not isinstance(posterior, Universal)
+
+
+def test_a_gaussian_posterior_has_the_predicted_variance() -> None:
+    Q = GaussianPosterior().encoder(LINEAR, (2,), 1).requires_grad_(False)
+    torch.nn.init.zeros_(Q.encoder.head.weight)
+    Q.encoder.head.bias.data = torch.tensor([3.0, math.log(4)])
+    z = Q(torch.zeros(20_000, 2))
+    assert z.mean() == pytest.approx(3, abs=0.05)
+    assert z.std() == pytest.approx(2, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"prior": Mixture()}, "latent=2"),
+        ({"guided": True}, "Mixture or SwissRoll"),
+        ({"guided": True, "prior": Mixture(), "latent": 2}, "components=2"),
+        ({"latent": 0}, "at least 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused(settings: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        AAE(AAE.Config(**settings), SPEC)
+    for wrong in (Gaussian, SwissRoll, Mixture):
+        with pytest.raises(SettingsError, match=wrong.__name__):
+            wrong(-1)  # type: ignore[arg-type]
+
+
+def test_labels_are_refused_where_nothing_knows_them() -> None:
+    with pytest.raises(SettingsError, match="no labels"):
+        plain().sample(2, torch.tensor([0, 1]))
+    with pytest.raises(SettingsError, match="labelled"):
+        AAE(AAE.Config(styled=True), Spec(Images, (2,)))
+
+
+FEW = SemiSupervised(torch.tensor([[1.0, 0], [0, 0]]), torch.tensor([1, 0]), BATCH.images)
+
+
+def semi(**changes: Any) -> AAESemi:
+    """Q(x) has logits (0, log 3) and z = x1; P(y, z) = (y_b, z); D_y = 2 y_a, D_z = z."""
+    game: AAESemi = zeroed(AAESemi(AAESemi.Config(latent=1, noise=0.0, **NETS, **changes), SPEC))
+    game.Q.head.bias.copy_(torch.tensor([0.0, math.log(3), 0]))
+    game.Q.head.weight[2, 0] = 1
+    game.P.stack[1].weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1]]))
+    game.D_y.head.linear.weight.copy_(torch.tensor([[2.0, 0]]))
+    game.D_z.head.linear.weight.fill_(1)
+    return game
+
+
+def test_the_semi_supervised_objectives() -> None:
+    game = semi()
+    # y = (1/4, 3/4), so P gives (.75, 1) for (1, 4) and (.75, -1) for (-1, 2)
+    error = (0.25**2 + 3**2 + 1.75**2 + 3**2) / 4
+    assert game.autoencoder(FEW)["reconstruction"].item() == pytest.approx(error, rel=1e-6)
+    assert game.classifier(FEW)["labelled"].item() == pytest.approx(
+        (-math.log(0.75) - math.log(0.25)) / 2, rel=1e-6
+    )
+    terms = game.encoder(FEW)
+    assert terms["adv_y"].item() == pytest.approx(softplus(-0.5), rel=1e-6)
+    assert terms["adv_z"].item() == pytest.approx((softplus(-1) + softplus(1)) / 2, rel=1e-6)
+    torch.manual_seed(1)
+    drawn = game.pair_y(FEW)[0]
+    torch.manual_seed(1)
+    adv = game.discriminator_y(FEW)["adv"].item()
+    real = sum(softplus(-2) if a else softplus(0) for a, _ in drawn.tolist()) / 2
+    assert adv == pytest.approx(real + softplus(0.5), rel=1e-6)
+    torch.manual_seed(2)
+    z = game.pair_z(FEW)[0]
+    torch.manual_seed(2)
+    adv = game.discriminator_z(FEW)["adv"].item()
+    real = sum(softplus(-v) for v in z.flatten().tolist()) / 2
+    assert adv == pytest.approx(real + (softplus(1) + softplus(-1)) / 2, rel=1e-5)
+
+
+def test_the_semi_supervised_players_share_an_encoder() -> None:
+    names = [seat.player.name for seat in trainer_of("aae-semi").seats]
+    assert names == ["autoencoder", "D_y", "D_z", "encoder", "classifier"]
+
+
+def test_places_of_clusters_are_pushed_apart() -> None:
+    config = AAEClusters.Config(clusters=3, latent=2, apart=2.0, **NETS)
+    game: AAEClusters = zeroed(AAEClusters(config, SPEC))
+    assert game.W is not None
+    game.W.weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 5]]))
+    # of the distances 1, 5 and sqrt 26 only the first is below 2
+    assert game.autoencoder(BATCH)["apart"].item() == pytest.approx(1)
+    y, z = torch.tensor([[0.0, 1, 0]]), torch.tensor([[0.5, 0.25]])
+    assert game.join(y, z).tolist() == [[1.5, 0.25]]
+    assert game.encode(BATCH.images).shape == (2, 2)
+
+
+def test_clusters_are_evenly_wanted() -> None:
+    game = AAEClusters(AAEClusters.Config(clusters=4, **NETS), SPEC)
+    wanted, y = game.pair_y(Images(torch.zeros(4000, 2)))
+    assert wanted.sum(0).tolist() == pytest.approx([1000] * 4, abs=120)
+    torch.testing.assert_close(y.sum(1), torch.ones(4000))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"clusters": 1}, {"latent": 0}, {"apart": -1.0}, {"noise": -0.1}]
+)
+def test_clusters_refuse_what_does_not_fit(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=f"{next(iter(wrong))} is .*at least"):
+        AAEClusters.Config(**wrong)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prior": Mixture(), "guided": True, "latent": 2},
+        {"prior": SwissRoll(), "guided": True, "latent": 2},
+        {"styled": True, "posterior": GaussianPosterior()},
+        {"posterior": Universal()},
+    ],
+)
+def test_forms_play_and_preview(settings: dict[str, Any]) -> None:
+    _, known = tiny("aae")
+    trainer = trainer_of("aae", game=replace(known.game, **settings))
+    list(trainer.play(2))
+    assert trainer.meter.read()[1] is None
+    grid = trainer.game.eval().preview(trainer.batches.preview(30))  # type: ignore[attr-defined]
+    assert grid.shape[1:] == (1, 8, 8)
+    assert len(grid) == (110 if "styled" in settings else 24)
+
+
+def energy(a: Tensor, b: Tensor) -> float:
+    """The energy distance between two samples: 0 where they follow one law."""
+    across = torch.cdist(a, b).mean()
+    return (2 * across - torch.pdist(a).mean() - torch.pdist(b).mean()).item()
+
+
+def trained(name: str, folder: Path) -> tuple[Any, Images]:
+    from judge import opened
+    from recipe import train_gallery
+
+    model = train_gallery(name, folder)
+    test = opened("digits", model.spec.shape[-1], Path("data")).held_out(1000)
+    assert isinstance(test, Images)
+    return model, test
+
+
+@pytest.mark.slow
+def test_codes_match_the_prior(tmp_path: Path) -> None:
+    """All 1,617 training codes against as many draws.
+
+    The energy distance is below a tenth of that to a prior which is moved by one deviation.
+    """
+    from judge import opened
+
+    model, _ = trained("aae", tmp_path)
+    game = model.game
+    train = opened("digits", model.spec.shape[-1], Path("data")).batch(0, 1617)
+    with torch.no_grad():
+        codes = game.encode(train.images)  # type: ignore[union-attr]
+        draws = game.prior(len(codes))
+    assert energy(codes, draws) < 0.1 * energy(draws + 1 / math.sqrt(draws.shape[1]), draws)
+
+
+@pytest.mark.slow
+def test_guided_codes_lie_in_their_petals(tmp_path: Path) -> None:
+    """Of held-out digits at least 80 % (chance: 10 %) have codes nearest to their class's petal."""
+    model, test = trained("aae-mixture", tmp_path)
+    prior = model.game.cfg.prior
+    assert isinstance(prior, Planar)
+    with torch.no_grad():
+        codes = model.game.encode(test.images)
+    centres = torch.stack([prior.of(torch.full((500,), k), 10).mean(0) for k in range(10)])
+    nearest = torch.cdist(codes, centres).argmin(1)
+    assert (nearest == test.labels).float().mean() >= 0.8
+
+
+@pytest.mark.slow
+def test_style_is_kept_and_content_is_the_label(tmp_path: Path) -> None:
+    """Decoded as each class, 90 % of drawings are that class; codes tell little of the class."""
+    from judge import judge
+    from sklearn.linear_model import LogisticRegression
+
+    model, test = trained("aae-style", tmp_path)
+    with torch.no_grad():
+        drawn = model.game.restyled(test.images).unflatten(0, (-1, 11))[:, 1:]
+        codes = model.game.encode(test.images)
+    verdict = judge(drawn.flatten(0, 1), "digits")
+    asked = torch.arange(10).repeat(len(drawn))
+    assert (verdict.labels == asked).float().mean() >= 0.9
+    half = len(codes) // 2
+    told = LogisticRegression(max_iter=1000).fit(codes[:half], test.labels[:half])  # type: ignore
+    assert told.score(codes[half:], test.labels[half:]) < 0.5  # type: ignore[index]
+
+
+@pytest.mark.slow
+def test_ten_labels_a_class_are_enough(tmp_path: Path) -> None:
+    """Held-out error under 15 %."""
+    trained("aae-semi", tmp_path)
+    last = (tmp_path / "aae-semi" / "metrics.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["held_out/error"] < 0.15
+
+
+@pytest.mark.slow
+def test_clusters_are_digits(tmp_path: Path) -> None:
+    """Named by the class of its surest training digit, clusters are right of 70 % held-out ones."""
+    from judge import opened
+
+    model, test = trained("aae-clusters", tmp_path)
+    train = opened("digits", model.spec.shape[-1], Path("data")).batch(0, 1617)
+    assert isinstance(train, Images)
+    assert train.labels is not None
+    with torch.no_grad():
+        surest = model.game.cluster(train.images).argmax(0)
+        found = model.game.cluster(test.images).argmax(1)
+    assert (train.labels[surest][found] == test.labels).float().mean() >= 0.7

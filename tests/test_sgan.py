@@ -1,0 +1,189 @@
+"""SGAN: the (K+1)-way objectives by hand, and no use of labels that are not known."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import TINY, tensors, trainer_of
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from ganwright import run
+from ganwright.data import open_data
+from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.data.settle import labelled
+from ganwright.data.sides import Stack
+from ganwright.errors import SettingsError
+from ganwright.families.sgan import SGAN, SalimansMLP, UnitVariance
+from ganwright.networks import MLP
+from ganwright.settings import Settings
+
+LINEAR = MLP(hidden_G=(), hidden_D=(), dropout=0.0)
+SPEC = Spec(SemiSupervised, (2,), classes=("a", "b"), count=4)
+BATCH = SemiSupervised(
+    torch.tensor([[1.0, 0.0], [0.0, 3.0]]), torch.tensor([0, 0]), torch.tensor([[2.0, 1.0]] * 2)
+)
+
+
+def linear(**changes: Any) -> SGAN:
+    """Logits are x itself, features too; G draws (-1, 2)."""
+    game = SGAN(SGAN.Config(networks=LINEAR, latent=1, **changes), SPEC).requires_grad_(False)
+    game.C.head.weight.copy_(torch.eye(2))
+    game.C.head.bias.zero_()
+    game.G.stack[1].weight.zero_()
+    game.G.stack[1].bias.copy_(torch.tensor([-1.0, 2.0]))
+    return game
+
+
+def lse(*logits: float) -> float:
+    return math.log(sum(map(math.exp, logits)))
+
+
+def test_the_classifier_splits_real_from_drawn_and_names_the_labelled() -> None:
+    terms = linear().classifier(BATCH)
+    named = (lse(1, 0) - 1 + lse(0, 3) - 0) / 2
+    assert terms["labelled"].item() == pytest.approx(named, rel=1e-6)
+    real, drawn = lse(2, 1), lse(-1, 2)
+    adv = math.log1p(math.exp(-real)) + math.log1p(math.exp(drawn))
+    assert terms["adv"].item() == pytest.approx(adv, rel=1e-6)
+
+
+def test_scores_are_those_of_a_softmax_over_one_class_more() -> None:
+    x = torch.randn(5, 2)
+    game = linear()
+    p = torch.cat([game.C(x), torch.zeros(5, 1)], 1).softmax(1)
+    torch.testing.assert_close(game.score(x).sigmoid(), 1 - p[:, 2])
+    torch.testing.assert_close(game.classify(x), p[:, :2] / p[:, :2].sum(1, keepdim=True))
+
+
+def test_feature_matching_compares_means() -> None:
+    # mean features (2, 1) against (-1, 2): (9 + 1) / 2
+    assert linear().generator(BATCH)["matching"].item() == pytest.approx(5)
+    assert set(linear().generator(BATCH)) == {"matching"}
+
+
+def test_fooling_is_what_odena_has() -> None:
+    terms = linear(matching=0.0, fooling=2.0).generator(BATCH)
+    assert set(terms) == {"fooling"}
+    wanted = 2 * math.log1p(math.exp(-lse(-1, 2)))
+    assert terms["fooling"].item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_held_out_error_counts_wrong_names() -> None:
+    assert linear().measure(BATCH)["error"].item() == 0.5
+
+
+def test_weights_keep_unit_variance_through_relu_layers() -> None:
+    D = SalimansMLP(noise=0.0, noise_input=0.0).discriminator((784,))
+    h = D.stack[:-2](torch.randn(500, 784))
+    assert 0.7 < h.square().mean().sqrt() < 1.5, "five layers deep"
+    layer = next(m for m in D.modules() if isinstance(m, torch.nn.Linear))
+    assert layer.weight.norm(dim=1).tolist() == pytest.approx([math.sqrt(2)] * 1000, rel=1e-5)
+    assert torch.equal(UnitVariance()(5 * layer.weight), UnitVariance()(layer.weight * 5.0))
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(SettingsError, match="matching or fooling"):
+        SGAN.Config(matching=0.0)
+    with pytest.raises(SettingsError, match="latent"):
+        SGAN.Config(latent=0)
+
+
+def few_labels(n: int = 120) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (n, 1, 8, 8), dtype=torch.uint8, generator=generator)
+    return images, torch.arange(n) % 3
+
+
+def known(images: Tensor, labels: Tensor, settings: Settings) -> tuple[int, ...]:
+    """The pictures whose labels are used."""
+    side = Stack(images, labels, ("0", "1", "2"))
+    return tuple(int(i) for i in labelled(side, settings))
+
+
+def shuffled_elsewhere(labels: Tensor, kept: tuple[int, ...]) -> Tensor:
+    """Labels permuted among the unlabelled pictures, so that the same ones are chosen to be known.
+
+    The choice goes by a picture's rank in its class: labels move between known pictures only.
+    """
+    changed = labels.clone()
+    borders = [-1, *sorted(kept), len(labels)]
+    for start, stop in pairwise(borders):
+        changed[start + 1 : stop] = changed[start + 1 : stop].flip(0)
+    return changed
+
+
+@pytest.mark.parametrize("name", ["sgan", "aae-semi"])
+def test_labels_of_unlabelled_pictures_change_nothing(name: str, tmp_path: Path) -> None:
+    from ganwright.families import family
+
+    images, labels = few_labels()
+    settings = Settings(
+        game=family(name).Config(**TINY[name]),
+        steps=3,
+        batch_size=8,
+        image_size=8,
+        labels_per_class=1,
+        precision="fp32",
+        device="cpu",
+    )
+    kept = known(images, labels, settings)
+    other = shuffled_elsewhere(labels, kept)
+    assert known(images, other, settings) == kept
+    assert (other != labels).sum() > 60
+    assert torch.equal(other[list(kept)], labels[list(kept)])
+    wrong = labels.clone()
+    wrong[list(kept)] = labels[list(kept)].roll(1)
+    weights = {}
+    for case, given in (("true", labels), ("shuffled", other), ("wrong", wrong)):
+        run.train(name, settings, tmp_path / case, data=(images, given))
+        weights[case] = tensors(tmp_path / case)
+    true, shuffled = weights["true"], weights["shuffled"]
+    assert all(torch.equal(true[k], shuffled[k]) for k in true)
+    assert any(not torch.equal(true[k], weights["wrong"][k]) for k in true), "known labels matter"
+
+
+def test_batches_hold_few_labels_and_many_pictures() -> None:
+    images, labels = few_labels()
+    settings = Settings(labels_per_class=2)
+    data = open_data(
+        (images, labels),
+        task=SemiSupervised,
+        settings=settings,
+        image_size=8,
+        device=torch.device("cpu"),
+    )
+    named = torch.cat([data.batch(d, 12).images for d in range(10)])  # type: ignore[union-attr]
+    free = torch.cat([data.batch(d, 12).unlabelled for d in range(10)])  # type: ignore[union-attr]
+    assert len(named.unique(dim=0)) == 6
+    assert len(free.unique(dim=0)) == 120
+
+
+def test_the_classifier_learns_its_few_labels() -> None:
+    trainer = trainer_of("sgan", batch_size=32, labels_per_class=1)
+    batch = trainer.batches.batch(0, 32)
+    assert isinstance(batch, SemiSupervised)
+    game = trainer.game
+    assert isinstance(game, SGAN)
+    list(trainer.play(150))
+    game.eval()
+    with torch.no_grad():
+        assert cross_entropy(game.C(batch.images), batch.labels) < 1.0, "log 10 = 2.3 at the start"
+
+
+@pytest.mark.slow
+def test_ten_labels_a_class_are_enough(tmp_path: Path) -> None:
+    """179 held-out digits: error under 15 %; the same classifier on the 100 labels alone: more."""
+    from recipe import train_gallery
+
+    model = train_gallery("sgan", tmp_path)
+    lines = (tmp_path / "sgan" / "metrics.jsonl").read_text().splitlines()
+    assert '"held_out/error"' in lines[-1]
+    assert json.loads(lines[-1])["held_out/error"] < 0.15
+    assert model.sample(4).shape == (4, 1, 28, 28)
