@@ -18,6 +18,7 @@ from ganwright.networks import (
     ConvNet,
     EncoderDecoder,
     PatchGAN,
+    ResNet,
     ResNetTranslator,
     SRResNet,
     UNet,
@@ -41,6 +42,7 @@ TINY: dict[str, dict[str, Any]] = {
     "bgan-continuous": {"networks": CONV},
     "ebgan": {"networks": CONV, "latent": 4, "code": 4},
     "began": {"networks": CONV, "latent": 4, "code": 4},
+    "sagan": {"networks": ResNet(width_G=4, width_D=4, spectral_G=True, attention=(8,))},
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
     "infogan": {"networks": CONV, "hidden": 8},
     "cgan": {"networks": FULL},
@@ -76,7 +78,9 @@ TINY: dict[str, dict[str, Any]] = {
 }
 """The families' own settings at a size that trains in milliseconds."""
 
-SIZES: dict[str, int] = {}
+SIZES: dict[str, int] = {
+    "sagan": 16,
+}
 """Image sizes other than 8."""
 
 

@@ -36,6 +36,7 @@ FAMILIES: dict[str, Entry] = {
         "infogan:InfoGAN", "GAN that finds the codes pictures differ in, unlabelled", "1606.03657"
     ),
     "cgan": Entry("cgan:CGAN", "Conditional GAN: both networks know the label", "1411.1784"),
+    "sagan": Entry("sagan:SAGAN", "Self-attention GAN", "1805.08318"),
     "acgan": Entry(
         "acgan:ACGAN", "Auxiliary-classifier GAN: pictures of a given class", "1610.09585"
     ),

@@ -11,18 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms
-from ganwright.losses import Inputs, Loss, NonSaturating
+from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.regularisers import Regulariser, refuse_repeats
+from ganwright.unroll import unrolled
 
 
 class GAN(Game):
@@ -34,6 +37,8 @@ class GAN(Game):
     image_size: int | None = 28
     judges_labels: ClassVar[bool] = True
     """Whether a conditional game gives the label to D, too."""
+    regularised: ClassVar[bool] = False
+    """Whether a family's own `generator` calls `regularise`; GAN's does."""
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
@@ -45,6 +50,12 @@ class GAN(Game):
         """How D's scores of real and fake become the two losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D: gradient penalties, weight clipping."""
+        regularisers: tuple[Regulariser, ...] = ()
+        """Regularisers of G: feature matching, pulling-away, historical averaging."""
+        unroll: int = 0
+        """Moves of D that G looks ahead and differentiates through (unrolled GAN)."""
+        unroll_lr: float = 0.1
+        """Learning rate of those moves, which are plain gradient descent."""
         conditional: bool = False
         """Give the label to G and D, so that a class can be asked for."""
         d_moves: int = 1
@@ -62,6 +73,11 @@ class GAN(Game):
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
+            refuse_repeats(self.regularisers)
+            if self.unroll < 0 or self.unroll_lr <= 0:
+                raise SettingsError(
+                    f"unroll must be >= 0 and unroll_lr > 0, got {self.unroll} and {self.unroll_lr}"
+                )
             for name in ("latent", "d_moves", "g_moves", "pack"):
                 if getattr(self, name) < 1:
                     raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
@@ -74,12 +90,34 @@ class GAN(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
+        self._refuse_unplayed()
         self.classes = len(spec.classes) if cfg.conditional else 0
         if cfg.conditional and not self.classes:
-            raise SettingsError("conditional needs labelled data, and this data set has no labels")
+            raise SettingsError(
+                "conditional needs labels, and this data has none; turn it off with --no-game.conditional"
+            )
         self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
         packed = (spec.shape[0] * cfg.pack, *spec.shape[1:])
         self.D = cfg.networks.discriminator(packed, self.classes if self.judges_labels else 0)
+        self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
+
+    def _refuse_unplayed(self) -> None:
+        """Settings that a family's own objectives would not hear of.
+
+        Raises:
+            SettingsError: naming the setting.
+        """
+        cls, cfg = type(self), self.cfg
+        own_g = cls.generator is not GAN.generator
+        if cfg.regularisers and own_g and not cls.regularised:
+            raise SettingsError(
+                f"{self.title} has its own objective for G, which takes no regularisers; "
+                "leave regularisers empty"
+            )
+        if cfg.unroll and (own_g or cls.discriminator is not GAN.discriminator):
+            raise SettingsError(
+                f"{self.title} has its own objectives, and only GAN's can be unrolled; set unroll=0"
+            )
 
     @property
     def inputs(self) -> int:
@@ -100,12 +138,28 @@ class GAN(Game):
 
     def discriminator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
-        adv = self.cfg.loss.discriminator(self.D, real, fake)
-        return {"adv": adv, **charge(self.cfg.penalties, self.D, real, fake)}
+        return self.criticise(self.D, real, fake)
 
     def generator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
-        return {"adv": self.cfg.loss.generator(self.D, real, fake)}
+        D = self.foreseen(real, fake) if self.cfg.unroll else self.D
+        return {"adv": self.cfg.loss.generator(D, real, fake), **self.regularise(real, fake)}
+
+    def criticise(self, D: Scorer, real: Inputs, fake: Inputs) -> Terms:
+        """What D minimises, however it scores."""
+        adv = self.cfg.loss.discriminator(D, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
+
+    def foreseen(self, real: Inputs, fake: Inputs) -> Scorer:
+        """D as it would answer these fakes after `unroll` moves."""
+        cfg = self.cfg
+        objective = partial(self.criticise, real=real, fake=fake)
+        return unrolled(self.D, objective, cfg.unroll, cfg.unroll_lr)
+
+    def regularise(self, real: Inputs, fake: Inputs) -> dict[str, Tensor]:
+        """The regularisers' terms of G's objective."""
+        pairs = zip(self.cfg.regularisers, self.memories, strict=True)
+        return {r.name: r(self.G, self.D, real, fake, memory) for r, memory in pairs}
 
     def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
         """What D is shown of a batch: real and as many fake, with labels if it judges them."""
@@ -138,6 +192,9 @@ class GAN(Game):
         if player.name == "D":
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
+        if player.name == "G":
+            for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
+                regulariser.after(self.G, memory)
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
         """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else the classes in turn."""
