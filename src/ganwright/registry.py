@@ -13,6 +13,7 @@ from ganwright.errors import SettingsError, nearest
 TABLES: dict[str, str] = {
     "losses": "ganwright.losses:LOSSES",
     "penalties": "ganwright.penalties:PENALTIES",
+    "regularisers": "ganwright.regularisers:REGULARISERS",
     "optimizers": "ganwright.optim:OPTIMIZERS",
     "schedules": "ganwright.optim:SCHEDULES",
     "networks": "ganwright.networks:NETWORKS",

@@ -33,6 +33,7 @@ class ACGAN(DCGAN):
     paper = "1610.09585"
     needs_labels = True
     judges_labels = False
+    regularised = True
     batch_size = 100
 
     @dataclass(frozen=True, kw_only=True)
@@ -87,6 +88,7 @@ class ACGAN(DCGAN):
         return {
             "L_S": cfg.loss.generator(self.D.score, h_real, h_fake),
             "L_C": cfg.class_weight * _class(self.C(h_fake), batch.labels),
+            **self.regularise(x, fake),
         }
 
     def classify(self, x: Tensor) -> Tensor:

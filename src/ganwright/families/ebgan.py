@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from ganwright.data.batch import Images
 from ganwright.errors import SettingsError
@@ -23,6 +22,7 @@ from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms, observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
+from ganwright.regularisers import pulling_away
 
 
 class EBGAN(EnergyGame):
@@ -77,17 +77,3 @@ class EBGAN(EnergyGame):
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Summed over all but the first dimension: [n, ...] -> [n]."""
     return (a - b).float().square().flatten(1).sum(1)
-
-
-def pulling_away(codes: Tensor) -> Tensor:
-    """Mean squared cosine between the codes, [n, c], of different samples (eq. 4); n is 2 or more.
-
-    Raises:
-        SettingsError: there is one sample only.
-    """
-    n = len(codes)
-    if n < 2:
-        raise SettingsError("the pulling-away term compares samples; take batches of 2 or more")
-    directions = normalize(codes.float())
-    squares = (directions @ directions.T).square()
-    return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))

@@ -94,7 +94,8 @@ class GAN(Game):
         self.classes = len(spec.classes) if cfg.conditional else 0
         if cfg.conditional and not self.classes:
             raise SettingsError(
-                "conditional needs labels, and this data has none; turn it off with --no-game.conditional"
+                "conditional needs labels, and this data has none; "
+                "turn it off with --no-game.conditional"
             )
         self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
         packed = (spec.shape[0] * cfg.pack, *spec.shape[1:])

@@ -33,6 +33,7 @@ class InfoGAN(DCGAN):
 
     title = "InfoGAN (2016)"
     paper = "1606.03657"
+    regularised = True
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
@@ -113,11 +114,13 @@ class InfoGAN(DCGAN):
 
     def generator(self, batch: Images) -> Terms:
         cfg, codes = self.cfg, self.noise(len(batch.images))
-        h_fake = self.D.features(self.shown(self.G(codes)))
-        h_real = self.D.features(self.shown(batch.images)) if cfg.loss.relativistic else h_fake
+        x, fake = self.shown(batch.images), self.shown(self.G(codes))
+        h_fake = self.D.features(fake)
+        h_real = self.D.features(x) if cfg.loss.relativistic else h_fake
         return {
             "adv": cfg.loss.generator(self.D.score, h_real, h_fake),
             **self.information(h_fake, codes),
+            **self.regularise(x, fake),
         }
 
     def information(self, h: Tensor, codes: Tensor) -> dict[str, Tensor]:

@@ -1,0 +1,181 @@
+"""Regularisers of G: further terms of its objective that keep it steady or its drawings varied.
+
+Each is called with G, D, what D is shown of real and fake, and its memory: the state it keeps, as
+buffers that the game owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from ganwright.errors import SettingsError
+from ganwright.losses import Inputs
+from ganwright.networks.base import Discriminator
+
+
+def features(D: Discriminator, x: Inputs) -> Tensor:
+    """D's features of `x`, which may be a tuple of D's arguments: float32 [n, width]."""
+    return (D.features(*x) if isinstance(x, tuple) else D.features(x)).float()
+
+
+def pulling_away(codes: Tensor) -> Tensor:
+    """Mean squared cosine between the codes, [n, c], of different samples; n is 2 or more.
+
+    Zhao et al. (2017), arXiv:1609.03126, eq. 4.
+
+    Raises:
+        SettingsError: there is one sample only.
+    """
+    n = len(codes)
+    if n < 2:
+        raise SettingsError("the pulling-away term compares samples; take batches of 2 or more")
+    with torch.autocast(codes.device.type, enabled=False):
+        directions = normalize(codes.float())
+        squares = (directions @ directions.T).square()
+    return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
+
+
+@dataclass(frozen=True)
+class Regulariser:
+    """Base of the regularisers of G.
+
+    Args:
+        weight: factor on the cost.
+    """
+
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.weight < 0:
+            raise SettingsError(f"{self.name} needs weight >= 0, got {self.weight}")
+
+    @property
+    def name(self) -> str:
+        """What its term is called."""
+        return type(self).__name__
+
+    def __call__(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        """The weighted cost, a scalar."""
+        return self.weight * self.cost(G, D, real, fake, memory)
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        """The cost before its weight."""
+        raise NotImplementedError
+
+    def memory(self, G: nn.Module) -> nn.Module:
+        """A fresh memory; empty here."""
+        return nn.Module()
+
+    def after(self, G: nn.Module, memory: nn.Module) -> None:
+        """Called without gradients once G has moved: what the memory takes in."""
+
+
+@dataclass(frozen=True)
+class FeatureMatching(Regulariser):
+    """Salimans et al. (2016), arXiv:1606.03498, section 3.1: |E f(x) - E f(G(z))|², f D's features.
+
+    The square of the distance, summed over the features.
+    """
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        gap = features(D, real).mean(0) - features(D, fake).mean(0)
+        return gap.square().sum()
+
+
+@dataclass(frozen=True)
+class PullingAway(Regulariser):
+    """Zhao et al. (2017), arXiv:1609.03126, eq. 4: mean squared cosine between drawings' features.
+
+    The features are D's; a sample is not compared with itself.
+    """
+
+    weight: float = 0.1
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        return pulling_away(features(D, fake))
+
+
+class _History(nn.Module):
+    """The running mean of a network's weights, in one flat buffer, and how many it is of."""
+
+    mean: Tensor
+    count: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("mean", flat(network).detach())
+        self.register_buffer("count", torch.ones(()))
+
+
+@dataclass(frozen=True)
+class HistoricalAveraging(Regulariser):
+    """Salimans et al. (2016), arXiv:1606.03498, section 3.3: |theta - mean of past theta|².
+
+    theta are G's weights; the square is summed over them.
+
+    Args:
+        decay: weight of the mean's past in a moving average; the paper's plain mean over all
+            moves when not given.
+    """
+
+    weight: float = 1e-3
+    decay: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.decay is not None and not 0 <= self.decay < 1:
+            raise SettingsError(
+                f"{self.name}'s decay is {self.decay}; it must be from 0 to below 1, or None"
+            )
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        assert isinstance(memory, _History)
+        return (flat(G) - memory.mean).square().sum()
+
+    def memory(self, G: nn.Module) -> nn.Module:
+        return _History(G)
+
+    def after(self, G: nn.Module, memory: nn.Module) -> None:
+        assert isinstance(memory, _History)
+        memory.count += 1
+        share = 1 / memory.count if self.decay is None else 1 - self.decay
+        memory.mean += share * (flat(G) - memory.mean)
+
+
+def flat(network: nn.Module) -> Tensor:
+    """All weights of a network in one vector."""
+    return torch.cat([w.flatten() for w in network.parameters()])
+
+
+def refuse_repeats(regularisers: Sequence[Regulariser]) -> None:
+    """Two regularisers of one class would share a term's name.
+
+    Raises:
+        SettingsError: naming the class.
+    """
+    names = [r.name for r in regularisers]
+    for name in names:
+        if names.count(name) > 1:
+            raise SettingsError(f"{name} is given twice; give one, with the sum of the weights")
+
+
+REGULARISERS: dict[str, type[Regulariser]] = {
+    "FeatureMatching": FeatureMatching,
+    "HistoricalAveraging": HistoricalAveraging,
+    "PullingAway": PullingAway,
+}

@@ -1,0 +1,64 @@
+"""D a few moves ahead: Metz, Poole, Pfau and Sohl-Dickstein (2017), arXiv:1611.02163, eqs. 6 to 10.
+
+    psi^0     = psi                                     D's weights as they are
+    psi^(k+1) = psi^k - lr df_D(theta, psi^k) / dpsi^k
+    G minimises  f_G(theta, psi^K(theta, psi))
+
+G's gradient runs through all K moves, so G sees how D would answer. D itself stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ganwright.game import Terms, _observed
+from ganwright.losses import Scorer
+
+Weights = dict[str, Tensor]
+
+
+def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr: float) -> Scorer:
+    """D as it would score after some moves of gradient descent, differentiable through them.
+
+    Args:
+        D: a network; neither its weights nor its buffers change.
+        objective: what D minimises, given how it scores; it may take gradients by the inputs.
+        moves: how many moves (K).
+        lr: their length.
+    """
+
+    def scorer(weights: Weights) -> Scorer:
+        def score(*args: Any) -> Tensor:
+            buffers = {name: b.clone() for name, b in D.named_buffers()}
+            with torch.autocast(next(iter(weights.values())).device.type, enabled=False):
+                result: Tensor = functional_call(D, {**weights, **buffers}, args)
+            return result
+
+        return score
+
+    def cost(weights: Weights) -> Tensor:
+        return torch.stack(list(objective(scorer(weights)).values())).sum()
+
+    weights: Weights = dict(D.named_parameters())
+    with _unwatched():
+        for _ in range(moves):
+            slopes = torch.func.grad(cost)(weights)
+            weights = {name: w - lr * slopes[name] for name, w in weights.items()}
+    return scorer(weights)
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """What D's objective observes within is dropped: D does not really move."""
+    before = dict(_observed)
+    try:
+        yield
+    finally:
+        _observed.clear()
+        _observed.update(before)
