@@ -11,12 +11,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 STEPS := 1500
-TRAINING := dcgan --data digits --batch-size 64 --game.networks "ConvNet(width=32)"
+TRAINING := dcgan --config demo
+GALLERY := runs/gallery
+FACES := runs/sagan-anime
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: demo test lint types docs docs-tables clean
+.PHONY: demo gallery sagan-anime test lint types docs docs-tables clean
 
 # One thread: so small a network gains little from more, and collapses where cores are shared.
 demo: export OMP_NUM_THREADS ?= 1
@@ -27,6 +29,14 @@ demo: $(VENV)/package.stamp
 	else $(BIN)/ganwright train $(TRAINING) --steps $(STEPS) --out $(DEMO); fi
 	@echo "Pictures: $$(ls $(DEMO)/samples/*.png | tail -n 1)"
 	@echo "Report:   $(DEMO)/report.html"
+
+gallery: $(VENV)/package.stamp
+	$(BIN)/python benchmarks/gallery.py --out $(GALLERY) --jobs $(CORES)
+
+sagan-anime: $(VENV)/package.stamp
+	@[ -d "$(DATA)" ] || { echo "name a folder of pictures, as in make sagan-anime DATA=faces" >&2; exit 1; }
+	@if [ -d $(FACES) ]; then $(BIN)/ganwright resume $(FACES); \
+	else $(BIN)/ganwright train sagan --config sagan-anime --data "$(DATA)" --out $(FACES); fi
 
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4
