@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pkgutil
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from ganwright import __version__
 from ganwright.commands import COMMANDS
@@ -17,7 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: done. 2: the user's mistake, told in one sentence on standard error. 130: interrupted.
     """
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        with warnings.catch_warnings():
+            warnings.showwarning = _say
+            return _run(list(sys.argv[1:] if argv is None else argv))
     except GanwrightError as error:
         print(f"ganwright: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -43,6 +47,11 @@ def _run(argv: Sequence[str]) -> int:
     except SystemExit as finished:  # argparse, after it printed the help
         return int(finished.code or 0)
     return status
+
+
+def _say(message: Warning | str, *_: Any, **__: Any) -> None:
+    """A warning as a sentence, without the line of code that gave it."""
+    print(f"ganwright: warning: {message}", file=sys.stderr)
 
 
 def overview() -> str:

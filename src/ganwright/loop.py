@@ -14,17 +14,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from ganwright import checkpoint
 from ganwright.data import Data
 from ganwright.data.batch import mapped
 from ganwright.errors import NonFiniteError, RunError
+from ganwright.game import Game
 from ganwright.meter import Trouble
 from ganwright.report import save_grid, write_report
 from ganwright.seeds import seed_torch
 from ganwright.settings import Settings
-from ganwright.trackers import open_trackers
+from ganwright.trackers import Tracker, open_trackers
 from ganwright.trainer import Trainer
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Loop:
         self.run, self.settings, self.trainer = run, settings, trainer
         self.source, self.listener = source, listener
         self.main = trainer.engine.rank == 0
-        self.trackers = open_trackers(settings.log, run, _plain(settings)) if self.main else []
+        self.trackers = self._trackers() if self.main else []
         self.initial = (
             {k: v.clone() for k, v in trainer.game.state_dict().items()}
             if settings.on_nan == "rollback"
@@ -64,6 +66,8 @@ class Loop:
         """
         self._trim_metrics()
         settings, trainer = self.settings, self.trainer
+        if trainer.step == 0 and self.main:
+            self._begin()
         with _signals() as stopped:
             while trainer.step < settings.steps:
                 trainer.play_step()
@@ -83,6 +87,12 @@ class Loop:
         for tracker in self.trackers:
             tracker.finish()
         return trainer.step < settings.steps
+
+    def _trackers(self) -> list[Tracker]:
+        if not self.settings.log:
+            return []
+        settings = yaml.safe_load((self.run / "config.yaml").read_text())
+        return open_trackers(self.settings.log, self.run, settings)
 
     def _log(self, sample: bool) -> Trouble | None:
         trainer = self.trainer
@@ -119,24 +129,41 @@ class Loop:
         self.listener.logged(row)
 
     @torch.no_grad()
+    def _begin(self) -> None:
+        """Some of the data, and what the game draws before it has learnt anything."""
+        pictures = self.source.preview(64)[0]
+        with self._inferring() as game:
+            save_grid(pictures, self.run / "samples" / "data.png")
+            self._preview(game)
+
+    @torch.no_grad()
     def _sample(self) -> dict[str, float]:
         """A grid of the run's fixed latents or inputs, and what the family measures."""
-        trainer = self.trainer
-        game = trainer.average.view(trainer.game)
+        with self._inferring() as game:
+            self._preview(game)
+            return self._measure(game.measure, game.held_out)
+        return {}
+
+    @contextmanager
+    def _inferring(self) -> Iterator[Game]:
+        """The game with its averages, in evaluation mode; a file that fails is but a warning."""
+        game = self.trainer.average.view(self.trainer.game)
         game.eval()
         try:
-            seed_torch(self.settings.seed, "preview")
-            grid = game.preview(self.source.preview(64))
-            path = self.run / "samples" / f"step-{trainer.step:06d}.png"
-            save_grid(grid, path, columns=game.preview_columns)
-            for tracker in self.trackers:
-                tracker.log_images({"samples": grid}, trainer.step)
-            return self._measure(game.measure, game.held_out)
+            yield game
         except OSError as error:
             self.listener.warned(f"could not write the sample grid: {error.strerror or error}")
-            return {}
         finally:
-            trainer.game.train()
+            self.trainer.game.train()
+
+    def _preview(self, game: Game) -> None:
+        seed_torch(self.settings.seed, "preview")
+        grid = game.preview(self.source.preview(64))
+        step = self.trainer.step
+        path = self.run / "samples" / f"step-{step:06d}.png"
+        save_grid(grid, path, columns=game.preview_columns)
+        for tracker in self.trackers:
+            tracker.log_images({"samples": grid}, step)
 
     def _measure(self, measure: Callable[[Any], Any], count: int) -> dict[str, float]:
         batch = self.source.held_out(count)
@@ -243,7 +270,3 @@ def _memory(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     return torch.cuda.max_memory_allocated(device) // 2**20
-
-
-def _plain(settings: Settings) -> dict[str, Any]:
-    return {k: v for k, v in vars(settings).items() if isinstance(v, str | int | float)}

@@ -29,6 +29,7 @@ from ganwright.loop import Loop
 from ganwright.model import Model
 from ganwright.seeds import seed_torch
 from ganwright.settings import Settings
+from ganwright.trackers import check
 from ganwright.trainer import Trainer
 
 FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
@@ -107,12 +108,13 @@ def train(
         GanwrightError: settings, data or the folder do not fit; nothing is left behind.
     """
     cls = family(game_class) if isinstance(game_class, str) else game_class
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    settings = resolved(cls, settings, given=data is not None)
+    check(settings.log)
+    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    if engine.rank == 0 and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunError(
             f"{out} exists; resume it with `ganwright resume {out}`, or choose another --out"
         )
-    settings = resolved(cls, settings, given=data is not None)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
     settings = dataclasses.replace(settings, precision=engine.precision)
     trainer, source = assemble(cls, settings, engine, data)
     if engine.rank == 0:
@@ -144,6 +146,7 @@ def resume(
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
+    check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
     trainer, source = assemble(cls, settings, engine, data)
     found = checkpoint.load_newest(run / "checkpoints", warn=listener.warned)
