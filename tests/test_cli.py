@@ -17,7 +17,6 @@ from ganwright import run as runs
 from ganwright.cli import main
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
-from ganwright.commands.infer import outputs
 from ganwright.commands.train import free_folder
 from ganwright.config import from_yaml
 from ganwright.families import FAMILIES
@@ -378,63 +377,6 @@ def test_sample_refuses_in_a_sentence(
     flags: list[str], sentence: str, toy_run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sentence in error_of(["sample", str(toy_run), *flags], capsys)
-
-
-def picture(path: Path, level: int, mode: str = "L") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (6, 4), level).convert(mode).save(path)
-    return path
-
-
-def test_translate_makes_one_output_for_each_input(
-    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    picture(tmp_path / "in" / "a.png", 55)
-    picture(tmp_path / "in" / "deep" / "b.JPG", 255, "RGB")
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
-    out = tmp_path / "out"
-    argv = ["translate", str(toy_run), str(tmp_path / "in"), str(out)]
-    assert main(argv) == 0
-    assert capsys.readouterr().out.splitlines() == [str(out / "a.png"), str(out / "deep/b.png")]
-    a, b = opened(out / "a.png"), opened(out / "deep" / "b.png")
-    assert (a.mode, a.size) == ("L", (6, 4))
-    assert np.asarray(a).tolist() == [[200] * 6] * 4
-    assert np.asarray(b).max() == 0
-    assert "2 of the outputs exist" in error_of(argv, capsys)
-    assert main([*argv, "--overwrite", "--direction", "b2a"]) == 0
-    assert np.asarray(opened(out / "a.png")).max() == 55
-
-
-def test_translate_takes_a_file_or_a_glob(toy_run: Path, tmp_path: Path) -> None:
-    first = picture(tmp_path / "in" / "x" / "a1.png", 55)
-    picture(tmp_path / "in" / "y" / "a2.png", 55)
-    picture(tmp_path / "in" / "y" / "b.png", 55)
-    assert main(["translate", str(toy_run), str(first), str(tmp_path / "one.png")]) == 0
-    assert np.asarray(opened(tmp_path / "one.png")).max() == 200
-    pattern = str(tmp_path / "in" / "*" / "a*.png")
-    assert main(["translate", str(toy_run), pattern, str(tmp_path / "out")]) == 0
-    made = [p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob("*.png")]
-    assert sorted(map(str, made)) == ["x/a1.png", "y/a2.png"]
-
-
-def test_translate_refuses_in_a_sentence(
-    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "in").mkdir()
-    base = ["translate", str(toy_run)]
-    nothing = error_of([*base, str(tmp_path / "in"), str(tmp_path / "out")], capsys)
-    assert nothing.startswith(f"{tmp_path / 'in'} has no pictures; looked for .png, .jpg")
-    (tmp_path / "in" / "bad.png").write_bytes(b"not a png")
-    broken = error_of([*base, str(tmp_path / "in"), str(tmp_path / "out")], capsys)
-    assert f"{tmp_path / 'in' / 'bad.png'} can not be read as a picture" in broken
-    assert "--direction is 'up'" in error_of([*base, "a", "b", "--direction", "up"], capsys)
-
-
-def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png", 0)
-    picture(tmp_path / "a.jpg", 0)
-    with pytest.raises(runs.RunError, match=r"would both become .*a\.png; rename one"):
-        outputs(str(tmp_path), tmp_path / "out", overwrite=True)
 
 
 def test_report_writes_the_page(toy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:

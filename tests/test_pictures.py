@@ -1,64 +1,285 @@
-"""PSNR, SSIM and the protocol of super-resolution, against numbers made elsewhere."""
+"""`ganwright translate` and `ganwright classify` on files of every kind."""
 
 from __future__ import annotations
 
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from PIL import Image, ImageCms
+from test_cli import QUICK, error_of, opened
+from test_config import TOY
 
-from ganwright.metrics.pictures import luma, psnr, restored, ssim
+from ganwright.cli import main
+from ganwright.commands.pictures import outputs
+from ganwright.errors import DataError, RunError
+from ganwright.files import picture_of, read_picture, write_picture
 
-
-def waves() -> tuple[Tensor, Tensor]:
-    """A picture and a disturbed one, [1, 1, 16, 20] in [0, 255]."""
-    i, j = torch.meshgrid(torch.arange(16.0), torch.arange(20.0), indexing="ij")
-    x = (7 * i + 13 * j) % 256
-    y = (x + 20 * i.sin() + 10 * (2 * j).cos()).clamp(0, 255)
-    return x[None, None], y[None, None]
-
-
-def test_psnr_of_a_constant_error() -> None:
-    x = torch.full((2, 3, 4, 4), 100.0)
-    y = x + torch.tensor([10.0, 1.0])[:, None, None, None]
-    # 20 log10(255 / 10) and 20 log10(255)
-    torch.testing.assert_close(psnr(x, y), torch.tensor([28.130804, 48.130804]))
-    assert psnr(x, x).tolist() == pytest.approx([120.0, 120.0])
+PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
+PAIRS += ["--device", "cpu", "--precision", "fp32", "--game.patch", "PatchGAN(field=16, width=4)"]
 
 
-def test_psnr_and_ssim_agree_with_scikit_image() -> None:
-    # skimage 0.26: peak_signal_noise_ratio, and structural_similarity with gaussian_weights=True,
-    # sigma=1.5, use_sample_covariance=False, data_range=255
-    assert psnr(*waves()).item() == pytest.approx(24.4010258, abs=1e-4)
-    assert ssim(*waves()).item() == pytest.approx(0.8628676, abs=1e-5)
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose translation is the negative."""
+    out = tmp_path_factory.mktemp("runs") / "toy"
+    assert main(["train", TOY, *QUICK, "--out", str(out)]) == 0
+    return out
 
 
-def test_ssim_of_flat_pictures_compares_their_brightness() -> None:
-    x, y = torch.full((1, 3, 12, 12), 100.0), torch.full((1, 3, 12, 12), 120.0)
-    wanted = (2 * 100 * 120 + 6.5025) / (100**2 + 120**2 + 6.5025)
-    assert ssim(x, y).item() == pytest.approx(wanted, abs=1e-4)
-    assert ssim(x, x).item() == pytest.approx(1.0)
+@pytest.fixture(scope="module")
+def colour_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pix2pix of coloured pictures, whose U-Net normalises by the picture."""
+    out = tmp_path_factory.mktemp("runs") / "pix2pix"
+    unet = ["--game.translator", "UNet(width=4)"]
+    assert main(["train", "pix2pix", *PAIRS, *unet, "--out", str(out)]) == 0
+    return out
 
 
-@pytest.mark.parametrize("size", [2, 7, 8, 11])
-def test_ssim_takes_pictures_smaller_than_its_window(size: int) -> None:
-    x = 255 * torch.rand(2, 1, size, size)
-    assert ssim(x, x).tolist() == pytest.approx([1.0, 1.0], abs=1e-4)
-    assert (ssim(x, 255 - x) < 0.9).all()
+@pytest.fixture(scope="module")
+def judge_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny acgan, which classifies digits, hardly trained."""
+    out = tmp_path_factory.mktemp("runs") / "acgan"
+    assert main(["train", "acgan", *QUICK, "--out", str(out)]) == 0
+    return out
 
 
-def test_luma_is_that_of_bt601() -> None:
-    colours = torch.tensor([[-1.0, -1, -1], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
-    y = luma(colours[:, :, None, None])
-    wanted = [16.0, 235.0, 16 + 65.481, 16 + 128.553, 16 + 24.966]
-    assert y.flatten().tolist() == pytest.approx(wanted, abs=1e-4)
-    assert luma(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1)).flatten().tolist() == [0.0, 255.0]
+def picture(path: Path, level: int, mode: str = "L", **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("L", (6, 4), level).convert(mode).save(path, **options)
+    return path
 
 
-def test_a_border_does_not_count_and_values_are_rounded_to_eight_bits() -> None:
-    truth = torch.rand(1, 3, 24, 24) * 2 - 1
-    made = truth.clone()
-    made[..., :4, :] = 1.0
-    assert restored(made, truth, border=4).psnr.item() == pytest.approx(120.0)
-    assert restored(made, truth, border=3).psnr.item() < 40
-    grey = torch.zeros(1, 1, 24, 24)  # 127.5, which rounds to 128 as 0.2 / 255 more does
-    assert restored(grey + 0.4 / 255, grey).psnr.item() == pytest.approx(120.0)
+def noise(size: tuple[int, int], channels: int = 3) -> Image.Image:
+    shape = (size[1], size[0], channels) if channels > 1 else (size[1], size[0])
+    return Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+
+
+def test_one_output_for_each_input_with_its_name(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture(tmp_path / "in" / "a.png", 55)
+    picture(tmp_path / "in" / "deep" / "b.JPG", 255, "RGB")
+    picture(tmp_path / "in" / "c.gif", 0)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    out = tmp_path / "out"
+    argv = ["translate", str(toy_run), str(tmp_path / "in"), str(out)]
+    assert main(argv) == 0
+    names = ["a.png", "c.png", "deep/b.JPG"]
+    assert capsys.readouterr().out.splitlines() == [str(out / name) for name in names]
+    a, b = opened(out / "a.png"), opened(out / "deep" / "b.JPG")
+    assert (a.mode, a.size) == ("L", (6, 4))
+    assert np.asarray(a).tolist() == [[200] * 6] * 4
+    assert b.format == "JPEG"
+    assert np.asarray(b).max() == 0
+    assert "3 of the outputs exist" in error_of(argv, capsys)
+    assert main([*argv, "--overwrite", "--direction", "b2a"]) == 0
+    assert np.asarray(opened(out / "a.png")).max() == 55
+
+
+def test_a_file_or_a_glob(toy_run: Path, tmp_path: Path) -> None:
+    first = picture(tmp_path / "in" / "x" / "a1.png", 55)
+    picture(tmp_path / "in" / "y" / "a2.png", 55)
+    picture(tmp_path / "in" / "y" / "b.png", 55)
+    assert main(["translate", str(toy_run), str(first), str(tmp_path / "one.png")]) == 0
+    assert np.asarray(opened(tmp_path / "one.png")).max() == 200
+    pattern = str(tmp_path / "in" / "*" / "a*.png")
+    assert main(["translate", str(toy_run), pattern, str(tmp_path / "out")]) == 0
+    made = [p.relative_to(tmp_path / "out") for p in (tmp_path / "out").rglob("*.png")]
+    assert sorted(map(str, made)) == ["x/a1.png", "y/a2.png"]
+
+
+def test_wrong_input_is_refused_in_a_sentence(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    base, out = ["translate", str(toy_run)], str(tmp_path / "out")
+    nothing = error_of([*base, str(tmp_path / "in"), out], capsys)
+    assert nothing.startswith(f"{tmp_path / 'in'} has no pictures; looked for .png, .jpg")
+    missing = error_of([*base, str(tmp_path / "no*.png"), out], capsys)
+    assert "is no picture, no folder, and fits no file" in missing
+    assert "--direction is 'up'" in error_of([*base, "a", "b", "--direction", "up"], capsys)
+    assert "--batch-size is 0" in error_of([*base, "a", "b", "--batch-size", "0"], capsys)
+
+
+def test_what_can_not_be_read_is_named_and_skipped(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    picture(folder / "good.png", 55)
+    (folder / "bad.png").write_bytes(b"not a png")
+    (folder / "cut.png").write_bytes((folder / "good.png").read_bytes()[:40])
+    frames = [Image.new("L", (4, 4), v) for v in (0, 99)]
+    frames[0].save(folder / "moving.gif", save_all=True, append_images=frames[1:])
+    argv = ["translate", str(toy_run), str(folder), str(tmp_path / "out")]
+    assert main(argv) == 1
+    said = capsys.readouterr()
+    assert said.out.splitlines() == [str(tmp_path / "out" / "good.png")]
+    lines = said.err.splitlines()
+    assert len(lines) == 3
+    assert lines[0].endswith("bad.png can not be read as a picture (not a picture)")
+    assert "cut.png can not be read" in lines[1]
+    assert lines[2].endswith("moving.gif can not be read as a picture (has several frames)")
+    (folder / "good.png").unlink()
+    assert main([*argv, "--overwrite"]) == 2
+    assert "none of the 3 pictures could be read" in capsys.readouterr().err
+
+
+def test_outputs_never_land_among_inputs(tmp_path: Path) -> None:
+    file = picture(tmp_path / "in" / "a.png", 0)
+    for target in (tmp_path / "in", tmp_path / "in" / "deep" / "out"):
+        with pytest.raises(RunError, match=r"lies inside the input .*choose a folder outside"):
+            outputs(str(tmp_path / "in"), target, overwrite=True)
+    with pytest.raises(RunError, match="lies inside the input"):
+        outputs(str(tmp_path / "in" / "*.png"), tmp_path / "in" / "out", overwrite=False)
+    with pytest.raises(RunError, match=r"a\.png would replace its own input"):
+        outputs(str(file), file, overwrite=True)
+    with pytest.raises(RunError, match="would replace its own input"):
+        outputs(str(file), file.parent, overwrite=True)
+    assert outputs(str(file), tmp_path / "in" / "b", False) == [(file, tmp_path / "in/b/a.png")]
+
+
+def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png", 0)
+    picture(tmp_path / "in" / "a.gif", 0)
+    with pytest.raises(RunError, match=r"would both become .*a\.png; rename one"):
+        outputs(str(tmp_path / "in"), tmp_path / "out", overwrite=True)
+
+
+def test_a_broken_link_is_no_input(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    os.symlink(tmp_path / "gone.png", tmp_path / "in" / "link.png")
+    with pytest.raises(DataError, match="has no pictures"):
+        outputs(str(tmp_path / "in"), tmp_path / "out", overwrite=False)
+
+
+def test_alpha_profile_and_exif_are_kept(toy_run: Path, tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010E] = "a picture"
+    grey = Image.new("LA", (6, 4), (255, 255))
+    grey.putpixel((0, 0), (255, 7))
+    source = tmp_path / "a.png"
+    grey.save(source, exif=exif, icc_profile=profile)
+    for name in ("b.png", "b.tif", "b.webp"):
+        assert main(["translate", str(toy_run), str(source), str(tmp_path / name)]) == 0
+        made = opened(tmp_path / name)
+        assert made.convert("LA").getpixel((0, 0))[1] == 7, name
+        assert made.convert("LA").getpixel((3, 3)) == (0, 255), name
+        assert made.info["icc_profile"] == profile, name
+        assert made.getexif()[0x010E] == "a picture", name
+    assert main(["translate", str(toy_run), str(source), str(tmp_path / "b.jpg")]) == 0
+    assert opened(tmp_path / "b.jpg").mode == "L", "JPEG has no alpha"
+
+
+def test_pictures_are_turned_upright_once(toy_run: Path, tmp_path: Path) -> None:
+    image = Image.new("L", (6, 4))
+    image.putpixel((0, 0), 255)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    image.save(tmp_path / "a.png", exif=exif)
+    argv = ["translate", str(toy_run), str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert main([*argv, "--direction", "b2a"]) == 0
+    made = opened(tmp_path / "b.png")
+    assert made.size == (4, 6)
+    assert made.getexif().get(0x0112, 1) == 1
+    assert made.getpixel((3, 0)) == 255
+
+
+def test_inks_palettes_and_sixteen_bits_are_read(tmp_path: Path) -> None:
+    Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "inks.jpg")
+    red = read_picture(tmp_path / "inks.jpg", 3)
+    assert red.pixels[:, 2, 2].tolist() == pytest.approx([255, 0, 0], abs=3)
+    assert "icc_profile" not in red.tags
+    palette = Image.new("P", (4, 4), 1)
+    palette.putpalette([0, 0, 0, 9, 200, 30])
+    palette.save(tmp_path / "palette.png", transparency=0)
+    found = read_picture(tmp_path / "palette.png", 3)
+    assert found.pixels[:, 0, 0].tolist() == [9, 200, 30]
+    assert found.alpha is not None
+    assert found.alpha.min() == 255
+    Image.fromarray(np.full((4, 4), 65535 // 2, np.uint16)).save(tmp_path / "deep.png")
+    assert read_picture(tmp_path / "deep.png", 1).pixels.unique().tolist() == [127]
+
+
+def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
+    grey = Image.new("L", (4, 4), 9)
+    grey.info["icc_profile"] = b"grey"
+    assert picture_of(grey, 1).tags == {"icc_profile": b"grey"}
+    assert picture_of(grey, 3).tags == {}
+    kept = picture_of(grey, 1).with_pixels(torch.zeros(3, 4, 4, dtype=torch.uint8))
+    assert kept.tags == {}
+
+
+def test_alpha_grows_with_the_picture(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (4, 4), (9, 9, 9, 100))
+    grown = picture_of(image, 3).with_pixels(torch.zeros(3, 16, 16, dtype=torch.uint8))
+    write_picture(grown, tmp_path / "big.png")
+    assert opened(tmp_path / "big.png").getpixel((8, 8)) == (0, 0, 0, 100)
+
+
+def test_any_size_and_tiles_that_say_so(
+    colour_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    noise((45, 30)).save(tmp_path / "in" / "a.png")
+    noise((3, 2)).save(tmp_path / "in" / "b.png")
+    base = ["translate", str(colour_run), str(tmp_path / "in")]
+    assert main([*base, str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().err == ""
+    assert opened(tmp_path / "out" / "a.png").size == (45, 30)
+    assert opened(tmp_path / "out" / "b.png").size == (3, 2)
+    assert main([*base, str(tmp_path / "tiled"), "--tile", "32"]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("ganwright: 1 of the pictures were translated in tiles, which are blend")
+    assert said.count("\n") == 1
+
+
+def test_batches_change_nothing_but_the_noise(toy_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for i, size in enumerate([(8, 8), (8, 8), (9, 8), (8, 8), (8, 8), (8, 8)]):
+        noise(size, 1).save(tmp_path / "in" / f"{i}.png")
+    base = ["translate", str(toy_run), str(tmp_path / "in")]
+    assert main([*base, str(tmp_path / "one")]) == 0
+    assert main([*base, str(tmp_path / "two"), "--batch-size", "2"]) == 0
+    for i in range(6):
+        one, two = (opened(tmp_path / o / f"{i}.png") for o in ("one", "two"))
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_classify_names_each_picture(
+    judge_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    for i in range(3):
+        noise((20 + i, 30)).save(tmp_path / "in" / f"{i}.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    argv = ["classify", str(judge_run), str(tmp_path / "in")]
+    assert main(argv) == 1
+    said = capsys.readouterr()
+    assert "skipped: " in said.err
+    rows = list(csv.DictReader(said.out.splitlines()))
+    assert [Path(r["file"]).name for r in rows] == ["0.png", "1.png", "2.png"]
+    assert all(r["label"] in "0123456789" for r in rows)
+    assert all(0.1 <= float(r["probability"]) <= 1 for r in rows)
+    table = tmp_path / "labels.csv"
+    assert main([*argv, "--out", str(table)]) == 1
+    assert list(csv.DictReader(table.read_text().splitlines())) == rows
+    capsys.readouterr()
+    assert "labels.csv exists; add --overwrite" in error_of([*argv, "--out", str(table)], capsys)
+
+
+def test_families_that_can_not_say_so(
+    judge_run: Path, colour_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = str(picture(tmp_path / "a.png", 0))
+    refused = error_of(["translate", str(judge_run), file, str(tmp_path / "b.png")], capsys)
+    assert refused == "acgan does not translate; it can sample, classify"
+    refused = error_of(["classify", str(colour_run), file], capsys)
+    assert refused == "pix2pix does not classify; it can translate"
+    back = ["translate", str(colour_run), file, str(tmp_path / "b.png"), "--direction", "b2a"]
+    assert "pix2pix learns one direction" in error_of(back, capsys)
+    assert not (tmp_path / "b.png").exists()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -14,7 +14,9 @@ from ganwright import checkpoint
 from ganwright.data.batch import Spec
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError, nearest
+from ganwright.files import eight_bit, fitted, like, many
 from ganwright.game import Game
+from ganwright.inference import TILE, Footprint, footprint, strips, unit
 from ganwright.seeds import seed_torch
 
 CHUNK = 64
@@ -45,6 +47,7 @@ class Model:
     ) -> None:
         self.family, self.game, self.spec = family, game, spec
         self.step, self.run, self.interrupted = step, run, interrupted
+        self._footprints: dict[str, Footprint] = {}
 
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
@@ -66,7 +69,7 @@ class Model:
         Raises:
             SettingsError: the family does not sample, or not by label.
         """
-        draw = self._ability("sample")
+        draw = self.ability("sample")
         if n < 1:
             raise SettingsError(f"can not draw {n} samples; ask for at least 1")
         takes = "labels" in inspect.signature(draw).parameters and self.spec.classes
@@ -83,10 +86,86 @@ class Model:
             chunks.append(draw(CHUNK, **keywords).float().cpu())
         return torch.cat(chunks)[:n]
 
+    @overload
+    def translate(
+        self, images: Tensor, *, direction: str = ..., seed: int = ..., tile: int = ...
+    ) -> Tensor: ...
+
+    @overload
+    def translate(
+        self, images: Any, *, direction: str = ..., seed: int = ..., tile: int = ...
+    ) -> Any: ...
+
     @torch.no_grad()
-    def translate(self, images: Tensor, *, direction: str = "a2b", seed: int = 0) -> Tensor:
-        """Translate [n, C, H, W] in [-1, 1]; direction b2a for the way back, where there is one."""
-        return self._apply("translate", images, seed, direction=direction)
+    def translate(
+        self, images: Any, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
+    ) -> Any:
+        """Translate pictures of any size.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures, one or a list; or uint8
+                arrays [H, W], [H, W, C] or [n, H, W, C].
+            direction: b2a for the way back, where there is one.
+            seed: determines the noise, where there is some.
+            tile: larger pictures are translated in tiles of so many pixels, see `inference`.
+
+        Returns:
+            As many pictures of the same kind; tensors are on the CPU.
+
+        Raises:
+            SettingsError: the family does not translate, or not in this direction, or not
+                pictures of so many channels.
+        """
+        options: dict[str, Any] = {"direction": direction, "seed": seed, "tile": tile}
+        if isinstance(images, Tensor):
+            return torch.cat(list(self.strips(images, **options)), 2)
+
+        def translated(pixels: Tensor) -> Tensor:
+            return torch.cat([eight_bit(rows) for rows in self.strips(pixels, **options)], 2)
+
+        return like(images, self.channels(direction), translated)
+
+    @torch.no_grad()
+    def strips(
+        self, images: Tensor, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
+    ) -> Iterator[Tensor]:
+        """Translate large pictures strip by strip, so that they need not fit into memory.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1], or uint8.
+
+        Yields:
+            float32 [n, C', rows, W'] in [-1, 1] on the CPU, from the top.
+        """
+        if images.ndim != 4 or images.shape[1] != self.channels(direction):
+            raise SettingsError(
+                f"translate takes pictures [n, {self.channels(direction)}, H, W], got "
+                f"{list(images.shape)}"
+            )
+        known = self.footprint(direction)
+        seed_torch(seed, "translate")
+        yield from strips(self._way(direction), images, known, tile)
+
+    def footprint(self, direction: str = "a2b") -> Footprint:
+        """What sizes its translator takes and how far it looks."""
+        if direction not in self._footprints:
+            shape = self._shape(direction)
+            self._footprints[direction] = footprint(self._way(direction), self.game, shape)
+        return self._footprints[direction]
+
+    def channels(self, direction: str = "a2b") -> int:
+        """Channels of the pictures that `translate` takes."""
+        return self._shape(direction)[0]
+
+    def _shape(self, direction: str) -> tuple[int, ...]:
+        back = direction == "b2a" and self.spec.target is not None
+        shape = self.spec.target if back else self.spec.shape
+        assert shape is not None
+        return shape
+
+    def _way(self, direction: str) -> Callable[[Tensor], Tensor]:
+        translate, device = self.ability("translate"), self.game.device
+        return lambda x: translate(x.to(device), direction=direction).float().cpu()
 
     @torch.no_grad()
     def reconstruct(self, images: Tensor, *, seed: int = 0) -> Tensor:
@@ -94,17 +173,30 @@ class Model:
         return self._apply("reconstruct", images, seed)
 
     @torch.no_grad()
-    def classify(self, images: Tensor, *, seed: int = 0) -> Tensor:
-        """Class probabilities, [n, classes], of images [n, C, H, W] in [-1, 1]."""
+    def classify(self, images: Any, *, seed: int = 0) -> Tensor:
+        """Class probabilities, [n, classes].
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures or uint8 arrays of any size,
+                as for `translate`: their middle is scaled to the size of the training pictures.
+            seed: determines the noise, where there is some.
+        """
+        if not isinstance(images, Tensor):
+            images = torch.cat([unit(fitted(image, self.spec.shape)) for image in many(images)])
         return self._apply("classify", images, seed)
 
     def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:
-        function = self._ability(name)
+        function = self.ability(name)
         seed_torch(seed, name)
         result: Tensor = function(images.to(self.game.device), **keywords)
         return result.float().cpu()
 
-    def _ability(self, name: str) -> Callable[..., Tensor]:
+    def ability(self, name: str) -> Callable[..., Tensor]:
+        """The family's own method of that name.
+
+        Raises:
+            SettingsError: it has none; the sentence says what it can do.
+        """
         function = getattr(self.game, name, None)
         if function is None:
             can = [

@@ -26,9 +26,14 @@ COMMANDS: dict[str, Command] = {
         "Draw pictures from a trained run.",
     ),
     "translate": Command(
-        "ganwright.commands.infer:translate",
+        "ganwright.commands.pictures:translate",
         "RUN INPUT OUTPUT",
         "Turn pictures into pictures with a trained run.",
+    ),
+    "classify": Command(
+        "ganwright.commands.pictures:classify",
+        "RUN INPUT [--out FILE.csv]",
+        "Say what pictures show, with a run that can tell.",
     ),
     "report": Command(
         "ganwright.commands.infer:report", "RUN", "Write the page that shows how a run went."

@@ -104,8 +104,17 @@ class Pix2Pix(Game):
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def translate(self, images: Tensor) -> Tensor:
-        """Pictures [n, C, H, W] of domain a as domain b's, each normalised by itself alone."""
+    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
+        """Pictures [n, C, H, W] of domain a as domain b's, each normalised by itself alone.
+
+        Raises:
+            SettingsError: the way back is asked for.
+        """
+        if direction != "a2b":
+            raise SettingsError(
+                f"pix2pix learns one direction, a2b, and {direction!r} was asked for; train the "
+                "other with --data FOLDER?a=NAME&b=NAME"
+            )
         return torch.cat([self.G(image) for image in images.split(1)])
 
     def measure(self, batch: Paired) -> Terms:
