@@ -35,6 +35,8 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
     assert {"config.yaml", "spec.json", "metrics.jsonl", "samples", "checkpoints"} <= names
     assert "report.html" in names
     assert [p.name for p in sorted((tmp_path / "run/samples").iterdir())] == [
+        "data.png",
+        "step-000000.png",
         "step-000002.png",
         "step-000004.png",
     ]
