@@ -73,6 +73,8 @@ def test_a_broken_checkpoint_is_named_and_passed_over(tmp_path: Path, damage: st
     else:
         (newest / "manifest.json").write_text("{")
     with pytest.warns(UserWarning, match=r"step-000004 is broken"):
+        assert ganwright.load(tmp_path / "run").step == 2
+    with pytest.warns(UserWarning, match=r"step-000004 is broken"):
         runs.resume(tmp_path / "run", {"steps": 6})
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -245,6 +246,8 @@ def load(
         raise RunError(
             f"{run} has no usable checkpoint yet{why}; `ganwright resume {run}` trains on"
         )
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
     game = cls(settings.game, spec)
     checkpoint.load_into(game, found.game, run)
     if not raw:
