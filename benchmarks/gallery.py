@@ -21,12 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ganwright.metrics.judge import judge
+
 import ganwright
 from ganwright.engine import usable_cores
 from ganwright.families import FAMILIES
-from ganwright.metrics.judge import judge
+from ganwright.folder import read_config
 from ganwright.recipes import recipes
-from ganwright.run import read_config
 
 SAMPLES = 200
 
@@ -44,7 +45,7 @@ class Result:
 
 
 def train(name: str, recipe: Path, out: Path, threads: int) -> float:
-    """Train one recipe in a process of its own; the minutes it took, as its folder remembers them."""
+    """Train one recipe in a process of its own; the minutes it took, kept in its folder."""
     clock = out / "minutes.txt"
     if not clock.exists():
         shutil.rmtree(out, ignore_errors=True)

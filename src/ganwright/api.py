@@ -10,6 +10,7 @@ from ganwright import run as runs
 from ganwright.errors import SettingsError, nearest
 from ganwright.families import family
 from ganwright.game import Game
+from ganwright.listener import Listener
 from ganwright.model import Model
 from ganwright.settings import Settings
 
@@ -19,7 +20,7 @@ def train(
     *,
     data: Any = None,
     out: str | Path,
-    listener: runs.Listener | None = None,
+    listener: Listener | None = None,
     **settings: Any,
 ) -> Model:
     """Train a family in a new run folder.
@@ -60,7 +61,7 @@ def resume(
     *,
     steps: int | None = None,
     data: Any = None,
-    listener: runs.Listener | None = None,
+    listener: Listener | None = None,
     **changes: Any,
 ) -> Model:
     """Continue a run exactly where its newest checkpoint is.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 import yaml
@@ -22,15 +22,13 @@ from ganwright.data import Data
 from ganwright.data.batch import mapped
 from ganwright.errors import NonFiniteError, RunError
 from ganwright.game import Game
+from ganwright.listener import Listener
 from ganwright.meter import Trouble
 from ganwright.report import save_grid, write_report
 from ganwright.seeds import seed_torch
 from ganwright.settings import Settings
 from ganwright.trackers import Tracker, open_trackers
 from ganwright.trainer import Trainer
-
-if TYPE_CHECKING:
-    from ganwright.run import Listener
 
 ROLLBACKS = 10
 """After so many a run is hopeless and stops."""
@@ -215,8 +213,6 @@ class Loop:
             trainer.game.load_state_dict(self.initial)
             trainer.restart()
         else:
-            from ganwright.run import restore
-
             restore(trainer, found, self.run)
         trainer.attempt = attempt
         self._trim_metrics()
@@ -270,3 +266,10 @@ def _memory(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     return torch.cuda.max_memory_allocated(device) // 2**20
+
+
+def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
+    """Put a trainer where a checkpoint was."""
+    checkpoint.load_into(trainer.game, found.game, run)
+    checkpoint.load_into(trainer.average.networks, found.average, run)
+    trainer.restore(found.training)

@@ -16,6 +16,7 @@ from ganwright.data.batch import Spec
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError, nearest
 from ganwright.files import eight_bit, fitted, like, many
+from ganwright.folder import name_of, read_config, read_spec
 from ganwright.game import Game
 from ganwright.inference import TILE, Footprint, footprint, strips, unit
 from ganwright.seeds import seed_torch
@@ -233,8 +234,6 @@ def load(
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
     """
-    from ganwright.run import name_of, read_config, read_spec
-
     run = Path(run)
     cls, settings = read_config(run)
     spec = read_spec(run)

@@ -22,7 +22,7 @@ from ganwright.config import game_class
 
 if TYPE_CHECKING:
     from ganwright.data.batch import Spec
-    from ganwright.run import Listener
+    from ganwright.listener import Listener
     from ganwright.settings import Settings
 
 COUNTS = ("step", "images", "images_per_second", "seconds_left", "memory_mb")
@@ -36,7 +36,7 @@ def listener() -> Iterator[Listener]:
     Of several processes only the first speaks. On leaving, the terminal is as it was before.
     """
     if int(os.environ.get("RANK", "0")):
-        from ganwright.run import Silent
+        from ganwright.listener import Silent
 
         yield Silent()
     elif sys.stdout.isatty():

@@ -1,31 +1,21 @@
-"""The run folder and the loop around the trainer: logs, grids, checkpoints, resuming.
-
-RUN/config.yaml       all that determines the run
-RUN/spec.json         what the data looked like; sampling needs no data
-RUN/metrics.jsonl     a line of numbers each log interval
-RUN/samples/          grids, always of the same latents or inputs
-RUN/checkpoints/      see checkpoint.py
-RUN/report.html       curves and grids
-"""
+"""Training a family in a run folder, and going on with it."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
-import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ganwright import checkpoint
-from ganwright.config import differences, from_yaml, game_class, to_yaml
+from ganwright.config import differences
 from ganwright.data import Data, open_data
-from ganwright.data.batch import BATCHES, Spec
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError
-from ganwright.families import FAMILIES, family
+from ganwright.families import family
+from ganwright.folder import make, name_of, read_config, replace_config
 from ganwright.game import Game
-from ganwright.loop import Loop
+from ganwright.listener import Listener, Silent
+from ganwright.loop import Loop, restore
 from ganwright.model import Model
 from ganwright.seeds import seed_torch
 from ganwright.settings import Settings
@@ -34,57 +24,6 @@ from ganwright.trainer import Trainer
 
 FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
 """Settings that may change when a run is resumed: they do not alter what it computes."""
-
-
-class Listener(Protocol):
-    """Whoever shows a run's progress."""
-
-    def started(
-        self,
-        *,
-        run: Path,
-        family: str,
-        settings: Settings,
-        spec: Spec,
-        device: str,
-        precision: str,
-        step: int,
-    ) -> None:
-        """Training begins, or goes on, at `step`."""
-
-    def stepped(self, step: int) -> None:
-        """Another step is done."""
-
-    def logged(self, row: dict[str, Any]) -> None:
-        """A line was added to metrics.jsonl."""
-
-    def warned(self, sentence: str) -> None:
-        """Something the user should know."""
-
-    def finished(self, run: Path, step: int, interrupted: bool) -> None:
-        """Training ended, or was interrupted and saved."""
-
-
-class Silent:
-    """A listener that shows nothing but warnings."""
-
-    def started(self, **_: Any) -> None:
-        """Shown nowhere."""
-
-    def stepped(self, step: int) -> None:
-        """Shown nowhere."""
-
-    def logged(self, row: dict[str, Any]) -> None:
-        """Shown nowhere."""
-
-    def warned(self, sentence: str) -> None:
-        """Said as a Python warning."""
-        import warnings
-
-        warnings.warn(sentence, stacklevel=2)
-
-    def finished(self, run: Path, step: int, interrupted: bool) -> None:
-        """Shown nowhere."""
 
 
 def train(
@@ -118,7 +57,7 @@ def train(
     settings = dataclasses.replace(settings, precision=engine.precision)
     trainer, source = assemble(cls, settings, engine, data)
     if engine.rank == 0:
-        _make_folder(out, cls, settings, source.spec)
+        make(out, cls, settings, source.spec)
     return _go_on(out, cls, settings, trainer, source, listener or Silent())
 
 
@@ -157,7 +96,7 @@ def resume(
             f"{run} already made {trainer.step} steps; --steps is the total, so give more than that"
         )
     if engine.rank == 0 and settings != old:
-        _replace(run / "config.yaml", to_yaml(name_of(cls), settings))
+        replace_config(run, cls, settings)
     return _go_on(run, cls, settings, trainer, source, listener)
 
 
@@ -206,49 +145,6 @@ def assemble(
     return trainer, source
 
 
-def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
-    """Put a trainer where a checkpoint was."""
-    checkpoint.load_into(trainer.game, found.game, run)
-    checkpoint.load_into(trainer.average.networks, found.average, run)
-    trainer.restore(found.training)
-
-
-def read_config(run: Path) -> tuple[type[Game], Settings]:
-    """The family and settings of a run folder.
-
-    Raises:
-        RunError: it is no run folder, or another version's.
-    """
-    try:
-        text = (run / "config.yaml").read_text()
-    except OSError as error:
-        what = "holds no config.yaml" if run.is_dir() else "does not exist"
-        raise RunError(f"{run} is not a run folder: it {what}") from error
-    name, settings = from_yaml(text)
-    return game_class(name), settings
-
-
-def read_spec(run: Path) -> Spec:
-    """What the data of a run looked like."""
-    try:
-        values = json.loads((run / "spec.json").read_text())
-        values["task"] = BATCHES[values["task"]]
-        values["shape"] = tuple(values["shape"])
-        values["target"] = values["target"] and tuple(values["target"])
-        values["classes"] = tuple(values["classes"])
-        return Spec(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run / 'spec.json'} can not be read: {error}") from error
-
-
-def name_of(cls: type[Game]) -> str:
-    """How config.yaml names a family: by its row in the table, or by its import path."""
-    for name, entry in FAMILIES.items():
-        if f"ganwright.families.{entry.path}" == f"{cls.__module__}:{cls.__qualname__}":
-            return name
-    return f"{cls.__module__}:{cls.__qualname__}"
-
-
 def _go_on(
     run: Path,
     cls: type[Game],
@@ -272,30 +168,3 @@ def _go_on(
     game = trainer.average.view(trainer.game)
     game.eval()
     return Model(name_of(cls), game, source.spec, trainer.step, run, interrupted=interrupted)
-
-
-def _make_folder(out: Path, cls: type[Game], settings: Settings, spec: Spec) -> None:
-    """Made beside and renamed, so that a run folder is whole or not there."""
-    text = to_yaml(name_of(cls), settings)
-    values = dataclasses.asdict(spec) | {"task": spec.task.__name__}
-    beside = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside.mkdir()
-        (beside / "samples").mkdir()
-        (beside / "checkpoints").mkdir()
-        (beside / "config.yaml").write_text(text)
-        (beside / "spec.json").write_text(json.dumps(values, indent=1))
-        (beside / "metrics.jsonl").touch()
-        if out.exists():
-            out.rmdir()
-        beside.rename(out)
-    except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        raise RunError(f"can not make the run folder {out}: {error.strerror}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}")
-    beside.write_text(text)
-    beside.replace(path)

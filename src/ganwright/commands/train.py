@@ -72,9 +72,10 @@ def resume(argv: Sequence[str]) -> int:
     folder = Path(argv[0])
 
     from ganwright import run
+    from ganwright.folder import read_config
     from ganwright.progress import listener
 
-    _, before = run.read_config(folder)
+    _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
     parser.add("settings", before)
     _, (after,) = parser.read(argv)

@@ -4,7 +4,7 @@
     G minimises  -E[D(G(z), y)]
 
 Self-attention on the 32x32 feature maps of G and D, o = gamma attention(x) + x with gamma 0 at the
-start (eqs. 1 to 3); spectral norm in both; conditional BatchNorm in G and projection in D; Adam with
+start (eqs. 1 to 3); spectral norm in both; conditional BatchNorm in G, projection in D; Adam with
 betas (0, .9), one D move to one G move, and learning rates 1e-4 for G, 4e-4 for D (section 3).
 """
 
