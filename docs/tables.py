@@ -16,6 +16,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import names
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
 from ganwright.data.sources import EMBEDDED
@@ -50,6 +51,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "sets": sets,
         "families": families,
         "settings": partial(settings, Settings, ""),
+        "names": elsewhere,
         **{topic: partial(registry, topic) for topic in TABLES},
         **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
     }
@@ -83,6 +85,23 @@ def families() -> str:
         title = f"{game.title}: {entry.title}"
         rows.append([f"[{name}]({name}.md)", title, _arxiv(game.paper), f"`{game.data}`"])
     return _table(["Family", "What it is", "Paper", "Trains on"], rows)
+
+
+def elsewhere() -> str:
+    """What everything is called in other libraries."""
+    groups = {
+        "family": names.FAMILIES,
+        "loss": names.LOSSES,
+        "penalty": names.PENALTIES,
+        "regulariser": names.REGULARISERS,
+        "part": names.PARTS,
+    }
+    rows = (
+        [kind, f"`{here}`", _arxiv(known.paper), known.torchgan, known.pytorch_gan]
+        for kind, group in groups.items()
+        for here, known in group.items()
+    )
+    return _table(["Kind", "Here", "Paper", "TorchGAN", "PyTorch-GAN"], rows)
 
 
 def registry(topic: str) -> str:

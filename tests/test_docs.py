@@ -12,7 +12,10 @@ from types import SimpleNamespace
 import pytest
 from packaging.requirements import Requirement
 
+import names
 import tables
+from ganwright.families import FAMILIES
+from ganwright.registry import table as registered
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -26,6 +29,28 @@ def test_tables_are_up_to_date() -> None:
 def test_every_table_stands_in_a_page() -> None:
     placed = set(re.findall(r"<!-- table: ([\w-]+) -->", "".join(p.read_text() for p in PAGES)))
     assert placed == set(tables.tables())
+
+
+def test_everything_has_its_paper_and_its_names_elsewhere() -> None:
+    for topic, table in (
+        ("losses", names.LOSSES),
+        ("penalties", names.PENALTIES),
+        ("regularisers", names.REGULARISERS),
+    ):
+        assert {n for n in table if "(" not in n} == set(registered(topic))
+    assert {n: k.paper for n, k in names.FAMILIES.items()} == {
+        n: entry.paper for n, entry in FAMILIES.items()
+    }
+
+
+def test_extensions_are_short() -> None:
+    """Fifteen lines each of what a person types, imports and blank lines apart."""
+    page = (ROOT / "docs/extending.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 5
+    for block in blocks:
+        typed = [x for x in block.splitlines() if x and not x.startswith(("from ", "import "))]
+        assert len(typed) <= 15, block
 
 
 def test_a_table_that_drifted_is_rewritten() -> None:
@@ -87,7 +112,15 @@ def test_commands_are_understood(page: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "name", ["README.md", "docs/tutorial.md", "docs/data.md", "docs/losses.md"]
+    "name",
+    [
+        "README.md",
+        "docs/tutorial.md",
+        "docs/data.md",
+        "docs/losses.md",
+        "docs/extending.md",
+        "docs/first-gan.md",
+    ],
 )
 def test_python_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Python of a page runs from top to bottom, with fewer steps."""
