@@ -1,0 +1,159 @@
+"""pix2pix: its objectives by hand, what its noise is, and that it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from by_hand import Times, Weighted, flat
+from helpers import trainer_of
+from PIL import Image
+
+from ganwright.data import Paired, Spec, open_data
+from ganwright.errors import SettingsError
+from ganwright.families.pix2pix import Pix2Pix, pair
+from ganwright.families.side_by_side import side_by_side
+from ganwright.networks import PatchGAN, UNet
+from ganwright.penalties import R1
+from ganwright.settings import Settings
+
+SPEC = Spec(Paired, (1, 2, 2), (1, 2, 2))
+BATCH = Paired(flat(0.5), flat(0.25))
+
+
+def value(logit: float) -> float:
+    return math.log1p(math.exp(logit))
+
+
+def game(**settings: object) -> Pix2Pix:
+    """G(a) = 2 a; D(a, b) = a - 2 b."""
+    config = Pix2Pix.Config(
+        translator=Times(),
+        patch=Weighted(weights=(1.0, -2.0)),
+        **settings,  # type: ignore[arg-type]
+    )
+    return Pix2Pix(config, SPEC)
+
+
+def test_objectives_by_hand() -> None:
+    # a = 1/2, b = 1/4: G(a) = 1; D(a, b) = 0, D(a, G(a)) = -3/2
+    play = game()
+    assert play.discriminator(BATCH)["adv"].item() == pytest.approx(0.5 * (value(0) + value(-1.5)))
+    terms = play.generator(BATCH)
+    assert terms["l1"].item() == pytest.approx(100 * 0.75)
+    assert terms["adv"].item() == pytest.approx(value(1.5))
+    weighed = game(adversarial=0.5, l1=2.0).generator(BATCH)
+    assert weighed["l1"].item() == pytest.approx(2 * 0.75)
+    assert weighed["adv"].item() == pytest.approx(0.5 * value(1.5))
+
+
+def test_the_discriminator_is_shown_the_source() -> None:
+    real, fake = game().judged(BATCH)
+    assert torch.equal(real, torch.cat([flat(0.5), flat(0.25)], 1))
+    assert torch.equal(fake, torch.cat([flat(0.5), flat(1.0)], 1))
+    assert pair(flat(1, 2), flat(3, 4))[1, :, 0, 0].tolist() == [2, 4]
+
+
+def test_penalties_look_at_pairs() -> None:
+    # the score is the mean of four logits: |grad D|² is (1² + 2²) / 4² at each of four pixels
+    terms = game(penalties=(R1(weight=3.0),)).discriminator(BATCH)
+    assert terms["R1"].item() == pytest.approx(3 * 0.5 * 4 * 5 / 16)
+
+
+def test_without_the_adversary_there_is_one_player() -> None:
+    play = game(adversarial=0.0)
+    assert [p.name for p in play.players()] == ["G"]
+    assert set(play.generator(BATCH)) == {"l1"}
+    assert not hasattr(play, "D")
+    with pytest.raises(SettingsError, match="one must be above 0"):
+        Pix2Pix.Config(adversarial=0.0, l1=0.0)
+
+
+def test_errors_of_held_out_pairs_by_hand() -> None:
+    # errors of 3/4 and 1/4: mean 1/2; PSNR 10 log10(4 / error²) of each
+    numbers = game().measure(Paired(flat(0.5, 0.0), flat(0.25, 0.25)))
+    assert numbers["l1"].item() == pytest.approx(0.5)
+    decibels = [10 * math.log10(4 / e**2) for e in (0.75, 0.25)]
+    assert numbers["psnr"].item() == pytest.approx(sum(decibels) / 2)
+
+
+def test_noise_is_dropout_at_test_time_too_and_statistics_are_the_pictures_own() -> None:
+    spec = Spec(Paired, (1, 16, 16), (1, 16, 16))
+    patch = PatchGAN(field=16, width=4)
+    x = torch.rand(2, 1, 16, 16)
+    noisy = Pix2Pix(Pix2Pix.Config(translator=UNet(width=4), patch=patch), spec).eval()
+    assert not torch.equal(noisy.translate(x), noisy.translate(x))
+    still = Pix2Pix(Pix2Pix.Config(translator=UNet(width=4, dropout=0), patch=patch), spec).eval()
+    torch.testing.assert_close(still.translate(x)[:1], still.translate(x[:1]))
+    assert not torch.allclose(still.G(x)[:1], still.translate(x[:1]), atol=1e-6)
+    # a picture of its own statistics is the same at any brightness and contrast behind a norm
+    assert not any("running" in name for name, _ in still.G.named_buffers())
+
+
+def test_noise_is_drawn_anew_for_each_player() -> None:
+    trainer = trainer_of("pix2pix")
+    seen = []
+    trainer.game.G.register_forward_hook(lambda *call: seen.append(call[2].detach().clone()))
+    trainer.play_step()
+    for_d, for_g = seen
+    assert for_d.shape == for_g.shape
+    assert not torch.allclose(for_d, for_g, atol=1e-4)
+
+
+def test_jitter_and_mirror_are_the_same_for_both_pictures(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0)
+    for split in ("train", "test"):
+        for i in range(6):
+            picture = Image.fromarray(noise.integers(0, 256, (16, 16, 3), dtype=np.uint8))
+            for side in ("a", "b"):
+                (tmp_path / split / side).mkdir(parents=True, exist_ok=True)
+                picture.save(tmp_path / split / side / f"{i}.png")
+    data = open_data(
+        f"{tmp_path}?jitter=1.25",
+        task=Paired,
+        settings=Settings(flip=True),
+        image_size=16,
+        device=torch.device("cpu"),
+    )
+    batches = [data.batch(draw, 6) for draw in range(4)]
+    assert all(torch.equal(b.a, b.b) for b in batches)
+    whole, plain = torch.cat([b.a for b in batches]), data.held_out(6)
+    assert plain is not None
+    assert len(whole.unique(dim=0)) > 12, "the same six pictures are cut and mirrored differently"
+    assert len(plain.a.unique(dim=0)) == 6
+
+
+def test_rows_show_what_has_other_channels() -> None:
+    grey, colour = torch.zeros(2, 1, 4, 4), torch.ones(2, 3, 4, 4)
+    one_hot = torch.full((2, 5, 4, 4), -1.0)
+    one_hot[0, 4], one_hot[1, 1] = 1, 1
+    rows = side_by_side(grey, one_hot, colour)
+    assert rows.shape == (6, 3, 4, 4)
+    assert rows[:, 0, 0, 0].tolist() == [0, 1, 1, 0, -0.5, 1]
+
+
+@pytest.mark.slow
+def test_it_learns_from_pairs(tmp_path: Path) -> None:
+    from recipe import train_gallery
+
+    import ganwright
+    from ganwright.run import read_config
+
+    model = train_gallery("pix2pix", tmp_path)
+    _, settings = read_config(tmp_path / "pix2pix")
+    data = ganwright.data.open_data(
+        "glyphs-paired",
+        task=Paired,
+        settings=dataclasses.replace(settings),
+        image_size=None,
+        device=torch.device("cpu"),
+    )
+    test = data.held_out(200)
+    assert test is not None
+    error = (model.translate(test.a) - test.b).abs().mean()
+    constant = (data.batch(0, 500).b.mean(0) - test.b).abs().mean()
+    assert error < 0.6 * constant
