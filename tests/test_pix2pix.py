@@ -141,7 +141,7 @@ def test_it_learns_from_pairs(tmp_path: Path) -> None:
     from recipe import train_gallery
 
     import ganwright
-    from ganwright.run import read_config
+    from ganwright.folder import read_config
 
     model = train_gallery("pix2pix", tmp_path)
     _, settings = read_config(tmp_path / "pix2pix")
