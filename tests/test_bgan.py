@@ -62,7 +62,8 @@ def test_two_levels_are_bernoulli() -> None:
 def test_drawings_follow_their_probabilities() -> None:
     torch.manual_seed(0)
     p = torch.tensor([0.1, 0.6, 0.3])
-    drawn = draw(p.log().view(1, 3, 1).expand(20_000, 3, 1))
+    drawn = draw(p.log().view(1, 3, 1).expand(2, 3, 1), 10_000)
+    assert drawn.shape == (10_000, 2, 1)
     shares = drawn.flatten().bincount() / 20_000
     # three standard errors of a share of 20,000 are at most .0106
     assert shares.tolist() == pytest.approx(p.tolist(), abs=0.0106)
@@ -84,6 +85,18 @@ def test_g_follows_the_reweighted_distribution() -> None:
     p = sigmoid(1.0)
     q = p * exp(0.5) / (p * exp(0.5) + (1 - p) * exp(-0.5))
     assert loss.item() == pytest.approx(-(q * log(p) + (1 - q) * log(1 - p)), abs=0.01)
+    (slope,) = torch.autograd.grad(loss, played.G.logit)
+    assert slope.item() == pytest.approx(p - q, abs=0.01)
+
+
+def test_the_baseline_leaves_the_slope_as_it_is() -> None:
+    """The mean slope of log g is 0, so what the baseline takes off is the entropy's value alone."""
+    torch.manual_seed(0)
+    played = game(1.0, 0.5, draws=40_000, baseline=True)
+    loss = played.generator(Images(torch.zeros(1, 1, 1, 1)))["adv"]
+    p = sigmoid(1.0)
+    q = p * exp(0.5) / (p * exp(0.5) + (1 - p) * exp(-0.5))
+    assert loss.item() == pytest.approx(-(q - p) * (log(p) - log(1 - p)), abs=0.01)
     (slope,) = torch.autograd.grad(loss, played.G.logit)
     assert slope.item() == pytest.approx(p - q, abs=0.01)
 

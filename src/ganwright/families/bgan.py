@@ -44,6 +44,8 @@ class BGAN(DCGAN):
         """Values that a pixel's channel may have, evenly spaced from -1 to 1; 2 for binary."""
         draws: int = 20
         """Samples drawn for each z in G's move (M)."""
+        baseline: bool = False
+        """Take 1/M off each weight: the same gradient in expectation, of less variance."""
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm())
         """The kind of G and D."""
         loss: Loss = BoundarySeeking()
@@ -80,12 +82,14 @@ class BGAN(DCGAN):
     def generator(self, batch: Images) -> Terms:
         n, y, draws = len(batch.images), batch.labels, self.cfg.draws
         log_g = self.log_probabilities(self.noise(n), y)
-        levels = torch.stack([draw(log_g) for _ in range(draws)])
+        levels = draw(log_g, draws)
         labels = None if y is None else y.repeat(draws)
         x = self.shown(self.pictures(levels.flatten(0, 1)))
         inputs: Inputs = (x, labels) if self.D.classes else x
         weights = score(self.D, inputs).view(draws, n).softmax(0)
         observe("effective_draws", 1 / weights.square().sum(0).mean())
+        if self.cfg.baseline:
+            weights = weights - 1 / draws
         return {"adv": -(weights * likelihood(log_g, levels)).sum(0).mean()}
 
     def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
@@ -113,7 +117,7 @@ class BGAN(DCGAN):
 
     def drawn(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """One discrete picture for each z: [n, C, H, W] in [-1, 1]."""
-        return self.pictures(draw(self.log_probabilities(z, y)))
+        return self.pictures(draw(self.log_probabilities(z, y), 1)[0])
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
         """Draw n samples, [n, C, H, W], whose pixels are levels in [-1, 1]."""
@@ -127,13 +131,15 @@ class BGAN(DCGAN):
         return self.sample(max(1, len(batch.images) // columns) * columns)
 
 
-def draw(log_probabilities: Tensor) -> Tensor:
-    """A sample of every pixel's distribution: [n, levels, ...] -> int64 [n, ...].
+def draw(log_probabilities: Tensor, count: int) -> Tensor:
+    """Samples of every pixel's distribution: [n, levels, ...] -> int64 [count, n, ...].
 
-    By Gumbel's trick, since the largest of log p - log(-log u) is at a level with probability p.
+    A level is how many cumulative probabilities lie below a uniform number.
     """
-    exponential = torch.empty_like(log_probabilities).exponential_()
-    return (log_probabilities - exponential.log()).argmax(1)
+    below = log_probabilities[:, :-1].exp().cumsum(1)
+    n, _, *rest = below.shape
+    u = torch.rand(count, n, 1, *rest, device=below.device)
+    return (u > below).sum(2)
 
 
 def likelihood(log_probabilities: Tensor, levels: Tensor) -> Tensor:
