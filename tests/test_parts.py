@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def test_parts_learn_digits(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about(tmp_path: Path) -> None:
+def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about() -> None:
     """Mean reverse KL over the second half of training; one mode alone has log 8 = 2.08."""
     from ganwright.engine import Engine
     from ganwright.metrics.modes import modes, ring
@@ -120,9 +121,8 @@ def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about(tmp_path: Pa
     name, settings = from_yaml(find(Path("ring-unrolled")).read_text())
 
     def divergence(unroll: int) -> float:
-        changed = type(settings.game)(**{**vars(settings.game), "unroll": unroll})
-        full = {**vars(settings), "game": changed, "device": "cpu"}
-        chosen = resolved(family(name), Settings(**full))
+        changed = replace(settings.game, unroll=unroll)
+        chosen = resolved(family(name), replace(settings, game=changed, device="cpu"))
         trainer, _ = assemble(family(name), chosen, Engine.pick("cpu", "fp32"))
         seen = []
         for step in trainer.play(chosen.steps):
@@ -132,5 +132,6 @@ def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about(tmp_path: Pa
         return sum(seen) / len(seen)
 
     plain, unrolled = divergence(0), divergence(settings.game.unroll)
+    print(f"reverse KL {plain:.3f} without, {unrolled:.3f} with {settings.game.unroll} moves")
     assert plain > 1
-    assert unrolled < plain / 3
+    assert unrolled < plain / 5
