@@ -63,8 +63,8 @@ def test_scores_are_those_of_a_softmax_over_one_class_more() -> None:
 
 
 def test_feature_matching_compares_means() -> None:
-    # mean features (2, 1) against (-1, 2): (9 + 1) / 2
-    assert linear().generator(BATCH)["matching"].item() == pytest.approx(5)
+    # mean features (2, 1) against (-1, 2): 9 + 1
+    assert linear().generator(BATCH)["matching"].item() == pytest.approx(10)
     assert set(linear().generator(BATCH)) == {"matching"}
 
 

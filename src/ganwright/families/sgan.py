@@ -152,7 +152,7 @@ class SGAN(Game):
         x, fake = self.judged(batch)
         if cfg.matching:
             gap = self.C.body.features(x).mean(0) - self.C.body.features(fake).mean(0)
-            terms["matching"] = cfg.matching * gap.square().mean()
+            terms["matching"] = cfg.matching * gap.square().sum()
         if cfg.fooling:
             terms["fooling"] = cfg.fooling * cfg.loss.generator(self.score, x, fake)
         return terms
