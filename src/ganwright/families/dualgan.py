@@ -35,7 +35,7 @@ class DualGAN(TwoWay):
     title = "DualGAN (2017)"
     paper = "1704.02510"
     image_size = None
-    batch_size = 4
+    batch_size = 1
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):

@@ -36,7 +36,7 @@ class Pix2Pix(Game):
     task = Paired
     data = "glyphs-paired"
     image_size = None
-    batch_size = 4
+    batch_size = 1
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
