@@ -21,12 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ganwright.metrics.judge import judge
-
 import ganwright
 from ganwright.engine import usable_cores
 from ganwright.families import FAMILIES
 from ganwright.folder import read_config
+from ganwright.metrics.judge import judge
 from ganwright.recipes import recipes
 
 SAMPLES = 200

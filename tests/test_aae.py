@@ -274,8 +274,9 @@ def energy(a: Tensor, b: Tensor) -> float:
 
 
 def trained(name: str, folder: Path) -> tuple[Any, Images]:
-    from judge import opened
     from recipe import train_gallery
+
+    from ganwright.metrics.judge import opened
 
     model = train_gallery(name, folder)
     test = opened("digits", model.spec.shape[-1], Path("data")).held_out(1000)
@@ -289,7 +290,7 @@ def test_codes_match_the_prior(tmp_path: Path) -> None:
 
     The energy distance is below a tenth of that to a prior which is moved by one deviation.
     """
-    from judge import opened
+    from ganwright.metrics.judge import opened
 
     model, _ = trained("aae", tmp_path)
     game = model.game
@@ -316,8 +317,9 @@ def test_guided_codes_lie_in_their_petals(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_style_is_kept_and_content_is_the_label(tmp_path: Path) -> None:
     """Decoded as each class, 90 % of drawings are that class; codes tell little of the class."""
-    from judge import judge
     from sklearn.linear_model import LogisticRegression
+
+    from ganwright.metrics.judge import judge
 
     model, test = trained("aae-style", tmp_path)
     with torch.no_grad():
@@ -342,7 +344,7 @@ def test_ten_labels_a_class_are_enough(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_clusters_are_digits(tmp_path: Path) -> None:
     """Named by the class of its surest training digit, clusters are right of 70 % held-out ones."""
-    from judge import opened
+    from ganwright.metrics.judge import opened
 
     model, test = trained("aae-clusters", tmp_path)
     train = opened("digits", model.spec.shape[-1], Path("data")).batch(0, 1617)

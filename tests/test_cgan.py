@@ -122,8 +122,9 @@ def test_relativistic_loss_needs_no_special_case() -> None:
 @pytest.mark.parametrize("name", ["cgan", "acgan"])
 def test_samples_are_of_the_asked_class(name: str, tmp_path: Any) -> None:
     """Of 400 samples at least 90 % are what was asked, 10 % being chance."""
-    from judge import judge
     from recipe import train_gallery
+
+    from ganwright.metrics.judge import judge
 
     model = train_gallery(name, tmp_path)
     labels = [i % 10 for i in range(400)]

@@ -128,9 +128,10 @@ def test_q_recovers_codes_and_codes_are_classes(tmp_path: Path) -> None:
 
     Chance is 10 % for both; the second is under the best one-to-one naming of codes by classes.
     """
-    from judge import opened
     from recipe import train_gallery
     from scipy.optimize import linear_sum_assignment
+
+    from ganwright.metrics.judge import opened
 
     model = train_gallery("infogan", tmp_path)
     game = model.game

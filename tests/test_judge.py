@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from judge import accuracy, judge, opened
+
+from ganwright.metrics.judge import accuracy, judge, opened
 
 
 def test_it_names_held_out_digits() -> None:

@@ -102,8 +102,9 @@ def test_every_part_is_in_the_gallery() -> None:
 @pytest.mark.parametrize("name", PARTS)
 def test_parts_learn_digits(name: str, tmp_path: Path) -> None:
     """Of 400 samples a judge of digits is sure of most, and sees nearly all ten."""
-    from judge import judge
     from recipe import train_gallery
+
+    from ganwright.metrics.judge import judge
 
     model = train_gallery(name.removeprefix("gallery/"), tmp_path)
     verdict = judge(model.sample(400), "digits")
