@@ -59,7 +59,9 @@ def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
     """The judge's accuracy on held-out pictures of its data set, at size x size pixels."""
     test = opened(data, size, data_root).held_out(10_000)
     assert isinstance(test, Images)
-    return (judge(test.images, data, data_root).labels == test.labels).float().mean().item()
+    assert test.labels is not None
+    right = judge(test.images, data, data_root).labels.eq(test.labels)
+    return float(right.float().mean())
 
 
 def opened(data: str, size: int, data_root: Path) -> Data:
@@ -88,6 +90,7 @@ def trained(data: str, size: tuple[int, int], data_root: Path) -> tuple[nn.Modul
         for step in range(steps):
             real = source.batch(step, batch)
             assert isinstance(real, Images)
+            assert real.labels is not None
             x, target = with_nonsense(shifted(real.images), one_hot(real.labels, classes).float())
             loss = cross_entropy(net(roughened(x)), target)
             adam.zero_grad()
