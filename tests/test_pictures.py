@@ -205,6 +205,30 @@ def test_inks_palettes_and_sixteen_bits_are_read(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "deep.png", 1).pixels.unique().tolist() == [127]
 
 
+def test_tags_of_a_tiff_file_do_not_describe_the_next(tmp_path: Path) -> None:
+    tags = Image.Exif()
+    tags[0x010E] = "a scan"
+    scan = noise((40, 30))
+    scan.save(tmp_path / "a.tif", compression="tiff_lzw", exif=tags)
+    for name in ("b.tif", "b.png", "b.jpg"):
+        read = read_picture(tmp_path / "a.tif", 1 if name == "b.png" else 3)
+        large = torch.zeros(len(read.pixels), 60, 80, dtype=torch.uint8)
+        write_picture(read.with_pixels(large), tmp_path / name)
+        made = opened(tmp_path / name)
+        assert made.size == (80, 60)
+        assert made.getexif()[0x010E] == "a scan"
+        assert made.getexif().get(273) is None or name == "b.tif"
+
+
+def test_what_a_format_can_not_hold_is_said(tmp_path: Path) -> None:
+    wide = picture_of(Image.new("L", (20_000, 1)), 1)
+    with pytest.raises(RunError, match=r"w\.webp can not be written as WEBP: "):
+        write_picture(wide, tmp_path / "w.webp")
+    (tmp_path / "folder.png").mkdir()
+    with pytest.raises(RunError, match=r"folder\.png can not be written: "):
+        write_picture(wide, tmp_path / "folder.png")
+
+
 def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
     grey = Image.new("L", (4, 4), 9)
     grey.info["icc_profile"] = b"grey"

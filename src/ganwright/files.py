@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,13 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 }
 _TAGS = ("PNG", "JPEG", "WEBP", "TIFF")
 """Formats that hold EXIF data and colour profiles."""
+
+
+_OWN = (
+    *(254, 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325),
+    *(330, 338, 339, 34675),
+)
+"""Tags of a file's own pixels, such as TIFF's offsets and the orientation."""
 
 
 @dataclass(frozen=True)
@@ -83,15 +91,15 @@ def picture_of(image: Image.Image, channels: int) -> Picture:
         OSError, ValueError: its pixels can not be read.
     """
     image.load()
+    profile, exif = image.info.get("icc_profile"), _exif(image)
     image = upright(image)
-    profile, exif = image.info.get("icc_profile"), image.getexif()
     if image.mode == "CMYK":
         # A profile of inks does not describe the colours that they were turned into.
         image, profile = _from_inks(image, profile), None
     alpha = _alpha(image)
     grey = channels_of(image.mode) == 1
     flat = plain(image).convert("L" if channels == 1 else "RGB")
-    tags = {"exif": exif.tobytes()} if exif else {}
+    tags = {"exif": exif} if exif else {}
     if profile and grey == (channels == 1):
         tags["icc_profile"] = profile
     return Picture(as_tensor(flat), alpha, tags)
@@ -108,7 +116,10 @@ def write_picture(picture: Picture, path: Path) -> None:
     if kind in ("JPEG", "PPM", "BMP") and picture.alpha is not None:
         image = as_image(picture.pixels)
     tags = picture.tags if kind in _TAGS else {}
-    image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
+    try:
+        image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
+    except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
+        raise RunError(f"{path} can not be written as {kind}: {error}") from error
     try:
         write_whole(path, buffer.getvalue())
     except OSError as error:
@@ -177,6 +188,19 @@ def _alpha(image: Image.Image) -> Tensor | None:
     if image.mode not in ("RGBA", "RGBa", "LA", "La", "PA") and "transparency" not in image.info:
         return None
     return as_tensor(image.convert("RGBA").getchannel("A"))
+
+
+def _exif(image: Image.Image) -> bytes:
+    """The EXIF data that hold for a picture made of this one; empty if there are none, or broken
+    ones."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.getexif().tobytes())
+        for tag in _OWN:
+            exif.pop(tag, None)
+        return exif.tobytes() if exif else b""
+    except (*UNREADABLE, struct.error, TypeError, KeyError):
+        return b""
 
 
 def _from_inks(image: Image.Image, profile: bytes | None) -> Image.Image:
