@@ -79,6 +79,9 @@ def test_errors_of_held_out_pairs_by_hand() -> None:
     assert numbers["l1"].item() == pytest.approx(0.5)
     decibels = [10 * math.log10(4 / e**2) for e in (0.75, 0.25)]
     assert numbers["psnr"].item() == pytest.approx(sum(decibels) / 2)
+    # flat pictures differ in luminance alone: levels of 2 and 1 against 5/4, counted from black
+    similar = [(2 * x * 1.25 + 4e-4) / (x**2 + 1.25**2 + 4e-4) for x in (2.0, 1.0)]
+    assert numbers["ssim"].item() == pytest.approx(sum(similar) / 2, rel=1e-5)
 
 
 def test_noise_is_dropout_at_test_time_too_and_statistics_are_the_pictures_own() -> None:

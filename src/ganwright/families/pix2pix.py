@@ -21,6 +21,7 @@ from ganwright.data.batch import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.side_by_side import side_by_side
 from ganwright.game import Game, Player, Terms
+from ganwright.layers.fidelity import psnr, ssim
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Patch, PatchGAN, Translator, UNet
@@ -118,10 +119,13 @@ class Pix2Pix(Game):
         return torch.cat([self.G(image) for image in images.split(1)])
 
     def measure(self, batch: Paired) -> Terms:
-        """Distance to the targets on held-out pairs: mean absolute error, and PSNR in dB."""
-        fake = self.translate(batch.a)
-        error = (fake - batch.b).square().mean((1, 2, 3)).clamp(min=1e-10)
-        return {"l1": l1_loss(fake, batch.b), "psnr": (10 * (4 / error).log10()).mean()}
+        """Mean absolute error, PSNR in dB and SSIM of held-out pairs, over all channels."""
+        fake, b = self.translate(batch.a), batch.b
+        return {
+            "l1": l1_loss(fake, b),
+            "psnr": psnr(fake, b, peak=2).mean(),
+            "ssim": ssim(fake + 1, b + 1, peak=2).mean(),
+        }
 
     def preview(self, batch: Paired) -> Tensor:
         """Rows of six: a, translated, b; and again."""
