@@ -273,3 +273,5 @@ def test_python_takes_objects_tensors_and_names(tmp_path: Path) -> None:
         model.translate(torch.zeros(1, 1, 8, 8))
     with pytest.raises(SettingsError, match="without labels"):
         model.sample(2, labels=[3])
+    with pytest.raises(SettingsError, match="without labels"):  # labelled data, unconditional game
+        _train(tmp_path / "digits").sample(2, labels=[3])

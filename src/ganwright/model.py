@@ -74,7 +74,8 @@ class Model:
         draw = self.ability("sample")
         if n < 1:
             raise SettingsError(f"can not draw {n} samples; ask for at least 1")
-        takes = "labels" in inspect.signature(draw).parameters and self.spec.classes
+        takes = "labels" in inspect.signature(draw).parameters
+        takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = None if labels is None else [self._label(y) for y in labels]
