@@ -31,6 +31,9 @@ def test_it_is_sure_of_digits_and_not_of_mush() -> None:
     assert judge(blends, "digits").confident < 0.3
     assert judge(torch.randn(100, 1, 28, 28).clamp(-1, 1), "digits").confident < 0.3
     assert judge(torch.zeros(8, 3, 28, 28), "digits").confident == 0, "grey is nothing"
+    checks = (torch.arange(28)[:, None] + torch.arange(28)) % 2 * 2.0 - 1
+    speckled = torch.where(torch.rand(100, 1, 28, 28) < 0.2, -checks, checks)
+    assert judge(speckled, "digits").confident < 0.1
 
 
 def test_it_repeats_itself_and_leaves_the_seed_alone() -> None:

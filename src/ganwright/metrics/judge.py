@@ -1,8 +1,8 @@
 """A judge of drawings: how many it is sure of, and which classes they show.
 
 It is a small convolutional classifier, trained on embedded data when first asked and kept in
-memory. A quarter of what it learns from are pictures of no class, halves or blends of two of them,
-for which it must say that it can not tell: so it is not sure of mush.
+memory. A quarter of what it learns from are pictures of no class, halves and blends of two of them
+and scrambled ones, for which it must say that it can not tell: so it is not sure of mush.
 
     verdict = judge(model.sample(200), "digits")
     assert verdict.confident > 0.8 and len(verdict.seen) == 10
@@ -126,11 +126,12 @@ def roughened(x: Tensor) -> Tensor:
 
 
 def with_nonsense(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The batch, and a third as many halves and blends of two, for which all classes are alike."""
+    """The batch, and a third as many pictures of no class, for which all classes are alike."""
     other = x.roll(1, 0)
     different = (target * target.roll(1, 0)).sum(1) == 0
-    halves = torch.where(torch.arange(x.shape[-1]) < x.shape[-1] // 2, x, other)
-    nonsense = torch.cat([halves[::2], (x + other)[1::2] / 2])
-    nonsense = nonsense[torch.cat([different[::2], different[1::2]])][::3]
+    halves = torch.where(torch.arange(x.shape[-1]) < x.shape[-1] // 2, x, other)[different]
+    blends = ((x + other) / 2)[different]
+    scrambled = x[:, :, torch.randperm(x.shape[2])][..., torch.randperm(x.shape[3])]
+    nonsense = torch.cat([halves[::8], blends[1::8], scrambled[2::12]])
     alike = torch.full((len(nonsense), target.shape[1]), 1 / target.shape[1])
     return torch.cat([x, nonsense]), torch.cat([target, alike])
