@@ -20,7 +20,7 @@ from ganwright.data.batch import SemiSupervised, Spec
 from ganwright.data.settle import labelled
 from ganwright.data.sides import Stack
 from ganwright.errors import SettingsError
-from ganwright.families.sgan import SGAN, SalimansMLP, UnitVariance
+from ganwright.families.sgan import SGAN, SalimansMLP
 from ganwright.networks import MLP
 from ganwright.settings import Settings
 
@@ -82,11 +82,20 @@ def test_held_out_error_counts_wrong_names() -> None:
 def test_weights_keep_unit_variance_through_relu_layers() -> None:
     torch.manual_seed(0)
     D = SalimansMLP(noise=0.0, noise_input=0.0).discriminator((784,))
-    h = D.features(torch.randn(500, 784))
+    ink = (torch.rand(500, 784) < 0.1).float()
+    h = D.features(2 * ink - 1)
     assert 0.75 < h.square().mean().sqrt() < 1.25, "five layers deep"
-    layer = next(m for m in D.modules() if isinstance(m, torch.nn.Linear))
-    assert layer.weight.norm(dim=1).tolist() == pytest.approx([math.sqrt(2)] * 1000, rel=1e-5)
-    assert torch.equal(UnitVariance()(5 * layer.weight), UnitVariance()(layer.weight * 5.0))
+
+
+def test_a_fixed_norm_is_put_back_after_each_move() -> None:
+    game = linear()
+    C = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)).requires_grad_(False)
+    before = [layer.weight.clone() for layer in C]  # type: ignore[operator]
+    game.cfg.penalties[0].after(C)
+    assert C[0].weight.norm(dim=1).tolist() == pytest.approx([math.sqrt(2)] * 4)  # type: ignore
+    direction = torch.nn.functional.cosine_similarity(C[0].weight, before[0])  # type: ignore
+    assert direction.tolist() == pytest.approx([1] * 4)
+    assert torch.equal(C[1].weight, before[1]), "the logits are free"  # type: ignore[arg-type]
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -23,13 +23,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
-from torch.nn.utils.parametrize import is_parametrized, register_parametrization
+from torch.nn.functional import cross_entropy
 
 from ganwright.data.batch import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.layers.activation import Activation, ReLU, Softplus
+from ganwright.layers.condition import Stack
 from ganwright.layers.norm import BatchNorm, Norm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import MLP, Discriminator, Networks
@@ -38,19 +38,16 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 
 
-class UnitVariance(nn.Module):
-    """Weight normalisation whose gain stays: rows of norm sqrt(2) keep a ReLU layer's variance."""
+class Ink(nn.Module):
+    """Pictures in [-1, 1] as ink on paper of 0; the mean square is near 1 if a tenth is ink."""
 
-    def forward(self, v: Tensor) -> Tensor:
-        return math.sqrt(2) * normalize(v, dim=1)
+    def forward(self, x: Tensor) -> Tensor:
+        return 1.6 * (x + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SalimansMLP(MLP):
-    """Salimans et al.'s networks for digits: weights of fixed norm, and noise on every layer.
-
-    The noise would drown in weights that grow, and small ones would drown in it.
-    """
+    """Salimans et al.'s networks for digits, with noise on every layer of the classifier."""
 
     hidden_G: tuple[int, ...] = (500, 500)
     """Units of G's hidden layers."""
@@ -66,15 +63,33 @@ class SalimansMLP(MLP):
     """Share of the classifier's hidden units dropped in training."""
     noise: float = 0.5
     """Standard deviation of the noise on the classifier's hidden units in training."""
-    noise_input: float = 0.6
-    """Standard deviation of the noise on its inputs; .3 in the paper, whose pixels span [0, 1]."""
+    noise_input: float = 1.0
+    """Standard deviation of the noise on its inputs, where ink is 3.2; a third, as in the paper."""
 
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         D = super().discriminator(shape, classes)
         for layer in D.modules():
-            if isinstance(layer, nn.Linear) and not is_parametrized(layer):
-                register_parametrization(layer, "weight", UnitVariance())
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+        assert isinstance(D.stack, Stack)
+        D.stack.insert(0, Ink())
         return D
+
+
+@dataclass(frozen=True)
+class FixedNorm(Penalty):
+    """Weight normalisation with the gain held (Salimans and Kingma 2016, arXiv:1602.07868).
+
+    A constraint, not a cost: after each move the weights of each hidden unit have norm sqrt 2,
+    which keeps a ReLU layer's variance. If weights could grow, they would drown the noise.
+    """
+
+    weight: float = 0.0
+
+    def after(self, D: nn.Module) -> None:
+        layers = [layer for layer in D.modules() if isinstance(layer, nn.Linear)]
+        for layer in layers[:-1]:
+            layer.weight.mul_(math.sqrt(2) / layer.weight.norm(dim=1, keepdim=True))
 
 
 class SGAN(Game):
@@ -97,8 +112,8 @@ class SGAN(Game):
         """The kind of G, and of the classifier's body."""
         loss: Loss = NonSaturating()
         """How the scores s of unlabelled and drawn pictures become losses."""
-        penalties: tuple[Penalty, ...] = ()
-        """Regularisers of the classifier's score s."""
+        penalties: tuple[Penalty, ...] = (FixedNorm(),)
+        """Regularisers of the classifier's score s, and constraints of its weights."""
         supervision: float = 1.0
         """Weight of the labelled pictures' cross-entropy."""
         matching: float = 1.0
