@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ganwright.families import FAMILIES
 from helpers import trainer_of
+
+from ganwright.families import FAMILIES
 
 STORE = Path(__file__).parent / "five_steps"
 
