@@ -22,6 +22,7 @@ class TwoWay(Game):
     task = Unpaired
     data = "glyphs-unpaired"
     averaged = ("AB", "BA")
+    held_out = 64
     AB: nn.Module
     BA: nn.Module
 
