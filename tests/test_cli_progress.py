@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ganwright.data.batch import Images, Spec
-from ganwright.progress import JSONLines, LiveLine, counts, listener, next_commands, terms
+from ganwright.progress import JSONLines, LiveLine, counts, listener, next_commands, since, terms
 from ganwright.settings import Settings
 
 ROW = {
@@ -42,8 +42,17 @@ def test_counts_and_terms() -> None:
     assert counts(ROW, 1000) == "50/1,000  3,200 images  512/s  0:01:18 left  301 MB"
     assert terms(ROW) == "D adv 0.612 r1 1e-05 · G adv 1.3 · held_out error 0.25"
     bare = {"step": 5, "memory_mb": None, "D/adv": float("nan")}
-    assert counts(bare, 10) == "5/10  0 images"
+    assert counts(bare, 10) == "5/10"
     assert terms(bare) == "D adv nan"
+
+
+def test_between_rows_the_count_goes_on_at_the_rows_pace() -> None:
+    """3,200 images in 50 steps are 64 a step; ten more take 640 / 512.25 = 1.25 s."""
+    later = since(ROW, 60)
+    assert (later["step"], later["images"]) == (60, 3840)
+    assert later["seconds_left"] == pytest.approx(77.7 - 640 / 512.25)
+    assert since({}, 3) == {"step": 3}
+    assert since(ROW, 50) == ROW
 
 
 def test_the_live_line_shows_all_and_says_what_comes_next() -> None:

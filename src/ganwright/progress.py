@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -50,13 +51,15 @@ def listener() -> Iterator[Listener]:
 
 
 class LiveLine:
-    """Two lines on a terminal, redrawn at every row of metrics: how far, and how it goes."""
+    """Two lines on a terminal: how far, redrawn twice a second, and the newest row of metrics."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._live: Live | None = None
         self._steps = 0
         self._family = ""
+        self._row: dict[str, Any] = {}
+        self._drawn = 0.0
 
     def started(
         self,
@@ -81,12 +84,20 @@ class LiveLine:
         self._live.start()
 
     def stepped(self, step: int) -> None:
-        """Not shown: a redraw for each step would cost more than small steps themselves."""
+        """Move the bar on, if it has stood for half a second: a redraw costs as much as a step."""
+        if time.monotonic() - self._drawn > 0.5:
+            self._draw(step)
 
     def logged(self, row: dict[str, Any]) -> None:
         """Redraw the line."""
+        self._row = row
+        self._draw(row["step"])
+
+    def _draw(self, step: int) -> None:
+        row = since(self._row, step)
         if self._live is not None:
             self._live.update(display(row, self._steps), refresh=True)
+        self._drawn = time.monotonic()
 
     def warned(self, sentence: str) -> None:
         """Print a warning above the line."""
@@ -174,6 +185,19 @@ def next_commands(run: Path, family: str, step: int, interrupted: bool) -> dict[
     return {"resume": f"ganwright resume {place}{more}", **able}
 
 
+def since(row: dict[str, Any], step: int) -> dict[str, Any]:
+    """The newest row as it stands some steps later: images and time left go on at its pace."""
+    later = row | {"step": step}
+    past = step - row.get("step", step)
+    if past and row["step"]:
+        images = row["images"] / row["step"] * past
+        later["images"] = round(row["images"] + images)
+        if row.get("images_per_second"):
+            left = row["seconds_left"] - images / row["images_per_second"]
+            later["seconds_left"] = max(0.0, left)
+    return later
+
+
 def display(row: dict[str, Any], steps: int) -> RenderableType:
     """A row of metrics for a person: how far on the first line, each player's terms below it."""
     far = Table.grid(padding=(0, 1))
@@ -183,7 +207,9 @@ def display(row: dict[str, Any], steps: int) -> RenderableType:
 
 def counts(row: dict[str, Any], steps: int) -> str:
     """`120/1,000  7,680 images  512/s  0:00:14 left  301 MB`."""
-    parts = [f"{row['step']:,}/{steps:,}", f"{row.get('images', 0):,} images"]
+    parts = [f"{row['step']:,}/{steps:,}"]
+    if "images" in row:
+        parts.append(f"{row['images']:,} images")
     if row.get("images_per_second") is not None:
         parts.append(f"{row['images_per_second']:,.0f}/s")
     if row.get("seconds_left") is not None:
