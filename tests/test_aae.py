@@ -183,8 +183,8 @@ FEW = SemiSupervised(torch.tensor([[1.0, 0], [0, 0]]), torch.tensor([1, 0]), BAT
 def semi(**changes: Any) -> AAESemi:
     """Q(x) has logits (0, log 3) and z = x1; P(y, z) = (y_b, z); D_y = 2 y_a, D_z = z."""
     game: AAESemi = zeroed(AAESemi(AAESemi.Config(latent=1, noise=0.0, **NETS, **changes), SPEC))
-    game.Q.head.bias.copy_(torch.tensor([0.0, math.log(3), 0]))
-    game.Q.head.weight[2, 0] = 1
+    game.Q.encoder.head.bias.copy_(torch.tensor([0.0, math.log(3), 0]))
+    game.Q.encoder.head.weight[2, 0] = 1
     game.P.stack[1].weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 1]]))
     game.D_y.head.linear.weight.copy_(torch.tensor([[2.0, 0]]))
     game.D_z.head.linear.weight.fill_(1)
@@ -231,6 +231,16 @@ def test_places_of_clusters_are_pushed_apart() -> None:
     y, z = torch.tensor([[0.0, 1, 0]]), torch.tensor([[0.5, 0.25]])
     assert game.join(y, z).tolist() == [[1.5, 0.25]]
     assert game.encode(BATCH.images).shape == (2, 2)
+
+
+def test_sharp_logits_forget_no_value() -> None:
+    """A logit that is far below the others everywhere is as likely as they are."""
+    for sharpness, least, most in ((0.0, 0.0, 1e-6), (3.0, 0.1, 0.5)):
+        game = AAEClusters(AAEClusters.Config(clusters=4, sharpness=sharpness, **NETS), SPEC)
+        with torch.no_grad():
+            game.Q.encoder.head.bias[2] = -50.0
+        y = game.cluster(torch.randn(4000, 2))
+        assert least <= y[:, 2].mean().item() <= most
 
 
 def test_clusters_are_evenly_wanted() -> None:

@@ -32,6 +32,24 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 
 
+class TwoHeads(nn.Module):
+    """A picture to the logits of y and to z.
+
+    Where a softmax is sure, a value that is never chosen gets no gradient and is forgotten. With
+    `sharpness`, each logit is normalised over the batch, so each value is chosen now and then.
+    """
+
+    def __init__(self, encoder: nn.Module, values: int, sharpness: float) -> None:
+        super().__init__()
+        self.encoder, self.values, self.sharpness = encoder, values, sharpness
+        self.balance = nn.BatchNorm1d(values, affine=False) if sharpness else nn.Identity()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.encoder(x)
+        logits, z = out[:, : self.values], out[:, self.values :]
+        return self.balance(logits) * (self.sharpness or 1.0), z
+
+
 class TwoCodes(Game):
     """What both games share."""
 
@@ -54,18 +72,20 @@ class TwoCodes(Game):
         """How the critics' scores become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D_y and D_z."""
+        sharpness: float = 0.0
+        """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
         noise: float = 0.0
         """Standard deviation of the noise on the pictures that Q sees in training."""
         optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
         """How Q and P move to reconstruct."""
-        optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How D_y and D_z move."""
-        optimizer_encoder: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        optimizer_encoder: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How Q moves to deceive them."""
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
-            for name, least in (("latent", 1), ("apart", 0), ("noise", 0)):
+            for name, least in (("latent", 1), ("apart", 0), ("sharpness", 0), ("noise", 0)):
                 if getattr(self, name) < least:
                     raise SettingsError(
                         f"{name} is {getattr(self, name)}; it must be at least {least}"
@@ -75,7 +95,8 @@ class TwoCodes(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
-        self.Q = cfg.networks.encoder(spec.shape, self.values + cfg.latent)
+        encoder = cfg.networks.encoder(spec.shape, self.values + cfg.latent)
+        self.Q = TwoHeads(encoder, self.values, cfg.sharpness)
         joined = cfg.latent if cfg.apart else self.values + cfg.latent
         self.P = cfg.networks.generator(joined, spec.shape)
         self.W = nn.Linear(self.values, cfg.latent, bias=False) if cfg.apart else None
@@ -147,7 +168,7 @@ class TwoCodes(Game):
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.cfg.noise and self.training:
             x = x + self.cfg.noise * torch.randn_like(x)
-        logits, z = self.Q(x).split([self.values, self.cfg.latent], 1)
+        logits, z = self.Q(x)
         return logits, z
 
     def join(self, y: Tensor, z: Tensor) -> Tensor:
@@ -213,6 +234,8 @@ class AAEClusters(TwoCodes):
     class Config(TwoCodes.Config):
         clusters: int = 16
         """Values that y has: the most clusters that it can find."""
+        sharpness: float = 3.0
+        """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
 
         def __post_init__(self) -> None:
             super().__post_init__()

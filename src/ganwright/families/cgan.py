@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from ganwright.errors import SettingsError
 from ganwright.families.gan import GAN
+from ganwright.networks import Networks
+from ganwright.networks.joined import JoinedMLP
 
 
 class CGAN(GAN):
@@ -24,6 +26,8 @@ class CGAN(GAN):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(GAN.Config):
+        networks: Networks = JoinedMLP()
+        """The kind of G and D; the label has a layer of its own in the paper's."""
         conditional: bool = True
         """Give the label to G and D."""
 
