@@ -96,6 +96,16 @@ def test_what_layers_do_not_show_is_found_out() -> None:
     assert known(attention.requires_grad_(False), (8, 16, 16)).radius is None
 
 
+def test_a_network_of_one_size_says_which() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (1, 8, 8)))
+    found = known(net, (1, 8, 8))
+    assert found.only == (8, 8)
+    x = torch.rand(1, 1, 8, 8)
+    torch.testing.assert_close(whole(net, x, found), net(x))
+    with pytest.raises(SettingsError, match="takes pictures of 8x8 alone, got 9x8; bring them"):
+        whole(net, torch.rand(1, 1, 8, 9), found)
+
+
 def test_reflection_turns_back_without_repeating_edges() -> None:
     assert reflected(torch.arange(9), 4).tolist() == [0, 1, 2, 3, 2, 1, 0, 1, 2]
     assert reflected(torch.arange(3), 1).tolist() == [0, 0, 0]

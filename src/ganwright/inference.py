@@ -46,12 +46,14 @@ class Footprint:
         least: and not be shorter than this.
         scale: pixels of the output for a pixel of the input.
         radius: how far, in pixels of the input, an output pixel looks; None for everywhere.
+        only: the one (height, width) that it takes, if it takes no other.
     """
 
     multiple: int
     least: int
     scale: int
     radius: int | None
+    only: tuple[int, int] | None = None
 
 
 def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) -> Footprint:
@@ -93,6 +95,8 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
             "size need a whole multiple"
         )
     multiple = math.ceil(max(jumps))
+    if not _takes(function, modules, (shape[0], shape[1] + multiple, shape[2] + multiple)):
+        return Footprint(multiple, multiple, scale, None, (shape[1], shape[2]))
     radius = math.ceil(reach / multiple) * multiple
     known = local and radius <= FARTHEST and _unmoved(function, modules, shape, radius, multiple)
     return Footprint(multiple, min(2 * multiple, *shape[1:]), scale, radius if known else None)
@@ -110,8 +114,16 @@ def strips(
 
     Yields:
         float32 [n, C', rows, s W]; the rows of all strips sum to s H.
+
+    Raises:
+        SettingsError: the network takes one size, and this is another.
     """
     height, width = images.shape[2:]
+    if known.only and known.only != (height, width):
+        raise SettingsError(
+            f"this network takes pictures of {known.only[1]}x{known.only[0]} alone, got "
+            f"{width}x{height}; bring them to that size first"
+        )
     down, across = (_spans(side, known, tile) for side in (height, width))
     s, left = known.scale, height * known.scale
     pending: Tensor | None = None
@@ -204,6 +216,16 @@ def _reach(layer: nn.Module) -> int:
 def _probe(shape: tuple[int, ...], modules: nn.Module) -> Tensor:
     weight = next(modules.parameters())
     return torch.linspace(-1, 1, math.prod(shape), device=weight.device).view(1, *shape)
+
+
+def _takes(function: Function, modules: nn.Module, shape: tuple[int, ...]) -> bool:
+    """Whether a network takes pictures of another size than it was trained on."""
+    try:
+        with torch.no_grad():
+            function(_probe(shape, modules))
+    except RuntimeError:  # torch says so when sizes do not fit
+        return False
+    return True
 
 
 def _unmoved(
