@@ -30,7 +30,7 @@ class Alone(CCGAN):
     """CC-GAN's classifier without the game: it sees labelled pictures only."""
 
     def players(self) -> Iterable[Player]:
-        yield Player("D", [self.D, self.C], self.classifier, self.cfg.optimizer)
+        yield Player("D", [self.D, self.C], self.classifier, self.cfg.optimizer_d)
 
     def classifier(self, batch: SemiSupervised) -> Terms:
         """Cross-entropy on labelled pictures."""

@@ -14,9 +14,9 @@ from ganwright.data.sides import Stack
 from ganwright.errors import SettingsError
 from ganwright.networks.features import (
     LAYERS,
-    SCALE,
     SHIPPED,
     VGG,
+    VGG_SCALE,
     Content,
     FeatureDistance,
     Pixels,
@@ -43,7 +43,7 @@ def test_features_are_normalised_and_scaled() -> None:
     assert distance(white, black).item() == pytest.approx((13.275542 / 12.75) ** 2)
     # grey pictures are looked at as colour
     assert distance(white[:, :1], black[:, :1]).item() == pytest.approx((13.275542 / 12.75) ** 2)
-    assert 1 / SCALE == 12.75
+    assert 1 / VGG_SCALE == 12.75
 
 
 @pytest.mark.parametrize("content", [Pixels(), SmallFeatures()], ids=repr)
@@ -63,9 +63,14 @@ def test_small_features_miss_sharpness_more_than_a_shift_of_brightness() -> None
     blurred = interpolate(avg_pool2d(x, 2), scale_factor=2, mode="bilinear")
     error = (blurred - x).square().mean()
     brighter = x + error.sqrt()
-    distance = SmallFeatures().build(PHOTO)
+    distance = SmallFeatures(pixels=0.0).build(PHOTO)
+    both = SmallFeatures(pixels=2.0).build(PHOTO)
+    assert both(blurred, x).item() == pytest.approx(
+        distance(blurred, x).item() + 2 * error.item(), rel=1e-4
+    )
     assert Pixels().build(PHOTO)(brighter, x).item() == pytest.approx(error.item(), rel=1e-3)
     assert distance(blurred, x) > 3 * distance(brighter, x)
+    assert 0.5 * error < distance(blurred, x) < 4 * error, "of the size of the pixels' error"
 
 
 def test_the_shipped_weights_are_small() -> None:

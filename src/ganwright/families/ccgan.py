@@ -64,8 +64,10 @@ class CCGAN(Game):
         """Weight of all that G drew beside the filled picture (CC-GAN²: .5)."""
         reconstruction: float = 0.0
         """Weight in G of the mean absolute error in the hole; none in the paper."""
-        optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How both players move."""
+        optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How D and its classifier move."""
+        optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How G moves."""
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
@@ -94,8 +96,8 @@ class CCGAN(Game):
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
         lazy = lazies(cfg.penalties, self.D, self.judged)
-        yield Player("D", [self.D, self.C], self.discriminator, cfg.optimizer, lazy=lazy)
-        yield Player("G", [self.G], self.generator, cfg.optimizer)
+        yield Player("D", [self.D, self.C], self.discriminator, cfg.optimizer_d, lazy=lazy)
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g)
 
     def discriminator(self, batch: SemiSupervised) -> Terms:
         cfg, D = self.cfg, self.D

@@ -16,7 +16,7 @@ Shape = tuple[int, ...]
 SHIPPED = Path(__file__).parent / "small_features.safetensors"
 """Weights of `SmallFeatures`, made by `python benchmarks/small_features.py`."""
 
-SCALE = 1 / 12.75
+VGG_SCALE, SMALL_SCALE = 1 / 12.75, 1 / 40
 """Of features, so that their errors are about as large as those of pixels (SRGAN, section 3.2)."""
 LAYERS = {"relu2_2": 9, "relu5_4": 36}
 """Layer to the number of VGG19's modules up to and with it."""
@@ -73,7 +73,7 @@ class VGG(Content):
                 f"VGG's {self.layer} needs pictures of {least} pixels or more, "
                 f"got {shape[1]}x{shape[2]}"
             )
-        return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], SCALE)
+        return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], VGG_SCALE)
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,20 @@ class SmallFeatures(Content):
     """Mean squared difference of the features of a small net that is part of the package.
 
     It was trained by `benchmarks/small_features.py`, on embedded letters alone, to name a letter
-    and to tell how a picture was spoilt: no download, but it has seen no photographs.
+    of any colour and to tell how a picture was spoilt: no download, but it has seen no photographs,
+    and colours are nothing to it. So pixels are compared, too.
 
     Args:
+        pixels: weight of the mean squared difference of the pixels beside that of the features.
         weights: a file that the script wrote; None takes the package's own.
     """
 
+    pixels: float = 1.0
     weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels < 0:
+            raise SettingsError(f"SmallFeatures' pixels is {self.pixels}; it must be 0 or more")
 
     def build(self, shape: Shape) -> nn.Module:
         from safetensors.torch import load_file
@@ -106,25 +113,26 @@ class SmallFeatures(Content):
                 f"{path} does not hold SmallFeatures' weights ({reason}); leave weights out to "
                 "use those of the package"
             ) from error
-        return FeatureDistance(net, SCALE)
+        return FeatureDistance(net, SMALL_SCALE, self.pixels)
 
 
 class FeatureDistance(nn.Module):
-    """(x, y) -> the mean squared difference of their features, times `scale` squared.
+    """(x, y) -> the mean squared difference of their scaled features, and perhaps of pixels.
 
     The net's parameters become buffers that no checkpoint holds: no player moves them.
 
     Args:
         net: RGB pictures, normalised as ImageNet's, to features.
         scale: of the features.
+        pixels: weight of the mean squared difference of the pixels.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, net: nn.Module, scale: float) -> None:
+    def __init__(self, net: nn.Module, scale: float, pixels: float = 0.0) -> None:
         super().__init__()
-        self.net, self.scale = _constant(net.eval()), scale
+        self.net, self.scale, self.pixels = _constant(net.eval()), scale, pixels
         mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
         self.register_buffer("mean", mean[:, None, None], persistent=False)
         self.register_buffer("std", std[:, None, None], persistent=False)
@@ -136,7 +144,8 @@ class FeatureDistance(nn.Module):
         return self.scale * h.float()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        return mse_loss(self.features(x), self.features(y))
+        distance = mse_loss(self.features(x), self.features(y))
+        return distance + self.pixels * mse_loss(x, y) if self.pixels else distance
 
 
 def small_net() -> nn.Sequential:
