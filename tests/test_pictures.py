@@ -15,11 +15,15 @@ from test_config import TOY
 
 from ganwright.cli import main
 from ganwright.commands.pictures import outputs
+from ganwright.data import Paired, open_data
 from ganwright.errors import DataError, RunError
-from ganwright.files import picture_of, read_picture, write_picture
+from ganwright.files import eight_bit, picture_of, read_picture, write_picture
+from ganwright.model import load
+from ganwright.settings import Settings
 
 PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
 PAIRS += ["--device", "cpu", "--precision", "fp32", "--game.patch", "PatchGAN(field=16, width=4)"]
+UNET = ["--game.translator", "UNet(width=4, dropout=0.0)"]
 
 
 @pytest.fixture(scope="module")
@@ -307,3 +311,48 @@ def test_families_that_can_not_say_so(
     back = ["translate", str(colour_run), file, str(tmp_path / "b.png"), "--direction", "b2a"]
     assert "pix2pix learns one direction" in error_of(back, capsys)
     assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.parametrize("query", ["", "&onehot=a"])
+def test_label_maps_are_read_as_they_were_for_training(
+    query: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for i in range(3):
+        numbers = np.full((16, 16), 2, np.uint8)
+        numbers[:, 8:] = i + 3
+        (tmp_path / "data" / "label").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / "photo").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(numbers).save(tmp_path / "data" / "label" / f"{i}.png")
+        noise((16, 16)).save(tmp_path / "data" / "photo" / f"{i}.png")
+    labels = tmp_path / "data" / "label"
+    run, out = tmp_path / "run", tmp_path / "out"
+    data = ["--data", f"{tmp_path / 'data'}?a=label&b=photo{query}"]
+    assert main(["train", "pix2pix", *PAIRS, *data, *UNET, "--out", str(run)]) == 0
+    model = load(run)
+    trained = open_data(
+        data[1], task=Paired, settings=Settings(), image_size=16, device=torch.device("cpu")
+    )
+    shown = trained.preview(3)
+    assert isinstance(shown, Paired)
+    expected = eight_bit(model.translate(shown.a)).permute(0, 2, 3, 1).numpy()
+
+    # The same as files, and as Pillow pictures: numbers of palette pictures are classes as well.
+    files = [opened(labels / f"{i}.png") for i in range(3)]
+    made = np.stack([np.asarray(model.translate(file)) for file in files])
+    assert np.array_equal(made, expected)
+    written = files[0]
+    palette = written.convert("P", palette=Image.Palette.WEB)
+    palette.frombytes(written.tobytes())
+    assert np.array_equal(
+        np.asarray(model.translate(palette)), model.translate(np.asarray(written))
+    )
+    Image.new("L", (16, 16), 77).save(labels / "unknown.png")
+    noise((16, 16)).save(labels / "photo.png")
+    capsys.readouterr()
+    assert main(["translate", str(run), str(labels), str(out)]) == 1
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 3
+    assert "unknown.png can not be read as a picture (holds class 77; known are the" in said.err
+    assert "photo.png can not be read as a picture (is RGB, and this run takes label" in said.err
+    with pytest.raises(DataError, match=r"holds class 77; known are the training pictures' 2 to 5"):
+        model.translate(opened(labels / "unknown.png"))

@@ -14,6 +14,7 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
+from ganwright.data.label_map import MODES, LabelMap
 from ganwright.data.pictures import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.data.tree import EXTENSIONS
 from ganwright.errors import DataError, RunError
@@ -42,7 +43,8 @@ class Picture:
     """A picture and what came with it.
 
     Args:
-        pixels: uint8 [1 or 3, H, W], upright; transparent parts are white.
+        pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
+            have a channel a class.
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
     """
@@ -69,28 +71,38 @@ class Picture:
         return image
 
 
-def read_picture(path: Path, channels: int) -> Picture:
-    """Read a file as a picture of 1 or 3 channels.
+def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -> Picture:
+    """Read a file as a picture of 1 or 3 channels, or as a label map.
 
     Raises:
-        DataError: it is none, is broken, or has several frames; the sentence names it.
+        DataError: it is none, is broken, or has several frames or unknown classes; the sentence
+            names it.
     """
     try:
         with Image.open(path) as file:
             head_of(file)
-            return picture_of(file, channels)
+            return picture_of(file, channels, label_map)
     except UNREADABLE as error:
         why = "not a picture" if type(error).__name__ == "UnidentifiedImageError" else str(error)
         raise DataError(f"{path} can not be read as a picture ({why or 'broken'})") from error
 
 
-def picture_of(image: Image.Image, channels: int) -> Picture:
+def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
     """A Pillow picture of any mode, upright, in 8 bits, with 1 or 3 channels.
 
+    With `label_map` its pixels are class numbers, and become what networks were shown.
+
     Raises:
-        OSError, ValueError: its pixels can not be read.
+        OSError, ValueError: its pixels can not be read, or are of unknown classes.
     """
     image.load()
+    if label_map is not None:
+        if image.mode not in MODES:
+            raise ValueError(
+                f"is {image.mode}, and this run takes label maps: grey or palette pictures of "
+                "class numbers"
+            )
+        return Picture(label_map.channelled(label_map.numbers(np.asarray(upright(image)))))
     profile, exif = image.info.get("icc_profile"), _exif(image)
     image = upright(image)
     if image.mode == "CMYK":
@@ -126,14 +138,26 @@ def write_picture(picture: Picture, path: Path) -> None:
         raise RunError(f"{path} can not be written: {error.strerror or error}") from error
 
 
-def like(images: Any, channels: int, function: Callable[[Tensor], Tensor]) -> Any:
+def like(
+    images: Any,
+    channels: int,
+    function: Callable[[Tensor], Tensor],
+    label_map: LabelMap | None = None,
+) -> Any:
     """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
 
     Args:
         images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
+        label_map: the pictures hold class numbers.
+
+    Raises:
+        DataError: they do not.
     """
-    pictures = [picture_of(image, channels) for image in many(images)]
+    try:
+        pictures = [picture_of(image, channels, label_map) for image in many(images)]
+    except ValueError as error:
+        raise DataError(f"a picture can not be read ({error})") from error
     made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]

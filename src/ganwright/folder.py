@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ganwright.config import from_yaml, game_class, to_yaml
 from ganwright.data.batch import BATCHES, Spec
+from ganwright.data.label_map import LabelMap
 from ganwright.errors import RunError
 from ganwright.families import FAMILIES
 from ganwright.game import Game
@@ -80,6 +81,8 @@ def read_spec(run: Path) -> Spec:
         values["shape"] = tuple(values["shape"])
         values["target"] = values["target"] and tuple(values["target"])
         values["classes"] = tuple(values["classes"])
+        if values.get("label_map"):
+            values["label_map"] = LabelMap(**values["label_map"])
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} can not be read: {error}") from error

@@ -129,7 +129,9 @@ class Loop:
     @torch.no_grad()
     def _begin(self) -> None:
         """Some of the data, and what the game draws before it has learnt anything."""
-        pictures = self.source.preview(64)[0]
+        pictures, maps = self.source.preview(64)[0], self.source.spec.label_map
+        if maps is not None:
+            pictures = maps.shown(pictures)
         with self._inferring() as game:
             save_grid(pictures, self.run / "samples" / "data.png")
             self._preview(game)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganwright import checkpoint
 from ganwright.data.batch import Spec
+from ganwright.data.label_map import LabelMap
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError, nearest
 from ganwright.files import eight_bit, fitted, like, many
@@ -107,7 +108,8 @@ class Model:
 
         Args:
             images: float [n, C, H, W] in [-1, 1]; or Pillow pictures, one or a list; or uint8
-                arrays [H, W], [H, W, C] or [n, H, W, C].
+                arrays [H, W], [H, W, C] or [n, H, W, C]. Where label maps were learned from,
+                these are label maps.
             direction: b2a for the way back, where there is one.
             seed: determines the noise, where there is some.
             tile: larger pictures are translated in tiles of so many pixels, see `inference`.
@@ -118,6 +120,7 @@ class Model:
         Raises:
             SettingsError: the family does not translate, or not in this direction, or not
                 pictures of so many channels.
+            DataError: pictures can not be read, or hold unknown classes.
         """
         options: dict[str, Any] = {"direction": direction, "seed": seed, "tile": tile}
         if isinstance(images, Tensor):
@@ -126,7 +129,7 @@ class Model:
         def translated(pixels: Tensor) -> Tensor:
             return torch.cat([eight_bit(rows) for rows in self.strips(pixels, **options)], 2)
 
-        return like(images, self.channels(direction), translated)
+        return like(images, self.channels(direction), translated, self.label_map(direction))
 
     @torch.no_grad()
     def strips(
@@ -159,6 +162,10 @@ class Model:
     def channels(self, direction: str = "a2b") -> int:
         """Channels of the pictures that `translate` takes."""
         return self._shape(direction)[0]
+
+    def label_map(self, direction: str = "a2b") -> LabelMap | None:
+        """How files become pictures that `translate` takes, where they are label maps."""
+        return None if direction == "b2a" else self.spec.label_map
 
     def _shape(self, direction: str) -> tuple[int, ...]:
         back = direction == "b2a" and self.spec.target is not None

@@ -81,7 +81,9 @@ def translate(argv: Sequence[str]) -> int:
     from ganwright.files import read_picture, write_picture
 
     channels = model.channels(how.direction)
-    reader = _Reader(lambda path: read_picture(path, channels), [source for source, _ in pairs])
+    maps = model.label_map(how.direction)
+    sources = [source for source, _ in pairs]
+    reader = _Reader(lambda path: read_picture(path, channels, maps), sources)
     target, blended = dict(pairs), 0
     for group in _groups(reader, how.batch_size):
         made, tiled = _translated(model, [picture for _, picture in group], how)
@@ -256,7 +258,8 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
 
 def _check_channels(model: Model, direction: str) -> None:
     spec = model.spec
-    for shape in (spec.shape, spec.target or spec.shape):
+    here, there = spec.shape, spec.target or spec.shape
+    for shape in (there,) if model.label_map(direction) else (here, there):
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise SettingsError(
                 f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "

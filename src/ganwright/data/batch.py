@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor
 
+from ganwright.data.label_map import LabelMap
+
 
 class Images(NamedTuple):
     """Pictures (or 2-D points, shape [n, 2]) and, where the data has them, their labels."""
@@ -56,6 +58,7 @@ class Spec:
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
+        label_map: how files become pictures of domain a, where they are label maps.
     """
 
     task: type[Batch]
@@ -63,6 +66,7 @@ class Spec:
     target: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ()
     count: int = 0
+    label_map: LabelMap | None = None
 
 
 def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:

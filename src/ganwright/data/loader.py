@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
 from ganwright.data.batch import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.data.label_map import LabelMap
 from ganwright.data.memory import fits, load
 from ganwright.data.order import Draw, Stream, shuffled
-from ganwright.data.pictures import LabelMap
 from ganwright.data.settle import Settled, labelled
 from ganwright.data.shelf import Keeper, Resident, Streamed, cut, to_device
 from ganwright.data.sides import Fitted, unreadable

@@ -13,14 +13,13 @@ from PIL import Image
 
 from ganwright.data.batch import Batch, Paired, Unpaired
 from ganwright.data.folders import Reader, rows_of, side_of
-from ganwright.data.pictures import UNREADABLE, Head, LabelMap, upright
+from ganwright.data.label_map import MODES, MOST_CLASSES, LabelMap
+from ganwright.data.pictures import UNREADABLE, Head, upright
 from ganwright.data.sides import Options, Rows, Source, cores
 from ganwright.data.tree import Tree
 from ganwright.errors import DataError
 
 Two: TypeAlias = tuple[Tree, Tree]
-
-_MOST_CLASSES = 64
 
 
 def open_sides(tree: Tree, task: type[Batch], options: Options) -> Source:
@@ -177,8 +176,8 @@ def _with_label_maps(
         found = _label_map(rows, onehot=options.onehot == key)
         if found is None and options.onehot == key:
             raise DataError(
-                f"side {key} can not be one-hot: {rows[0].names[0]} is no label map (a grey or "
-                f"palette picture whose numbers stay below {_MOST_CLASSES})"
+                f"side {key} can not be one-hot: {_first_other(rows)} is no label map (a grey or "
+                f"palette picture whose numbers stay below {MOST_CLASSES})"
             )
         marked.append([replace(split, label_map=found) for split in rows])
     return list(zip(*marked, strict=True))
@@ -187,11 +186,11 @@ def _with_label_maps(
 def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
     """The range of class numbers, if these are label maps: grey or palette, numbers below 64."""
     heads: list[Head] = [head for rows in splits for head in rows.heads or ()]
-    if not all(head.mode in ("P", "L") for head in heads):
+    if not all(head.mode in MODES for head in heads):
         return None
     # A look at a few spares photographs the full search.
     few = [_extremes(splits[0], i) for i in range(min(8, len(splits[0])))]
-    if max(high for _, high in few) >= _MOST_CLASSES:
+    if max(high for _, high in few) >= MOST_CLASSES:
         return None
     with ThreadPoolExecutor(min(8, cores())) as pool:
         ranges = [
@@ -200,7 +199,17 @@ def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
             for each in pool.map(_extremes, [rows] * len(rows), range(len(rows)))
         ]
     low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return LabelMap(low, high, onehot) if high < _MOST_CLASSES else None
+    return LabelMap(low, high, onehot) if high < MOST_CLASSES else None
+
+
+def _first_other(splits: Sequence[Rows]) -> str:
+    """The name of the first picture that is no label map."""
+    return next(
+        rows.names[i]
+        for rows in splits
+        for i, head in enumerate(rows.heads or ())
+        if head.mode not in MODES or _extremes(rows, i)[1] >= MOST_CLASSES
+    )
 
 
 def _extremes(rows: Rows, index: int) -> tuple[int, int]:
@@ -208,5 +217,5 @@ def _extremes(rows: Rows, index: int) -> tuple[int, int]:
     try:
         numbers = np.asarray(rows.read(index))
     except UNREADABLE:
-        return _MOST_CLASSES - 1, 0
+        return MOST_CLASSES - 1, 0
     return int(numbers.min()), int(numbers.max())

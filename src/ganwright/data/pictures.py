@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import colorsys
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 from torch.nn.functional import interpolate
+
+from ganwright.data.label_map import LabelMap
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
 UNREADABLE = (
@@ -92,32 +93,6 @@ def _eight_bit(image: Image.Image) -> Image.Image:
 
 
 @dataclass(frozen=True)
-class LabelMap:
-    """Pictures whose pixels are class numbers `low` to `high`.
-
-    They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
-    """
-
-    low: int
-    high: int
-    onehot: bool = False
-
-    @property
-    def classes(self) -> int:
-        """How many class numbers there are between the lowest and the highest."""
-        return self.high - self.low + 1
-
-    def palette(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Distinct colours, [classes, 3]: hues by the golden ratio, in three brightnesses."""
-        colours = [
-            colorsys.hsv_to_rgb(0.618034 * k % 1, (1.0, 0.55, 0.8)[k % 3], (0.9, 1.0, 0.55)[k % 3])
-            for k in range(self.classes)
-        ]
-        table = np.array(colours) * 255
-        return table.round().astype(np.uint8)
-
-
-@dataclass(frozen=True)
 class Fit:
     """How a picture is brought into shape.
 
@@ -141,11 +116,8 @@ class Fit:
 
     def _label_map(self, image: Image.Image, classes: LabelMap) -> Tensor:
         image = self._cover(upright(image), Image.Resampling.NEAREST)
-        numbers = np.clip(np.asarray(image).astype(np.int64), classes.low, classes.high)
-        numbers -= classes.low
-        if classes.onehot:
-            return torch.from_numpy(numbers.astype(np.uint8))[None]
-        return torch.from_numpy(classes.palette()[numbers]).permute(2, 0, 1).contiguous()
+        numbers = classes.numbers(np.asarray(image))
+        return numbers if classes.onehot else classes.coloured(numbers)
 
     def _cover(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
         if self.size is None or image.size == self.size[::-1]:

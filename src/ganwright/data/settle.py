@@ -129,8 +129,8 @@ def _check_room(side: Side, size: int) -> None:
 def _channels(source: Source, settings: Settings, task: type[Batch]) -> list[int]:
     """Channels of each side; both domains of unpaired data get the same."""
     if settings.channels is not None:
-        return [settings.channels] * len(source.train)
-    own = [3 if side.label_map is not None else side.channels for side in source.train]
+        return [3 if side.label_map else settings.channels for side in source.train]
+    own = [3 if side.label_map else side.channels for side in source.train]
     return [max(own)] * len(own) if task is Unpaired else own
 
 
@@ -160,7 +160,8 @@ def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
         small = (shape[0], shape[1] // low, shape[2] // low)
         return Spec(task, small, shape, (), count)
     if task in (Paired, Unpaired):
-        return Spec(task, shape, train[1].shape, classes if task is Unpaired else (), count)
+        known, maps = classes if task is Unpaired else (), train[0].fit.label_map
+        return Spec(task, shape, train[1].shape, known, count, maps)
     return Spec(task, shape, None, classes, count)
 
 

@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ganwright.data.batch import Batch
-from ganwright.data.pictures import UNREADABLE, Fit, Head, LabelMap, channels_of
+from ganwright.data.label_map import LabelMap
+from ganwright.data.pictures import UNREADABLE, Fit, Head, channels_of
 from ganwright.errors import DataError
 
 
@@ -132,7 +133,7 @@ class Options:
     b: str | None = None
     """Name of the subfolder that is domain b."""
     onehot: str | None = None
-    """The side, `a` or `b`, whose label maps become one channel a class."""
+    """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
     """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | None = None

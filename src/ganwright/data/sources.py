@@ -152,7 +152,7 @@ def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "a": ("a subfolder's name", str),
     "b": ("a subfolder's name", str),
-    "onehot": ("a or b", _one_of("a", "b")),
+    "onehot": ("a, the side that is translated", _one_of("a")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
     "low": ("a whole number of at least 2", _at_least(int, 2)),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
