@@ -113,8 +113,13 @@ def constants(data: Data, batch: int = 50) -> tuple[Tensor, Tensor]:
     return mean, avg_pool2d(mean, side, 1, side // 2, count_include_pad=False)
 
 
+def detail(x: Tensor) -> float:
+    """The mean distance of neighbouring pixels: small in a blur."""
+    return (l1_loss(x[..., 1:], x[..., :-1]) + l1_loss(x[..., 1:, :], x[..., :-1, :])).item() / 2
+
+
 def pairs(model: Model, data: Data) -> dict[str, float]:
-    """Held-out L1 on [-1, 1], PSNR and SSIM, beside the L1 of the constant baselines."""
+    """Held-out L1 on [-1, 1], PSNR, SSIM and detail, beside the L1 of constant baselines."""
     test = data.held_out(10_000)
     assert isinstance(test, Paired)
     made, (mean, blurred) = model.translate(test.a), constants(data)
@@ -123,6 +128,8 @@ def pairs(model: Model, data: Data) -> dict[str, float]:
         "l1": l1_loss(made, test.b).item(),
         "psnr": psnr(made, test.b, peak=2).mean().item(),
         "ssim": ssim(made + 1, test.b + 1, peak=2).mean().item(),
+        "detail": detail(made),
+        "detail of the target": detail(test.b),
         "l1 of the mean picture": l1_loss(mean.expand_as(test.b), test.b).item(),
         "l1 of the blurred mean": l1_loss(blurred.expand_as(test.b), test.b).item(),
     }

@@ -144,21 +144,29 @@ class TwoCodes(Game):
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
     def encoder(self, batch: Images) -> Terms:
-        (draw_y, y), (draw_z, z) = self.pair_y(batch), self.pair_z(batch)
+        y, z = self.codes(self.seen(batch))
         return {
-            "adv_y": self.cfg.loss.generator(self.D_y, draw_y, y),
-            "adv_z": self.cfg.loss.generator(self.D_z, draw_z, z),
+            "adv_y": self.cfg.loss.generator(self.D_y, self.draw_y(len(y)), y),
+            "adv_z": self.cfg.loss.generator(self.D_z, self.draw_z(len(z)), z),
         }
 
     def pair_y(self, batch: Images) -> tuple[Tensor, Tensor]:
-        """One-hot draws of every value alike, and Q's."""
+        """Draws of y's prior, and Q's."""
         y, _ = self.codes(self.seen(batch))
-        return self._one_hot(torch.randint(self.values, (len(y),), device=y.device)), y
+        return self.draw_y(len(y)), y
 
     def pair_z(self, batch: Images) -> tuple[Tensor, Tensor]:
-        """N(0, I), and Q's."""
+        """Draws of z's prior, and Q's."""
         _, z = self.codes(self.seen(batch))
-        return torch.randn_like(z), z
+        return self.draw_z(len(z)), z
+
+    def draw_y(self, n: int) -> Tensor:
+        """One-hot draws [n, values], every value alike."""
+        return self._one_hot(torch.randint(self.values, (n,), device=self.device))
+
+    def draw_z(self, n: int) -> Tensor:
+        """Draws [n, latent] of N(0, I)."""
+        return torch.randn(n, self.cfg.latent, device=self.device)
 
     def codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures to y, a distribution [n, values], and z [n, latent]."""
@@ -193,8 +201,7 @@ class TwoCodes(Game):
         return self._drawn(torch.arange(n, device=self.device) % self.values)
 
     def _drawn(self, labels: Tensor) -> Tensor:
-        z = torch.randn(len(labels), self.cfg.latent, device=self.device)
-        return self.decode(self._one_hot(labels), z)
+        return self.decode(self._one_hot(labels), self.draw_z(len(labels)))
 
     def encode(self, x: Tensor) -> Tensor:
         """What P is handed for images: [n, latent] with `apart`, else [n, values + latent]."""
@@ -215,7 +222,7 @@ class TwoCodes(Game):
     def preview(self, batch: Images) -> Tensor:
         """A column a value of y and a row a style; the top row has no style, z = 0."""
         rows = max(2, len(batch.images) // self.values)
-        z = torch.randn(rows, self.cfg.latent, device=self.device)
+        z = self.draw_z(rows)
         z[0] = 0
         values = torch.arange(rows * self.values, device=self.device) % self.values
         return self.decode(self._one_hot(values), z.repeat_interleave(self.values, 0))
