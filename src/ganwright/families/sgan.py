@@ -23,7 +23,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import register_parametrization
 
 from ganwright.data.batch import SemiSupervised, Spec
 from ganwright.errors import SettingsError
@@ -43,6 +45,18 @@ class Ink(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return 1.6 * (x + 1)
+
+
+class FixedNorm(nn.Module):
+    """Weight normalisation with the gain held (Salimans and Kingma 2016, arXiv:1602.07868).
+
+    Whatever is learned, the weights of each unit have norm sqrt 2, which keeps a ReLU layer's
+    variance: if they could grow, they would drown the noise. The weights beneath grow with every
+    move, as gradients are orthogonal to them, so that moves turn the units less and less.
+    """
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return math.sqrt(2) * normalize(weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,28 +82,20 @@ class SalimansMLP(MLP):
 
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         D = super().discriminator(shape, classes)
-        for layer in D.modules():
+        assert isinstance(D.stack, Stack)
+        for layer in D.stack:
             if isinstance(layer, nn.Linear):
                 nn.init.kaiming_normal_(layer.weight)
-        assert isinstance(D.stack, Stack)
+                register_parametrization(layer, "weight", FixedNorm())
         D.stack.insert(0, Ink())
         return D
 
-
-@dataclass(frozen=True)
-class FixedNorm(Penalty):
-    """Weight normalisation with the gain held (Salimans and Kingma 2016, arXiv:1602.07868).
-
-    A constraint, not a cost: after each move the weights of each hidden unit have norm sqrt 2,
-    which keeps a ReLU layer's variance. If weights could grow, they would drown the noise.
-    """
-
-    weight: float = 0.0
-
-    def after(self, D: nn.Module) -> None:
-        layers = [layer for layer in D.modules() if isinstance(layer, nn.Linear)]
-        for layer in layers[:-1]:
-            layer.weight.mul_(math.sqrt(2) / layer.weight.norm(dim=1, keepdim=True))
+    def classifier(self, shape: tuple[int, ...], outputs: int) -> Encoder:
+        """With a learned gain for each logit, which moves by the learning rate at most."""
+        C = super().classifier(shape, outputs)
+        C.head.weight.data = normalize(C.head.weight.data)
+        weight_norm(C.head)
+        return C
 
 
 class SGAN(Game):
@@ -112,10 +118,10 @@ class SGAN(Game):
         """The kind of G, and of the classifier's body."""
         loss: Loss = NonSaturating()
         """How the scores s of unlabelled and drawn pictures become losses."""
-        penalties: tuple[Penalty, ...] = (FixedNorm(),)
-        """Regularisers of the classifier's score s, and constraints of its weights."""
-        supervision: float = 1.0
-        """Weight of the labelled pictures' cross-entropy."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of the classifier's score s."""
+        supervision: float = 2.0
+        """Weight of the labelled pictures' cross-entropy; the papers halve the other terms."""
         matching: float = 1.0
         """Weight of feature matching in G's objective."""
         fooling: float = 0.0
@@ -143,7 +149,7 @@ class SGAN(Game):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
-        self.C = Encoder(cfg.networks.discriminator(spec.shape), len(spec.classes))
+        self.C = cfg.networks.classifier(spec.shape, len(spec.classes))
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg

@@ -96,6 +96,10 @@ class Networks:
         """
         raise NotImplementedError
 
+    def classifier(self, shape: tuple[int, ...], outputs: int) -> Encoder:
+        """A discriminator's body, dropout and noise included: x -> float32 [n, outputs]."""
+        return Encoder(self.discriminator(shape), outputs)
+
     def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """A network like the discriminator from samples of `shape` to float32 [n, outputs].
 
