@@ -1,10 +1,11 @@
 """Train every gallery recipe on its embedded data and show the grids on one page.
 
     python benchmarks/gallery.py --out runs/gallery --jobs 2
-    python benchmarks/gallery.py --out runs/gallery --only dcgan aae --pictures docs/images/gallery
+    python benchmarks/gallery.py --out runs/gallery --only dcgan aae --docs docs
 
 Runs that are there already are kept; remove a folder to train it anew. A classifier judges 200
 samples of the families that draw digits or letters: the share it is sure of, the classes seen.
+With `--docs` the grids and figures go where the documentation has them.
 """
 
 from __future__ import annotations
@@ -102,13 +103,26 @@ def page(results: list[Result], out: Path) -> None:
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
 
 
+def publish(results: list[Result], docs: Path) -> None:
+    """Grids and figures for the documentation; those of other recipes stay."""
+    record = docs / "results" / "gallery.json"
+    rows = {r["name"]: r for r in json.loads(record.read_text())} if record.exists() else {}
+    for r in results:
+        shutil.copyfile(r.grid, docs / "images" / "gallery" / f"{r.name}.png")
+        rows[r.name] = {k: v for k, v in asdict(r).items() if k != "grid"}
+    record.parent.mkdir(exist_ok=True)
+    record.write_text(json.dumps([rows[name] for name in sorted(rows)], indent=1) + "\n")
+
+
 def main() -> None:
     """Train, judge, show."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=1, help="recipes trained at a time")
     parser.add_argument("--only", nargs="*", help="recipes by name; all when not given")
-    parser.add_argument("--pictures", type=Path, help="folder that gets a copy of each grid")
+    parser.add_argument(
+        "--docs", type=Path, help="folder of the documentation, to update"
+    )
     args = parser.parse_args()
     prefix = "gallery/"
     wanted = {k.removeprefix(prefix): p for k, p in recipes().items() if k.startswith(prefix)}
@@ -124,10 +138,8 @@ def main() -> None:
         }
         results = [examine(n, args.out / n, f.result()) for n, f in futures.items()]
     page(results, args.out)
-    if args.pictures:
-        args.pictures.mkdir(parents=True, exist_ok=True)
-        for r in results:
-            shutil.copyfile(r.grid, args.pictures / f"{r.name}.png")
+    if args.docs:
+        publish(results, args.docs)
     print(f"{'recipe':24} {'minutes':>8} {'sure':>6} classes")
     for r in results:
         sure = "" if r.sure is None else f"{r.sure:.0%}"

@@ -16,6 +16,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import measured
 import names
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
@@ -40,6 +41,11 @@ ganwright train {name}
 
 <!-- table: family-{name} -->
 <!-- end -->
+
+## Results
+
+<!-- table: results-{name} -->
+<!-- end -->
 """
 
 
@@ -54,6 +60,9 @@ def tables() -> dict[str, Callable[[], str]]:
         "names": elsewhere,
         **{topic: partial(registry, topic) for topic in TABLES},
         **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
+        **{f"results-{name}": partial(measured.of_family, name) for name in FAMILIES},
+        "gallery": gallery,
+        "mnist": mnist,
     }
 
 
@@ -102,6 +111,17 @@ def elsewhere() -> str:
         for here, known in group.items()
     )
     return _table(["Kind", "Here", "Paper", "TorchGAN", "PyTorch-GAN"], rows)
+
+
+def gallery() -> str:
+    """What the judge says of the gallery's grids."""
+    head = ["Recipe and grid", "Family", "Minutes", "Sure of", "Classes seen"]
+    return _table(head, measured.gallery_rows())
+
+
+def mnist() -> str:
+    """What runs on MNIST came to."""
+    return _table(["Recipe", "Seed", "Steps", "CPU minutes", "Result"], measured.mnist_rows())
 
 
 def registry(topic: str) -> str:

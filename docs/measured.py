@@ -1,0 +1,98 @@
+"""What runs have measured, from the records in `results/`, as pages show it.
+
+`python benchmarks/gallery.py --docs docs` writes `gallery.json` and the grids beside it;
+`python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ganwright.recipes import recipes
+
+RESULTS = Path(__file__).parent / "results"
+
+_SAID = {
+    "sure": "sure of {:.0%} of samples",
+    "classes": "{} of 10 digits seen",
+    "agreement": "{:.1%} are of the asked label",
+    "error": "{:.2%} of test pictures named wrongly",
+    "named": "{:.1%} of test pictures named rightly by their cluster",
+    "matched": "the code tells {:.1%} of test digits under the best naming",
+}
+
+
+def gallery() -> list[dict[str, Any]]:
+    """A record for each recipe of the gallery."""
+    rows: list[dict[str, Any]] = json.loads((RESULTS / "gallery.json").read_text())
+    return rows
+
+
+def mnist() -> list[dict[str, Any]]:
+    """A record for each run on MNIST, with the family that its recipe names."""
+    rows = [json.loads(line) for line in (RESULTS / "mnist.jsonl").read_text().splitlines()]
+    return [row | {"family": _family(row["name"])} for row in rows]
+
+
+def gallery_rows() -> Iterable[list[str]]:
+    """Recipe, minutes, verdict."""
+    for r in gallery():
+        link = f"[{r['name']}]({_picture(r)})"
+        sure = "" if r["sure"] is None else f"{r['sure']:.0%}"
+        yield [link, f"`{r['family']}`", f"{r['minutes']:.1f}", sure, r["classes"] or ""]
+
+
+def mnist_rows() -> Iterable[list[str]]:
+    """Recipe, seed, steps, minutes, verdict."""
+    for r in mnist():
+        yield [
+            f"`mnist-{r['name']}`",
+            str(r["seed"]),
+            f"{r['steps']:,}",
+            f"{r['cpu_minutes']:.1f}",
+            _verdict(r),
+        ]
+
+
+def of_family(name: str) -> str:
+    """The family's grids from the gallery, and what its runs on MNIST came to."""
+    parts = []
+    for r in (r for r in gallery() if r["family"] == name and not r["name"].startswith("part-")):
+        parts.append(
+            f"`ganwright train {name} --config gallery/{r['name']}`, {r['minutes']:.1f} minutes of "
+            f"one core{_judged(r)}:\n\n![{r['name']}](../{_picture(r)})"
+        )
+    runs = [r for r in mnist() if r["family"] == name]
+    lines = [
+        f"- `mnist-{r['name']}`, seed {r['seed']}, {r['steps']:,} steps, {r['cpu_minutes']:.1f} "
+        f"minutes of one core: {_verdict(r)}."
+        for r in runs
+    ]
+    if lines:
+        parts.append("On MNIST:\n\n" + "\n".join(lines))
+    parts.append("[Results](../results.md) says how this was measured.")
+    return "\n\n".join(parts)
+
+
+def _picture(record: dict[str, Any]) -> str:
+    return f"images/gallery/{record['name']}.png"
+
+
+def _judged(record: dict[str, Any]) -> str:
+    if not record["classes"]:
+        return ""
+    return (
+        f"; a judge is sure of {record['sure']:.0%} of samples and sees {record['classes']} classes"
+    )
+
+
+def _verdict(record: dict[str, Any]) -> str:
+    return ", ".join(say.format(record[key]) for key, say in _SAID.items() if key in record)
+
+
+def _family(recipe: str) -> str:
+    text = recipes()[f"mnist-{recipe}"].read_text()
+    return next(x for x in text.splitlines() if x.startswith("family:")).split(":")[1].strip()
