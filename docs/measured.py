@@ -1,7 +1,8 @@
 """What runs have measured, from the records in `results/`, as pages show it.
 
 `python benchmarks/gallery.py --docs docs` writes `gallery.json` and the grids beside it;
-`python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line.
+`python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line; `sagan-anime.jsonl` is the
+metrics.jsonl of that recipe's run.
 """
 
 from __future__ import annotations
@@ -55,6 +56,14 @@ def mnist_rows() -> Iterable[list[str]]:
             f"{r['cpu_minutes']:.1f}",
             _verdict(r),
         ]
+
+
+def curve_rows(recipe: str, terms: Iterable[str], every: int) -> Iterable[list[str]]:
+    """Step and terms, from the metrics of a run."""
+    for line in (RESULTS / f"{recipe}.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        if row["step"] % every == 0:
+            yield [f"{row['step']:,}", *(f"{row[term]:.2f}" for term in terms)]
 
 
 def of_family(name: str) -> str:

@@ -63,6 +63,7 @@ def tables() -> dict[str, Callable[[], str]]:
         **{f"results-{name}": partial(measured.of_family, name) for name in FAMILIES},
         "gallery": gallery,
         "mnist": mnist,
+        "sagan-anime": anime,
     }
 
 
@@ -122,6 +123,13 @@ def gallery() -> str:
 def mnist() -> str:
     """What runs on MNIST came to."""
     return _table(["Recipe", "Seed", "Steps", "CPU minutes", "Result"], measured.mnist_rows())
+
+
+def anime() -> str:
+    """The terms of the run on anime faces."""
+    terms = ["D/adv", "D/real", "D/fake", "G/adv"]
+    rows = measured.curve_rows("sagan-anime", terms, every=500)
+    return _table(["Step", *(f"`{term}`" for term in terms)], rows)
 
 
 def registry(topic: str) -> str:

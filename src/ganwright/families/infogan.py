@@ -34,7 +34,6 @@ class InfoGAN(DCGAN):
     title = "InfoGAN (2016)"
     paper = "1606.03657"
     regularised = True
-    regularised = True
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
