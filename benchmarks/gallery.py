@@ -120,9 +120,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/gallery"))
     parser.add_argument("--jobs", type=int, default=1, help="recipes trained at a time")
     parser.add_argument("--only", nargs="*", help="recipes by name; all when not given")
-    parser.add_argument(
-        "--docs", type=Path, help="folder of the documentation, to update"
-    )
+    parser.add_argument("--docs", type=Path, help="folder of the documentation, to update")
     args = parser.parse_args()
     prefix = "gallery/"
     wanted = {k.removeprefix(prefix): p for k, p in recipes().items() if k.startswith(prefix)}
