@@ -1,8 +1,8 @@
 """What runs have measured, from the records in `results/`, as pages show it.
 
 `python benchmarks/gallery.py --docs docs` writes `gallery.json` and the grids beside it;
-`python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line; `sagan-anime.jsonl` is the
-metrics.jsonl of that recipe's run.
+`python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line; `sagan-anime.jsonl` is
+the metrics.jsonl of that recipe's run.
 """
 
 from __future__ import annotations
