@@ -84,7 +84,7 @@ def same_letter(seen: Tensor, asked: Tensor, classes: int) -> tuple[float, float
     )
     rows, columns = linear_sum_assignment(-table.numpy())
     best = table[rows, columns].sum().item() / len(seen)
-    return (seen == asked).float().mean().item(), best
+    return (seen == asked).sum().item() / len(seen), best
 
 
 def letters(model: Model, data: Data) -> list[dict[str, float]]:
