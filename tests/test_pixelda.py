@@ -160,6 +160,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_it_learns_the_target_without_its_labels(tmp_path: Path) -> None:
     """Against T trained on the source alone; 179 test digits have a deviation of about 4 points."""
     _, settings = tiny("pixelda")
