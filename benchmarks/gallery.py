@@ -134,7 +134,8 @@ def main() -> None:
             name: pool.submit(train, name, path, args.out / name, threads)
             for name, path in wanted.items()
         }
-        results = [examine(n, args.out / n, f.result()) for n, f in futures.items()]
+        minutes = {name: future.result() for name, future in futures.items()}
+    results = [examine(name, args.out / name, spent) for name, spent in minutes.items()]
     page(results, args.out)
     if args.docs:
         publish(results, args.docs)
@@ -142,8 +143,8 @@ def main() -> None:
     for r in results:
         sure = "" if r.sure is None else f"{r.sure:.0%}"
         print(f"{r.name:24} {r.minutes:8.1f} {sure:>6} {r.classes or ''}")
-    minutes = (time.perf_counter() - start) / 60
-    print(f"all in {minutes:.1f} minutes: {args.out / 'index.html'}")
+    spent = (time.perf_counter() - start) / 60
+    print(f"all in {spent:.1f} minutes: {args.out / 'index.html'}")
 
 
 if __name__ == "__main__":
