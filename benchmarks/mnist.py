@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 import ganwright
 from ganwright import run as runs
 from ganwright.config import from_yaml
 from ganwright.data.batch import Images
-from ganwright.metrics.judge import accuracy, judge, opened
+from ganwright.metrics.judge import accuracy, judge, matched, opened
 from ganwright.model import Model
 from ganwright.recipes import find
 
@@ -34,17 +33,22 @@ SAMPLES = 1000
 
 
 def train(name: str, args: argparse.Namespace) -> tuple[Model, dict[str, float]]:
-    """The model of a run, made or gone on with if it is not there, and the minutes it took."""
+    """The model of a whole run, made if it is not there, and the minutes that took."""
     family, settings = from_yaml(find(Path(f"mnist-{name}")).read_text())
     settings = replace(settings, data_root=args.data_root, download=args.download, seed=args.seed)
-    wall, cpu = time.perf_counter(), time.process_time()
+    spent = {}
     if not args.out.exists():
+        wall, cpu = time.perf_counter(), time.process_time()
         runs.train(family, settings, args.out)
-    spent = {
-        "minutes": round((time.perf_counter() - wall) / 60, 1),
-        "cpu_minutes": round((time.process_time() - cpu) / 60, 1),
-    }
-    return ganwright.load(args.out, device="cpu"), spent
+        spent["minutes"] = round((time.perf_counter() - wall) / 60, 1)
+        spent["cpu_minutes"] = round((time.process_time() - cpu) / 60, 1)
+    model = ganwright.load(args.out, device="cpu")
+    if model.step < settings.steps:
+        raise SystemExit(
+            f"{args.out} stands at step {model.step:,} of {settings.steps:,}; go on with "
+            f"`ganwright resume {args.out}`"
+        )
+    return model, spent
 
 
 def judged(model: Model, data_root: Path) -> dict[str, Any]:
@@ -89,21 +93,12 @@ def named(model: Model, data_root: Path) -> dict[str, float]:
         return {"error": 1 - _share(game.classify(test.images).argmax(1) == test.labels)}
     if hasattr(game, "recover"):
         code = game.recover(test.images)[0][0].argmax(1)
-        return {"matched": matched(code, test.labels)}
+        return {"matched": round(matched(code, test.labels), 4)}
     if hasattr(game, "cluster"):
         surest = game.cluster(train.images).argmax(0)
         found = game.cluster(test.images).argmax(1)
         return {"named": _share(train.labels[surest][found] == test.labels)}
     return {}
-
-
-def matched(codes: Tensor, labels: Tensor) -> float:
-    """The share of equal codes and labels under the best one-to-one naming of the codes."""
-    size = int(max(codes.max(), labels.max())) + 1
-    table = torch.zeros(size, size)
-    table.index_put_((codes, labels), torch.ones(len(codes)), accumulate=True)
-    rows, columns = linear_sum_assignment(-table.numpy())
-    return round(float(table[rows, columns].sum()) / len(codes), 4)
 
 
 def main() -> None:

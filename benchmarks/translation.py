@@ -17,7 +17,6 @@ import json
 from pathlib import Path
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, l1_loss
 
@@ -26,6 +25,7 @@ from ganwright.data import Paired, Unpaired, open_data
 from ganwright.data.loader import Data
 from ganwright.folder import read_config
 from ganwright.layers.fidelity import psnr, ssim
+from ganwright.metrics.judge import matched
 from ganwright.model import Model
 
 
@@ -77,14 +77,9 @@ def domain(batch: object, side: str) -> tuple[Tensor, Tensor]:
     return (batch.a if side == "a" else batch.b), labels
 
 
-def same_letter(seen: Tensor, asked: Tensor, classes: int) -> tuple[float, float]:
+def same_letter(seen: Tensor, asked: Tensor) -> tuple[float, float]:
     """The share of letters that stayed what they were, and that under the best permutation."""
-    table = torch.zeros(classes, classes).index_put_(
-        (asked, seen), torch.ones(len(seen)), accumulate=True
-    )
-    rows, columns = linear_sum_assignment(-table.numpy())
-    best = table[rows, columns].sum().item() / len(seen)
-    return (seen == asked).sum().item() / len(seen), best
+    return (seen == asked).sum().item() / len(seen), matched(seen, asked)
 
 
 def letters(model: Model, data: Data) -> list[dict[str, float]]:
@@ -95,7 +90,7 @@ def letters(model: Model, data: Data) -> list[dict[str, float]]:
         judge, (x, y) = judge_of(data, goal), domain(test, origin)
         real, truth = domain(test, goal)
         seen = judge(model.translate(x, direction=there)).argmax(1)
-        same, best = same_letter(seen, y, len(data.spec.classes))
+        same, best = same_letter(seen, y)
         accuracy = (judge(real).argmax(1) == truth).float().mean().item()
         rows.append({"judge": accuracy, "same": same, "best": best})
     return rows

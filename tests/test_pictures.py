@@ -356,3 +356,5 @@ def test_label_maps_are_read_as_they_were_for_training(
     assert "photo.png can not be read as a picture (is RGB, and this run takes label" in said.err
     with pytest.raises(DataError, match=r"holds class 77; known are the training pictures' 2 to 5"):
         model.translate(opened(labels / "unknown.png"))
+    with pytest.raises(DataError, match=r"^pictures are tensors .*; got <class 'str'>"):
+        model.translate("labels")

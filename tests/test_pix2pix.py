@@ -14,6 +14,7 @@ from helpers import trainer_of
 from PIL import Image
 
 from ganwright.data import Paired, Spec, open_data
+from ganwright.data.label_map import LabelMap
 from ganwright.errors import SettingsError
 from ganwright.families.pix2pix import Pix2Pix, pair
 from ganwright.families.side_by_side import side_by_side
@@ -132,11 +133,17 @@ def test_jitter_and_mirror_are_the_same_for_both_pictures(tmp_path: Path) -> Non
 
 def test_rows_show_what_has_other_channels() -> None:
     grey, colour = torch.zeros(2, 1, 4, 4), torch.ones(2, 3, 4, 4)
+    rows = side_by_side(grey, colour)
+    assert rows.shape == (4, 3, 4, 4)
+    assert rows[:, :, 0, 0].tolist() == [[0] * 3, [1] * 3] * 2
+
+
+def test_one_hot_label_maps_are_shown_in_their_colours() -> None:
+    maps = LabelMap(2, 6, onehot=True)
     one_hot = torch.full((2, 5, 4, 4), -1.0)
     one_hot[0, 4], one_hot[1, 1] = 1, 1
-    rows = side_by_side(grey, one_hot, colour)
-    assert rows.shape == (6, 3, 4, 4)
-    assert rows[:, 0, 0, 0].tolist() == [0, 1, 1, 0, -0.5, 1]
+    colours = torch.from_numpy(maps.palette())[[4, 1]] / 127.5 - 1
+    torch.testing.assert_close(maps.shown(one_hot)[..., 0, 0], colours)
 
 
 @pytest.mark.slow

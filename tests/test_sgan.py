@@ -105,6 +105,8 @@ def test_weights_keep_their_norm_whatever_is_learned() -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(SettingsError, match="matching or fooling"):
         SGAN.Config(matching=0.0)
+    with pytest.raises(SettingsError, match="leave weight_norm and spectral_D off"):
+        SalimansMLP(spectral_D=True)
     with pytest.raises(SettingsError, match="latent"):
         SGAN.Config(latent=0)
 

@@ -152,11 +152,12 @@ def like(
         label_map: the pictures hold class numbers.
 
     Raises:
-        DataError: they do not.
+        DataError: they are nothing of that kind, can not be read, or hold unknown classes.
     """
+    given = many(images)
     try:
-        pictures = [picture_of(image, channels, label_map) for image in many(images)]
-    except ValueError as error:
+        pictures = [picture_of(image, channels, label_map) for image in given]
+    except UNREADABLE as error:
         raise DataError(f"a picture can not be read ({error})") from error
     made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
     if isinstance(images, Image.Image):

@@ -129,8 +129,8 @@ class Pix2Pix(Game):
 
     def preview(self, batch: Paired) -> Tensor:
         """Rows of six: a, translated, b; and again."""
-        a, b = batch.a[:16], batch.b[:16]
-        return side_by_side(a, self.translate(a), b)
+        a, b, maps = batch.a[:16], batch.b[:16], self.spec.label_map
+        return side_by_side(maps.shown(a) if maps else a, self.translate(a), b)
 
     @property
     def preview_columns(self) -> int | None:

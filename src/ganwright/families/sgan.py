@@ -80,6 +80,13 @@ class SalimansMLP(MLP):
     noise_input: float = 1.0
     """Standard deviation of the noise on its inputs, where ink is 3.2; a third, as in the paper."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.weight_norm or self.spectral_D:
+            raise SettingsError(
+                "SalimansMLP normalises its weights itself; leave weight_norm and spectral_D off"
+            )
+
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         D = super().discriminator(shape, classes)
         assert isinstance(D.stack, Stack)

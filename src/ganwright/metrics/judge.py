@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -62,6 +63,20 @@ def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
     assert test.labels is not None
     right = judge(test.images, data, data_root).labels.eq(test.labels)
     return float(right.float().mean())
+
+
+def matched(found: Tensor, labels: Tensor) -> float:
+    """The share of things found that are what they should be, under the best one-to-one naming.
+
+    Args:
+        found: int64 [n], clusters, codes or classes under other names.
+        labels: int64 [n], what they should be.
+    """
+    size = int(max(found.max(), labels.max())) + 1
+    table = torch.zeros(size, size)
+    table.index_put_((found, labels), torch.ones(len(found)), accumulate=True)
+    rows, columns = linear_sum_assignment(-table.numpy())
+    return float(table[rows, columns].sum()) / len(found)
 
 
 def opened(data: str, size: int, data_root: Path) -> Data:
