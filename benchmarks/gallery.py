@@ -4,7 +4,8 @@
     python benchmarks/gallery.py --out runs/gallery --only dcgan aae --docs docs
 
 Runs that are there already are kept; remove a folder to train it anew. A classifier judges 200
-samples of the families that draw digits or letters: the share it is sure of, the classes seen.
+samples of the families that draw digits or letters: the share it is sure
+of, that of real ones, and the classes seen.
 With `--docs` the grids and figures go where the documentation has them.
 """
 
@@ -20,13 +21,16 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import ganwright
+from ganwright.config import from_yaml
+from ganwright.data.batch import Images
 from ganwright.engine import usable_cores
 from ganwright.families import FAMILIES
 from ganwright.folder import read_config
-from ganwright.metrics.judge import judge
+from ganwright.metrics.judge import judge, opened
 from ganwright.recipes import recipes
 
 SAMPLES = 200
@@ -41,6 +45,7 @@ class Result:
     minutes: float
     grid: Path
     sure: float | None = None
+    real: float | None = None
     classes: str | None = None
 
 
@@ -50,11 +55,7 @@ def train(name: str, recipe: Path, out: Path, threads: int) -> float:
     if not clock.exists():
         shutil.rmtree(out, ignore_errors=True)
         start = time.perf_counter()
-        family = next(
-            line.split(":")[1].strip()
-            for line in recipe.read_text().splitlines()
-            if line.startswith("family:")
-        )
+        family, _ = from_yaml(recipe.read_text())
         command = [sys.executable, "-m", "ganwright", "train", family]
         done = subprocess.run(
             [*command, "--config", str(recipe), "--out", str(out)],
@@ -78,8 +79,17 @@ def examine(name: str, run: Path, minutes: float) -> Result:
     if hasattr(model.game, "sample") and data in ("digits", "glyphs"):
         verdict = judge(model.sample(SAMPLES, seed=1), data)
         result.sure = round(verdict.confident, 3)
+        result.real = sure_of_real(data, model.spec.shape[-1])
         result.classes = f"{len(verdict.seen)} of {10 if data == 'digits' else 26}"
     return result
+
+
+@lru_cache
+def sure_of_real(data: str, size: int) -> float:
+    """The share of held-out real pictures that the judge is sure of."""
+    test = opened(data, size, Path("data")).held_out(10_000)
+    assert isinstance(test, Images)
+    return round(judge(test.images, data).confident, 3)
 
 
 def page(results: list[Result], out: Path) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ganwright.recipes import recipes
+from ganwright.config import from_yaml
+from ganwright.recipes import find
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -42,8 +43,8 @@ def gallery_rows() -> Iterable[list[str]]:
     """Recipe, minutes, verdict."""
     for r in gallery():
         link = f"[{r['name']}]({_picture(r)})"
-        sure = "" if r["sure"] is None else f"{r['sure']:.0%}"
-        yield [link, f"`{r['family']}`", f"{r['minutes']:.1f}", sure, r["classes"] or ""]
+        shares = ("" if r[key] is None else f"{r[key]:.0%}" for key in ("sure", "real"))
+        yield [link, f"`{r['family']}`", f"{r['minutes']:.1f}", *shares, r["classes"] or ""]
 
 
 def mnist_rows() -> Iterable[list[str]]:
@@ -103,5 +104,5 @@ def _verdict(record: dict[str, Any]) -> str:
 
 
 def _family(recipe: str) -> str:
-    text = recipes()[f"mnist-{recipe}"].read_text()
-    return next(x for x in text.splitlines() if x.startswith("family:")).split(":")[1].strip()
+    family, _ = from_yaml(find(Path(f"mnist-{recipe}")).read_text())
+    return family

@@ -116,7 +116,7 @@ def elsewhere() -> str:
 
 def gallery() -> str:
     """What the judge says of the gallery's grids."""
-    head = ["Recipe and grid", "Family", "Minutes", "Sure of", "Classes seen"]
+    head = ["Recipe and grid", "Family", "Minutes", "Sure of", "Of real ones", "Classes seen"]
     return _table(head, measured.gallery_rows())
 
 

@@ -36,7 +36,7 @@ def test_five_steps_are_as_stored(name: str) -> None:
     for step, (row, stored) in enumerate(
         zip(five_steps(name), json.loads(path.read_text()), strict=True)
     ):
-        assert row == pytest.approx(stored, rel=2e-3, abs=2e-4), f"step {step}"
+        assert row == pytest.approx(stored, rel=5e-3, abs=2e-4), f"step {step}"
 
 
 def test_a_run_repeats_itself_bit_for_bit() -> None:

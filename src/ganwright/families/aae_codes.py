@@ -25,29 +25,12 @@ from torch.nn.functional import cross_entropy, mse_loss, pdist
 from ganwright.data.batch import Images, SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.aae import THOUSANDS
+from ganwright.families.posteriors import TwoHeads
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
-
-
-class TwoHeads(nn.Module):
-    """A picture to the logits of y and to z.
-
-    Where a softmax is sure, a value that is never chosen gets no gradient and is forgotten. With
-    `sharpness`, each logit is normalised over the batch, so each value is chosen now and then.
-    """
-
-    def __init__(self, encoder: nn.Module, values: int, sharpness: float) -> None:
-        super().__init__()
-        self.encoder, self.values, self.sharpness = encoder, values, sharpness
-        self.balance = nn.BatchNorm1d(values, affine=False) if sharpness else nn.Identity()
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.encoder(x)
-        logits, z = out[:, : self.values], out[:, self.values :]
-        return self.balance(logits) * (self.sharpness or 1.0), z
 
 
 class TwoCodes(Game):

@@ -76,3 +76,21 @@ class Universal(Posterior):
     def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
         widened = (shape[0] + self.channels, *shape[1:])
         return _Noisy(networks.encoder(widened, latent), self.channels)
+
+
+class TwoHeads(nn.Module):
+    """A picture to the logits of y and to z.
+
+    Where a softmax is sure, a value that is never chosen gets no gradient and is forgotten. With
+    `sharpness`, each logit is normalised over the batch, so each value is chosen now and then.
+    """
+
+    def __init__(self, encoder: nn.Module, values: int, sharpness: float) -> None:
+        super().__init__()
+        self.encoder, self.values, self.sharpness = encoder, values, sharpness
+        self.balance = nn.BatchNorm1d(values, affine=False) if sharpness else nn.Identity()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        out = self.encoder(x)
+        logits, z = out[:, : self.values], out[:, self.values :]
+        return self.balance(logits) * (self.sharpness or 1.0), z
