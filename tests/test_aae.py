@@ -120,6 +120,19 @@ def test_guided_codes_have_their_class_s_place() -> None:
     assert game.discriminator(BATCH)["adv"].item() == pytest.approx(adv, rel=1e-6)
 
 
+def test_guided_and_styled_each_class_has_the_whole_gaussian() -> None:
+    """D is told the label, so that codes must follow the prior within each class."""
+    config = AAE.Config(latent=1, guided=True, styled=True, **NETS)
+    game: AAE = zeroed(AAE(config, SPEC))
+    game.D.head.linear.weight.copy_(torch.tensor([[0.0, 5, 7]]))  # it sees the label alone
+    adv = (softplus(-5) + softplus(-7) + softplus(5) + softplus(7)) / 2
+    assert game.discriminator(BATCH)["adv"].item() == pytest.approx(adv, rel=1e-6)
+    for label in (0, 1):
+        z = game.prior(20_000, torch.full((20_000,), label))
+        assert z.mean() == pytest.approx(0, abs=0.03)
+        assert z.std() == pytest.approx(1, rel=0.03)
+
+
 def test_a_styled_decoder_is_told_the_label() -> None:
     game: AAE = zeroed(AAE(AAE.Config(latent=1, styled=True, **NETS), SPEC))
     game.P.stack[1].weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 2]]))

@@ -9,7 +9,7 @@ turns; Q serves two of them, each with an optimizer of its own.
 
 Where labels are known they may guide the codes: D is told the label, and the prior draws from the
 place of that class (`guided`, section 2.3). Or they are given to P, so that the code has only the
-style left to tell (`styled`, section 3).
+style left to tell (`styled`, section 3). With both, a Gaussian prior is every class's own.
 """
 
 from __future__ import annotations
@@ -90,7 +90,8 @@ class AAE(Game):
         if (cfg.guided or cfg.styled) and not self.classes:
             raise SettingsError("guided and styled need labelled data; this data set has no labels")
         guides = self.classes if cfg.guided else 0
-        cfg.prior.check(cfg.latent, guides)
+        shared = cfg.styled and isinstance(cfg.prior, Gaussian)
+        cfg.prior.check(cfg.latent, 0 if shared else guides)
         self.Q = cfg.posterior.encoder(cfg.networks, spec.shape, cfg.latent)
         self.P = cfg.networks.generator(cfg.latent, spec.shape, self.classes if cfg.styled else 0)
         self.D = cfg.critic.discriminator((cfg.latent,), guides)
@@ -128,8 +129,7 @@ class AAE(Game):
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Codes of the prior, [n, latent]; guided, from the places of the classes `y` if given."""
         prior = self.cfg.prior
-        if self.cfg.guided and y is not None:
-            assert isinstance(prior, Planar)
+        if self.cfg.guided and y is not None and isinstance(prior, Planar):
             return prior.of(y, self.classes)
         return prior.draw(n, self.cfg.latent, self.device)
 

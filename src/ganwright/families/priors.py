@@ -44,7 +44,8 @@ class Gaussian(Prior):
     def check(self, latent: int, classes: int = 0) -> None:
         if classes:
             raise SettingsError(
-                "a Gaussian prior has one place for all classes; choose Mixture or SwissRoll"
+                "a Gaussian prior has one place for all classes; choose Mixture or SwissRoll, "
+                "or give P the label too with styled"
             )
 
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:

@@ -1,8 +1,9 @@
 """A judge of drawings: how many it is sure of, and which classes they show.
 
-It is a small convolutional classifier, trained on embedded data when first asked and kept in
-memory. A quarter of what it learns from are pictures of no class, halves and blends of two of them
-and scrambled ones, for which it must say that it can not tell: so it is not sure of mush.
+Two small convolutional classifiers, trained on embedded data when first asked and kept in memory.
+A quarter of what the sceptic learns from are pictures of no class, halves and blends of two of
+them and scrambled ones, for which it must say that it can not tell: so it is not sure of mush. The
+reader has seen real pictures alone, and names whatever it is shown, be it pale or blurred.
 
     verdict = judge(model.sample(200), "digits")
     assert verdict.confident > 0.8 and len(verdict.seen) == 10
@@ -30,39 +31,41 @@ class Verdict(NamedTuple):
     """What the judge thinks of n pictures."""
 
     confident: float
-    """Share of the pictures that it is sure of."""
+    """Share of the pictures that the sceptic is sure of."""
     seen: tuple[int, ...]
     """Classes of which it is sure at least once."""
     labels: Tensor
-    """The likeliest class of each: int64 [n]."""
+    """The class that the reader takes each for: int64 [n]."""
     sure: Tensor
-    """Whether it is sure of each: bool [n]."""
+    """Whether the sceptic is sure of each: bool [n]."""
 
 
 def judge(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Verdict:
     """Judge pictures [n, C, H, W] in [-1, 1], which should look like the labelled data set."""
-    p = probabilities(images, data, data_root)
-    best, labels = p.max(1)
+    best, seen = probabilities(images, data, data_root).max(1)
     sure = best > SURE
-    return Verdict(sure.float().mean().item(), tuple(labels[sure].unique().tolist()), labels, sure)
+    labels = probabilities(images, data, data_root, sceptical=False).argmax(1)
+    return Verdict(sure.float().mean().item(), tuple(seen[sure].unique().tolist()), labels, sure)
 
 
 @torch.no_grad()
-def probabilities(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Tensor:
-    """The judge's class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
-    classifier, channels = trained(data, tuple(images.shape[2:]), data_root)
+def probabilities(
+    images: Tensor, data: str = "digits", data_root: Path = Path("data"), *, sceptical: bool = True
+) -> Tensor:
+    """Class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
+    classifier, channels = trained(data, tuple(images.shape[2:]), data_root, sceptical)
     if images.shape[1] != channels:
         images = images.mean(1, keepdim=True).expand(-1, channels, -1, -1)
     return torch.cat([classifier(part).softmax(1) for part in images.float().cpu().split(500)])
 
 
 def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
-    """The judge's accuracy on held-out pictures of its data set, at size x size pixels."""
+    """The reader's accuracy on held-out pictures of its data set, at size x size pixels."""
     test = opened(data, size, data_root).held_out(10_000)
     assert isinstance(test, Images)
     assert test.labels is not None
-    right = judge(test.images, data, data_root).labels.eq(test.labels)
-    return float(right.float().mean())
+    p = probabilities(test.images, data, data_root, sceptical=False)
+    return float((p.argmax(1) == test.labels).float().mean())
 
 
 def matched(found: Tensor, labels: Tensor) -> float:
@@ -92,8 +95,10 @@ def opened(data: str, size: int, data_root: Path) -> Data:
 
 @lru_cache(maxsize=8)
 @torch.enable_grad()
-def trained(data: str, size: tuple[int, int], data_root: Path) -> tuple[nn.Module, int]:
-    """The classifier for pictures of one size, and how many channels they have."""
+def trained(
+    data: str, size: tuple[int, int], data_root: Path, sceptical: bool
+) -> tuple[nn.Module, int]:
+    """The sceptic or the reader of pictures of one size, and how many channels they have."""
     source = opened(data, size[0], data_root)
     classes, (channels, *_) = len(source.spec.classes), source.spec.shape
     steps, batch = 400 + source.spec.count // 20, 64
@@ -106,7 +111,9 @@ def trained(data: str, size: tuple[int, int], data_root: Path) -> tuple[nn.Modul
             real = source.batch(step, batch)
             assert isinstance(real, Images)
             assert real.labels is not None
-            x, target = with_nonsense(shifted(real.images), one_hot(real.labels, classes).float())
+            x, target = shifted(real.images), one_hot(real.labels, classes).float()
+            if sceptical:
+                x, target = with_nonsense(x, target)
             loss = cross_entropy(net(roughened(x)), target)
             adam.zero_grad()
             loss.backward()
