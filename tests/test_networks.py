@@ -32,6 +32,7 @@ KINDS: dict[str, Networks] = {
     "conv-residual": ConvNet(width=4, blocks=Residual(), minibatch=MinibatchStdDev()),
     "conv-bottleneck": ConvNet(width=4, blocks=Bottleneck(), norm_D=LayerNorm()),
     "conv-dense": ConvNet(width=4, blocks=Dense(4), minibatch=MinibatchDiscrimination(3, 2)),
+    "conv-joined": ConvNet(width=4, hidden_G=(9, 8), hidden_D=(8,), norm_D=LayerNorm()),
     "conv-vgg": ConvNet(width=4, blocks=Convs(), norm_G=VirtualBatchNorm(6)),
     "resnet": ResNet(width_G=4, width_D=4),
     "resnet-cifar": ResNet(width_G=4, width_D=4, most=1, plain=2, halvings_D=1, attention=(8,)),
@@ -42,6 +43,7 @@ LABELS: dict[str, Networks] = {
     "conv": ConvNet(width=4),
     "conv-class-norm": ConvNet(width=4, labels_G=ClassNorm(), labels_D=Projection()),
     "conv-blocks": ConvNet(width=4, labels_G=ClassNorm(), blocks=Residual()),
+    "conv-joined": ConvNet(width=4, hidden_G=(8,), hidden_D=(8,), labels_G=ClassNorm()),
     "conv-virtual": ConvNet(width=4, norm_G=VirtualBatchNorm(6)),
     "resnet": ResNet(width_G=4, width_D=4),
     "resnet-concat": ResNet(width_G=4, width_D=4, labels_G=Concat(2), labels_D=Concat()),
@@ -215,6 +217,18 @@ def test_mlp_of_the_first_paper() -> None:
     assert [m.p for m in D.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
 
 
+def test_conv_net_of_infogan_s_paper() -> None:
+    """Table 1 of arXiv:1606.03657, but for the biases that a norm undoes."""
+    paper = ConvNet(width=64, hidden_G=(1024,), hidden_D=(1024,), slope=0.1)
+    G, D = paper.generator(74, (1, 28, 28)), paper.discriminator((1, 28, 28))
+    grid = 7 * 7 * 128
+    dense = 74 * 1024 + 2 * 1024 + 1024 * grid + 2 * 128
+    assert parameters(G) == dense + 16 * 128 * 64 + 2 * 64 + 16 * 64 + 1
+    conv = 16 * 64 + 64 + 16 * 64 * 128 + 2 * 128
+    assert parameters(D) == conv + grid * 1024 + 2 * 1024 + 1024 + 1
+    assert D.width == 1024
+
+
 def test_points_are_not_squashed() -> None:
     G = MLP(hidden_G=(8,), norm_G=BatchNorm(), std=5.0).generator(2, (2,))
     x = G(torch.randn(64, 2))
@@ -325,6 +339,7 @@ def test_the_nearest_size_fits() -> None:
     ("settings", "message"),
     [
         (lambda: MLP(hidden_G=(0,)), "hidden_G is \\(0,\\); each layer needs 1 unit"),
+        (lambda: ConvNet(hidden_D=(8, -1)), "hidden_D is \\(8, -1\\); each layer needs 1 unit"),
         (lambda: MLP(dropout=1.0), "dropout is 1.0; it must be from 0 to below 1"),
         (lambda: MLP(weight_norm=True, spectral_D=True), "turn one of them off"),
         (lambda: ConvNet(width=0), "width is 0; it must be at least 1"),

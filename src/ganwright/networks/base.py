@@ -150,6 +150,17 @@ def _nearest_size(h: int, w: int) -> tuple[int, int]:
     return min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
 
 
+def check_hidden(hidden_G: tuple[int, ...], hidden_D: tuple[int, ...]) -> None:
+    """Refuse fully connected layers without units.
+
+    Raises:
+        SettingsError: if there is one.
+    """
+    for name, hidden in (("hidden_G", hidden_G), ("hidden_D", hidden_D)):
+        if any(units < 1 for units in hidden):
+            raise SettingsError(f"{name} is {hidden}; each layer needs 1 unit or more")
+
+
 def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:
     """Refuse self-attention at heights that no feature map has.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -23,10 +24,20 @@ from ganwright.networks.base import (
     Generator,
     Networks,
     check_attention,
+    check_hidden,
     halvings,
     normal_init,
     spectral,
 )
+
+
+def dense(sizes: Sequence[int], norm: Norm, activation: nn.Module) -> list[nn.Module]:
+    """Fully connected layers between the sizes, each with norm and activation behind it."""
+    out: list[nn.Module] = []
+    for fan_in, units in pairwise(sizes):
+        out += [nn.Linear(fan_in, units, bias=not norm.shifts), norm.build(units, dims=0)]
+        out += [activation]
+    return out
 
 
 class ConvGenerator(Generator):
@@ -41,9 +52,11 @@ class ConvGenerator(Generator):
         widths = cfg.widths(doublings)[::-1]
         norm, join = cfg.labels_G.norm(cfg.norm_G, classes), cfg.labels_G.join(classes)
         bias = not norm.shifts
+        sizes = (latent + join.width, *cfg.hidden_G)
         stages: list[nn.Module] = [
             join,
-            nn.Linear(latent + join.width, widths[0] * h * w, bias=bias),
+            *dense(sizes, cfg.norm_G, nn.ReLU()),
+            nn.Linear(sizes[-1], widths[0] * h * w, bias=bias),
             nn.Unflatten(1, (widths[0], h, w)),
         ]
         for i, width in enumerate(widths):
@@ -71,8 +84,13 @@ class ConvDiscriminator(Discriminator):
         self.classes = classes
         h, w, count = halvings(shape, "ConvNet")
         join = cfg.labels_D.join(classes)
-        self.stack = Stack(join, *self.stages(cfg, shape[0] + join.width, shape[1], count))
-        flat = cfg.widths(count)[-1] * h * w
+        sizes = (cfg.widths(count)[-1] * h * w, *cfg.hidden_D)
+        self.stack = Stack(
+            join,
+            *self.stages(cfg, shape[0] + join.width, shape[1], count),
+            *dense(sizes, cfg.norm_D, nn.LeakyReLU(cfg.slope)),
+        )
+        flat = sizes[-1]
         self.minibatch = minibatch.build(flat)
         self.width = flat + minibatch.extra(flat)
         self.head = cfg.labels_D.score(self.width, classes)
@@ -115,6 +133,10 @@ class ConvNet(Networks):
     """Spectral norm in G."""
     spectral_D: bool = False
     """Spectral norm in D."""
+    hidden_G: tuple[int, ...] = ()
+    """Units of fully connected layers between z and G's first grid (InfoGAN: 1024)."""
+    hidden_D: tuple[int, ...] = ()
+    """Units of fully connected layers between D's last grid and its score (InfoGAN: 1024)."""
     attention: tuple[int, ...] = ()
     """Heights of the feature maps, in G and in D, behind which self-attention stands."""
     up: Up = Transposed()
@@ -141,6 +163,7 @@ class ConvNet(Networks):
             raise SettingsError(f"width is {self.width}; it must be at least 1")
         if not 0 <= self.dropout < 1:
             raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
+        check_hidden(self.hidden_G, self.hidden_D)
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

@@ -22,6 +22,7 @@ from ganwright.networks.base import (
     Encoder,
     Generator,
     Networks,
+    check_hidden,
     normal_init,
     spectral,
 )
@@ -145,11 +146,7 @@ class MLP(Networks):
     """Draw weights from N(0, std); torch's own initialisation when not given."""
 
     def __post_init__(self) -> None:
-        for name in ("hidden_G", "hidden_D"):
-            if any(units < 1 for units in getattr(self, name)):
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)}; each layer needs 1 unit or more"
-                )
+        check_hidden(self.hidden_G, self.hidden_D)
         for name in ("dropout", "dropout_input"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(
