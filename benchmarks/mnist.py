@@ -2,10 +2,11 @@
 
     python benchmarks/mnist.py cgan --data-root data --out runs/mnist-cgan
 
-A classifier, trained here on the same pictures, judges 1,000 samples: the share it is sure of, the
-classes it sees, and the share that are of the asked label. Families that classify are measured on
-the 10,000 test pictures. Clusters and InfoGAN's code have no names: `named` gives each the class of
-its surest training picture, `matched` the best one-to-one naming. Prints one line of JSON.
+Classifiers, trained here on the same pictures, judge 1,000 samples: the share that the sceptical
+one is sure of, the classes it sees, and the share that the other takes for the asked label.
+Families that classify are measured on the 10,000 test pictures. Clusters and InfoGAN's code have
+no names: `named` gives each the class of its surest training picture, `matched` the best
+one-to-one naming. Prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player, Terms, observe
+from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge, lazies
 
@@ -37,6 +38,8 @@ class InfoGAN(DCGAN):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
+        networks: Networks = ConvNet(hidden_G=(1024,), hidden_D=(1024,), slope=0.1)
+        """The kind of G and D; the paper's for digits."""
         latent: int = 62
         """Length of the noise z, which no code describes."""
         categories: tuple[int, ...] = (10,)
