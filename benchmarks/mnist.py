@@ -91,7 +91,7 @@ def named(model: Model, data_root: Path) -> dict[str, float]:
     assert train.labels is not None
     game: Any = model.game
     if hasattr(game, "classify"):
-        return {"error": 1 - _share(game.classify(test.images).argmax(1) == test.labels)}
+        return {"error": _share(game.classify(test.images).argmax(1) != test.labels)}
     if hasattr(game, "recover"):
         code = game.recover(test.images)[0][0].argmax(1)
         return {"matched": round(matched(code, test.labels), 4)}
