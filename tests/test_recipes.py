@@ -1,0 +1,47 @@
+"""The recipes that come with the package: each makes a game, and no family is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganwright.config import from_yaml
+from ganwright.data.batch import Images, SemiSupervised, Spec
+from ganwright.families import FAMILIES, family
+from ganwright.recipes import find, recipes
+
+COLOUR = sorted(n for n in recipes() if n.startswith(("faces64-", "classes64-", "sagan-anime")))
+DIGITS = sorted(n for n in recipes() if n.startswith("mnist-"))
+
+
+def named(recipe: str) -> str:
+    return from_yaml(find(Path(recipe)).read_text())[0]
+
+
+def test_every_family_that_draws_has_recipes_for_digits_and_for_colour() -> None:
+    draws = {n for n in FAMILIES if family(n).task in (Images, SemiSupervised)} - {"ccgan", "srgan"}
+    assert draws <= {named(recipe) for recipe in DIGITS}
+    assert draws <= {named(recipe) for recipe in COLOUR}
+
+
+@pytest.mark.parametrize("recipe", COLOUR)
+def test_recipes_for_colour_draw_at_64_pixels(recipe: str) -> None:
+    name, settings = from_yaml(find(Path(recipe)).read_text())
+    task = family(name).task
+    spec = Spec(task, (3, settings.image_size or 0, 64), classes=("a", "b"), count=1000)
+    game: Any = family(name)(settings.game, spec).eval()
+    with torch.no_grad():
+        drawn = game.sample(2)
+    assert drawn.shape == (2, 3, 64, 64)
+    assert drawn.abs().max() <= 1
+
+
+@pytest.mark.parametrize("recipe", sorted(recipes()))
+def test_every_recipe_is_read(recipe: str) -> None:
+    name, settings = from_yaml(find(Path(recipe)).read_text())
+    assert name in FAMILIES
+    assert isinstance(settings.game, family(name).Config)
+    assert settings.steps
