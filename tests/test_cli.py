@@ -23,6 +23,7 @@ from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
 from ganwright.optim import Adam, AdamW, Cosine
 from ganwright.penalties import R1, R2
+from ganwright.recipes import recipes
 from ganwright.settings import Settings
 
 QUICK = ["--data", "digits", "--image-size", "8", "--batch-size", "4", "--steps", "4"]
@@ -111,6 +112,10 @@ def test_list_shows_every_family_and_topic(capsys: pytest.CaptureFixture[str]) -
     assert "Hinge " in capsys.readouterr().out
     assert main(["list", "data"]) == 0
     assert "mnist " in capsys.readouterr().out
+    assert main(["list", "recipes"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"  {name} " in shown for name in recipes())
+    assert "ganwright train gan --config first-gan" in shown
 
 
 def test_every_setting_has_a_sentence() -> None:

@@ -39,7 +39,9 @@ COMMANDS: dict[str, Command] = {
         "ganwright.commands.infer:report", "RUN", "Write the page that shows how a run went."
     ),
     "list": Command(
-        "ganwright.commands.show:listing", "[TOPIC]", "List families, losses, penalties, data ..."
+        "ganwright.commands.show:listing",
+        "[TOPIC]",
+        "List families, recipes, losses, penalties, data ...",
     ),
     "info": Command(
         "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and settings."

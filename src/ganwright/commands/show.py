@@ -7,6 +7,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ganwright.commands.flags import Parser, docs, flag_of, metavar
@@ -37,7 +38,8 @@ def listing(argv: Sequence[str]) -> int:
 def topic_table() -> dict[str, Callable[[], Iterable[Row]]]:
     """What can be listed, and how its rows are made."""
     made = {topic: (lambda topic=topic: _classes(topic)) for topic in TABLES}
-    return {"families": _families, "data": _data, **made, "trackers": _trackers}
+    plain = {"families": _families, "recipes": _recipes, "data": _data}
+    return {**plain, **made, "trackers": _trackers}
 
 
 def info(argv: Sequence[str]) -> int:
@@ -81,6 +83,15 @@ def _families() -> Iterable[Row]:
     from ganwright.families import FAMILIES
 
     return [(name, f"{entry.title}, arXiv:{entry.paper}") for name, entry in FAMILIES.items()]
+
+
+def _recipes() -> Iterable[Row]:
+    from ganwright.recipes import recipes
+
+    for name, path in recipes().items():
+        head = takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+        said = " ".join(line.removeprefix("#").strip() for line in head)
+        yield name, said or "a grid of the gallery, from data that comes with the package"
 
 
 def _classes(topic: str) -> Iterable[Row]:
