@@ -227,6 +227,8 @@ def test_conv_net_of_infogan_s_paper() -> None:
     conv = 16 * 64 + 64 + 16 * 64 * 128 + 2 * 128
     assert parameters(D) == conv + grid * 1024 + 2 * 1024 + 1024 + 1
     assert D.width == 1024
+    D = ConvNet(width=4, hidden_D=(8, 8), dropout=0.3).discriminator((1, 28, 28))
+    assert [m.p for m in D.modules() if isinstance(m, nn.Dropout)] == [0.3] * 4
 
 
 def test_points_are_not_squashed() -> None:

@@ -31,12 +31,14 @@ from ganwright.networks.base import (
 )
 
 
-def dense(sizes: Sequence[int], norm: Norm, activation: nn.Module) -> list[nn.Module]:
-    """Fully connected layers between the sizes, each with norm and activation behind it."""
+def dense(
+    sizes: Sequence[int], norm: Norm, activation: nn.Module, dropout: float = 0.0
+) -> list[nn.Module]:
+    """Fully connected layers between the sizes; norm, activation and dropout behind each."""
     out: list[nn.Module] = []
     for fan_in, units in pairwise(sizes):
         out += [nn.Linear(fan_in, units, bias=not norm.shifts), norm.build(units, dims=0)]
-        out += [activation]
+        out += [activation, *[nn.Dropout(dropout)] * bool(dropout)]
     return out
 
 
@@ -88,7 +90,7 @@ class ConvDiscriminator(Discriminator):
         self.stack = Stack(
             join,
             *self.stages(cfg, shape[0] + join.width, shape[1], count),
-            *dense(sizes, cfg.norm_D, nn.LeakyReLU(cfg.slope)),
+            *dense(sizes, cfg.norm_D, nn.LeakyReLU(cfg.slope), cfg.dropout),
         )
         flat = sizes[-1]
         self.minibatch = minibatch.build(flat)
