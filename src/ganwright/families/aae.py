@@ -90,8 +90,12 @@ class AAE(Game):
         if (cfg.guided or cfg.styled) and not self.classes:
             raise SettingsError("guided and styled need labelled data; this data set has no labels")
         guides = self.classes if cfg.guided else 0
-        shared = cfg.styled and isinstance(cfg.prior, Gaussian)
-        cfg.prior.check(cfg.latent, 0 if shared else guides)
+        if cfg.guided and not cfg.styled and not isinstance(cfg.prior, Planar):
+            raise SettingsError(
+                f"a {type(cfg.prior).__name__} prior has one place for all classes; choose Mixture "
+                "or SwissRoll, or give P the label too with styled"
+            )
+        cfg.prior.check(cfg.latent, guides)
         self.Q = cfg.posterior.encoder(cfg.networks, spec.shape, cfg.latent)
         self.P = cfg.networks.generator(cfg.latent, spec.shape, self.classes if cfg.styled else 0)
         self.D = cfg.critic.discriminator((cfg.latent,), guides)
@@ -129,8 +133,8 @@ class AAE(Game):
     def prior(self, n: int, y: Tensor | None = None) -> Tensor:
         """Codes of the prior, [n, latent]; guided, from the places of the classes `y` if given."""
         prior = self.cfg.prior
-        if self.cfg.guided and y is not None and isinstance(prior, Planar):
-            return prior.of(y, self.classes)
+        if self.cfg.guided and y is not None:
+            return prior.of(y, self.classes, self.cfg.latent)
         return prior.draw(n, self.cfg.latent, self.device)
 
     def after(self, player: Player, terms: Terms) -> None:

@@ -29,6 +29,19 @@ class Prior:
         """n codes, [n, latent]."""
         raise NotImplementedError
 
+    def of(self, y: Tensor, classes: int, latent: int = 2) -> Tensor:
+        """A code for each label's class; classes share the prior unless they have places in it.
+
+        Args:
+            y: int64 [n].
+            classes: how many there are.
+            latent: length of a code.
+
+        Returns:
+            [n, latent].
+        """
+        return self.draw(len(y), latent, y.device)
+
 
 @dataclass(frozen=True)
 class Gaussian(Prior):
@@ -40,13 +53,6 @@ class Gaussian(Prior):
     def __post_init__(self) -> None:
         if self.spread <= 0:
             raise SettingsError(f"Gaussian's spread is {self.spread}; it must be above 0")
-
-    def check(self, latent: int, classes: int = 0) -> None:
-        if classes:
-            raise SettingsError(
-                "a Gaussian prior has one place for all classes; choose Mixture or SwissRoll, "
-                "or give P the label too with styled"
-            )
 
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.spread * torch.randn(n, latent, device=device)
@@ -65,16 +71,8 @@ class Planar(Prior):
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.at(torch.rand(n, device=device))
 
-    def of(self, y: Tensor, classes: int) -> Tensor:
-        """A code from the stretch of each label's class.
-
-        Args:
-            y: int64 [n].
-            classes: into how many stretches of one length positions are divided.
-
-        Returns:
-            [n, 2].
-        """
+    def of(self, y: Tensor, classes: int, latent: int = 2) -> Tensor:
+        """A code from the stretch of each label's class: positions are divided evenly."""
         return self.at((y + torch.rand(len(y), device=y.device)) / classes)
 
     def at(self, u: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -29,17 +28,7 @@ from ganwright.networks.base import (
     normal_init,
     spectral,
 )
-
-
-def dense(
-    sizes: Sequence[int], norm: Norm, activation: nn.Module, dropout: float = 0.0
-) -> list[nn.Module]:
-    """Fully connected layers between the sizes; norm, activation and dropout behind each."""
-    out: list[nn.Module] = []
-    for fan_in, units in pairwise(sizes):
-        out += [nn.Linear(fan_in, units, bias=not norm.shifts), norm.build(units, dims=0)]
-        out += [activation, *[nn.Dropout(dropout)] * bool(dropout)]
-    return out
+from ganwright.networks.mlp import Regular, layers
 
 
 class ConvGenerator(Generator):
@@ -57,7 +46,7 @@ class ConvGenerator(Generator):
         sizes = (latent + join.width, *cfg.hidden_G)
         stages: list[nn.Module] = [
             join,
-            *dense(sizes, cfg.norm_G, nn.ReLU()),
+            *layers(sizes, ReLU(), Regular(cfg.norm_G)),
             nn.Linear(sizes[-1], widths[0] * h * w, bias=bias),
             nn.Unflatten(1, (widths[0], h, w)),
         ]
@@ -90,7 +79,7 @@ class ConvDiscriminator(Discriminator):
         self.stack = Stack(
             join,
             *self.stages(cfg, shape[0] + join.width, shape[1], count),
-            *dense(sizes, cfg.norm_D, nn.LeakyReLU(cfg.slope), cfg.dropout),
+            *layers(sizes, LeakyReLU(cfg.slope), Regular(cfg.norm_D, dropout=cfg.dropout)),
         )
         flat = sizes[-1]
         self.minibatch = minibatch.build(flat)
