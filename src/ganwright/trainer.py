@@ -19,6 +19,7 @@ from ganwright.game import Game, Objective, Phase, Player, evaluate
 from ganwright.guard import guarded_step
 from ganwright.held import hold, self_moving
 from ganwright.meter import Meter
+from ganwright.precision import wide
 from ganwright.seeds import seed_torch
 
 
@@ -191,7 +192,7 @@ class Trainer:
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
                     terms, seen = evaluator(batch)
-                values = torch.stack([v.float() for v in (*terms.values(), *seen.values())])
+                values = torch.stack([wide(v) for v in (*terms.values(), *seen.values())])
                 loss = values[: len(terms)].sum()
                 loss = loss if weight == 1 else loss * weight
                 (seat.scaler.scale(loss) if seat.scaler else loss).backward()

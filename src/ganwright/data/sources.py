@@ -21,6 +21,7 @@ from ganwright.data.settle import settle
 from ganwright.data.sides import Options, Source
 from ganwright.data.torchvision_sets import SETS, open_set
 from ganwright.errors import DataError, nearest
+from ganwright.precision import default_type
 from ganwright.settings import Settings
 
 EMBEDDED = {
@@ -185,7 +186,8 @@ def _embedded(name: str, task: type[Batch], image_size: int | None, options: Opt
         name = variant
     module, function = EMBEDDED[name].split(":")
     build = getattr(import_module(f"ganwright.data.{module}"), function)
-    source: Source = build(image_size)
+    with default_type(torch.float32):  # a set is the same whatever type its caller computes in
+        source: Source = build(image_size)
     if options.low is None:
         options = replace(options, low=source.options.low)
     return replace(source, name=name, options=options)
