@@ -6,10 +6,10 @@ import pytest
 import torch
 from helpers import trainer_of
 
-from ganwright.data.sources import EMBEDDED, open_data
+from ganwright.config.settings import Settings
+from ganwright.data.open import EMBEDDED, open_data
 from ganwright.families import family
 from ganwright.precision import default_type, wide
-from ganwright.settings import Settings
 
 
 @pytest.mark.parametrize(
