@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganwright.game import observe
+from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]
 Inputs: TypeAlias = Tensor | tuple[Any, ...]
@@ -22,7 +23,7 @@ Inputs: TypeAlias = Tensor | tuple[Any, ...]
 
 def score(D: Scorer, x: Inputs) -> Tensor:
     """D's scores of `x`, which may be a tuple of D's arguments, in fp32."""
-    return (D(*x) if isinstance(x, tuple) else D(x)).float()
+    return wide(D(*x) if isinstance(x, tuple) else D(x))
 
 
 def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:

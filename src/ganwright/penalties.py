@@ -19,6 +19,7 @@ from ganwright.errors import SettingsError
 from ganwright.game import Lazy, Objective
 from ganwright.layers.forward_state import BATCH_NORMS
 from ganwright.losses import Inputs, Scorer
+from ganwright.precision import wide
 
 
 class _Call(nn.Module):
@@ -68,11 +69,11 @@ def input_gradient(D: Scorer, x: Inputs) -> Tensor:
     D = _pure(D)
 
     def total(u: Tensor) -> Tensor:
-        scores = D(u, *rest).float()
+        scores = wide(D(u, *rest))
         return scores.flatten(1).mean(1).sum() if scores.ndim > 1 else scores.sum()
 
     with torch.autocast(first.device.type, enabled=False):
-        gradient: Tensor = torch.func.grad(total)(first.float())
+        gradient: Tensor = torch.func.grad(total)(wide(first))
     return gradient.flatten(1)
 
 
@@ -81,7 +82,7 @@ def between(real: Inputs, fake: Inputs) -> Inputs:
     x, *_ = real if isinstance(real, tuple) else (real,)
     g, *rest = fake if isinstance(fake, tuple) else (fake,)
     t = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device)
-    u = x.float().lerp(g.float(), t)
+    u = wide(x).lerp(wide(g), t)
     return (u, *rest) if rest else u
 
 

@@ -16,11 +16,12 @@ from torch.nn.functional import normalize
 from ganwright.errors import SettingsError
 from ganwright.losses import Inputs
 from ganwright.networks.base import Discriminator
+from ganwright.precision import wide
 
 
 def features(D: Discriminator, x: Inputs) -> Tensor:
     """D's features of `x`, which may be a tuple of D's arguments: float32 [n, width]."""
-    return (D.features(*x) if isinstance(x, tuple) else D.features(x)).float()
+    return wide(D.features(*x) if isinstance(x, tuple) else D.features(x))
 
 
 def pulling_away(codes: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def pulling_away(codes: Tensor) -> Tensor:
     if n < 2:
         raise SettingsError("the pulling-away term compares samples; take batches of 2 or more")
     with torch.autocast(codes.device.type, enabled=False):
-        directions = normalize(codes.float())
+        directions = normalize(wide(codes))
         squares = (directions @ directions.T).square()
     return (squares.sum() - squares.diagonal().sum()) / (n * (n - 1))
 

@@ -18,6 +18,7 @@ from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_de
 from ganwright.data.sides import Fitted, unreadable
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError
+from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
 
@@ -54,7 +55,7 @@ class Data:
         self.spec = replace(settled.spec, count=max(len(side) for side in train))
 
     def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
-        """The `draw`-th batch of the run, on the device, float32 in [-1, 1].
+        """The `draw`-th batch of the run, on the device, in [-1, 1], of torch's default type.
 
         The whole batch stands at positions [draw * size, (draw + 1) * size) of endless shuffled
         epochs; a rank gets its `size // world` rows of it.
@@ -138,7 +139,7 @@ class Data:
 
 
 def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) -> Tensor:
-    """Stored pixels as float32 in [-1, 1]; points pass as they are."""
+    """Stored pixels in [-1, 1], and points as they are, in torch's default type."""
     if mirror is not None:
         # Four times as fast as `torch.where` on bytes: whole pictures are copied.
         rows = torch.arange(len(mirror)) + len(mirror) * mirror
@@ -146,10 +147,10 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
         pixels = both.index_select(0, to_device(rows, pixels.device))
     if label_map is not None and label_map.onehot:
         hot = one_hot(pixels[:, 0].long(), label_map.classes)
-        return hot.movedim(-1, 1).float().mul_(2).sub_(1).contiguous()
+        return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
-        return pixels.float().div_(127.5).sub_(1)
-    return pixels
+        return wide(pixels).div_(127.5).sub_(1)
+    return pixels.to(torch.get_default_dtype())
 
 
 def lowered(pictures: Tensor, factor: int) -> Tensor:

@@ -22,6 +22,7 @@ from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Options, Source
 from ganwright.data.types import Batch, Images, Paired, Unpaired
 from ganwright.errors import DataError, nearest
+from ganwright.precision import default_type
 
 EMBEDDED = {
     "digits": "embedded:digits",
@@ -185,7 +186,8 @@ def _embedded(name: str, task: type[Batch], image_size: int | None, options: Opt
         name = variant
     module, function = EMBEDDED[name].split(":")
     build = getattr(import_module(f"ganwright.data.read.{module}"), function)
-    source: Source = build(image_size)
+    with default_type(torch.float32):  # a set is the same whatever type its caller computes in
+        source: Source = build(image_size)
     if options.low is None:
         options = replace(options, low=source.options.low)
     return replace(source, name=name, options=options)

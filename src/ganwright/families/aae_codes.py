@@ -31,6 +31,7 @@ from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.precision import wide
 
 
 class TwoCodes(Game):
@@ -164,7 +165,7 @@ class TwoCodes(Game):
 
     def join(self, y: Tensor, z: Tensor) -> Tensor:
         """What P is handed: W y + z, or both side by side."""
-        return torch.cat([y, z], 1) if self.W is None else self.W(y).float() + z
+        return torch.cat([y, z], 1) if self.W is None else wide(self.W(y)) + z
 
     def decode(self, y: Tensor, z: Tensor) -> Tensor:
         """Codes back to pictures [n, C, H, W]."""
@@ -177,7 +178,7 @@ class TwoCodes(Game):
                 penalty.after(player.networks[0])
 
     def _one_hot(self, labels: Tensor) -> Tensor:
-        return (labels[:, None] == torch.arange(self.values, device=labels.device)).float()
+        return wide(labels[:, None] == torch.arange(self.values, device=labels.device))
 
     def sample(self, n: int) -> Tensor:
         """n pictures of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
@@ -266,7 +267,7 @@ class AAESemi(TwoCodes):
 
     def classifier(self, batch: SemiSupervised) -> Terms:
         logits, _ = self._read(batch.images)
-        observe("accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        observe("accuracy", wide(logits.argmax(1) == batch.labels).mean())
         return {"labelled": cross_entropy(logits, batch.labels)}
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
@@ -282,6 +283,6 @@ class AAESemi(TwoCodes):
         x = batch.images
         y, z = self.codes(x)
         return {
-            "error": (y.argmax(1) != batch.labels).float().mean(),
+            "error": wide(y.argmax(1) != batch.labels).mean(),
             "reconstruction": mse_loss(self.decode(y, z), x),
         }

@@ -24,6 +24,7 @@ from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player, Terms, observe
 from ganwright.networks import ConvNet, Networks
 from ganwright.penalties import charge, lazies
+from ganwright.precision import wide
 
 
 class ACGAN(DCGAN):
@@ -73,7 +74,7 @@ class ACGAN(DCGAN):
         x, fake = self.pair(batch)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         real_logits = self.C(h_real)
-        observe("accuracy", (real_logits.argmax(1) == y).float().mean())
+        observe("accuracy", wide(real_logits.argmax(1) == y).mean())
         return {
             "L_S": cfg.loss.discriminator(self.D.score, h_real, h_fake),
             "L_C": cfg.class_weight * (_class(real_logits, y) + _class(self.C(h_fake), y)),
@@ -93,9 +94,9 @@ class ACGAN(DCGAN):
 
     def classify(self, x: Tensor) -> Tensor:
         """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""
-        return torch.softmax(self.C(self.D.features(x)).float(), 1)
+        return torch.softmax(wide(self.C(self.D.features(x))), 1)
 
 
 def _class(logits: Tensor, y: Tensor | None) -> Tensor:
     assert y is not None
-    return cross_entropy(logits.float(), y)
+    return cross_entropy(wide(logits), y)

@@ -29,6 +29,7 @@ from ganwright.layers.resample import Resize
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import charge
+from ganwright.precision import wide
 
 
 class BEGAN(EnergyGame):
@@ -99,7 +100,7 @@ class BEGAN(EnergyGame):
 
     def energy(self, x: Tensor) -> Tensor:
         """D's absolute error, the mean over each picture's pixels: [n, C, H, W] -> [n]."""
-        error: Tensor = (self.D(x) - x).float().abs().flatten(1).mean(1)
+        error: Tensor = wide(self.D(x) - x).abs().flatten(1).mean(1)
         return error
 
     def noise(self, n: int) -> Tensor:

@@ -27,6 +27,7 @@ from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
+from ganwright.precision import wide
 
 
 class BGAN(DCGAN):
@@ -113,7 +114,7 @@ class BGAN(DCGAN):
 
     def pictures(self, levels: Tensor) -> Tensor:
         """Levels as float32 in [-1, 1]."""
-        return levels.float() / (self.cfg.levels - 1) * 2 - 1
+        return wide(levels) / (self.cfg.levels - 1) * 2 - 1
 
     def drawn(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """One discrete picture for each z: [n, C, H, W] in [-1, 1]."""

@@ -28,6 +28,7 @@ from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.precision import wide
 
 
 class CCGAN(Game):
@@ -187,7 +188,7 @@ class CCGAN(Game):
     def classify(self, images: Tensor) -> Tensor:
         """Class probabilities [n, classes] of whole pictures [n, C, H, W] in [-1, 1]."""
         logits: Tensor = self.C(self.D.features(images))
-        return logits.float().softmax(1)
+        return wide(logits).softmax(1)
 
     def measure(self, batch: SemiSupervised) -> Terms:
         """Mean absolute error in a central hole, also that of the mean colour; accuracy."""
@@ -214,8 +215,8 @@ class CCGAN(Game):
 def hole_error(made: Tensor, x: Tensor, known: Tensor) -> Tensor:
     """Mean absolute error over the pixels and channels that are not known."""
     # Every picture's hole has the same size, so the error over all pixels only wants scaling.
-    return l1_loss(torch.where(known, x, made), x) / (~known).float().mean()
+    return l1_loss(torch.where(known, x, made), x) / wide(~known).mean()
 
 
 def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
-    return (logits.argmax(1) == y).float().mean()
+    return wide(logits.argmax(1) == y).mean()

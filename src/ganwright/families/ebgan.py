@@ -22,6 +22,7 @@ from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms, observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
+from ganwright.precision import wide
 from ganwright.regularisers import pulling_away
 
 
@@ -76,4 +77,4 @@ class EBGAN(EnergyGame):
 
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Summed over all but the first dimension: [n, ...] -> [n]."""
-    return (a - b).float().square().flatten(1).sum(1)
+    return wide(a - b).square().flatten(1).sum(1)

@@ -27,6 +27,7 @@ from ganwright.game import Player, Terms, observe
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge, lazies
+from ganwright.precision import wide
 
 
 class InfoGAN(DCGAN):
@@ -139,7 +140,7 @@ class InfoGAN(DCGAN):
             truth = [codes[:, a:b].argmax(1) for a, b in self._places]
             parts = [cross_entropy(q, c) for q, c in zip(read, truth, strict=True)]
             terms["categorical"] = weight * torch.stack(parts).sum()
-            observe("recovered", (read[0].argmax(1) == truth[0]).float().mean())
+            observe("recovered", wide(read[0].argmax(1) == truth[0]).mean())
         if self.cfg.continuous:
             wanted = codes[:, -self.cfg.continuous :]
             nll = gaussian_nll_loss(mean, wanted, variance, reduction="none")
@@ -154,7 +155,7 @@ class InfoGAN(DCGAN):
     def _read(self, h: Tensor) -> tuple[list[Tensor], tuple[Tensor, Tensor]]:
         """Q's logits of each categorical code; mean and variance of the continuous ones."""
         cfg = self.cfg
-        *logits, numbers = self.Q(h).float().split([*cfg.categories, self._numbers], 1)
+        *logits, numbers = wide(self.Q(h)).split([*cfg.categories, self._numbers], 1)
         mean = numbers[:, : cfg.continuous]
         log_variance = numbers[:, cfg.continuous :] if cfg.predict_variance else mean * 0
         return logits, (mean, log_variance.exp())
@@ -208,4 +209,4 @@ class InfoGAN(DCGAN):
 
 
 def _one_hot(c: Tensor, k: int) -> Tensor:
-    return (c[:, None] == torch.arange(k, device=c.device)).float()
+    return wide(c[:, None] == torch.arange(k, device=c.device))

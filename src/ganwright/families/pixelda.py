@@ -29,6 +29,7 @@ from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
 from ganwright.optim import Adam, Decay, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.precision import wide
 
 
 class PixelDA(Game):
@@ -202,4 +203,4 @@ def pairwise_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
 
 
 def _accuracy(logits: Tensor, y: Tensor) -> Tensor:
-    return (logits.argmax(1) == y).float().mean()
+    return wide(logits.argmax(1) == y).mean()

@@ -38,6 +38,7 @@ from ganwright.networks import MLP, Discriminator, Networks
 from ganwright.networks.base import Encoder
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.precision import wide
 
 
 class Ink(nn.Module):
@@ -168,7 +169,7 @@ class SGAN(Game):
         cfg = self.cfg
         x, fake = self.judged(batch)
         logits = self.C(batch.images)
-        observe("labelled_accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        observe("labelled_accuracy", wide(logits.argmax(1) == batch.labels).mean())
         return {
             "labelled": cfg.supervision * cross_entropy(logits, batch.labels),
             "adv": cfg.loss.discriminator(self.score, x, fake),
@@ -210,7 +211,7 @@ class SGAN(Game):
 
     def measure(self, batch: SemiSupervised) -> Terms:
         """The share of held-out pictures that are classified wrongly."""
-        return {"error": (self.C(batch.images).argmax(1) != batch.labels).float().mean()}
+        return {"error": wide(self.C(batch.images).argmax(1) != batch.labels).mean()}
 
     def preview(self, batch: SemiSupervised) -> Tensor:
         """Drawings from fixed noise."""

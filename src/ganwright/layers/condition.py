@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, ClassBatchNorm, Conditioned, Norm, soft_labels
+from ganwright.precision import wide
 
 
 class Stack(nn.Sequential):
@@ -60,9 +61,9 @@ class Score(nn.Module):
         self.project = nn.Linear(classes, width, bias=False) if classes else None
 
     def forward(self, h: Tensor, y: Tensor | None = None) -> Tensor:
-        score: Tensor = self.linear(h).squeeze(1).float()
+        score: Tensor = wide(self.linear(h).squeeze(1))
         if self.project is not None:
-            score = score + (self.project(soft_labels(y, self.classes)).float() * h).sum(1)
+            score = score + (wide(self.project(soft_labels(y, self.classes))) * h).sum(1)
         return score
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d
 
+from ganwright.precision import wide
+
 WINDOW = 11
 """Side of SSIM's window in pixels; smaller pictures get the largest odd window that fits."""
 
@@ -17,7 +19,7 @@ def luma(x: Tensor) -> Tensor:
 
     Pictures with other than three channels have no Y: they come back on [0, 255], [n, C, H, W].
     """
-    x = x.float().add(1).div(2)
+    x = wide(x).add(1).div(2)
     if x.shape[1] != 3:
         return x * 255
     weights = x.new_tensor(_LUMA)[:, None, None]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.precision import wide
+
 
 class Discriminate(nn.Module):
     """Minibatch discrimination: [n, c] -> [n, c + kernels].
@@ -21,7 +23,7 @@ class Discriminate(nn.Module):
         self.project = nn.Linear(width, kernels * dims, bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
-        m: Tensor = self.project(h).unflatten(1, (self.kernels, -1)).float()
+        m: Tensor = wide(self.project(h).unflatten(1, (self.kernels, -1)))
         distance = (m[:, None] - m[None]).abs().sum(3)
         # Each sample is at distance 0 from itself: its own exp(0) is taken off again.
         return torch.cat([h, (-distance).exp().sum(1).to(h.dtype) - 1], 1)
@@ -41,7 +43,7 @@ class Spread(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         n = h.shape[0]
         size = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
-        groups = h.float().unflatten(0, (size, -1))
+        groups = wide(h).unflatten(0, (size, -1))
         spread = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
         return torch.cat([h, spread.repeat(size, 1).to(h.dtype)], 1)
 

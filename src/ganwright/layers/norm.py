@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
+from ganwright.precision import wide
 
 
 class Conditioned(nn.Module):
@@ -26,7 +27,7 @@ def soft_labels(y: Tensor | None, classes: int) -> Tensor:
         )
     if y.is_floating_point():
         return y
-    return (y[:, None] == torch.arange(classes, device=y.device)).float()
+    return wide(y[:, None] == torch.arange(classes, device=y.device))
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Virtual(nn.Module):
         m = self.reference
         if not m:
             raise SettingsError("VirtualBatchNorm stands in generators of pictures from noise only")
-        flat = x.float().reshape(*x.shape[:2], -1)
+        flat = wide(x).reshape(*x.shape[:2], -1)
         moments = torch.stack([flat.mean(2), flat.square().mean(2)])
         reference = moments[:, :m].mean(1, keepdim=True)
         mixed = (m * reference + moments[:, m:]) / (m + 1)

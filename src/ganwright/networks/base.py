@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwright.errors import SettingsError
+from ganwright.precision import wide
 
 
 class Generator(nn.Module):
@@ -65,7 +66,7 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.body.features(x))
-        return out.float()
+        return wide(out)
 
 
 @dataclass(frozen=True, kw_only=True)

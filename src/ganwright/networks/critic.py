@@ -10,6 +10,7 @@ from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import halvings, normal_init
 from ganwright.networks.patch import Patch
+from ganwright.precision import wide
 
 
 class WholeCritic(nn.Module):
@@ -31,13 +32,13 @@ class WholeCritic(nn.Module):
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The activations behind all stages but the first, float32 [n, c, h, w], or behind it alone
         where there is no other."""
-        activations = tuple(h.float() for h in self._activations(x))
+        activations = tuple(wide(h) for h in self._activations(x))
         return activations[1:] or activations
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits."""
         logits: Tensor = self.head(self._activations(x)[-1])
-        return logits.float()
+        return wide(logits)
 
     def _activations(self, x: Tensor) -> list[Tensor]:
         out = []

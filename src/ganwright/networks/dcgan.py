@@ -29,6 +29,7 @@ from ganwright.networks.base import (
     spectral,
 )
 from ganwright.networks.mlp import Regular, layers
+from ganwright.precision import wide
 
 
 class ConvGenerator(Generator):
@@ -62,7 +63,7 @@ class ConvGenerator(Generator):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.stack(z, y)
-        return out.float()
+        return wide(out)
 
 
 class ConvDiscriminator(Discriminator):
@@ -103,7 +104,7 @@ class ConvDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.minibatch(self.stack(x, y))
-        return h.float()
+        return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         score: Tensor = self.head(h, y)

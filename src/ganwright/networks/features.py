@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
 from ganwright.errors import SettingsError
+from ganwright.precision import wide
 
 Shape = tuple[int, ...]
 SHIPPED = Path(__file__).parent / "small_features.safetensors"
@@ -141,7 +142,7 @@ class FeatureDistance(nn.Module):
         """Scaled features, float32 [n, c, h, w], of pictures [n, 1 or 3, H, W] in [-1, 1]."""
         rgb = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
         h: Tensor = self.net(rgb)
-        return self.scale * h.float()
+        return self.scale * wide(h)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         distance = mse_loss(self.features(x), self.features(y))

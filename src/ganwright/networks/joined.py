@@ -15,6 +15,7 @@ from ganwright.layers.activation import Activation, Maxout, ReLU
 from ganwright.layers.condition import Score
 from ganwright.layers.norm import soft_labels
 from ganwright.networks.base import Discriminator, Encoder, Generator, Networks
+from ganwright.precision import wide
 
 
 def _layer(fan_in: int, units: int, activation: Activation, dropout: float) -> nn.Sequential:
@@ -64,7 +65,7 @@ class JoinedGenerator(Generator):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.squash(self.out(self.joined(z, y)))
-        return out.reshape(-1, *self.shape).float()
+        return wide(out.reshape(-1, *self.shape))
 
 
 class JoinedDiscriminator(Discriminator):
@@ -81,7 +82,7 @@ class JoinedDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.joined(x, y)
-        return h.float()
+        return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         score: Tensor = self.head(h)

@@ -26,6 +26,7 @@ from ganwright.networks.base import (
     normal_init,
     spectral,
 )
+from ganwright.precision import wide
 
 
 class GaussianNoise(nn.Module):
@@ -88,7 +89,7 @@ class MLPGenerator(Generator):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.stack(z, y)
-        return out.reshape(-1, *self.shape).float()
+        return wide(out.reshape(-1, *self.shape))
 
 
 class MLPDiscriminator(Discriminator):
@@ -105,7 +106,7 @@ class MLPDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.stack(x, y)
-        return h.float()
+        return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         score: Tensor = self.head(h, y)

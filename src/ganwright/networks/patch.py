@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import InstanceNorm, NoNorm, Norm
 from ganwright.networks.base import normal_init, spectral
+from ganwright.precision import wide
 
 HALVINGS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 """Receptive field to the number of convolutions with stride 2, which two with stride 1 follow."""
@@ -40,12 +41,12 @@ class PatchDiscriminator(nn.Module):
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The activations behind each hidden stage, float32 [n, c, h, w], shallow to deep."""
-        return tuple(h.float() for h in self._activations(x))
+        return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """A map of logits."""
         logits: Tensor = self.head(self._activations(x)[-1])
-        return logits.float()
+        return wide(logits)
 
     def _activations(self, x: Tensor) -> list[Tensor]:
         out = []

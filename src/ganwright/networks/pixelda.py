@@ -12,6 +12,7 @@ from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, halvings, normal_init
 from ganwright.networks.mlp import GaussianNoise
 from ganwright.networks.srresnet import Residue
+from ganwright.precision import wide
 
 
 class Adapter(nn.Module):
@@ -52,7 +53,7 @@ class Adapter(nn.Module):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         noise: Tensor = self.plane(z)
         out: Tensor = self.stack(torch.cat([x, noise.to(x.dtype)], 1))
-        return out.tanh().float()
+        return wide(out.tanh())
 
 
 class AdaptationDiscriminator(Discriminator):
@@ -83,11 +84,11 @@ class AdaptationDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.stack(x)
-        return h.float()
+        return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(h)
-        return logits.squeeze(1).float()
+        return wide(logits.squeeze(1))
 
 
 class TaskClassifier(nn.Module):
@@ -115,7 +116,7 @@ class TaskClassifier(nn.Module):
     def forward(self, x: Tensor, *, source: bool = False) -> Tensor:
         """Class logits; `source` says that the pictures are of the source domain, unadapted."""
         logits: Tensor = self.shared(self.first[0 if source else 1](x))
-        return logits.float()
+        return wide(logits)
 
 
 def _first(channels: int) -> nn.Module:

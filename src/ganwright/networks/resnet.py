@@ -23,6 +23,7 @@ from ganwright.networks.base import (
     halvings,
     spectral,
 )
+from ganwright.precision import wide
 
 
 class ResNetGenerator(Generator):
@@ -58,7 +59,7 @@ class ResNetGenerator(Generator):
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.stack(z, y)
-        return out.float()
+        return wide(out)
 
 
 class ResNetDiscriminator(Discriminator):
@@ -86,7 +87,7 @@ class ResNetDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.stack(x, y)
-        return h.float().sum((2, 3))
+        return wide(h).sum((2, 3))
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         score: Tensor = self.head(h, y)

@@ -11,6 +11,7 @@ from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.patch import Patch
 from ganwright.networks.translator import Translator
+from ganwright.precision import wide
 
 STEPS: dict[int, tuple[int, ...]] = {2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 """Scale to the factors of its sub-pixel layers."""
@@ -62,7 +63,7 @@ class Upscaler(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.stack(x / 2 + 0.5)
-        return out.tanh().float()
+        return wide(out.tanh())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,11 +120,11 @@ class SRCritic(nn.Module):
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
         """The activations behind each convolution, float32 [n, c, h, w], shallow to deep."""
-        return tuple(h.float() for h in self._activations(x))
+        return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(self._activations(x)[-1])
-        return logits.float()[:, :, None, None]
+        return wide(logits)[:, :, None, None]
 
     def _activations(self, x: Tensor) -> list[Tensor]:
         out = []

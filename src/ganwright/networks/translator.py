@@ -10,6 +10,7 @@ from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
 from ganwright.layers.resample import Transposed, Up
 from ganwright.networks.base import halvings, normal_init, spoken
+from ganwright.precision import wide
 
 
 class Picture(nn.Sequential):
@@ -18,7 +19,7 @@ class Picture(nn.Sequential):
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
             x = layer(x)
-        return x.tanh().float()
+        return wide(x.tanh())
 
 
 @dataclass(frozen=True, kw_only=True)

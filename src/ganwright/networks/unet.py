@@ -14,6 +14,7 @@ from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.layers.resample import Transposed, Up
 from ganwright.networks.base import normal_init
 from ganwright.networks.translator import Translator, common_size
+from ganwright.precision import wide
 
 
 class NoiseDropout(nn.Module):
@@ -61,7 +62,7 @@ class UNetTranslator(nn.Module):
         x = self.ups[0](skips.pop())
         for up in list(self.ups)[1:]:
             x = up(torch.cat([x, skips.pop()], 1))
-        return x.tanh().float()
+        return wide(x.tanh())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, halvings, normal_init
+from ganwright.precision import wide
 
 
 class VGGDiscriminator(Discriminator):
@@ -33,11 +34,11 @@ class VGGDiscriminator(Discriminator):
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h: Tensor = self.stack(x)
-        return h.float()
+        return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         logits: Tensor = self.head(h)
-        return logits.squeeze(1).float()
+        return wide(logits.squeeze(1))
 
 
 @dataclass(frozen=True, kw_only=True)

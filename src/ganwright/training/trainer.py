@@ -15,6 +15,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from ganwright.data.types import Batch, mapped
 from ganwright.game import Game, Objective, Phase, Player, evaluate
 from ganwright.layers.forward_state import hold, self_moving
+from ganwright.precision import wide
 from ganwright.seeds import seed_torch
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine
@@ -191,7 +192,7 @@ class Trainer:
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
                     terms, seen = evaluator(batch)
-                values = torch.stack([v.float() for v in (*terms.values(), *seen.values())])
+                values = torch.stack([wide(v) for v in (*terms.values(), *seen.values())])
                 loss = values[: len(terms)].sum()
                 loss = loss if weight == 1 else loss * weight
                 (seat.scaler.scale(loss) if seat.scaler else loss).backward()
