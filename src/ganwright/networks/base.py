@@ -176,7 +176,7 @@ def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:
 
 
 def normal_init(network: nn.Module, std: float = 0.02) -> None:
-    """Weights from N(0, std), biases 0, batch normalisation's gains from N(1, std).
+    """Weights from N(0, std), biases 0, batch and instance normalisation's gains from N(1, std).
 
     Radford et al. (2016), arXiv:1511.06434, section 4. It runs before `spectral`.
     """
@@ -185,7 +185,7 @@ def normal_init(network: nn.Module, std: float = 0.02) -> None:
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, _BatchNorm) and module.affine:
+        elif isinstance(module, _BatchNorm | nn.InstanceNorm2d) and module.affine:
             nn.init.normal_(module.weight, 1.0, std)
             nn.init.zeros_(module.bias)
 
