@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ganwright.errors import SettingsError
-from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
+from ganwright.layers.norm import BatchNorm, GroupNorm, InstanceNorm, NoNorm, Norm
 from ganwright.layers.resample import Resize
 from ganwright.networks import (
     PATCHES,
@@ -237,6 +237,16 @@ def test_networks_of_domain_adaptation() -> None:
     assert all(p.grad is not None for m in (G, D, T) for p in m.parameters())
 
 
+@pytest.mark.parametrize("norm", [BatchNorm(eps=1e-3), InstanceNorm(), GroupNorm(), NoNorm()])
+def test_domain_adaptation_takes_every_norm_and_size(norm: Norm) -> None:
+    networks = AdaptationNets(width=4, blocks=1, norm=norm)
+    for h, w in ((5, 6), (30, 20)):
+        G, D = networks.adapter(3, (1, h, w), (1, h, w)), networks.discriminator((1, h, w))
+        fake = G(torch.rand(2, 1, h, w), torch.rand(2, 3))
+        assert fake.shape == (2, 1, h, w)
+        assert D(fake).shape == (2,)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -252,6 +262,7 @@ def test_networks_of_domain_adaptation() -> None:
         (lambda: SRResNet().translator((3, 8, 8), (3, 8, 8)), "makes 32x32 of 8x8"),
         (lambda: SRResNet(scale=5), "enlarges by 2, 3, 4 or 8"),  # type: ignore[arg-type]
         (lambda: AdaptationNets().adapter(4, (1, 8, 8), (1, 9, 9)), "must have one size"),
+        (lambda: AdaptationNets().discriminator((1, 3, 8)), "of 4 pixels or more, got .1, 3, 8."),
     ],
 )
 def test_what_does_not_fit_is_refused(build: Callable[[], object], message: str) -> None:

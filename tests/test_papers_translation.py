@@ -18,7 +18,7 @@ from ganwright.families import family
 from ganwright.game import Game
 from ganwright.layers.norm import InstanceNorm
 from ganwright.losses import LeastSquares, NonSaturating, Wasserstein
-from ganwright.optim import Adam, LinearDecay, RMSprop
+from ganwright.optim import Adam, Decay, LinearDecay, RMSprop
 from ganwright.recipes import find
 from ganwright.settings import Settings
 
@@ -177,3 +177,58 @@ def test_discogan() -> None:
     assert cfg.optimizer == Adam(lr=2e-4, betas=(0.5, 0.999), weight_decay=1e-5)
     assert (cfg.early_reconstruction, cfg.reconstruction, cfg.early_steps) == (0.01, 0.5, 10_000)
     assert (cfg.every, cfg.matching, cls.batch_size, cls.image_size) == (3, 0.9, 200, 64)
+
+
+def test_pixelda() -> None:
+    """Bousmalis et al. (2017), and their code: pixelda_model.py, _task_towers.py, hparams.py."""
+    cls = family("pixelda")
+    cfg: Any = cls.Config()
+    spec = Spec(Unpaired, (1, 28, 28), (3, 28, 28), tuple("0123456789"))
+    game = built("pixelda", cfg, spec)
+    # resnet_stack: 64 filters, 6 blocks, 3x3 kernels, and a last kernel of 1; z's plane beside x
+    blocks = [(64, 64, 3, 1)] * 12
+    assert convolutions(game.G) == [(2, 64, 3, 1), *blocks, (64, 3, 1, 1)]
+    # project_latent_vars: a linear layer to 28x28 units, batch normalised and rectified
+    assert [type(m).__name__ for m in game.G.plane] == [
+        "Linear",
+        "BatchNorm1d",
+        "ReLU",
+        "Unflatten",
+    ]
+    assert (game.G.plane[0].in_features, game.G.plane[0].out_features) == (10, 784)
+    assert normalised(game.G) == [784, *[64] * 12]
+    # predict_domain: first stride 1, then halved while the side is above 4, channels doubling
+    assert convolutions(game.D) == [
+        (3, 64, 3, 1),
+        (64, 128, 3, 2),
+        (128, 256, 3, 2),
+        (256, 512, 3, 2),
+    ]
+    assert game.D.head.in_features == 512 * 4 * 4
+    assert normalised(game.D) == [128, 256, 512]
+    # hparams: batch_norm_decay .9; batch_norm_params: epsilon .001
+    norms = [m for D in (game.G, game.D) for m in D.modules() if isinstance(m, NORMS)]
+    assert {(m.momentum, m.eps) for m in norms} == {(0.1, 1e-3)}
+    assert {m.std for m in game.D.modules() if hasattr(m, "std")} == {0.2}
+    assert {m.p for m in game.D.modules() if isinstance(m, nn.Dropout)} == {0.1}
+    # mnist_classifier: 32 and 48 channels of 5x5, 100 and 100 units
+    assert convolutions(game.T) == [(1, 32, 5, 1), (3, 32, 5, 1), (32, 48, 5, 1)]
+    units = [m.out_features for m in game.T.modules() if isinstance(m, nn.Linear)]
+    assert units == [100, 100, 10]
+    # hparams: learning_rate, adam_beta1, lr_decay_*, weight_decay, clip_gradient_norm, batch_size
+    decay = Decay(rate=0.95, every=20_000)
+    assert cfg.optimizer == Adam(lr=1e-3, betas=(0.5, 0.999), weight_decay=1e-5, schedule=decay)
+    assert (cfg.clip, cls.batch_size, cfg.latent) == (5, 32, 10)
+    # README: the weights for MNIST to MNIST-M
+    assert (cfg.domain, cfg.style, cfg.task, cfg.content) == (0.1356, 0.0113, 0.0101, 0)
+
+
+def test_pixelda_s_weights_begin_at_a_deviation_of_a_fiftieth() -> None:
+    """hparams.py: normal_init_std .02, within whose scope all three networks are built."""
+    torch.manual_seed(0)
+    spec = Spec(Unpaired, (1, 28, 28), (3, 28, 28), tuple("0123456789"))
+    game: Any = family("pixelda")(family("pixelda").Config(), spec)
+    for network in (game.G, game.D, game.T):
+        for m in network.modules():
+            if isinstance(m, (*CONVS, nn.Linear)) and m.weight.numel() > 2000:
+                assert m.weight.std().item() == pytest.approx(0.02, rel=0.1)
