@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from ganwright.config import from_yaml
-from ganwright.data.batch import Paired, Spec, Unpaired
+from ganwright.data.batch import Paired, SemiSupervised, Spec, Unpaired
 from ganwright.families import family
 from ganwright.game import Game
 from ganwright.layers.norm import InstanceNorm
 from ganwright.losses import LeastSquares, NonSaturating, Wasserstein
+from ganwright.networks.features import VGG_SCALE
 from ganwright.optim import Adam, Decay, LinearDecay, RMSprop
 from ganwright.recipes import find
 from ganwright.settings import Settings
@@ -232,3 +233,51 @@ def test_pixelda_s_weights_begin_at_a_deviation_of_a_fiftieth() -> None:
         for m in network.modules():
             if isinstance(m, (*CONVS, nn.Linear)) and m.weight.numel() > 2000:
                 assert m.weight.std().item() == pytest.approx(0.02, rel=0.1)
+
+
+def test_paper_ccgan() -> None:
+    """Denton et al. (2016), section 4: VGG-A (Simonyan and Zisserman 2015, table 1, column A)."""
+    name, settings = recipe("paper-ccgan")
+    cfg: Any = settings.game
+    game = built(name, cfg, Spec(SemiSupervised, (3, 96, 96), None, ("a", "b", "c")))
+    widths = [64, 128, 256, 256, 512, 512, 512, 512]
+    assert convolutions(game.D) == [
+        (a, b, 3, 1) for a, b in zip([3, *widths], widths, strict=False)
+    ]
+    assert normalised(game.D) == widths  # from the first layer
+    pools = [m.kernel_size for m in game.D.modules() if isinstance(m, nn.MaxPool2d)]
+    assert pools == [2] * 5
+    assert game.D.head.in_features == 512 * 3 * 3
+    # dropout before the classifier alone
+    assert [m.p for m in game.D.modules() if isinstance(m, nn.Dropout)] == [0.0]
+    assert [m.p for m in game.C.modules() if isinstance(m, nn.Dropout)] == [0.5]
+    # real images have the target .9
+    assert cfg.loss == NonSaturating(smooth=0.1)
+    assert settings.batch_size == 100
+    assert cfg.optimizer_d == cfg.optimizer_g == Adam(lr=2e-4, betas=(0.5, 0.999))
+    assert (cfg.alpha, cfg.reconstruction, cfg.class_weight) == (0, 0, 1)
+
+
+def test_srgan() -> None:
+    """Ledig et al. (2017), figure 4 and section 3.2."""
+    cls = family("srgan")
+    cfg: Any = cls.Config()
+    game = built("srgan", cfg, Spec(Paired, (3, 24, 24), (3, 96, 96)))
+    # k9n64s1, 16 blocks of two k3n64s1, k3n64s1, two k3n256s1 reshuffled, k9n3s1
+    blocks, ups = [(64, 64, 3, 1)] * 33, [(64, 256, 3, 1)] * 2
+    assert convolutions(game.G) == [(3, 64, 9, 1), *blocks, *ups, (64, 3, 9, 1)]
+    assert normalised(game.G) == [64] * 33
+    # 64 to 512 channels, strides of 1 and 2 in turn; 1,024 units
+    widths = [64, 64, 128, 128, 256, 256, 512, 512]
+    assert [c[1:] for c in convolutions(game.D)] == [
+        (w, 3, 1 + i % 2) for i, w in enumerate(widths)
+    ]
+    assert normalised(game.D) == widths[1:]
+    assert [m.out_features for m in game.D.modules() if isinstance(m, nn.Linear)] == [1024, 1]
+    # lr 1e-4 in the first phase; 1e-4, then 1e-5 from 100,000 on, in the second; beta1 .9
+    assert cfg.optimizer_mse == Adam(lr=1e-4, betas=(0.9, 0.999))
+    assert cfg.optimizer == Adam(
+        lr=1e-4, betas=(0.9, 0.999), schedule=Decay(rate=0.1, every=100_000)
+    )
+    assert (cfg.adversarial, cls.batch_size) == (1e-3, 16)
+    assert pytest.approx(1 / 12.75) == VGG_SCALE
