@@ -13,8 +13,10 @@ import torch
 from torch import nn
 
 from ganwright.config import from_yaml
-from ganwright.data.batch import Paired, SemiSupervised, Spec, Unpaired
+from ganwright.data.batch import Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.families import family
+from ganwright.families.posteriors import Deterministic
+from ganwright.families.priors import Gaussian
 from ganwright.game import Game
 from ganwright.layers.norm import InstanceNorm
 from ganwright.losses import LeastSquares, NonSaturating, Wasserstein
@@ -281,3 +283,28 @@ def test_srgan() -> None:
     )
     assert (cfg.adversarial, cls.batch_size) == (1e-3, 16)
     assert pytest.approx(1 / 12.75) == VGG_SCALE
+
+
+def test_paper_aae() -> None:
+    """Makhzani et al. (2016), section 3 and appendix A: MNIST in 8 dimensions."""
+    name, settings = recipe("paper-aae")
+    cfg: Any = settings.game
+    game: Any = family(name)(cfg, Spec(Images, (1, 28, 28), classes=tuple("0123456789")))
+
+    def layers(network: nn.Module) -> list[tuple[int, int]]:
+        found = [m for m in network.modules() if isinstance(m, nn.Linear)]
+        return [(m.in_features, m.out_features) for m in found]
+
+    # two rectified layers of 1,000 units each; a linear code
+    assert layers(game.Q) == [(784, 1000), (1000, 1000), (1000, 8)]
+    assert layers(game.P) == [(8, 1000), (1000, 1000), (1000, 784)]
+    assert layers(game.D) == [(8, 1000), (1000, 1000), (1000, 1)]
+    for network in (game.Q, game.P, game.D):
+        assert [type(m).__name__ for m in network.modules()].count("ReLU") == 2
+        assert not [m for m in network.modules() if isinstance(m, (nn.Dropout, *NORMS))]
+        for m in network.modules():
+            if isinstance(m, nn.Linear) and m.weight.numel() > 5000:
+                assert m.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    # a deterministic posterior, a prior of deviation 5, batches of 100
+    assert (cfg.prior, cfg.posterior) == (Gaussian(spread=5.0), Deterministic())
+    assert (settings.batch_size, settings.data, settings.image_size) == (100, "mnist", 28)
