@@ -84,7 +84,7 @@ class Networks:
             tanh: squash pictures into [-1, 1]; without, they are logits (BGAN).
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -92,7 +92,7 @@ class Networks:
         """A discriminator of samples of `shape`.
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -104,7 +104,7 @@ class Networks:
         """A network like the discriminator from samples of `shape` to float32 [n, outputs].
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -119,7 +119,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
         The grid's height and width, and the number of halvings, at least 1.
 
     Raises:
-        SettingsError: if `shape` is no picture, or its sides can not be halved so.
+        SettingsError: if `shape` is no picture, or its sides cannot be halved so.
     """
     if len(shape) != 3:
         raise SettingsError(
@@ -129,7 +129,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     count = max(1, math.floor(math.log2(min(h, w) / _LEAST)))
     if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
         raise SettingsError(
-            f"{network} halves pictures down to 4 to 7 pixels and can not so halve {h}x{w}; "
+            f"{network} halves pictures down to 4 to 7 pixels and cannot so halve {h}x{w}; "
             f"the nearest size that fits is {spoken(*_nearest_size(h, w))}"
         )
     return h >> count, w >> count, count
