@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.families import family
 from ganwright.families.posteriors import Deterministic
 from ganwright.families.priors import Gaussian
@@ -23,7 +24,6 @@ from ganwright.losses import LeastSquares, NonSaturating, Wasserstein
 from ganwright.networks.features import VGG_SCALE
 from ganwright.optim import Adam, Decay, LinearDecay, RMSprop
 from ganwright.recipes import find
-from ganwright.settings import Settings
 
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)

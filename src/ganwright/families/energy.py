@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms
 from ganwright.networks import ConvNet, Networks

@@ -27,7 +27,7 @@ from torch.nn.functional import cross_entropy, normalize
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
-from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.layers.activation import Activation, ReLU, Softplus
