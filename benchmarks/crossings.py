@@ -1,9 +1,9 @@
 """How many files a training crosses: python benchmarks/crossings.py
 
 Trains a small DCGAN for three steps and follows every call between files of the package, apart for
-the set-up (up to the first step) and for one step. A climb is a call from a file to one whose layer,
-as pyproject.toml orders them, is higher; callbacks and objects handed down are called so, and so is
-what stands in the wrong room. Below it: modules, imports between them, and circles.
+the set-up (up to the first step) and for one step. A climb is a call from a file to one whose layer
+in pyproject.toml is higher: a callback, or a function in the wrong room. Below it stand modules,
+imports between them, and circles.
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ def heights() -> dict[str, int]:
     text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
     layers = tomllib.loads(text)["tool"]["importlinter"]["contracts"][0]["layers"]
     return {
-        room.strip(" ()"): len(layers) - i for i, row in enumerate(layers) for room in row.split("|")
+        room.strip(" ()"): len(layers) - i
+        for i, row in enumerate(layers)
+        for room in row.split("|")
     }
 
 

@@ -18,7 +18,7 @@ from ganwright.errors import SettingsError
 from ganwright.families.ccgan import CCGAN, hole_error
 from ganwright.networks import EncoderDecoder
 from ganwright.networks.base import Discriminator
-from ganwright.networks.vgg import VGGCritic
+from ganwright.networks.vgg import VGGA, VGGCritic
 
 SPEC = Spec(SemiSupervised, (1, 8, 8), None, ("a", "b"))
 
@@ -206,3 +206,26 @@ def test_it_learns_to_fill_and_to_classify(tmp_path: Path) -> None:
     last = json.loads((tmp_path / "ccgan" / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["held_out/l1"] < 0.5 * last["held_out/l1_mean_colour"]
     assert last["held_out/accuracy"] > 0.7
+
+
+def test_dropout_before_the_classifier_alone() -> None:
+    torch.manual_seed(0)
+    cfg = CCGAN.Config(
+        translator=EncoderDecoder(width=2), critic=VGGCritic(width=4, dropout=0.0), dropout=0.5
+    )
+    game = CCGAN(cfg, SPEC)
+    h = torch.ones(1, game.D.width)
+    assert torch.equal(game.D.score(h), game.D.score(h))
+    assert (game.C(h) - game.C(h)).abs().max() > 0
+    game.eval()
+    assert torch.equal(game.C(h), game.C(h))
+    with pytest.raises(SettingsError, match=r"dropout is 1\.0; it must be from 0 to below 1"):
+        CCGAN.Config(dropout=1.0)
+
+
+def test_vgg_a_judges_images_of_32_pixels_and_more() -> None:
+    D = VGGA(width=2).discriminator((3, 40, 64))
+    assert D(torch.rand(2, 3, 40, 64)).shape == (2,)
+    assert D.width == 16 * 1 * 2
+    with pytest.raises(SettingsError, match=r"32 pixels or more, got \(3, 28, 28\)"):
+        VGGA().discriminator((3, 28, 28))

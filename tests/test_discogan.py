@@ -50,8 +50,8 @@ def test_translators_by_hand(turns: int, r: float) -> None:
     # mean features: A real 1/2, fake 1; B real 1/2, fake 1; squared gaps of x, then of 2 x
     for side in "AB":
         assert terms[f"matching_{side}"] == pytest.approx((1 - r) * 0.9 * (0.25 + 1), rel=1e-5)
-    # back again is four times as bright: errors 3, 0 and 3/2, 3/2
-    assert terms["reconstruction"] == pytest.approx(r * (9 / 2 + 2.25), rel=1e-5)
+    # back again is four times as bright: errors 3, 0 and 3/2, 3/2, half as large on [0, 1]
+    assert terms["reconstruction"] == pytest.approx(r * (9 / 2 + 2.25) / 4, rel=1e-5)
     assert len(terms) == 5
 
 

@@ -111,7 +111,7 @@ def test_missing_weights_are_a_sentence(tmp_path: Path, monkeypatch: pytest.Monk
         SmallFeatures(weights=tmp_path / "nowhere.safetensors").build(PHOTO)
     monkeypatch.setattr("torch.hub.download_url_to_file", _no_network)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(SettingsError, match="can not be downloaded"):
+    with pytest.raises(SettingsError, match="cannot be downloaded"):
         VGG().build(PHOTO)
 
 

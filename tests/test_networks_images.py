@@ -10,7 +10,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from ganwright.errors import SettingsError
-from ganwright.layers.norm import BatchNorm, NoNorm
+from ganwright.layers.norm import BatchNorm, GroupNorm, InstanceNorm, NoNorm, Norm
 from ganwright.layers.resample import Resize
 from ganwright.networks import (
     PATCHES,
@@ -75,6 +75,31 @@ def test_unet_goes_down_to_one_pixel() -> None:
     assert [s[0] for s in shapes] == [2, 4, 8, 16, 16, 16, 16, 16]
 
 
+@pytest.mark.parametrize(
+    "norm", [BatchNorm(always_batch=True, eps=1e-6), InstanceNorm(affine=True, eps=1e-6)]
+)
+def test_unet_s_innermost_norm_leaves_one_pixel_its_shift_alone(norm: Norm) -> None:
+    networks = UNet(width=2, norm=norm, innermost=True, dropout=0.0)
+    network = networks.translator((1, 8, 8), (1, 8, 8))
+    out: list[torch.Tensor] = []
+    network.downs[-1].register_forward_hook(lambda m, a, y: out.append(y))
+    inner = network.downs[-1][-1].norm
+    torch.nn.init.constant_(inner.bias, 0.3)
+    network(torch.rand(1, 1, 8, 8))
+    assert_close(out[0], torch.full((1, 8, 1, 1), 0.3))
+    # Where it is larger, it is normalised as any other: mean .3, the gain as deviation.
+    wide = UNet(width=2, norm=norm, innermost=True, dropout=0.0, depth=2)
+    network = wide.translator((1, 16, 16), (1, 16, 16))
+    network.downs[-1].register_forward_hook(lambda m, a, y: out.append(y))
+    torch.nn.init.constant_(network.downs[-1][-1].norm.bias, 0.3)
+    torch.nn.init.normal_(network.downs[-1][1].weight, std=10)  # far above eps
+    network(torch.rand(1, 1, 16, 16))
+    assert out[1].shape == (1, 4, 4, 4)
+    assert_close(out[1].mean((2, 3)), torch.full((1, 4), 0.3))
+    spread = out[1].std((2, 3), correction=0)[0]
+    assert_close(spread, network.downs[-1][-1].norm.weight, rtol=1e-3, atol=0.0)
+
+
 def test_unet_s_noise_is_dropout_also_in_evaluation() -> None:
     x = torch.rand(2, 3, 32, 32)
     noisy = UNet(width=4).translator((3, 32, 32), (3, 32, 32)).eval()
@@ -135,6 +160,17 @@ def test_a_patch_sees_as_much_as_it_says(field: int) -> None:
     assert x.grad is not None
     seen = x.grad[0, 0] != 0
     assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (field, field)
+
+
+def test_kernels_of_five_keep_the_map_and_widen_the_patch() -> None:
+    D = PatchGAN(width=2, norm=NoNorm(), kernel=5).discriminator((1, 160, 160))
+    x = torch.rand(1, 1, 160, 160, requires_grad=True)
+    logits = D(x)
+    assert logits.shape == (1, 1, 20, 20)
+    logits[0, 0, 10, 10].backward()
+    assert x.grad is not None
+    seen = x.grad[0, 0] != 0
+    assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (93, 93)
 
 
 @pytest.mark.parametrize("kind", PATCHES.values())
@@ -201,6 +237,16 @@ def test_networks_of_domain_adaptation() -> None:
     assert all(p.grad is not None for m in (G, D, T) for p in m.parameters())
 
 
+@pytest.mark.parametrize("norm", [BatchNorm(eps=1e-3), InstanceNorm(), GroupNorm(), NoNorm()])
+def test_domain_adaptation_takes_every_norm_and_size(norm: Norm) -> None:
+    networks = AdaptationNets(width=4, blocks=1, norm=norm)
+    for h, w in ((5, 6), (30, 20)):
+        G, D = networks.adapter(3, (1, h, w), (1, h, w)), networks.discriminator((1, h, w))
+        fake = G(torch.rand(2, 1, h, w), torch.rand(2, 3))
+        assert fake.shape == (2, 1, h, w)
+        assert D(fake).shape == (2,)
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -211,10 +257,12 @@ def test_networks_of_domain_adaptation() -> None:
         (lambda: EncoderDecoder().translator((3, 50, 50), (3, 50, 50)), "fits is 48x48"),
         (lambda: UNet().translator((3, 8, 8), (3, 16, 16)), "domains differ: 8x8 and 16x16"),
         (lambda: PatchGAN().discriminator((3, 20, 20)), "needs pictures of 24 .*; field=34 fits"),
+        (lambda: PatchGAN(kernel=3), "kernels have sides 4 and 5"),  # type: ignore[arg-type]
         (lambda: PatchGAN(field=50), "patches have sides 1, 16, 34, 70, 142, 286"),  # type: ignore[arg-type]
         (lambda: SRResNet().translator((3, 8, 8), (3, 8, 8)), "makes 32x32 of 8x8"),
         (lambda: SRResNet(scale=5), "enlarges by 2, 3, 4 or 8"),  # type: ignore[arg-type]
         (lambda: AdaptationNets().adapter(4, (1, 8, 8), (1, 9, 9)), "must have one size"),
+        (lambda: AdaptationNets().discriminator((1, 3, 8)), "of 4 pixels or more, got .1, 3, 8."),
     ],
 )
 def test_what_does_not_fit_is_refused(build: Callable[[], object], message: str) -> None:

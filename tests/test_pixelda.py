@@ -79,6 +79,8 @@ def test_content_similarity_by_hand() -> None:
     assert pairwise_error(x, y, top).item() == pytest.approx(1.5)
     everywhere = torch.ones_like(top)
     assert pairwise_error(x, x + 0.7, everywhere).item() == pytest.approx(0.0, abs=1e-6)
+    # k counts all pixels, so a shift of half of them is not free: .5² / 2 - (.5 / 2)²
+    assert pairwise_error(x, x + 0.5, top).item() == pytest.approx(0.0625)
     game, batch = by_hand(content=2.0)
     a = batch.a.clone()
     a[:, :, 4:] = -0.8  # the lower half is not the object, which is 32 of 64 pixels that lose .2
@@ -155,7 +157,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(SettingsError, match="style is -1"):
         PixelDA.Config(style=-1)
     game, batch = by_hand()
-    with pytest.raises(SettingsError, match="no way back"):
+    with pytest.raises(SettingsError, match="only translates a2b"):
         game.translate(batch.a, "b2a")
 
 

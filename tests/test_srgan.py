@@ -153,7 +153,7 @@ def test_a_trained_run_needs_no_features(tmp_path: Path) -> None:
     """The weights of VGG are for training; enlarging does without them."""
     cls, settings = tiny("srgan", steps=1)
     lacking = dataclasses.replace(settings.game, content=VGG("relu2_2", Path("no.pth")))
-    with pytest.raises(SettingsError, match="VGG19's weights can not be read"):
+    with pytest.raises(SettingsError, match="VGG19's weights cannot be read"):
         runs.train(cls, dataclasses.replace(settings, game=lacking), tmp_path / "without")
     runs.train(cls, settings, tmp_path / "run")
     config = tmp_path / "run" / "config.yaml"

@@ -9,7 +9,7 @@ turns; Q serves two of them, each with an optimizer of its own.
 
 Where labels are known they may guide the codes: D is told the label, and the prior draws from the
 place of that class (`guided`, section 2.3). Or they are given to P, so that the code has only the
-style left to tell (`styled`, section 3). With both, a Gaussian prior is every class's own.
+style left to tell (`styled`, section 4). With both, a Gaussian prior is every class's own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AAE with two codes: Makhzani et al. (2016), arXiv:1511.05644, sections 4, 5 and 6.
+"""AAE with two codes: Makhzani et al. (2016), arXiv:1511.05644, sections 5, 6 and 7.
 
     Q(x) = (y, z)    y: a softmax over classes or clusters; z: the style
 
@@ -7,10 +7,10 @@
                       Q deceives both
     semi-supervised:  Q minimises    -E[log y_label]        on few labelled pictures
 
-`aae-clusters` plays the first two on pictures without labels, and y finds clusters (section 5);
-`aae-semi` plays all three, and y finds the classes (section 4). With `apart` above 0 P is handed
+`aae-clusters` plays the first two on pictures without labels, and y finds clusters (section 6);
+`aae-semi` plays all three, and y finds the classes (section 5). With `apart` above 0 P is handed
 one short code, W y + z: each cluster has a place W_k of its own, and places closer than that are
-pushed apart, so that in two dimensions the codes are a map of the data (section 6).
+pushed apart, so that in two dimensions the codes are a map of the data (section 7).
 """
 
 from __future__ import annotations

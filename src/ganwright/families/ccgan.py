@@ -59,6 +59,8 @@ class CCGAN(Game):
         """Where it is cut out in training; elsewhere it is the centre."""
         low: int | None = None
         """Show G the whole picture at 1/low of its resolution, too (section 3.3)."""
+        dropout: float = 0.0
+        """Share of D's features dropped before the classifier alone (the paper: .5)."""
         class_weight: float = 1.0
         """Weight of the labelled pictures' cross-entropy in D (lambda_c)."""
         alpha: float = 0.0
@@ -74,6 +76,8 @@ class CCGAN(Game):
             refuse_twins(self.penalties)
             if not 0 < self.hole < 1:
                 raise SettingsError(f"hole is {self.hole}; it must be a share between 0 and 1")
+            if not 0 <= self.dropout < 1:
+                raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
             if self.low is not None and self.low < 2:
                 raise SettingsError(f"low is {self.low}; it must be at least 2, or left out")
             for name in ("class_weight", "alpha", "reconstruction"):
@@ -92,7 +96,8 @@ class CCGAN(Game):
             )
         self.G = cfg.translator.translator((c if cfg.low is None else 2 * c, h, w), spec.shape)
         self.D = cfg.critic.discriminator(spec.shape)
-        self.C = nn.Linear(self.D.width, len(spec.classes))
+        C = nn.Linear(self.D.width, len(spec.classes))
+        self.C = nn.Sequential(nn.Dropout(cfg.dropout), C) if cfg.dropout else C
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -181,7 +186,9 @@ class CCGAN(Game):
             SettingsError: the way back is asked for.
         """
         if direction != "a2b":
-            raise SettingsError(f"ccgan only fills holes, direction a2b; {direction!r} it can not")
+            raise SettingsError(
+                f"ccgan only fills holes, direction a2b, and {direction!r} was asked for"
+            )
         known = self.holes(images, "centre") if known is None else known
         return torch.where(known, images, self.draw(images, known))
 

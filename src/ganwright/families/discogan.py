@@ -1,13 +1,14 @@
 """DiscoGAN: Kim, Cha, Kim, Lee and Kim (2017), arXiv:1703.05192, eqs. 3 to 8.
 
     AB, BA minimise  (1 - r) sum_X (.1 E[-log D_X(fake_X)] + .9 FM_X)
-                     + r (E|BA(AB(a)) - a|² + E|AB(BA(b)) - b|²)              X = A, B
+                     + r/4 (E|BA(AB(a)) - a|² + E|AB(BA(b)) - b|²)            X = A, B
     D_A, D_B minimise  1/2 sum_X (-E[log D_X(x)] - E[log(1 - D_X(fake_X))])
 
 with fake_A = BA(b), fake_B = AB(a), and FM_X = sum_l |E f_l(x) - E f_l(fake_X)|² over the inner
 activations f_l of D_X (a mean over units, in place of a sum). FM, its weights, r and the turns are
 the authors' code: r is .01 for 10,000 steps, then .5; the discriminators move in every third step,
-the translators in the others. Adam with learning rate 2e-4, betas (.5, .999), weight decay 1e-5.
+the translators in the others. Their images lie in [0, 1]: on [-1, 1], as here, squares are four
+times as large, hence the 1/4. Adam with learning rate 2e-4, betas (.5, .999), weight decay 1e-5.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class DiscoGAN(TwoWay):
             "adv_B": adversarial * cfg.loss.generator(self.D_B, b, fake_b),
             "matching_A": matching * mismatch(self.D_A, a, fake_a),
             "matching_B": matching * mismatch(self.D_B, b, fake_b),
-            "reconstruction": r * (mse_loss(self.BA(fake_b), a) + mse_loss(self.AB(fake_a), b)),
+            "reconstruction": r * (deviation(self.BA(fake_b), a) + deviation(self.AB(fake_a), b)),
         }
 
     @property
@@ -115,6 +116,11 @@ class DiscoGAN(TwoWay):
 
     def after(self, player: Player, terms: Terms) -> None:
         self.turns += 1  # one player moves in each step
+
+
+def deviation(made: Tensor, image: Tensor) -> Tensor:
+    """Mean squared error on [0, 1], the authors' range, of images [n, C, H, W] on [-1, 1]."""
+    return mse_loss(made, image) / 4
 
 
 def mismatch(D: Any, real: Tensor, fake: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ class PixelDA(Game):
             SettingsError: the way back is asked for.
         """
         if direction != "a2b":
-            raise SettingsError(f"pixelda has no way back: {direction!r} it can not, only a2b")
+            raise SettingsError(f"pixelda only translates a2b, and {direction!r} was asked for")
         return self.adapt(images)
 
     def classify(self, images: Tensor) -> Tensor:
@@ -193,9 +193,10 @@ class PixelDA(Game):
 
 
 def pairwise_error(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:
-    """Masked pairwise mean squared error, eq. 5, of pictures [n, C, H, W] under mask [n, 1, H, W].
+    """Masked pairwise mean squared error, eq. 5, of images [n, C, H, W] under a mask [n, 1, H, W].
 
-    It is 0 where all pixels of the object change by the same amount: colours may shift, shapes not.
+    k counts all pixels, not those of the object. So a shift of the whole image by the same amount
+    costs nothing, but a shift s of an object that covers a share m of it costs (m - m²) s².
     """
     change = ((x - y) * mask).flatten(1)
     k = x[0].numel()

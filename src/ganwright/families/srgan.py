@@ -151,7 +151,9 @@ class SRGAN(Game):
             SettingsError: the way back is asked for, which needs no network.
         """
         if direction != "a2b":
-            raise SettingsError(f"srgan only enlarges, direction a2b; {direction!r} it can not")
+            raise SettingsError(
+                f"srgan only enlarges, direction a2b, and {direction!r} was asked for"
+            )
         enlarged: Tensor = self.G(images)
         return enlarged
 

@@ -85,7 +85,7 @@ class Networks:
             tanh: squash pictures into [-1, 1]; without, they are logits (BGAN).
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class Networks:
         """A discriminator of samples of `shape`.
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -105,7 +105,7 @@ class Networks:
         """A network like the discriminator from samples of `shape` to float32 [n, outputs].
 
         Raises:
-            SettingsError: if the network can not have that shape.
+            SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
 
@@ -120,7 +120,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
         The grid's height and width, and the number of halvings, at least 1.
 
     Raises:
-        SettingsError: if `shape` is no picture, or its sides can not be halved so.
+        SettingsError: if `shape` is no picture, or its sides cannot be halved so.
     """
     if len(shape) != 3:
         raise SettingsError(
@@ -130,7 +130,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     count = max(1, math.floor(math.log2(min(h, w) / _LEAST)))
     if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
         raise SettingsError(
-            f"{network} halves pictures down to 4 to 7 pixels and can not so halve {h}x{w}; "
+            f"{network} halves pictures down to 4 to 7 pixels and cannot so halve {h}x{w}; "
             f"the nearest size that fits is {spoken(*_nearest_size(h, w))}"
         )
     return h >> count, w >> count, count
@@ -177,7 +177,7 @@ def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:
 
 
 def normal_init(network: nn.Module, std: float = 0.02) -> None:
-    """Weights from N(0, std), biases 0, batch normalisation's gains from N(1, std).
+    """Weights from N(0, std), biases 0, batch and instance normalisation's gains from N(1, std).
 
     Radford et al. (2016), arXiv:1511.06434, section 4. It runs before `spectral`.
     """
@@ -186,7 +186,7 @@ def normal_init(network: nn.Module, std: float = 0.02) -> None:
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, _BatchNorm) and module.affine:
+        elif isinstance(module, _BatchNorm | nn.InstanceNorm2d) and module.affine:
             nn.init.normal_(module.weight, 1.0, std)
             nn.init.zeros_(module.bias)
 

@@ -18,7 +18,11 @@ SHIPPED = Path(__file__).parent / "small_features.safetensors"
 """Weights of `SmallFeatures`, made by `python benchmarks/small_features.py`."""
 
 VGG_SCALE, SMALL_SCALE = 1 / 12.75, 1 / 40
-"""Of features, so that their errors are about as large as those of pixels (SRGAN, section 3.2)."""
+"""Of features, so that their errors are about as large as those of pixels.
+
+The first is SRGAN's (section 3.2), for the original VGG19, whose input is centred but not scaled.
+Torchvision's, trained anew on input of unit deviation, may have features of another size.
+"""
 LAYERS = {"relu2_2": 9, "relu5_4": 36}
 """Layer to the number of VGG19's modules up to and with it."""
 
@@ -34,7 +38,7 @@ class Content:
             shape: (C, H, W) of the smallest pictures that it must take.
 
         Raises:
-            SettingsError: the pictures are too small, or weights can not be had.
+            SettingsError: the pictures are too small, or weights cannot be had.
         """
         raise NotImplementedError
 
@@ -51,8 +55,9 @@ class Pixels(Content):
 class VGG(Content):
     """Mean squared difference of VGG19's features behind an activation (SRGAN, eq. 5).
 
-    Pictures are normalised as in its ImageNet training. Weights are torchvision's; of those that
-    are downloaded the hash is checked.
+    Images are normalised as in its ImageNet training. Weights are torchvision's; of those that are
+    downloaded the hash is checked. Features are scaled by the paper's 1/12.75, which belongs to the
+    original VGG19's; for torchvision's the term's size may differ.
 
     Args:
         layer: relu5_4, or relu2_2 for finer detail.
@@ -173,7 +178,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
     """Torchvision's VGG19 layers with ImageNet weights.
 
     Raises:
-        SettingsError: the weights can not be had.
+        SettingsError: the weights cannot be had.
     """
     from torchvision.models import VGG19_Weights, vgg19
 
@@ -190,7 +195,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
         source = "be downloaded" if weights is None else f"be read from {weights}"
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(
-            f"VGG19's weights can not {source} ({reason}); give a file of torchvision's vgg19 as "
+            f"VGG19's weights cannot {source} ({reason}); give a file of torchvision's vgg19 as "
             'VGG(weights="vgg19-dcbb9e9d.pth"), or choose SmallFeatures() or Pixels()'
         ) from error
     return layers

@@ -24,7 +24,8 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, cfg: PatchGAN, channels: int) -> None:
         super().__init__()
-        kernel, pad = (1, 0) if cfg.field == 1 else (4, 1)
+        kernel = 1 if cfg.field == 1 else cfg.kernel
+        pad = (kernel - 1) // 2
         count = HALVINGS.get(cfg.field, 0)
         widths = [cfg.width * min(8, 2**i) for i in range(max(2, count + 1))]
         stages = []
@@ -76,7 +77,9 @@ class PatchGAN(Patch):
     """Each logit judges a square patch (pix2pix, CycleGAN)."""
 
     field: Literal[1, 16, 34, 70, 142, 286] = 70
-    """Side of the patch in pixels."""
+    """Side of the patch in pixels, under kernels of 4."""
+    kernel: Literal[4, 5] = 4
+    """Side of the kernels; 5 widens the patch: 70 becomes 93."""
     width: int = 64
     """Channels of the first layer; they double up to 8 times as many."""
     norm: Norm = InstanceNorm()
@@ -88,6 +91,8 @@ class PatchGAN(Patch):
         if self.field != 1 and self.field not in HALVINGS:
             fields = ", ".join(map(str, [1, *HALVINGS]))
             raise SettingsError(f"field is {self.field}; PatchGAN's patches have sides {fields}")
+        if self.kernel not in (4, 5):
+            raise SettingsError(f"kernel is {self.kernel}; PatchGAN's kernels have sides 4 and 5")
         if self.width < 1:
             raise SettingsError(f"width is {self.width}; it must be at least 1")
 

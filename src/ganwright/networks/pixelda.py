@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
-from ganwright.layers.norm import BatchNorm, NoNorm, Norm
-from ganwright.networks.base import Discriminator, halvings, normal_init
+from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
+from ganwright.networks.base import Discriminator, normal_init
 from ganwright.networks.mlp import GaussianNoise
 from ganwright.networks.srresnet import Residue
 from ganwright.precision import wide
 
 
 class Adapter(nn.Module):
-    """A source picture [n, C, H, W] and noise z [n, latent] to float32 [n, C', H, W] in [-1, 1]."""
+    """A source image [n, C, H, W] and noise z [n, latent] to float32 [n, C', H, W] in [-1, 1]."""
 
     latent: int
 
@@ -31,7 +31,14 @@ class Adapter(nn.Module):
         self.latent = latent
         c, bias = cfg.width, not cfg.norm.shifts
         h, w = shape_in[1:]
-        self.plane = nn.Sequential(nn.Linear(latent, h * w), nn.Unflatten(1, (1, h, w)))
+        # Instance norm has no pixels to average over where z becomes a plane.
+        behind_z = NoNorm() if isinstance(cfg.norm, InstanceNorm) else cfg.norm
+        self.plane = nn.Sequential(
+            nn.Linear(latent, h * w, bias=not behind_z.shifts),
+            behind_z.build(h * w, dims=0),
+            nn.ReLU(),
+            nn.Unflatten(1, (1, h, w)),
+        )
         blocks = (
             Residue(
                 nn.Conv2d(c, c, 3, 1, 1, bias=bias),
@@ -46,7 +53,7 @@ class Adapter(nn.Module):
             nn.Conv2d(shape_in[0] + 1, c, 3, 1, 1),
             nn.ReLU(),
             *blocks,
-            nn.Conv2d(c, shape_out[0], 3, 1, 1),
+            nn.Conv2d(c, shape_out[0], 1),
         )
         normal_init(self)
 
@@ -57,28 +64,23 @@ class Adapter(nn.Module):
 
 
 class AdaptationDiscriminator(Discriminator):
-    """Convolutions with noise and dropout behind each, halved down to 4 to 7 pixels."""
+    """Convolutions with dropout and noise behind each, halved while both sides are above 4 pixels.
+
+    Channels double with each: of 28 pixels it makes 14, 7 and 4, with 128, 256 and 512 channels.
+    """
 
     classes = 0
 
     def __init__(self, cfg: AdaptationNets, shape: tuple[int, ...]) -> None:
         super().__init__()
-        h, w, count = halvings(shape, "AdaptationNets")
-        layers: list[nn.Module] = []
-        fan_in = shape[0]
-        for i in range(count + 1):
-            width = cfg.width * min(8, 2**i)
-            norm = cfg.norm if i else NoNorm()
-            layers += [
-                nn.Conv2d(fan_in, width, 3, 2 if i else 1, 1, bias=not norm.shifts),
-                norm.build(width),
-                nn.LeakyReLU(0.2),
-                nn.Dropout(cfg.dropout),
-                GaussianNoise(cfg.noise),
-            ]
-            fan_in = width
+        channels, h, w = shape
+        width = cfg.width
+        layers = _stage(cfg, channels, width, 1, NoNorm())
+        while min(h, w) > 4:
+            layers += _stage(cfg, width, 2 * width, 2, cfg.norm)
+            width, h, w = 2 * width, -(-h // 2), -(-w // 2)
         self.stack = nn.Sequential(*layers, nn.Flatten())
-        self.width = fan_in * h * w
+        self.width = width * h * w
         self.head = nn.Linear(self.width, 1)
         normal_init(self)
 
@@ -91,8 +93,20 @@ class AdaptationDiscriminator(Discriminator):
         return wide(logits.squeeze(1))
 
 
+def _stage(
+    cfg: AdaptationNets, fan_in: int, width: int, stride: int, norm: Norm
+) -> list[nn.Module]:
+    return [
+        nn.Conv2d(fan_in, width, 3, stride, 1, bias=not norm.shifts),
+        norm.build(width),
+        nn.LeakyReLU(0.2),
+        nn.Dropout(cfg.dropout),
+        GaussianNoise(cfg.noise),
+    ]
+
+
 class TaskClassifier(nn.Module):
-    """Pictures [n, C, H, W] to class logits, float32 [n, classes].
+    """Images [n, C, H, W] to class logits, float32 [n, classes].
 
     Each domain has a first layer of its own, as in the authors' code; they share the others.
     """
@@ -112,9 +126,10 @@ class TaskClassifier(nn.Module):
             nn.ReLU(),
             nn.Linear(100, classes),
         )
+        normal_init(self)
 
     def forward(self, x: Tensor, *, source: bool = False) -> Tensor:
-        """Class logits; `source` says that the pictures are of the source domain, unadapted."""
+        """Class logits; `source` says that the images are of the source domain, unadapted."""
         logits: Tensor = self.shared(self.first[0 if source else 1](x))
         return wide(logits)
 
@@ -131,8 +146,8 @@ class AdaptationNets:
     """Channels of G throughout, and of D's first layer."""
     blocks: int = 6
     """G's residual blocks."""
-    norm: Norm = BatchNorm()
-    """Normalisation in G and D."""
+    norm: Norm = BatchNorm(eps=1e-3)
+    """Normalisation in G and D; of z's plane, too, unless it is InstanceNorm."""
     noise: float = 0.2
     """Standard deviation of the noise added behind D's layers in training."""
     dropout: float = 0.1
@@ -153,7 +168,7 @@ class AdaptationNets:
     def adapter(
         self, latent: int, shape_in: tuple[int, ...], shape_out: tuple[int, ...]
     ) -> Adapter:
-        """G: (x [n, C, H, W], z [n, latent]) -> float32 pictures of the target's channels.
+        """G: (x [n, C, H, W], z [n, latent]) -> float32 images of the target's channels.
 
         Raises:
             SettingsError: if the two domains differ in size.
@@ -166,11 +181,15 @@ class AdaptationNets:
         return Adapter(self, latent, shape_in, shape_out)
 
     def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
-        """D of pictures of the target domain.
+        """D of images of the target domain.
 
         Raises:
-            SettingsError: if the sides do not halve down to 4 to 7 pixels.
+            SettingsError: if they are no images, or smaller than 4 pixels.
         """
+        if len(shape) != 3 or min(shape[1:]) < 4:
+            raise SettingsError(
+                f"AdaptationNets takes images (C, H, W) of 4 pixels or more, got {shape}"
+            )
         return AdaptationDiscriminator(self, shape)
 
     def classifier(

@@ -11,7 +11,7 @@ from torch.nn.functional import dropout
 
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
-from ganwright.layers.resample import Transposed, Up
+from ganwright.layers.resample import Down, Strided, Transposed, Up
 from ganwright.networks.base import normal_init
 from ganwright.networks.translator import Translator, common_size
 from ganwright.precision import wide
@@ -28,6 +28,21 @@ class NoiseDropout(nn.Module):
         return dropout(x, self.p, training=True)
 
 
+class Innermost(nn.Module):
+    """A norm for a map [n, C, h, w] that may be a single pixel: then its shift is all that is left.
+
+    Norms refuse a lone value, which has no variance; side by side with itself it has one, 0.
+    """
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.norm(torch.cat([x, x], 3))
+        return out[..., : x.shape[3]]
+
+
 class UNetTranslator(nn.Module):
     """Halvings to the smallest map and doublings back, each joined to the map of its own size.
 
@@ -39,19 +54,20 @@ class UNetTranslator(nn.Module):
         widths = [cfg.width * min(8, 2**i) for i in range(depth)]
         downs, ups = [], []
         for i, width in enumerate(widths):
-            # The innermost map may be a single pixel, which has no variance to divide by.
-            norm = cfg.norm if 0 < i < depth - 1 else NoNorm()
+            last = i == depth - 1
+            norm = cfg.norm if i and (cfg.innermost or not last) else NoNorm()
             fan_in = widths[i - 1] if i else channels_in
             slope = nn.LeakyReLU(0.2) if i else nn.Identity()
-            conv = nn.Conv2d(fan_in, width, 4, 2, 1, bias=not norm.shifts)
-            downs.append(nn.Sequential(slope, conv, norm.build(width)))
+            conv = cfg.down.build(fan_in, width, not norm.shifts)
+            behind = Innermost(norm.build(width)) if cfg.innermost and last else norm.build(width)
+            downs.append(nn.Sequential(slope, conv, behind))
         for i, width in enumerate(widths[-2::-1]):
             fan_in = widths[-1] if not i else 2 * widths[-1 - i]
             noise = NoiseDropout(cfg.dropout) if i < 3 and cfg.dropout else nn.Identity()
             up = cfg.up.build(fan_in, width, not cfg.norm.shifts)
             ups.append(nn.Sequential(nn.ReLU(), up, cfg.norm.build(width), noise))
-        last = widths[0] * (2 if depth > 1 else 1)
-        ups.append(nn.Sequential(nn.ReLU(), cfg.up.build(last, channels_out)))
+        joined = widths[0] * (2 if depth > 1 else 1)
+        ups.append(nn.Sequential(nn.ReLU(), cfg.up.build(joined, channels_out)))
         self.downs, self.ups = nn.ModuleList(downs), nn.ModuleList(ups)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -75,6 +91,10 @@ class UNet(Translator):
     """Share dropped in the decoder's first three blocks, in training and after; 0 for none."""
     norm: Norm = BatchNorm(always_batch=True)
     """Normalisation of all but the outermost and the innermost layers."""
+    innermost: bool = False
+    """Normalise the innermost map, too; where it is one pixel, this leaves nothing but a shift."""
+    down: Down = Strided()
+    """How it halves."""
     up: Up = Transposed()
     """How it doubles."""
     depth: int | None = None

@@ -1,7 +1,8 @@
-"""A discriminator after the fashion of VGG, whose features also serve a classifier (CC-GAN)."""
+"""Discriminators after the fashion of VGG, whose features also serve a classifier (CC-GAN)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -11,25 +12,20 @@ from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, halvings, normal_init
 from ganwright.precision import wide
 
+VGG_A = ((1,), (2,), (4, 4), (8, 8), (8, 8))
+"""Channels of VGG-A's convolutions at each of its scales, as multiples of the first layer's."""
+
 
 class VGGDiscriminator(Discriminator):
-    """Pairs of 3x3 convolutions, the second of which halves, down to 4 to 7 pixels."""
+    """Layers that end in a grid of `width` numbers, and a linear head on them."""
 
     classes = 0
 
-    def __init__(self, cfg: VGGCritic, shape: tuple[int, ...]) -> None:
+    def __init__(self, layers: Sequence[nn.Module], width: int, dropout: float) -> None:
         super().__init__()
-        h, w, count = halvings(shape, "VGGCritic")
-        layers: list[nn.Module] = []
-        fan_in = shape[0]
-        for i in range(2 * count):
-            width, norm = cfg.width * min(8, 2 ** (i // 2)), cfg.norm if i else NoNorm()
-            conv = nn.Conv2d(fan_in, width, 3, 1 + i % 2, 1, bias=not norm.shifts)
-            layers += [conv, norm.build(width), nn.LeakyReLU(0.2)]
-            fan_in = width
-        self.stack = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(cfg.dropout))
-        self.width = fan_in * h * w
-        self.head = nn.Linear(self.width, 1)
+        self.stack = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.width = width
+        self.head = nn.Linear(width, 1)
         normal_init(self)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -59,9 +55,47 @@ class VGGCritic:
             raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
-        """A discriminator of pictures of `shape` (C, H, W) -> logits, float32 [n].
+        """A discriminator of images of `shape` (C, H, W) -> logits, float32 [n].
 
         Raises:
-            SettingsError: if the sides do not halve down to 4 to 7 pixels.
+            SettingsError: if the sides do not fit.
         """
-        return VGGDiscriminator(self, shape)
+        h, w, count = halvings(shape, "VGGCritic")
+        layers: list[nn.Module] = []
+        fan_in = shape[0]
+        for i in range(2 * count):
+            width, norm = self.width * min(8, 2 ** (i // 2)), self.norm if i else NoNorm()
+            layers += _convolution(fan_in, width, norm, stride=1 + i % 2)
+            fan_in = width
+        return VGGDiscriminator(layers, fan_in * h * w, self.dropout)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGGA(VGGCritic):
+    """VGG-A's eight convolutions and five max poolings, without its hidden units (CC-GAN's D)."""
+
+    norm: Norm = BatchNorm()
+    """Normalisation behind all convolutions."""
+    dropout: float = 0.0
+    """Share of the features dropped in training, for the score and the classifier alike."""
+
+    def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
+        if len(shape) != 3 or min(shape[1:]) < 2 ** len(VGG_A):
+            raise SettingsError(
+                f"VGGA halves images (C, H, W) five times, so they need 32 pixels or more, got "
+                f"{shape}; choose VGGCritic or a larger --image-size"
+            )
+        layers: list[nn.Module] = []
+        fan_in, h, w = shape
+        for scale in VGG_A:
+            for factor in scale:
+                layers += _convolution(fan_in, factor * self.width, self.norm)
+                fan_in = factor * self.width
+            layers += [nn.MaxPool2d(2)]
+            h, w = h // 2, w // 2
+        return VGGDiscriminator(layers, fan_in * h * w, self.dropout)
+
+
+def _convolution(fan_in: int, width: int, norm: Norm, stride: int = 1) -> list[nn.Module]:
+    conv = nn.Conv2d(fan_in, width, 3, stride, 1, bias=not norm.shifts)
+    return [conv, norm.build(width), nn.LeakyReLU(0.2)]
