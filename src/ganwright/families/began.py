@@ -23,6 +23,7 @@ from torch import Tensor
 from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
+from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Player, Terms, observe
 from ganwright.layers.norm import NoNorm
 from ganwright.layers.resample import Resize
@@ -47,6 +48,8 @@ class BEGAN(EnergyGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
+        prior: Prior = Uniform(-1.0, 1.0)
+        """What z follows."""
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
         """The kind of G, and of D's encoder and decoder."""
         gamma: float = 0.5
@@ -101,10 +104,6 @@ class BEGAN(EnergyGame):
         """D's absolute error, the mean over each picture's pixels: [n, C, H, W] -> [n]."""
         error: Tensor = (self.D(x) - x).float().abs().flatten(1).mean(1)
         return error
-
-    def noise(self, n: int) -> Tensor:
-        """z ~ U(-1, 1), [n, latent]."""
-        return torch.rand(n, self.cfg.latent, device=self.device) * 2 - 1
 
     def after(self, player: Player, terms: Terms) -> None:
         super().after(player, terms)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Prior
 from ganwright.game import Game, Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
@@ -28,6 +28,8 @@ class EnergyGame(Game):
     class Config(Game.Config):
         latent: int = 64
         """Length of the noise vector z."""
+        prior: Prior = Gaussian()
+        """What z follows."""
         code: int = 64
         """Length of D's code."""
         networks: Networks = ConvNet()
@@ -51,6 +53,7 @@ class EnergyGame(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
+        cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
         self.D = Autoencoder(cfg.networks, spec.shape, cfg.code)
 
@@ -75,8 +78,8 @@ class EnergyGame(Game):
         return batch.images, self.sample(len(batch.images))
 
     def noise(self, n: int) -> Tensor:
-        """z, [n, latent]."""
-        return torch.randn(n, self.cfg.latent, device=self.device)
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":

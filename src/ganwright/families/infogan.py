@@ -97,7 +97,7 @@ class InfoGAN(DCGAN):
         yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
 
     def noise(self, n: int) -> Tensor:
-        """z ~ N(0, I), then a one-hot for each categorical code, then the continuous ones."""
+        """z from the prior, then a one-hot for each categorical code, then the continuous ones."""
         cfg, device = self.cfg, self.device
         chosen = [torch.randint(k, (n,), device=device) for k in cfg.categories]
         hot = [_one_hot(c, k) for c, k in zip(chosen, cfg.categories, strict=True)]

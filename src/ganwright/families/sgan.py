@@ -29,6 +29,7 @@ from torch.nn.utils.parametrize import register_parametrization
 
 from ganwright.data.batch import SemiSupervised, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Prior
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
@@ -121,6 +122,8 @@ class SGAN(Game):
     class Config(Game.Config):
         latent: int = 100
         """Length of the noise vector z."""
+        prior: Prior = Gaussian()
+        """What z follows."""
         networks: Networks = SalimansMLP()
         """The kind of G, and of the classifier's body."""
         loss: Loss = NonSaturating()
@@ -155,6 +158,7 @@ class SGAN(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
+        cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
         self.C = cfg.networks.classifier(spec.shape, len(spec.classes))
 
@@ -200,7 +204,7 @@ class SGAN(Game):
 
     def sample(self, n: int) -> Tensor:
         """Draw n pictures, [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.G(torch.randn(n, self.cfg.latent, device=self.device))
+        images: Tensor = self.G(self.cfg.prior.draw(n, self.cfg.latent, self.device))
         return images
 
     def classify(self, x: Tensor) -> Tensor:
