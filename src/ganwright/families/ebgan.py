@@ -1,4 +1,4 @@
-"""EBGAN: Zhao, Mathieu and LeCun (2017), arXiv:1609.03126, eqs. 1, 2 and 4.
+"""EBGAN: Zhao, Mathieu and LeCun (2017), arXiv:1609.03126, eqs. 1 and 2, section 2.4.
 
     D minimises  E(x) + [m - E(G(z))]+
     G minimises  E(G(z)) + lambda f_PT(S)
