@@ -24,6 +24,7 @@ from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player, Terms, observe
+from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge, lazies
@@ -52,6 +53,8 @@ class InfoGAN(DCGAN):
         """Let Q predict the variance of each continuous code; it is 1 otherwise."""
         hidden: int = 128
         """Units between D's body and Q's outputs."""
+        norm_Q: Norm = NoNorm()  # noqa: N815 - the paper's Q
+        """Normalisation of those units; BatchNorm in the authors' code."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How G moves."""
 
@@ -75,7 +78,8 @@ class InfoGAN(DCGAN):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         self.Q = nn.Sequential(
-            nn.Linear(self.D.width, cfg.hidden),
+            nn.Linear(self.D.width, cfg.hidden, bias=not cfg.norm_Q.shifts),
+            *([] if isinstance(cfg.norm_Q, NoNorm) else [cfg.norm_Q.build(cfg.hidden, dims=0)]),
             nn.LeakyReLU(0.1),
             nn.Linear(cfg.hidden, sum(cfg.categories) + self._numbers),
         )

@@ -109,6 +109,35 @@ class Networks:
         raise NotImplementedError
 
 
+class Affine(nn.Module):
+    """scale x + shift: the inputs' shape."""
+
+    def __init__(self, scale: float, shift: float) -> None:
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x + self.shift
+
+
+def squash(shape: tuple[int, ...], tanh: bool, unit: bool = False) -> nn.Module:
+    """What a generator ends in, so that pictures lie in [-1, 1]; points and logits stay free.
+
+    Args:
+        shape: of one sample.
+        tanh: whether pictures are squashed at all.
+        unit: by a sigmoid, spread from [0, 1] over [-1, 1], rather than tanh.
+    """
+    if not tanh or len(shape) != 3:
+        return nn.Identity()
+    return nn.Sequential(nn.Sigmoid(), Affine(2.0, -1.0)) if unit else nn.Tanh()
+
+
+def pixels(shape: tuple[int, ...], unit: bool) -> list[nn.Module]:
+    """What brings pictures from [-1, 1] to the [0, 1] that a network computes with, if it does."""
+    return [Affine(0.5, 0.5)] if unit and len(shape) == 3 else []
+
+
 _LEAST = 4
 
 

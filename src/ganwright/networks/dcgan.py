@@ -27,7 +27,9 @@ from ganwright.networks.base import (
     check_hidden,
     halvings,
     normal_init,
+    pixels,
     spectral,
+    squash,
 )
 
 
@@ -67,7 +69,7 @@ class ConvGenerator(Generator):
             stages += [norm.build(width, classes), nn.ReLU()]
             stages += cfg.blocks.build(width, Style(norm, ReLU(), classes))
             stages += cfg.attend(width, h << i)
-        stages += [cfg.up.build(widths[-1], shape[0]), nn.Tanh() if tanh else nn.Identity()]
+        stages += [cfg.up.build(widths[-1], shape[0]), squash(shape, tanh, cfg.unit)]
         self.stack = norm.surround(Stack(*stages), latent, classes)
         cfg.finish(self, cfg.spectral_G)
 
@@ -88,6 +90,7 @@ class ConvDiscriminator(Discriminator):
         join = cfg.labels_D.join(classes)
         sizes = (cfg.widths(count)[-1] * h * w, *cfg.hidden_D)
         self.stack = Stack(
+            *pixels(shape, cfg.unit),
             join,
             *self.stages(cfg, shape[0] + join.width, shape[1], count),
             *dense(sizes, cfg.norm_D, nn.LeakyReLU(cfg.slope), cfg.dropout),
@@ -159,6 +162,8 @@ class ConvNet(Networks):
     """How labels enter D: as constant channels, or by projection."""
     std: float = 0.02
     """Standard deviation of the weights at the start."""
+    unit: bool = False
+    """Compute with pixels in [0, 1]: G ends in a sigmoid, as in InfoGAN's code, not tanh."""
 
     def __post_init__(self) -> None:
         if self.width < 1:
