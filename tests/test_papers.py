@@ -52,7 +52,7 @@ def dropped(network: nn.Module) -> list[float]:
 
 def test_every_recipe_of_a_paper_is_tested_here() -> None:
     named = {name for name in recipes() if name.startswith("paper-")}
-    assert named == {"paper-gan", "paper-cgan", "paper-dcgan", "paper-infogan"}
+    assert named == {"paper-gan", "paper-cgan", "paper-dcgan", "paper-infogan", "paper-ebgan"}
 
 
 def test_gan_for_mnist() -> None:
@@ -173,6 +173,24 @@ def test_infogan_for_mnist() -> None:
     assert game.cfg.optimizer_g == Adam(lr=1e-3, betas=(0.5, 0.999))
     assert game.cfg.optimizer_d == Adam(lr=2e-4, betas=(0.5, 0.999))
     assert game.cfg.information == 1
+
+
+def test_ebgan_for_digits() -> None:
+    """arXiv:1609.03126, section 4.1 and figure 9."""
+    game, settings = built("paper-ebgan", (1, 28, 28))
+    # nLayerG 5, sizeG 1600
+    assert dense(game.G) == [(100, 1600), *[(1600, 1600)] * 3, (1600, 784)]
+    # nLayerD 2, which "represents the total number of layers combining Enc and Dec", "we fix Dec to
+    # be one layer"; sizeD 1024, dropoutD 0
+    assert dense(game.D.encoder) == [(784, 1024)]
+    assert dense(game.D.decoder) == [(1024, 784)]
+    assert dropped(game) == []
+    # m 10, no pulling-away term in figure 9; Adam of 1e-3 for both
+    assert (game.cfg.margin, game.cfg.pull) == (10, 0)
+    assert game.cfg.optimizer_g.lr == game.cfg.optimizer_d.lr == 1e-3
+    assert isinstance(game.cfg.optimizer_g, Adam)
+    assert isinstance(game.cfg.optimizer_d, Adam)
+    assert settings.image_size == 28
 
 
 def test_a_sigmoids_pictures_span_the_librarys_range() -> None:

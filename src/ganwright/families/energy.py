@@ -31,9 +31,11 @@ class EnergyGame(Game):
         prior: Prior = Gaussian()
         """What z follows."""
         code: int = 64
-        """Length of D's code."""
+        """Length of D's code; 0 for the last hidden layer of its encoder itself."""
         networks: Networks = ConvNet()
         """The kind of G, and of D's encoder and decoder."""
+        decoder: Networks | None = None
+        """The kind of D's decoder, where it is not G's."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D's energy: gradient penalties, weight clipping."""
         optimizer_d: Optimizer = Adam()
@@ -43,9 +45,10 @@ class EnergyGame(Game):
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
-            if self.latent < 1 or self.code < 1:
+            if self.latent < 1 or self.code < 0:
                 raise SettingsError(
-                    f"latent and code must be at least 1, got {self.latent} and {self.code}"
+                    f"latent must be at least 1 and code at least 0, got {self.latent} and "
+                    f"{self.code}"
                 )
 
     if TYPE_CHECKING:
@@ -55,7 +58,7 @@ class EnergyGame(Game):
         super().__init__(cfg, spec)
         cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
-        self.D = Autoencoder(cfg.networks, spec.shape, cfg.code)
+        self.D = Autoencoder(cfg.networks, cfg.decoder or cfg.networks, spec.shape, cfg.code)
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg

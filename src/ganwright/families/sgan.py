@@ -101,6 +101,7 @@ class SalimansMLP(MLP):
     def classifier(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """With a learned gain for each logit, which moves by the learning rate at most."""
         C = super().classifier(shape, outputs)
+        assert isinstance(C.head, nn.Linear)
         C.head.weight.data = normalize(C.head.weight.data)
         weight_norm(C.head)
         return C

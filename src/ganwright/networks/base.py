@@ -55,13 +55,19 @@ class Discriminator(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A discriminator's body with a linear head: x -> float32 [n, outputs]."""
+    """A discriminator's body with a linear head: x -> float32 [n, width].
+
+    Args:
+        body: whose features the head reads.
+        outputs: of the head; 0 for the features themselves.
+    """
 
     def __init__(self, body: Discriminator, outputs: int) -> None:
         super().__init__()
         self.body = body
         self.body.head = nn.Identity()  # an encoder scores nothing
-        self.head = nn.Linear(body.width, outputs)
+        self.head = nn.Linear(body.width, outputs) if outputs else nn.Identity()
+        self.width = outputs or body.width
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.head(self.body.features(x))
@@ -100,8 +106,10 @@ class Networks:
         """A discriminator's body, dropout and noise included: x -> float32 [n, outputs]."""
         return Encoder(self.discriminator(shape), outputs)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """A network like the discriminator from samples of `shape` to float32 [n, outputs].
+
+        Without outputs it gives its features.
 
         Raises:
             SettingsError: if the network can not have that shape.

@@ -182,7 +182,7 @@ class ConvNet(Networks):
         self._check(shape)
         return ConvDiscriminator(self, shape, classes, self.minibatch)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator, without features of the batch: x -> float32 [n, outputs]."""
         self._check(shape)
         encoder = Encoder(ConvDiscriminator(self, shape, 0, NoMinibatch()), outputs)

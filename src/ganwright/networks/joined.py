@@ -128,6 +128,6 @@ class JoinedMLP(Networks):
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         return JoinedDiscriminator(self, shape, classes, self.dropout_D)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator without labels and dropout: x -> float32 [n, outputs]."""
         return Encoder(JoinedDiscriminator(self, shape, 0, 0.0), outputs)

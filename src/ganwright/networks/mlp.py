@@ -179,7 +179,7 @@ class MLP(Networks):
         self._finish(D)
         return D
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator, but without dropout and noise: x -> float32 [n, outputs]."""
         encoder = Encoder(MLPDiscriminator(self, shape, 0, Regular(self.norm_D)), outputs)
         if self.std is not None:

@@ -152,7 +152,7 @@ class ResNet(Networks):
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         return ResNetDiscriminator(self, shape, classes)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         return Encoder(ResNetDiscriminator(self, shape, 0), outputs)
 
     def widths(self, width: int, count: int) -> list[int]:
