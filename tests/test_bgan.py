@@ -15,6 +15,7 @@ from ganwright.errors import SettingsError
 from ganwright.families.bgan import BGAN, draw, likelihood
 from ganwright.losses import Hinge, Minimax
 from ganwright.networks import ConvNet
+from ganwright.penalties import R1, GradientPenalty
 
 
 def sigmoid(t: float) -> float:
@@ -127,6 +128,33 @@ def test_d_judges_binary_pictures() -> None:
     batch = Images(torch.tensor([0.2, -0.7]).view(2, 1, 1, 1))  # become +1 and -1
     expected = (log(1 + exp(-2)) + log(1 + exp(2))) / 2 + log(1 + exp(2))
     assert played.discriminator(batch)["adv"].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_d_averages_over_all_draws() -> None:
+    """An even G: over 4,000 draws of one z, D's term of drawings is the mean of both scores'."""
+    torch.manual_seed(0)
+    played = game(0.0, 2.0, draws=4_000)
+    seen = []
+    played.D.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    terms = played.discriminator(Images(torch.ones(1, 1, 1, 1)))
+    assert seen == [1, 4_000]
+    both = (log(1 + exp(2)) + log(1 + exp(-2))) / 2
+    # each draw's term is 1 away from that mean, so the mean of 4,000 has a standard error of .016
+    assert terms["adv"].item() == pytest.approx(log(1 + exp(-2)) + both, abs=0.07)
+
+
+def test_penalties_see_a_drawing_for_each_picture() -> None:
+    _, settings = tiny("bgan")
+    penalties = (GradientPenalty(), R1(every=2))
+    trainer = trainer_of("bgan", game=replace(settings.game, penalties=penalties))
+    list(trainer.play(2))
+    assert trainer.meter.read()[1] is None
+
+
+def test_the_default_g_has_batch_norm_and_d_none() -> None:
+    made = BGAN(BGAN.Config(), Spec(Images, (1, 16, 16)))
+    assert any(isinstance(m, nn.BatchNorm2d) for m in made.G.modules())
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in made.D.modules())
 
 
 @pytest.mark.parametrize(("levels", "values"), [(2, [-1, 1]), (4, [-1, -1 / 3, 1 / 3, 1])])
