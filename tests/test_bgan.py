@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ganwright.data.batch import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.bgan import BGAN, draw, likelihood
+from ganwright.families.bgan import BGAN, ContinuousBGAN, draw, likelihood
 from ganwright.losses import Hinge, Minimax
 from ganwright.networks import ConvNet
+from ganwright.optim import Adam
 from ganwright.penalties import R1, GradientPenalty
 
 
@@ -192,6 +193,14 @@ def test_what_can_not_be_weighed_is_refused() -> None:
         BGAN.Config(pack=2)
     with pytest.raises(SettingsError, match="not points"):
         BGAN(BGAN.Config(), Spec(Images, (2,)))
+
+
+def test_the_continuous_form_has_its_authors_numbers() -> None:
+    """main_continuous.py of github.com/rdevon/BGAN."""
+    cfg = ContinuousBGAN.Config()
+    assert cfg.latent == 128
+    assert cfg.optimizer_d == cfg.optimizer_g == Adam(lr=1e-4, betas=(0.5, 0.999))
+    assert ContinuousBGAN.batch_size == 64
 
 
 def test_the_continuous_form_draws_fakes_to_the_boundary() -> None:

@@ -177,7 +177,7 @@ class ContinuousBGAN(DCGAN):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
-        latent: int = 64
+        latent: int = 128
         """Length of the noise vector z."""
         loss: Loss = BoundarySeeking()
         """How D's scores of real and fake become the two losses."""
