@@ -45,6 +45,10 @@ class Discriminator(nn.Module):
         """What the score, and any further heads, are computed from: float32 [n, width]."""
         raise NotImplementedError
 
+    def disturbed(self, h: Tensor) -> Tensor:
+        """Features as heads see them: with the last layer's noise, if it has any in training."""
+        return h
+
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         """Features to logits: float32 [n]."""
         raise NotImplementedError
@@ -70,7 +74,7 @@ class Encoder(nn.Module):
         self.width = outputs or body.width
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.body.features(x))
+        out: Tensor = self.head(self.body.disturbed(self.body.features(x)))
         return out.float()
 
 

@@ -101,12 +101,10 @@ class MLPDiscriminator(Discriminator):
         join = cfg.labels.join(classes)
         sizes = (math.prod(shape) + join.width, *cfg.hidden_D)
         self.width = sizes[-1]
-        self.stack = Stack(
-            *pixels(shape, cfg.unit),
-            nn.Flatten(),
-            join,
-            *layers(sizes, cfg.activation_D, regular),
-        )
+        hidden = layers(sizes, cfg.activation_D, regular)
+        last_noise = hidden.pop() if regular.noise and cfg.hidden_D else nn.Identity()
+        self.stack = Stack(*pixels(shape, cfg.unit), nn.Flatten(), join, *hidden)
+        self.noise = last_noise
         self.head = cfg.labels.score(self.width, classes)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -114,8 +112,12 @@ class MLPDiscriminator(Discriminator):
         return h.float()
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
-        score: Tensor = self.head(h, y)
+        score: Tensor = self.head(self.disturbed(h), y)
         return score
+
+    def disturbed(self, h: Tensor) -> Tensor:
+        out: Tensor = self.noise(h)
+        return out
 
 
 @dataclass(frozen=True, kw_only=True)
