@@ -9,7 +9,7 @@
 D is an autoencoder. k balances the players so that L(G(z)) stays at gamma L(x): a smaller gamma
 gives sharper and less varied drawings. M, observed, falls as training converges; where it no longer
 does, learning rates are halved. z ~ U(-1, 1), gamma .5, lambda_k .001, Adam with learning rate
-1e-4, batches of 16.
+1e-4 and its own betas, batches of 16.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class BEGAN(EnergyGame):
         """How fast k follows (lambda_k)."""
         patience: int = 10_000
         """Moves of G in which M must reach a new low, or learning rates are halved."""
-        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How D moves."""
-        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How G moves."""
 
         def __post_init__(self) -> None:
