@@ -24,14 +24,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ganwright import Model, load, train
-from ganwright.config import from_yaml
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import from_yaml
 from ganwright.data import open_data
-from ganwright.data.batch import Unpaired
+from ganwright.data.types import Unpaired
 from ganwright.families.pixelda import PixelDA
 from ganwright.networks.pixelda import AdaptationNets, TaskClassifier
 from ganwright.recipes import find
 from ganwright.seeds import seed_torch
-from ganwright.settings import Settings
 
 EVERYTHING = 10**9
 

@@ -20,10 +20,10 @@ from torch.nn.functional import cross_entropy
 
 from ganwright import Player, load, train
 from ganwright.data import open_data
-from ganwright.data.batch import SemiSupervised
+from ganwright.data.types import SemiSupervised
 from ganwright.families.ccgan import CCGAN
-from ganwright.folder import read_config
 from ganwright.game import Game, Terms
+from ganwright.run.run_folder import read_config
 
 
 class Alone(CCGAN):

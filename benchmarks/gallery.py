@@ -25,13 +25,13 @@ from functools import lru_cache
 from pathlib import Path
 
 import ganwright
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images
-from ganwright.engine import usable_cores
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images
 from ganwright.families import FAMILIES
-from ganwright.folder import read_config
 from ganwright.metrics.judge import judge, opened
 from ganwright.recipes import recipes
+from ganwright.run.run_folder import read_config
+from ganwright.training.engine import usable_cores
 
 SAMPLES = 200
 

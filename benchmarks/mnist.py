@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 import ganwright
-from ganwright import run as runs
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images
+from ganwright.inference.model import Model
 from ganwright.metrics.judge import accuracy, judge, matched, opened
-from ganwright.model import Model
 from ganwright.recipes import find
+from ganwright.run import train as runs
 
 SAMPLES = 1000
 

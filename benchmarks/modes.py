@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from ganwright import load
-from ganwright.folder import read_config
 from ganwright.metrics.modes import MIXTURES, Modes, modes
+from ganwright.run.run_folder import read_config
 
 
 def measured(run: Path, samples: int, seed: int) -> Modes:

@@ -21,10 +21,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ganwright.data.batch import Images, Spec
-from ganwright.engine import Engine
+from ganwright.data.types import Images, Spec
 from ganwright.families.dcgan import DCGAN
-from ganwright.trainer import Trainer
+from ganwright.training.engine import Engine
+from ganwright.training.trainer import Trainer
 
 SHAPE = (3, 32, 32)
 

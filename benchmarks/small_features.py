@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
-from ganwright.data.glyphs import glyphs
+from ganwright.data.read.glyphs import glyphs
 from ganwright.data.sides import Stack
 from ganwright.networks.features import SHIPPED, FeatureDistance, small_net
 from ganwright.seeds import seed_torch

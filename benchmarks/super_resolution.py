@@ -19,9 +19,9 @@ from torchvision.transforms.functional import pil_to_tensor
 from torchvision.utils import save_image
 
 from ganwright import load
-from ganwright.data.loader import lowered
+from ganwright.data.batches import lowered
 from ganwright.families.srgan import bicubic
-from ganwright.metrics.pictures import restored
+from ganwright.metrics.restoration import restored
 
 
 def pictures(folder: Path, scale: int) -> dict[str, Tensor]:

@@ -22,11 +22,11 @@ from torch.nn.functional import avg_pool2d, cross_entropy, l1_loss
 
 from ganwright import load
 from ganwright.data import Paired, Unpaired, open_data
-from ganwright.data.loader import Data
-from ganwright.folder import read_config
+from ganwright.data.batches import Data
+from ganwright.inference.model import Model
 from ganwright.layers.fidelity import psnr, ssim
 from ganwright.metrics.judge import matched
-from ganwright.model import Model
+from ganwright.run.run_folder import read_config
 
 
 def data_of(run: Path) -> Data:

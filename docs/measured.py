@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ganwright.config import from_yaml
+from ganwright.config.yaml import from_yaml
 from ganwright.recipes import find
 
 RESULTS = Path(__file__).parent / "results"

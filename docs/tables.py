@@ -20,13 +20,13 @@ import measured
 import names
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
-from ganwright.data.sources import EMBEDDED
-from ganwright.data.torchvision_sets import SETS
+from ganwright.config.registry import TABLES, name_of
+from ganwright.config.registry import table as registered
+from ganwright.config.settings import Settings
+from ganwright.config.spelling import spell
+from ganwright.data.open import EMBEDDED
+from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
-from ganwright.registry import TABLES, name_of
-from ganwright.registry import table as registered
-from ganwright.settings import Settings
-from ganwright.spelling import spell
 
 DOCS = Path(__file__).parent
 
@@ -77,7 +77,7 @@ def embedded() -> str:
     """The data that comes with the package, each with what its builder says of it."""
     rows = []
     for name, where in EMBEDDED.items():
-        rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.{where}"))])
+        rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.read.{where}"))])
     return _table(["Name", "What it is"], rows)
 
 

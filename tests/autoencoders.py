@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.networks import MLP
 
 LINEAR = MLP(hidden_G=(), hidden_D=(), dropout=0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ganwright.engine import Engine
+from ganwright.config.settings import Settings
 from ganwright.families import family
 from ganwright.game import Game
 from ganwright.layers.norm import BatchNorm, NoNorm
@@ -24,9 +24,9 @@ from ganwright.networks import (
     UNet,
 )
 from ganwright.networks.vgg import VGGCritic
-from ganwright.run import assemble, resolved
-from ganwright.settings import Settings
-from ganwright.trainer import Trainer
+from ganwright.run.train import assemble, resolved
+from ganwright.training.engine import Engine
+from ganwright.training.trainer import Trainer
 
 CONV = ConvNet(width=4)
 FULL = MLP(hidden_G=(16,), hidden_D=(16,))
@@ -106,7 +106,7 @@ def trainer_of(name: str, **changes: Any) -> Trainer:
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:
     """All tensors of a run's newest checkpoint."""
-    from ganwright import checkpoint
+    from ganwright.training import checkpoint
 
     found = checkpoint.load_newest(run / "checkpoints")
     assert found is not None

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganwright import run
-from ganwright.config import from_yaml
-from ganwright.model import Model
+from ganwright.config.yaml import from_yaml
+from ganwright.inference.model import Model
 from ganwright.recipes import find
+from ganwright.run import train as run
 
 
 def train_gallery(name: str, folder: Path, **changes: Any) -> Model:

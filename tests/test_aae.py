@@ -13,7 +13,7 @@ from autoencoders import BATCH, LINEAR, NETS, SPEC, softplus, trained, zeroed
 from helpers import tiny, trainer_of
 from torch import Tensor
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.aae import AAE
 from ganwright.families.posteriors import Deterministic, GaussianPosterior, Posterior, Universal

@@ -12,7 +12,7 @@ import torch
 from autoencoders import BATCH, NETS, SPEC, softplus, trained, zeroed
 from helpers import trainer_of
 
-from ganwright.data.batch import Images, SemiSupervised
+from ganwright.data.types import Images, SemiSupervised
 from ganwright.errors import SettingsError
 from ganwright.families.aae_codes import AAEClusters, AAESemi
 

@@ -9,12 +9,12 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor
 
-from ganwright.data.batch import Images
+from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.families.began import BEGAN
 from ganwright.families.priors import Uniform
 from ganwright.optim import Adam
-from ganwright.trainer import Trainer
+from ganwright.training.trainer import Trainer
 
 
 def trainer(**changes: object) -> Trainer:

@@ -10,7 +10,7 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.bgan import BGAN, ContinuousBGAN, draw, likelihood
 from ganwright.losses import Hinge, Minimax

@@ -13,7 +13,7 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.ccgan import CCGAN, hole_error
 from ganwright.networks import EncoderDecoder

@@ -13,18 +13,18 @@ import pytest
 from PIL import Image
 from test_config import TOY, Doubled, Toy
 
-from ganwright import run as runs
 from ganwright.cli import main
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
 from ganwright.commands.train import free_folder
-from ganwright.config import from_yaml
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import from_yaml
 from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
 from ganwright.optim import Adam, AdamW, Cosine
 from ganwright.penalties import R1, R2
 from ganwright.recipes import recipes
-from ganwright.settings import Settings
+from ganwright.run import train as runs
 
 QUICK = ["--data", "digits", "--image-size", "8", "--batch-size", "4", "--steps", "4"]
 QUICK += ["--log-every", "2", "--sample-every", "4", "--save-every", "2", "--device", "cpu"]

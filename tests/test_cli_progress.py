@@ -9,9 +9,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ganwright.data.batch import Images, Spec
-from ganwright.progress import JSONLines, LiveLine, counts, listener, next_commands, since, terms
-from ganwright.settings import Settings
+from ganwright.callbacks.console import (
+    JSONLines,
+    LiveLine,
+    counts,
+    listener,
+    next_commands,
+    since,
+    terms,
+)
+from ganwright.config.settings import Settings
+from ganwright.data.types import Images, Spec
 
 ROW = {
     "step": 50,

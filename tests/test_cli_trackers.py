@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from ganwright import trackers
+from ganwright.callbacks import trackers
+from ganwright.callbacks.trackers import TRACKERS, check, flat, open_trackers
 from ganwright.errors import MissingExtraError, SettingsError
-from ganwright.trackers import TRACKERS, check, flat, open_trackers
 
 
 def test_unknown_trackers_are_refused_with_the_nearest() -> None:

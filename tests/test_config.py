@@ -15,7 +15,10 @@ import yaml
 from torch import Tensor, nn
 
 from ganwright import __version__
-from ganwright.config import (
+from ganwright.config.registry import TABLES, table
+from ganwright.config.settings import Settings
+from ganwright.config.spelling import convert
+from ganwright.config.yaml import (
     change,
     defaults,
     differences,
@@ -25,15 +28,12 @@ from ganwright.config import (
     spell,
     to_yaml,
 )
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import Hinge, LeastSquares, Loss, NonSaturating
 from ganwright.optim import Adam, Constant, LinearDecay, Optimizer, Schedule, WarmUp
 from ganwright.penalties import R1, R2, Penalty
-from ganwright.registry import TABLES, table
-from ganwright.settings import Settings
-from ganwright.spelling import convert
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import torch
 from helpers import TINY, tensors, tiny, trainer_of
 from torch import Tensor
 
-from ganwright import run as runs
 from ganwright.families import FAMILIES, family
-from ganwright.model import load
+from ganwright.inference.model import load
 from ganwright.penalties import Penalty
+from ganwright.run import train as runs
 
 NAMES = sorted(FAMILIES)
 

@@ -10,7 +10,7 @@ from by_hand import Times, Weighted, flat
 from helpers import trainer_of
 from test_dualgan import same_letters
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.cyclegan import CycleGAN
 from ganwright.pool import ReplayPool

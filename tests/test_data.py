@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, memory, open_data
-from ganwright.data.loader import lowered
+from ganwright.config.settings import Settings
+from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, open_data
+from ganwright.data.batches import lowered
+from ganwright.data.serve import load as memory
 from ganwright.errors import DataError, SettingsError
-from ganwright.settings import Settings
 
 CPU = torch.device("cpu")
 

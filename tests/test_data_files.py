@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
+from ganwright.config.settings import Settings
 from ganwright.data import Data, Images, Paired, Unpaired, open_data
 from ganwright.errors import DataError
-from ganwright.settings import Settings
 
 
 def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:

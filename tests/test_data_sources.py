@@ -22,9 +22,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, open_data, sources
+from ganwright.config.settings import Settings
+from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, open_data
+from ganwright.data import open as sources
 from ganwright.errors import DataError, MissingExtraError, SettingsError
-from ganwright.settings import Settings
 
 
 def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:
@@ -436,7 +437,7 @@ def test_the_hub_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_importing_the_batches_loads_no_reader() -> None:
     code = (
-        "import sys, ganwright.data.batch, ganwright.data; "
+        "import sys, ganwright.data.types, ganwright.data; "
         "print(sorted({'PIL', 'torchvision', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

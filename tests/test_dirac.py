@@ -14,13 +14,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
-from ganwright.engine import Engine
+from ganwright.data.types import Images, Spec
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, Minimax, NonSaturating, Relativistic, Wasserstein
 from ganwright.optim import SGD
 from ganwright.penalties import R1, R2, GradientPenalty, Penalty, WeightClipping, charge
-from ganwright.trainer import Trainer
+from ganwright.training.engine import Engine
+from ganwright.training.trainer import Trainer
 
 H = 0.2
 

@@ -10,7 +10,7 @@ import torch
 from by_hand import Times, Weighted, flat
 from helpers import trainer_of
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.discogan import DiscoGAN, mismatch
 from ganwright.networks import ConvCritic, EncoderDecoder

@@ -14,8 +14,8 @@ from packaging.requirements import Requirement
 
 import names
 import tables
+from ganwright.config.registry import table as registered
 from ganwright.families import FAMILIES
-from ganwright.registry import table as registered
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -99,8 +99,8 @@ def _blocks(page: Path, language: str) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_commands_are_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every `ganwright train` in a page names a family and settings that exist."""
-    from ganwright import run
     from ganwright.cli import main
+    from ganwright.run import train as run
 
     monkeypatch.setattr(run, "train", lambda *_, **__: SimpleNamespace(interrupted=False))
     monkeypatch.chdir(ROOT)

@@ -8,7 +8,7 @@ from helpers import trainer_of
 from torch import Tensor, nn
 
 from ganwright.families.dragan import DRAGAN
-from ganwright.held import BATCH_NORMS
+from ganwright.layers.forward_state import BATCH_NORMS
 from ganwright.optim import Adam
 from ganwright.penalties import PENALTIES
 

@@ -11,10 +11,10 @@ import torch
 from by_hand import Times, Weighted, flat
 from helpers import trainer_of
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.dualgan import DualGAN
-from ganwright.model import Model
+from ganwright.inference.model import Model
 from ganwright.networks import PatchGAN, UNet
 
 SPEC = Spec(Unpaired, (1, 2, 2), (1, 2, 2))

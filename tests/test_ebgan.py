@@ -7,7 +7,7 @@ import torch
 from helpers import trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.ebgan import EBGAN, distance, pulling_away
 from ganwright.layers.activation import ReLU

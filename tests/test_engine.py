@@ -13,12 +13,12 @@ import torch
 from helpers import trainer_of
 from torch import nn
 
-from ganwright.data.batch import Images, Spec
-from ganwright.ema import EMA
-from ganwright.engine import Engine, usable_cores
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.pool import ReplayPool
+from ganwright.training.ema import EMA
+from ganwright.training.engine import Engine, usable_cores
 
 
 def test_what_is_not_there_is_said() -> None:
@@ -63,11 +63,11 @@ def test_bf16_trains_close_to_fp32(name: str) -> None:
 WORKER = """
 import sys, torch
 from pathlib import Path
-from ganwright.data.batch import Images, Spec
-from ganwright.engine import Engine
+from ganwright.data.types import Images, Spec
+from ganwright.training.engine import Engine
 from ganwright.game import Game, Player
 from ganwright.optim import SGD
-from ganwright.trainer import Trainer
+from ganwright.training.trainer import Trainer
 from torch import nn
 
 class Source:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from ganwright.data.glyphs import glyphs
+from ganwright.data.read.glyphs import glyphs
 from ganwright.data.sides import Stack
 from ganwright.errors import SettingsError
 from ganwright.networks.features import (

@@ -14,8 +14,8 @@ import pytest
 import torch
 from recipe import train_gallery
 
-from ganwright.config import from_yaml, game_class
-from ganwright.data.batch import Images, Spec
+from ganwright.config.yaml import from_yaml, game_class
+from ganwright.data.types import Images, Spec
 from ganwright.metrics.judge import judge
 from ganwright.recipes import find
 

@@ -11,15 +11,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ganwright.data.batch import Paired, Spec, Unpaired
+from ganwright.data.types import Paired, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.families.dualgan import DualGAN
 from ganwright.families.pix2pix import Pix2Pix
-from ganwright.inference import Footprint, footprint, reflected, strips, tiles
+from ganwright.inference.model import Model
+from ganwright.inference.tiling import Footprint, footprint, reflected, strips, tiles
 from ganwright.layers.attention import SelfAttention
 from ganwright.layers.norm import BatchNorm, NoNorm
 from ganwright.layers.resample import Resize, SubPixel
-from ganwright.model import Model
 from ganwright.networks import (
     EncoderDecoder,
     PatchGAN,

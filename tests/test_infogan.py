@@ -11,7 +11,7 @@ import torch
 from helpers import trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.infogan import InfoGAN
 from ganwright.networks import MLP

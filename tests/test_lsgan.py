@@ -7,7 +7,7 @@ import torch
 from helpers import trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images
+from ganwright.data.types import Images
 
 
 class Mean(nn.Module):

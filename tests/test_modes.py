@@ -7,13 +7,13 @@ import math
 import pytest
 import torch
 
+from ganwright.config.settings import Settings
 from ganwright.data import open_data
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.gan import GAN
 from ganwright.metrics.modes import MIXTURES, Mixture, modes
 from ganwright.networks import MLP, ConvNet
-from ganwright.settings import Settings
 
 SQUARE = Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.1)
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images, Spec
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images, Spec
 from ganwright.families import family
 from ganwright.families.priors import Gaussian, Uniform
 from ganwright.layers.activation import MaxPieces
 from ganwright.optim import SGD, Adam
 from ganwright.recipes import find, recipes
-from ganwright.settings import Settings
 
 
 def built(recipe: str, shape: tuple[int, ...]) -> tuple[Any, Settings]:

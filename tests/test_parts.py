@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images, Spec
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images, Spec
 from ganwright.families import family
 from ganwright.families.gan import GAN
 from ganwright.layers.attention import SelfAttention
@@ -22,7 +23,6 @@ from ganwright.layers.minibatch import Discriminate, Spread
 from ganwright.layers.norm import Virtual
 from ganwright.optim import Adam
 from ganwright.recipes import find, recipes
-from ganwright.settings import Settings
 
 PARTS = sorted(name for name in recipes() if name.startswith("gallery/part-"))
 
@@ -104,9 +104,9 @@ def test_parts_learn_digits(name: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about() -> None:
     """Mean reverse KL over the second half of training; one mode alone has log 8 = 2.08."""
-    from ganwright.engine import Engine
     from ganwright.metrics.modes import modes, ring
-    from ganwright.run import assemble, resolved
+    from ganwright.run.train import assemble, resolved
+    from ganwright.training.engine import Engine
 
     name, settings = from_yaml(find(Path("ring-unrolled")).read_text())
 

@@ -14,12 +14,12 @@ from test_cli import QUICK, error_of, opened
 from test_config import TOY
 
 from ganwright.cli import main
-from ganwright.commands.pictures import outputs
+from ganwright.commands.translate import outputs
+from ganwright.config.settings import Settings
 from ganwright.data import Paired, open_data
 from ganwright.errors import DataError, RunError
-from ganwright.files import eight_bit, picture_of, read_picture, write_picture
-from ganwright.model import load
-from ganwright.settings import Settings
+from ganwright.inference.image_files import eight_bit, picture_of, read_picture, write_picture
+from ganwright.inference.model import load
 
 PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
 PAIRS += ["--device", "cpu", "--precision", "fp32", "--game.patch", "PatchGAN(field=16, width=4)"]

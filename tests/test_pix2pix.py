@@ -13,6 +13,7 @@ from by_hand import Times, Weighted, flat
 from helpers import trainer_of
 from PIL import Image
 
+from ganwright.config.settings import Settings
 from ganwright.data import Paired, Spec, open_data
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import SettingsError
@@ -20,7 +21,6 @@ from ganwright.families.pix2pix import Pix2Pix, pair
 from ganwright.families.side_by_side import side_by_side
 from ganwright.networks import PatchGAN, UNet
 from ganwright.penalties import R1
-from ganwright.settings import Settings
 
 SPEC = Spec(Paired, (1, 2, 2), (1, 2, 2))
 BATCH = Paired(flat(0.5), flat(0.25))
@@ -151,7 +151,7 @@ def test_it_learns_from_pairs(tmp_path: Path) -> None:
     from recipe import train_gallery
 
     import ganwright
-    from ganwright.folder import read_config
+    from ganwright.run.run_folder import read_config
 
     model = train_gallery("pix2pix", tmp_path)
     _, settings = read_config(tmp_path / "pix2pix")

@@ -12,11 +12,11 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
-from ganwright import run as runs
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.pixelda import PixelDA, pairwise_error
 from ganwright.networks import AdaptationNets
+from ganwright.run import train as runs
 
 SPEC = Spec(Unpaired, (1, 8, 8), (1, 8, 8), ("0", "1", "2"))
 

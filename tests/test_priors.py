@@ -9,12 +9,12 @@ import pytest
 import torch
 from helpers import tiny, trainer_of
 
+from ganwright.config.registry import table
+from ganwright.config.spelling import parse
 from ganwright.errors import SettingsError
 from ganwright.families import FAMILIES, family
 from ganwright.families.began import BEGAN
 from ganwright.families.priors import PRIORS, Prior, Uniform
-from ganwright.registry import table
-from ganwright.spelling import parse
 
 CPU = torch.device("cpu")
 DRAW_Z = sorted(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from ganwright.config import from_yaml
-from ganwright.data.batch import Images, SemiSupervised, Spec
+from ganwright.config.yaml import from_yaml
+from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.families import FAMILIES, family
 from ganwright.recipes import find, recipes
 

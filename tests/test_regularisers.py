@@ -9,7 +9,8 @@ import torch
 from helpers import TINY, trainer_of
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
+from ganwright.config.spelling import parse
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families import family
 from ganwright.layers.norm import NoNorm
@@ -22,7 +23,6 @@ from ganwright.regularisers import (
     PullingAway,
     Regulariser,
 )
-from ganwright.spelling import parse
 
 
 class Same(Discriminator):

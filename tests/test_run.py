@@ -14,14 +14,14 @@ import torch
 from helpers import FULL, tensors, tiny
 
 import ganwright
-from ganwright import checkpoint
-from ganwright import run as runs
-from ganwright.data.batch import Images
+from ganwright.data.types import Images
 from ganwright.errors import GanwrightError, NonFiniteError, RunError, SettingsError
 from ganwright.families.gan import GAN
 from ganwright.game import Terms
-from ganwright.loop import Loop
 from ganwright.losses import NonSaturating
+from ganwright.run import train as runs
+from ganwright.run.loop import Loop
+from ganwright.training import checkpoint
 
 
 def _train(out: Path, steps: int = 4, **changes: Any) -> ganwright.Model:

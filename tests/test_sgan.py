@@ -14,18 +14,18 @@ from helpers import TINY, tensors, trainer_of
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from ganwright import run
+from ganwright.config.settings import Settings
 from ganwright.data import open_data
-from ganwright.data.batch import SemiSupervised, Spec
-from ganwright.data.settle import labelled
+from ganwright.data.plan import labelled
 from ganwright.data.sides import Stack
+from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Uniform
 from ganwright.families.sgan import SGAN, SalimansMLP
 from ganwright.networks import MLP
 from ganwright.networks.mlp import GaussianNoise
 from ganwright.optim import Adam
-from ganwright.settings import Settings
+from ganwright.run import train as run
 
 LINEAR = MLP(hidden_G=(), hidden_D=(), dropout=0.0)
 SPEC = Spec(SemiSupervised, (2,), classes=("a", "b"), count=4)

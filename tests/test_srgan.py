@@ -12,17 +12,17 @@ from helpers import tiny, trainer_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from ganwright import run as runs
-from ganwright.data.batch import Paired, Spec
-from ganwright.data.loader import lowered
+from ganwright.data.batches import lowered
+from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.srgan import SRGAN, Later, bicubic
+from ganwright.inference.model import load
 from ganwright.layers.norm import NoNorm
-from ganwright.model import load
 from ganwright.networks import PatchGAN, SRResNet
 from ganwright.networks.features import VGG, Pixels
 from ganwright.optim import Adam, Cosine, Decay
-from ganwright.trainer import Trainer
+from ganwright.run import train as runs
+from ganwright.training.trainer import Trainer
 
 SPEC = Spec(Paired, (1, 2, 2), (1, 8, 8))
 

@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganwright.data.batch import Images, Spec
-from ganwright.engine import Engine
+from ganwright.data.types import Images, Spec
 from ganwright.game import Game, Lazy, Phase, Player, Terms, observe
-from ganwright.guard import step_or_undo
 from ganwright.losses import NonSaturating
 from ganwright.optim import SGD, Adam, Linear, LinearDecay, RMSprop
-from ganwright.trainer import Trainer
+from ganwright.training.engine import Engine
+from ganwright.training.finite_step import step_or_undo
+from ganwright.training.trainer import Trainer
 
 CPU = Engine(torch.device("cpu"))
 

@@ -10,7 +10,7 @@ from helpers import TINY, trainer_of
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families import family
 from ganwright.families.gan import GAN

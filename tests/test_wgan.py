@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers import trainer_of
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.wgan import WGAN
 from ganwright.networks import ConvNet

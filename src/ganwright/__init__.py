@@ -13,28 +13,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ganwright.api import resume as resume
-    from ganwright.api import train as train
     from ganwright.errors import GanwrightError as GanwrightError
     from ganwright.game import Game as Game
     from ganwright.game import Lazy as Lazy
     from ganwright.game import Phase as Phase
     from ganwright.game import Player as Player
     from ganwright.game import observe as observe
+    from ganwright.inference.model import Model as Model
+    from ganwright.inference.model import load as load
     from ganwright.losses import Loss as Loss
-    from ganwright.model import Model as Model
-    from ganwright.model import load as load
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
-    from ganwright.trainer import Trainer as Trainer
+    from ganwright.run.api import resume as resume
+    from ganwright.run.api import train as train
+    from ganwright.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "train": "api",
-    "resume": "api",
-    "load": "model",
-    "Model": "model",
+    "train": "run.api",
+    "resume": "run.api",
+    "load": "inference.model",
+    "Model": "inference.model",
     "Game": "game",
     "Player": "game",
     "Lazy": "game",
@@ -43,7 +43,7 @@ _WHERE = {
     "Loss": "losses",
     "Penalty": "penalties",
     "Networks": "networks",
-    "Trainer": "trainer",
+    "Trainer": "training.trainer",
     "GanwrightError": "errors",
 }
 

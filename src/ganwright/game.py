@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from ganwright.data.batch import Batch, Images, Spec
+from ganwright.data.types import Batch, Images, Spec
 from ganwright.optim import Adam, Optimizer
 
 Terms: TypeAlias = Mapping[str, Tensor]

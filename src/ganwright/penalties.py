@@ -17,7 +17,7 @@ from torch.func import functional_call
 
 from ganwright.errors import SettingsError
 from ganwright.game import Lazy, Objective
-from ganwright.held import BATCH_NORMS
+from ganwright.layers.forward_state import BATCH_NORMS
 from ganwright.losses import Inputs, Scorer
 
 

@@ -21,22 +21,22 @@ COMMANDS: dict[str, Command] = {
         "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
     ),
     "sample": Command(
-        "ganwright.commands.infer:sample",
+        "ganwright.commands.sample:sample",
         "RUN [-n N] [--out FILE]",
         "Draw pictures from a trained run.",
     ),
     "translate": Command(
-        "ganwright.commands.pictures:translate",
+        "ganwright.commands.translate:translate",
         "RUN INPUT OUTPUT",
         "Turn pictures into pictures with a trained run.",
     ),
     "classify": Command(
-        "ganwright.commands.pictures:classify",
+        "ganwright.commands.translate:classify",
         "RUN INPUT [--out FILE.csv]",
         "Say what pictures show, with a run that can tell.",
     ),
     "report": Command(
-        "ganwright.commands.infer:report", "RUN", "Write the page that shows how a run went."
+        "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
     ),
     "list": Command(
         "ganwright.commands.show:listing",

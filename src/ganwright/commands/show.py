@@ -11,9 +11,9 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from ganwright.commands.flags import Parser, docs, flag_of, metavar
+from ganwright.config.registry import TABLES, table
+from ganwright.config.spelling import spell
 from ganwright.errors import GanwrightError, SettingsError, nearest
-from ganwright.registry import TABLES, table
-from ganwright.spelling import spell
 
 if TYPE_CHECKING:
     from ganwright.game import Game, Player
@@ -46,7 +46,7 @@ def info(argv: Sequence[str]) -> int:
     """Describe a family: its paper, players and settings."""
     given, _ = Parser("info", info.__doc__ or "", {"FAMILY": "See `ganwright list`."}).read(argv)
 
-    from ganwright.config import game_class
+    from ganwright.config.yaml import game_class
 
     name = str(given["FAMILY"])
     game = game_class(name)
@@ -99,11 +99,11 @@ def _classes(topic: str) -> Iterable[Row]:
 
 
 def _data() -> Iterable[Row]:
-    from ganwright.data.sources import EMBEDDED
-    from ganwright.data.torchvision_sets import SETS
+    from ganwright.data.open import EMBEDDED
+    from ganwright.data.read.torchvision_sets import SETS
 
     for name, path in EMBEDDED.items():
-        yield name, first_sentence(pkgutil.resolve_name(f"ganwright.data.{path}"))
+        yield name, first_sentence(pkgutil.resolve_name(f"ganwright.data.read.{path}"))
     for name, known in SETS.items():
         yield name, f"torchvision's {known.builder}, under --data-root"
     yield "a path", "a folder or a zip of pictures"
@@ -111,7 +111,7 @@ def _data() -> Iterable[Row]:
 
 
 def _trackers() -> Iterable[Row]:
-    from ganwright.trackers import TRACKERS
+    from ganwright.callbacks.trackers import TRACKERS
 
     return [(name, f"needs the package {kind.package}") for name, kind in TRACKERS.items()]
 
@@ -136,8 +136,8 @@ def player_rows(game: type[Game]) -> list[str]:
     """Who plays, as built for the family's own data; empty where the data can not be opened."""
     import torch
 
+    from ganwright.config.settings import Settings
     from ganwright.data import open_data
-    from ganwright.settings import Settings
 
     try:
         data = open_data(

@@ -10,14 +10,14 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser
+from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
-from ganwright.settings import Settings
-from ganwright.trackers import check
 
 if TYPE_CHECKING:
     from ganwright.game import Game
-    from ganwright.model import Model
+    from ganwright.inference.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ def train(argv: Sequence[str]) -> int:
     if family is None and config is None:
         return _without_family(argv)
 
-    from ganwright.config import defaults, from_yaml, game_class
-    from ganwright.progress import listener
+    from ganwright.callbacks.console import listener
+    from ganwright.config.yaml import defaults, from_yaml, game_class
     from ganwright.recipes import find
 
     if config is None:
@@ -55,7 +55,7 @@ def train(argv: Sequence[str]) -> int:
     _, (place, settings) = parser.read(argv)
     check(settings.log)
 
-    from ganwright import run
+    from ganwright.run import train as run
 
     out = place.out or _free_folder_of_one(family, settings.data or game.data)
     with listener() as shown:
@@ -71,9 +71,9 @@ def resume(argv: Sequence[str]) -> int:
         raise SettingsError("resume needs the run first, as in: ganwright resume runs/first")
     folder = Path(argv[0])
 
-    from ganwright import run
-    from ganwright.folder import read_config
-    from ganwright.progress import listener
+    from ganwright.callbacks.console import listener
+    from ganwright.run import train as run
+    from ganwright.run.run_folder import read_config
 
     _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})

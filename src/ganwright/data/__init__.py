@@ -5,11 +5,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ganwright.data.batch import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 
 if TYPE_CHECKING:
-    from ganwright.data.loader import Data
-    from ganwright.data.sources import open_data
+    from ganwright.data.batches import Data
+    from ganwright.data.open import open_data
 
 __all__ = [
     "Batch",
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # Families import the batches alone; the readers come when a data set is opened.
-_LATER = {"Data": "ganwright.data.loader", "open_data": "ganwright.data.sources"}
+_LATER = {"Data": "ganwright.data.batches", "open_data": "ganwright.data.open"}
 
 
 def __getattr__(name: str) -> Any:

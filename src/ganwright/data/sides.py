@@ -12,9 +12,9 @@ from typing import TypeAlias
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from ganwright.data.batch import Batch
 from ganwright.data.label_map import LabelMap
-from ganwright.data.pictures import UNREADABLE, Fit, Head, channels_of
+from ganwright.data.picture import UNREADABLE, Fit, Head, channels_of
+from ganwright.data.types import Batch
 from ganwright.errors import DataError
 
 

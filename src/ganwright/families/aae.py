@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from ganwright.data.batch import Images, Spec
+from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.posteriors import Deterministic, Posterior
 from ganwright.families.priors import Gaussian, Planar, Prior

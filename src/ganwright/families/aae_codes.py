@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, pdist
 
-from ganwright.data.batch import Images, SemiSupervised, Spec
+from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.aae import THOUSANDS
 from ganwright.families.posteriors import TwoHeads

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 
-from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.losses import Loss, NonSaturating

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms

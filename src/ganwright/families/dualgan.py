@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from ganwright.data.batch import Unpaired
+from ganwright.data.types import Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganwright.data.batch import Images
+from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms, observe

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
-from ganwright.data.batch import Paired, Spec
+from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.side_by_side import side_by_side
 from ganwright.game import Game, Player, Terms

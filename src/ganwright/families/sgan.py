@@ -31,7 +31,7 @@ from torch.nn.functional import cross_entropy, normalize, pad
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
-from ganwright.data.batch import SemiSupervised, Spec
+from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Game, Player, Terms, observe

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
-from ganwright.data.batch import Paired, Spec
+from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Phase, Player, Terms, observe
 from ganwright.layers.fidelity import luma, psnr, ssim

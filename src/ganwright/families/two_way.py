@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from ganwright.data.batch import Spec, Unpaired
+from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.side_by_side import side_by_side
 from ganwright.game import Game, Terms

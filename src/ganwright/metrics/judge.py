@@ -20,8 +20,8 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
+from ganwright.config.settings import Settings
 from ganwright.data import Data, Images, open_data
-from ganwright.settings import Settings
 
 SURE = 0.8
 """The probability from which the judge is sure."""

@@ -1,0 +1,282 @@
+"""`ganwright translate` and `ganwright classify`: what a run makes of pictures from files."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ganwright.commands.flags import Parser
+from ganwright.commands.sample import Weights, load_run, writing
+from ganwright.errors import DataError, RunError, SettingsError
+
+if TYPE_CHECKING:
+    from ganwright.inference.image_files import Picture
+    from ganwright.inference.model import Model
+
+_INPUT = "A picture, a folder of pictures (searched to the bottom), or a quoted glob."
+_ALL_DONE, _SOME_SKIPPED = 0, 1
+_BLENDED = (
+    "of the pictures were translated in tiles, which are blended: this network looks at whole "
+    "pictures, so tiles can differ; --tile sets their size"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation:
+    """Which way to translate, how many at once, and what to do with files that exist."""
+
+    direction: Literal["a2b", "b2a"] = "a2b"
+    """From the first domain to the second, or back where the family can."""
+    batch_size: int = 1
+    """Pictures of one size that are translated together."""
+    tile: int | None = None
+    """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    seed: int = 0
+    """One number that determines the noise, where there is some."""
+    overwrite: bool = False
+    """Replace outputs that exist."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or (self.tile is not None and self.tile < 16):
+            raise SettingsError(
+                f"--batch-size is {self.batch_size} and --tile is {self.tile}; they must be at "
+                "least 1 and 16"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification:
+    """Where labels go."""
+
+    out: Path | None = None
+    """A .csv file: file, label, probability; they are printed when not given."""
+    overwrite: bool = False
+    """Replace the file if it exists."""
+
+
+def translate(argv: Sequence[str]) -> int:
+    """Turn pictures into pictures: one output for each input, with its name and all it carries.
+
+    Files that can not be read are named and skipped; the exit status is then 1.
+    """
+    positional = {
+        "RUN": "The run's folder.",
+        "INPUT": _INPUT,
+        "OUTPUT": "A picture where INPUT is one, else a folder.",
+    }
+    parser = Parser("translate", translate.__doc__ or "", positional)
+    parser.add("translation", Translation())
+    parser.add("weights", Weights())
+    given, (how, weights) = parser.read(argv)
+    pairs = outputs(str(given["INPUT"]), Path(str(given["OUTPUT"])), how.overwrite)
+    model = load_run(Path(str(given["RUN"])), weights)
+    _check_channels(model, how.direction)
+
+    from ganwright.inference.image_files import read_picture, write_picture
+
+    channels = model.channels(how.direction)
+    maps = model.label_map(how.direction)
+    sources = [source for source, _ in pairs]
+    reader = _Reader(lambda path: read_picture(path, channels, maps), sources)
+    target, blended = dict(pairs), 0
+    for group in _groups(reader, how.batch_size):
+        made, tiled = _translated(model, [picture for _, picture in group], how)
+        blended += len(group) if tiled else 0
+        for (path, _), picture in zip(group, made, strict=True):
+            write_picture(picture, target[path])
+            print(target[path], flush=True)
+    if blended:
+        print(f"ganwright: {blended} {_BLENDED}", file=sys.stderr)
+    return reader.status()
+
+
+def classify(argv: Sequence[str]) -> int:
+    """Say which class each picture shows, and how probable that is.
+
+    Files that can not be read are named and skipped; the exit status is then 1.
+    """
+    positional = {"RUN": "The run's folder.", "INPUT": _INPUT}
+    parser = Parser("classify", classify.__doc__ or "", positional)
+    parser.add("classification", Classification())
+    parser.add("weights", Weights())
+    given, (what, weights) = parser.read(argv)
+    if what.out is not None and what.out.exists() and not what.overwrite:
+        raise RunError(f"{what.out} exists; add --overwrite to replace it")
+    _, files = inputs(str(given["INPUT"]))
+    model = load_run(Path(str(given["RUN"])), weights)
+
+    model.ability("classify")
+
+    from ganwright.inference.image_files import read_picture
+    from ganwright.report.grid import write_whole
+
+    names = model.spec.classes
+    table = io.StringIO()
+    rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
+    rows.writerow(["file", "label", "probability"])
+    reader = _Reader(lambda path: read_picture(path, model.spec.shape[0]), files)
+    for path, picture in reader:
+        probability, number = model.classify(picture.image())[0].max(0)
+        label = names[int(number)] if names else int(number)
+        rows.writerow([path, label, f"{probability:.4f}"])
+    if what.out is not None:
+        with writing(what.out):
+            write_whole(what.out, table.getvalue().encode())
+    return reader.status()
+
+
+def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
+    """Each input with its output; nothing is read or written yet.
+
+    Raises:
+        DataError: if there is no input.
+        RunError: if two inputs share an output, outputs exist and may not be replaced, or they
+            would land among the inputs.
+    """
+    from ganwright.inference.image_files import WRITABLE
+
+    path = Path(source)
+    if path.is_file() and target.suffix.lower() in WRITABLE and not target.is_dir():
+        pairs = [(path, target)]
+    else:
+        root, found = inputs(source)
+        if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
+            raise RunError(
+                f"the output {target} lies inside the input {root}, and would be read as input the "
+                "next time; choose a folder outside"
+            )
+        pairs = [(file, target / _named(file.relative_to(root), WRITABLE)) for file in found]
+    owner: dict[Path, Path] = {}
+    for file, out in pairs:
+        if file.resolve() == out.resolve():
+            raise RunError(f"{out} would replace its own input; choose another output")
+        if owner.setdefault(out, file) != file:
+            raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
+    existing = [out for _, out in pairs if out.exists()]
+    if existing and not overwrite:
+        raise RunError(
+            f"{len(existing)} of the outputs exist, the first is {existing[0]}; "
+            "add --overwrite to replace them"
+        )
+    return pairs
+
+
+def inputs(source: str) -> tuple[Path, list[Path]]:
+    """The pictures that INPUT names, and the folder that their outputs' names start from.
+
+    Raises:
+        DataError: if there are none.
+    """
+    from ganwright.inference.image_files import is_picture
+
+    path = Path(source)
+    if path.is_file():
+        return path.parent, [path]
+    if path.is_dir():
+        root, candidates = path, list(path.rglob("*"))
+    else:
+        root, candidates = _fixed(path), [Path(p) for p in glob.glob(source, recursive=True)]
+    found = sorted(p for p in candidates if is_picture(p))
+    if not found:
+        from ganwright.data.read.files import EXTENSIONS
+
+        what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
+        raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
+    return root, found
+
+
+class _Reader:
+    """Reads pictures one by one with a bar of progress; names and skips what it can not read."""
+
+    def __init__(self, read: Callable[[Path], Picture], files: Sequence[Path]) -> None:
+        self.read, self.files, self.skipped = read, files, 0
+
+    def __iter__(self) -> Iterator[tuple[Path, Picture]]:
+        for path in self._shown():
+            try:
+                picture = self.read(path)
+            except DataError as error:
+                self.skipped += 1
+                print(f"ganwright: skipped: {error}", file=sys.stderr)
+            else:
+                yield path, picture
+
+    def status(self) -> int:
+        """The exit status once all are read.
+
+        Raises:
+            DataError: none of them could be.
+        """
+        if self.skipped == len(self.files):
+            raise DataError(f"none of the {len(self.files)} pictures could be read")
+        return _SOME_SKIPPED if self.skipped else _ALL_DONE
+
+    def _shown(self) -> Iterable[Path]:
+        if not sys.stderr.isatty() or len(self.files) < 2:
+            return self.files
+        from rich.console import Console
+        from rich.progress import track
+
+        return track(self.files, "pictures", console=Console(stderr=True), transient=True)
+
+
+def _groups(
+    pictures: Iterable[tuple[Path, Picture]], most: int
+) -> Iterator[list[tuple[Path, Picture]]]:
+    """Runs of at most so many pictures of the same size."""
+    group: list[tuple[Path, Picture]] = []
+    for path, picture in pictures:
+        if len(group) == most or (group and group[0][1].pixels.shape != picture.pixels.shape):
+            yield group
+            group = []
+        group.append((path, picture))
+    if group:
+        yield group
+
+
+def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[list[Picture], bool]:
+    """Pictures of one size translated, and whether that took tiles that had to be blended."""
+    import torch
+
+    from ganwright.inference.image_files import eight_bit
+    from ganwright.inference.tiling import TILE, tiles
+
+    pixels = torch.stack([picture.pixels for picture in group])
+    tile, known = how.tile or TILE, model.footprint(how.direction)
+    rows = model.strips(pixels, direction=how.direction, seed=how.seed, tile=tile)
+    made = torch.cat([eight_bit(strip) for strip in rows], 2)
+    height, width = pixels.shape[2:]
+    blended = known.radius is None and tiles(height, width, known, tile) > 1
+    return [p.with_pixels(result) for p, result in zip(group, made, strict=True)], blended
+
+
+def _check_channels(model: Model, direction: str) -> None:
+    spec = model.spec
+    here, there = spec.shape, spec.target or spec.shape
+    for shape in (there,) if model.label_map(direction) else (here, there):
+        if len(shape) != 3 or shape[0] not in (1, 3):
+            raise SettingsError(
+                f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "
+                "translate tensors from Python instead"
+            )
+
+
+def _named(path: Path, writable: Sequence[str]) -> Path:
+    """The output's name: the input's, if its format can be written."""
+    return path if path.suffix.lower() in writable else path.with_suffix(".png")
+
+
+def _fixed(pattern: Path) -> Path:
+    """The part of a glob before its first wildcard."""
+    fixed = Path(pattern.anchor)
+    for part in pattern.parent.parts[bool(pattern.anchor) :]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed

@@ -1,0 +1,1 @@
+"""Settings: what they are, how they are spelled, written and read back."""

@@ -1,0 +1,244 @@
+"""Values as text and back: how an object is spelled, and how a text becomes what a setting wants.
+
+Files and flags are read by the same conversion, so a setting is spelled alike in both.
+"""
+
+from __future__ import annotations
+
+import ast
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from ganwright.config import registry
+from ganwright.errors import SettingsError, nearest
+
+T = TypeVar("T")
+
+_WORDS: dict[Any, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    types.NoneType: "none",
+}
+
+
+class _Call(NamedTuple):
+    """`Name(1, every=2)`, or a bare `Name`, before it is known what the name stands for."""
+
+    name: str
+    positional: tuple[Any, ...] = ()
+    named: Mapping[str, Any] = types.MappingProxyType({})
+
+
+def spell(value: Any, *, brief: bool = False) -> str:
+    """The constructor call that makes `value`: `R1(weight=10.0, every=16)`.
+
+    Args:
+        value: an object of settings, or anything that is written as a literal.
+        brief: leave out arguments that have their default: `R1(every=16)`.
+    """
+    if isinstance(value, tuple | list):
+        inner = ", ".join(spell(item, brief=brief) for item in value)
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if is_dataclass(value) and not isinstance(value, type):
+        arguments = ", ".join(
+            f"{f.name}={spell(getattr(value, f.name), brief=brief)}"
+            for f in fields(value)
+            if f.init and not (brief and getattr(value, f.name) == f.default)
+        )
+        return f"{registry.name_of(type(value))}({arguments})"
+    return repr(str(value) if isinstance(value, Path) else value)
+
+
+def parse(text: str, base: type[T], where: str = "the setting") -> T:
+    """The object that `text` spells: `Hinge`, `R1(weight=10)`, `mymodule.MyLoss(2)`.
+
+    Args:
+        text: a constructor call of literals and further calls; nothing is evaluated.
+        base: the class it must derive from.
+        where: what errors call the setting.
+
+    Raises:
+        SettingsError: if the text is no such call, or a name or an argument does not fit.
+    """
+    result = convert(text, base, where)
+    assert isinstance(result, base)
+    return result
+
+
+def convert(value: Any, hint: Any, where: str) -> Any:
+    """`value`, as read from a file or a command line, as the type `hint` says.
+
+    Raises:
+        SettingsError: if it does not fit.
+    """
+    kind = get_origin(hint)
+    if hint is Any:
+        return value
+    if kind in (Union, types.UnionType):
+        return _union(value, hint, where)
+    if kind is Literal:
+        return _literal(value, hint, where)
+    if kind is tuple:
+        return _tuple(value, hint, where)
+    if hint in _WORDS:
+        return _scalar(value, hint, where)
+    if not isinstance(hint, type):
+        raise SettingsError(f"{where} is of type {hint}, which no text can spell; use a dataclass")
+    return value if isinstance(value, hint) else _object(value, hint, where)
+
+
+def describe(hint: Any) -> str:
+    """A type in words: "a whole number or none"."""
+    options = get_args(hint)
+    if get_origin(hint) in (Union, types.UnionType):
+        return " or ".join(map(describe, options))
+    if get_origin(hint) is Literal:
+        return " or ".join(map(str, options))
+    if get_origin(hint) is tuple:
+        if options[-1] is Ellipsis:
+            return f"a list, each {describe(options[0])}"
+        return f"{len(options)} values ({', '.join(map(describe, options))})"
+    return _WORDS.get(hint) or f"one of {', '.join(registry.choices(hint))}"
+
+
+def _misfit(value: Any, hint: Any, where: str) -> SettingsError:
+    shown = value.name if isinstance(value, _Call) else repr(value)
+    return SettingsError(f"{where} is {shown}; it must be {describe(hint)}")
+
+
+def _word(value: Any) -> Any:
+    """A bare name within a call is a text without its quotes, where a text is wanted."""
+    return value.name if isinstance(value, _Call) and value == _Call(value.name) else value
+
+
+def _union(value: Any, hint: Any, where: str) -> Any:
+    options = [option for option in get_args(hint) if option is not types.NoneType]
+    if len(options) < len(get_args(hint)) and _word(value) in (None, "none", "None"):
+        return None
+    if len(options) == 1:
+        return convert(value, options[0], where)
+    for option in sorted(options, key=lambda option: option is str):
+        try:
+            return convert(value, option, where)
+        except SettingsError:
+            continue
+    raise _misfit(value, hint, where)
+
+
+def _literal(value: Any, hint: Any, where: str) -> Any:
+    for option in get_args(hint):
+        if str(_word(value)) == str(option):
+            return option
+    raise _misfit(value, hint, where)
+
+
+def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
+    options = get_args(hint)
+    single = isinstance(value, _Call) or not isinstance(value, list | tuple)
+    if single and isinstance(value, str) and value.lstrip().startswith(("(", "[")):
+        return convert(_read(value, where), hint, where)  # type: ignore[no-any-return]
+    items = [value] if single else value
+    if options[-1] is Ellipsis:
+        return tuple(convert(item, options[0], where) for item in items)
+    if len(items) != len(options):
+        raise _misfit(value, hint, where)
+    return tuple(convert(item, option, where) for item, option in zip(items, options, strict=True))
+
+
+def _scalar(value: Any, hint: Any, where: str) -> Any:
+    value = _word(value)
+    text_or_number = isinstance(value, int | float | str) and not isinstance(value, bool)
+    if hint is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if hint in (str, Path) and isinstance(value, str | Path):
+        return hint(value)
+    if hint in (int, float) and text_or_number:
+        try:
+            return _whole(value) if hint is int else float(value)
+        except (ValueError, ArithmeticError):
+            pass
+    raise _misfit(value, hint, where)
+
+
+def _whole(value: int | float | str) -> int:
+    """Exact however large it is, and 1e4 is as whole as 10_000."""
+    number = Decimal(str(value))
+    if number % 1:
+        raise ValueError
+    return int(number)
+
+
+def _object(value: Any, base: type, where: str) -> Any:
+    call = _read(value, where) if isinstance(value, str) else value
+    if not isinstance(call, _Call):
+        raise _misfit(value, base, where)
+    try:
+        kind: Any = registry.find(call.name, base)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+    arguments = _arguments(call, kind, where)
+    try:
+        return kind(**arguments)
+    except (ValueError, TypeError) as error:
+        raise SettingsError(f"{where}: {error}") from error
+
+
+def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
+    """The arguments of a call by name, each as its field's type says."""
+    assert is_dataclass(kind)
+    own = {f.name: f for f in fields(kind) if f.init}
+    places = [f.name for f in own.values() if not f.kw_only]
+    if len(call.positional) > len(places):
+        raise SettingsError(
+            f"{where}: {call.name} takes {len(places)} arguments by position, "
+            f"got {len(call.positional)}; it knows {', '.join(own) or 'none'}"
+        )
+    given = dict(zip(places, call.positional, strict=False)) | dict(call.named)
+    for name in given:
+        if name not in own:
+            raise SettingsError(
+                f"{where}: {call.name} has no argument {name}; {_allowed(name, own)}"
+            )
+    for f in own.values():
+        if f.name not in given and f.default is MISSING and f.default_factory is MISSING:
+            raise SettingsError(f"{where}: {call.name} needs the argument {f.name}")
+    hints = get_type_hints(kind)
+    return {
+        name: convert(value, hints[name], f"{where}: {name} of {call.name}")
+        for name, value in given.items()
+    }
+
+
+def _allowed(name: str, own: Mapping[str, Any]) -> str:
+    return nearest(name, own) if own else "it takes none"
+
+
+def _read(text: str, where: str) -> Any:
+    """The literals and calls that a text is made of."""
+    try:
+        return _node(ast.parse(text.strip(), mode="eval").body)
+    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
+        raise SettingsError(
+            f"{where} is {text!r}; write a name, or a call such as Name(weight=10, betas=(0, 0.9))"
+        ) from error
+
+
+def _node(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name | ast.Attribute):
+        return _Call(ast.unparse(node))
+    if isinstance(node, ast.Tuple | ast.List):
+        return tuple(map(_node, node.elts))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
+        if any(keyword.arg is None for keyword in node.keywords):
+            raise ValueError("** has no meaning here")
+        named = {str(keyword.arg): _node(keyword.value) for keyword in node.keywords}
+        positional = tuple(map(_node, node.args))
+        return _Call(ast.unparse(node.func), positional, types.MappingProxyType(named))
+    return ast.literal_eval(node)

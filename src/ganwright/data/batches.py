@@ -1,0 +1,184 @@
+"""Data: the batches of a run, drawn by number, on the training device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, one_hot
+
+from ganwright.config.settings import Settings
+from ganwright.data.label_map import LabelMap
+from ganwright.data.plan import Settled, labelled
+from ganwright.data.serve.load import fits, load
+from ganwright.data.serve.order import Draw, Stream, shuffled
+from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
+from ganwright.data.sides import Fitted, unreadable
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.errors import DataError
+from ganwright.seeds import seed_of
+
+
+class Data:
+    """The pictures of one run.
+
+    `batch` is a pure function of (seed, draw, size, rank, world): nothing has to be saved to
+    resume, and pictures that stream from disk come in the order of those held in memory.
+    """
+
+    spec: Spec
+
+    def __init__(self, settled: Settled, settings: Settings, device: torch.device) -> None:
+        self.device = device
+        self.window = settled.window
+        self.low = settled.low
+        self._test = settled.test
+        self._held: list[tuple[Tensor, Tensor | None]] = []
+        self._skip = skip = settings.on_bad_file == "skip"
+        train = settled.train
+        keeper: Keeper
+        if fits(train, device):
+            train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
+            streams = _streams(settled, train, settings)
+            keeper = Resident(shelves, streams, self.window)
+        else:
+            streams = _streams(settled, train, settings)
+            keeper = Streamed(
+                train, streams, self.window, device=device, workers=settings.workers, skip=skip
+            )
+        self._train, self._streams, self._keeper = train, streams, keeper
+        labels = [side.side.labels for side in train]
+        self._labels = [None if x is None else x.to(device) for x in labels]
+        self.spec = replace(settled.spec, count=max(len(side) for side in train))
+
+    def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        """The `draw`-th batch of the run, on the device, float32 in [-1, 1].
+
+        The whole batch stands at positions [draw * size, (draw + 1) * size) of endless shuffled
+        epochs; a rank gets its `size // world` rows of it.
+
+        Raises:
+            DataError: a streamed file can not be read.
+            SettingsError: `size` is no multiple of `world`.
+        """
+        windows, picks = self._keeper.take(Draw(draw, size, rank, world))
+        pictures: list[Tensor] = []
+        labels: list[Tensor | None] = []
+        for stream, (index, sides), picked in zip(self._streams, windows, picks, strict=True):
+            on_device = to_device(index, self.device)
+            for side, pixels in zip(stream.sides, sides, strict=True):
+                pictures.append(_dress(pixels, picked.mirror, self._train[side].fit.label_map))
+                known = self._labels[side]
+                labels.append(None if known is None else known.index_select(0, on_device))
+        return self._assemble(pictures, labels)
+
+    def held_out(self, count: int) -> Batch | None:
+        """`count` items of the test split, always the same, never mirrored, cut in the middle.
+
+        Domains of `Unpaired` data may differ in number. `SemiSupervised` data comes with all its
+        labels, and with the same images as unlabelled ones. None where there is no test split.
+        """
+        return None if self._test is None else self._first(self._test, count)
+
+    def preview(self, count: int) -> Batch:
+        """Fixed items for sample grids: held-out ones where there are any, else training ones.
+
+        At most `count`, and as many of either domain.
+        """
+        sides = self._train if self._test is None else self._test
+        return self._first(sides, min(count, *(len(side) for side in sides)))
+
+    def _first(self, sides: Sequence[Fitted], count: int) -> Batch:
+        asked = [min(count, len(side)) for side in sides]
+        if any(len(held[0]) < n for held, n in zip(self._held, asked, strict=False)):
+            self._held = []
+        self._held = self._held or self._read(sides, count)
+        pictures = [
+            _dress(held[0][:count].to(self.device), None, side.fit.label_map)
+            for held, side in zip(self._held, sides, strict=True)
+        ]
+        labels = [None if x is None else x[:count].to(self.device) for _, x in self._held]
+        if self.spec.task is SemiSupervised:
+            pictures, labels = pictures * 2, labels * 2
+        return self._assemble(pictures, labels)
+
+    def _read(self, sides: Sequence[Fitted], count: int) -> list[tuple[Tensor, Tensor | None]]:
+        """Pictures of each side, cut in the middle, and their labels."""
+        # Folders come sorted by class; a fixed shuffle shows all classes in a few pictures.
+        orders = [shuffled(len(side), seed_of("held out"))[:count] for side in sides]
+        found = [side.read(rows.tolist()) for side, rows in zip(sides, orders, strict=True)]
+        bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
+        if bad and not self._skip:
+            raise unreadable(bad)
+        good = [[isinstance(row, Tensor) for row in rows] for rows in found]
+        if self.spec.task is Paired:
+            good = [[all(pair) for pair in zip(*good, strict=True)]] * len(sides)
+        held = []
+        for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
+            kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
+            pictures = torch.stack([cut(x, self.window) for x in kept if isinstance(x, Tensor)])
+            labels = side.side.labels
+            held.append((pictures, None if labels is None else labels[order[torch.tensor(usable)]]))
+        return held
+
+    def _assemble(self, pictures: list[Tensor], labels: list[Tensor | None]) -> Batch:
+        task = self.spec.task
+        if task is Images:
+            return Images(pictures[0], labels[0])
+        if task is Unpaired:
+            return Unpaired(pictures[0], pictures[1], labels[0], labels[1])
+        if task is SemiSupervised:
+            assert labels[0] is not None
+            return SemiSupervised(pictures[0], labels[0], pictures[1])
+        if self.low is not None:
+            return Paired(lowered(pictures[0], self.low), pictures[0])
+        return Paired(pictures[0], pictures[1])
+
+
+def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) -> Tensor:
+    """Stored pixels as float32 in [-1, 1]; points pass as they are."""
+    if mirror is not None:
+        # Four times as fast as `torch.where` on bytes: whole pictures are copied.
+        rows = torch.arange(len(mirror)) + len(mirror) * mirror
+        both = torch.cat([pixels, pixels.flip(-1)])
+        pixels = both.index_select(0, to_device(rows, pixels.device))
+    if label_map is not None and label_map.onehot:
+        hot = one_hot(pixels[:, 0].long(), label_map.classes)
+        return hot.movedim(-1, 1).float().mul_(2).sub_(1).contiguous()
+    if pixels.dtype == torch.uint8:
+        return pixels.float().div_(127.5).sub_(1)
+    return pixels
+
+
+def lowered(pictures: Tensor, factor: int) -> Tensor:
+    """Pictures [n, C, H, W] in [-1, 1] at 1/factor of their size, as 8-bit files would hold them.
+
+    Bicubic with antialiasing (SRGAN, section 3.2).
+    """
+    small = interpolate(pictures, scale_factor=1 / factor, mode="bicubic", antialias=True)
+    return small.add_(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+
+
+def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> tuple[Stream, ...]:
+    def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
+        pictures = len(settled.window) > 0
+        return Stream(
+            name,
+            sides,
+            len(train[sides[0]]),
+            settings.seed,
+            flip=settings.flip and pictures,
+            cut=settled.cut,
+            subset=subset,
+        )
+
+    task = settled.spec.task
+    if task is Unpaired:
+        return stream("a", 0), stream("b", 1)
+    if task is SemiSupervised:
+        return stream("labelled", 0, subset=labelled(train[0].side, settings)), stream(
+            "unlabelled", 0
+        )
+    return (stream("pairs", *range(len(train))),)

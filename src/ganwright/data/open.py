@@ -1,0 +1,200 @@
+"""The table of sources: what a data string, or what a Python caller hands over, stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ganwright.config.settings import Settings
+from ganwright.data.batches import Data
+from ganwright.data.plan import settle
+from ganwright.data.read.combine import joined, stacked
+from ganwright.data.read.objects import source_of
+from ganwright.data.read.torchvision_sets import SETS, open_set
+from ganwright.data.sides import Options, Source
+from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.errors import DataError, nearest
+
+EMBEDDED = {
+    "digits": "embedded:digits",
+    "digits-paired": "embedded:digits_paired",
+    "digits-unpaired": "embedded:digits_unpaired",
+    "digits-domains": "embedded:digits_domains",
+    "ring": "embedded:ring",
+    "grid": "embedded:grid",
+    "glyphs": "glyphs:glyphs",
+    "glyphs-masked": "glyphs:glyphs",
+    "glyphs-paired": "glyphs:glyphs_paired",
+    "glyphs-unpaired": "glyphs:glyphs_unpaired",
+    "glyphs-domains": "glyphs:glyphs_domains",
+    "glyphs-lowres": "glyphs:glyphs_lowres",
+}
+"""Sets that need no download: name -> module:function of the image size."""
+
+# What an embedded set turns into for tasks that its plain form can not serve.
+_VARIANTS: dict[type[Batch], str] = {Paired: "-paired", Unpaired: "-unpaired"}
+
+
+def known_sets() -> tuple[str, ...]:
+    """The names that `--data` knows, embedded ones first."""
+    return (*EMBEDDED, *SETS)
+
+
+def open_data(
+    source: str | Tensor | tuple[Any, ...] | Dataset[Any] | Any,
+    *,
+    task: type[Batch],
+    settings: Settings,
+    image_size: int | None,
+    device: torch.device,
+) -> Data:
+    """Open a data set for a task.
+
+    Args:
+        source: the `--data` string; or uint8 [n, H, W(, C)] or [n, C, H, W], float [-1, 1]
+            pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
+            (a, b); or a map-style `Dataset` of (picture[, label]).
+        task: the batch type that the family takes.
+        settings: data_root, download, channels, flip, labels_per_class, on_bad_file, workers, seed.
+        image_size: height and width to which pictures are brought: the shorter side is scaled
+            with antialiasing, the middle is cut out. None keeps the data's own size.
+        device: where batches arrive.
+
+    Raises:
+        DataError: the data is missing, broken, or does not suit the task.
+        SettingsError: settings contradict each other.
+    """
+    if isinstance(source, str | Path):
+        found = resolve(str(source), task, settings, image_size)
+    else:
+        found = source_of(source, task)
+    return Data(settle(found, task, settings, image_size), settings, device)
+
+
+def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | None) -> Source:
+    """What a data string stands for.
+
+    `name?key=value&key=value` sets options; `A->B` makes two domains of two sets.
+    """
+    text, _, query = text.partition("?")
+    options = parse_options(query)
+    _check(options, task)
+    if "->" in text:
+        parts = [part.strip() for part in text.split("->")]
+        if len(parts) != 2 or not all(parts):
+            raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
+        sides = [_named(part, Images, settings, image_size, options) for part in parts]
+        return replace(joined(text, *sides), options=options)
+    found = _named(text, task, settings, image_size, options)
+    return found if options.stack is None else stacked(found, options.stack)
+
+
+def parse_options(query: str) -> Options:
+    """The options behind the question mark of a data string.
+
+    Raises:
+        DataError: an option is unknown or its value is not allowed.
+    """
+    try:
+        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError:
+        raise DataError(f'"?{query}" must read like ?a=label&b=photo') from None
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        if key not in _OPTIONS:
+            raise DataError(f"unknown data option {key}; {nearest(key, _OPTIONS)}")
+        allowed, convert = _OPTIONS[key]
+        try:
+            values[key] = convert(text)
+        except ValueError:
+            raise DataError(f"data option {key}={text} must be {allowed}") from None
+    return Options(**values)
+
+
+def _check(options: Options, task: type[Batch]) -> None:
+    """Options that this task would not heed are refused."""
+    for name in ("low", "onehot"):
+        if getattr(options, name) is not None and task is not Paired:
+            raise DataError(f"data option {name} is for pairs of pictures; leave it out")
+    if (options.a or options.b) and task not in (Paired, Unpaired):
+        raise DataError("data options a and b are for two domains; leave them out")
+    if options.crop and options.jitter > 1:
+        raise DataError("data options crop and jitter exclude each other; leave one out")
+
+
+def _one_of(*names: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in names:
+            raise ValueError(text)
+        return text
+
+    return convert
+
+
+def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
+    def convert(text: str) -> Any:
+        value = kind(text)
+        if not value >= least:
+            raise ValueError(text)
+        return value
+
+    return convert
+
+
+_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "a": ("a subfolder's name", str),
+    "b": ("a subfolder's name", str),
+    "onehot": ("a, the side that is translated", _one_of("a")),
+    "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
+    "low": ("a whole number of at least 2", _at_least(int, 2)),
+    "stack": ("a whole number of at least 2", _at_least(int, 2)),
+    "crop": ("random", lambda text: _one_of("random")(text) == "random"),
+}
+
+
+def _named(
+    name: str, task: type[Batch], settings: Settings, image_size: int | None, options: Options
+) -> Source:
+    path = Path(name).expanduser()
+    if name in EMBEDDED:
+        return _embedded(name, task, image_size, options)
+    if name in SETS:
+        return replace(open_set(name, settings), options=options)
+    if name.startswith("hf:"):
+        from ganwright.data.read.hub import open_hub
+
+        return replace(open_hub(name.removeprefix("hf:")), options=options)
+    if not path.exists():
+        raise _unknown(name)
+    from ganwright.data.read.folders import open_tree
+
+    return open_tree(path, task, options, skip=settings.on_bad_file == "skip")
+
+
+def _embedded(name: str, task: type[Batch], image_size: int | None, options: Options) -> Source:
+    variant = name + _VARIANTS.get(task, "")
+    if variant in EMBEDDED and options.low is None:
+        name = variant
+    module, function = EMBEDDED[name].split(":")
+    build = getattr(import_module(f"ganwright.data.read.{module}"), function)
+    source: Source = build(image_size)
+    if options.low is None:
+        options = replace(options, low=source.options.low)
+    return replace(source, name=name, options=options)
+
+
+def _unknown(name: str) -> DataError:
+    if any(mark in name for mark in "/\\.~"):
+        return DataError(f"there is no folder or zip file {name}; check the path")
+    return DataError(
+        f"no data set or folder is called {name}; {nearest(name, known_sets())} "
+        "or give the path of a folder, a zip file, or hf:owner/name"
+    )

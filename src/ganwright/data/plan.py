@@ -1,0 +1,188 @@
+"""From a source to what batches look like: task, sizes, channels, and which labels are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ganwright.config.settings import Settings
+from ganwright.data.picture import Fit
+from ganwright.data.sides import Fitted, Side, Source, Stack
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.errors import DataError, SettingsError
+from ganwright.seeds import seed_of
+
+WORDS: dict[type[Batch], str] = {
+    Images: "pictures",
+    Paired: "pairs of pictures",
+    Unpaired: "two domains of pictures",
+    SemiSupervised: "pictures with labels",
+}
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A source whose sizes, channels and task are known.
+
+    Args:
+        spec: what the family is told.
+        train: the sides.
+        test: the sides of the test split, or None.
+        window: (height, width) of the pictures in a batch; empty for points.
+        cut: windows are cut at random from larger pictures.
+        low: the factor of low-resolution pairs, which are made from one side.
+    """
+
+    spec: Spec
+    train: tuple[Fitted, ...]
+    test: tuple[Fitted, ...] | None
+    window: tuple[int, ...]
+    cut: bool = False
+    low: int | None = None
+
+
+def settle(source: Source, task: type[Batch], settings: Settings, size: int | None) -> Settled:
+    """Decide what batches look like.
+
+    Raises:
+        DataError: the source can not serve the task, or its sizes do not allow it.
+        SettingsError: settings contradict each other.
+    """
+    _check_task(source, task, settings)
+    options = source.options
+    low = options.low if task is Paired and source.kind is Images else None
+    if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
+        return _points(source, task)
+    cropped = options.crop or low is not None
+    window = _window(source.train, size, cropped)
+    if low is not None and (window[0] % low or window[1] % low):
+        raise SettingsError(
+            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"choose an --image-size that is a multiple of {low}"
+        )
+    channels = _channels(source, settings, task)
+    cut = cropped or options.jitter > 1
+    # Pictures of one side that keep their own size are checked against it, never scaled to it.
+    keep = cropped or (size is None and len(source.train) == 1)
+    kept = None if keep else window
+    larger = (round(window[0] * options.jitter), round(window[1] * options.jitter))
+    stored = larger if options.jitter > 1 and not cropped else kept
+    sides = zip(source.train, channels, strict=True)
+    train = tuple(_fitted(side, n, stored, window, cut) for side, n in sides)
+    sides = zip(source.test or (), channels, strict=False)
+    test = tuple(_fitted(side, n, kept, window, cropped) for side, n in sides)
+    return Settled(_spec(task, train, low), train, test or None, window, cut, low)
+
+
+def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
+    kind, name = source.kind, source.name
+    if settings.labels_per_class is not None and task is not SemiSupervised:
+        raise SettingsError(
+            "labels_per_class is for families that learn from few labels and many unlabelled "
+            f"images; this one takes {WORDS[task]}, so leave it out"
+        )
+    if task is SemiSupervised and kind is Images:
+        if source.train[0].labels is None:
+            raise DataError(
+                f"{name} has no labels, which this family needs; take one that has, such as "
+                "digits, glyphs, mnist, or a folder with one subfolder a class"
+            )
+        return
+    served = kind is task or (kind is Paired and task is Unpaired)
+    if served or (task is Paired and kind is Images and source.options.low is not None):
+        return
+    hints: dict[type[Batch], str] = {
+        Images: f"name one of its sides, or a set such as {name.split('-')[0]} or digits",
+        SemiSupervised: "take one with labels, such as digits, glyphs or mnist",
+        Paired: f"take a folder of pairs, glyphs-paired, or {name}?low=4 for super-resolution",
+        Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',
+    }
+    raise DataError(f"{name} holds {WORDS[kind]}, but {WORDS[task]} are needed; {hints[task]}")
+
+
+def _window(sides: Sequence[Side], size: int | None, cropped: bool) -> tuple[int, int]:
+    """(height, width) of the pictures in a batch: as asked, or the size that the first side has."""
+    if size is None:
+        return sides[0].size()
+    if cropped:
+        for side in sides:
+            _check_room(side, size)
+    return (size, size)
+
+
+def _check_room(side: Side, size: int) -> None:
+    if isinstance(side, Stack):
+        places = [("each picture", side.size())]
+    else:
+        places = [(n, h[:2]) for n, h in zip(side.names, side.heads or (), strict=False)]
+    for name, (height, width) in places:
+        if min(height, width) < size:
+            raise DataError(
+                f"{name} is {width}x{height}, too small to cut {size}x{size} from; "
+                "give a smaller --image-size or remove it"
+            )
+
+
+def _channels(source: Source, settings: Settings, task: type[Batch]) -> list[int]:
+    """Channels of each side; both domains of unpaired data get the same."""
+    if settings.channels is not None:
+        return [3 if side.label_map else settings.channels for side in source.train]
+    own = [3 if side.label_map else side.channels for side in source.train]
+    return [max(own)] * len(own) if task is Unpaired else own
+
+
+def _fitted(
+    side: Side, channels: int, stored: tuple[int, int] | None, window: tuple[int, int], cut: bool
+) -> Fitted:
+    if isinstance(side, Stack):
+        fit = Fit(stored, channels)
+        pictures = fit.stack(side.pictures)
+        return Fitted(replace(side, pictures=pictures), fit, window, cut)
+    return Fitted(side, Fit(stored, channels, side.label_map), window, cut)
+
+
+def _points(source: Source, task: type[Batch]) -> Settled:
+    def fitted(sides: tuple[Side, ...]) -> tuple[Fitted, ...]:
+        return tuple(Fitted(side, Fit(None, 1), ()) for side in sides)
+
+    train = fitted(source.train)
+    test = fitted(source.test) if source.test else None
+    return Settled(_spec(task, train, None), train, test, ())
+
+
+def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
+    shape, classes = train[0].shape, train[0].side.classes
+    count = max(len(side) for side in train)
+    if low is not None:
+        small = (shape[0], shape[1] // low, shape[2] // low)
+        return Spec(task, small, shape, (), count)
+    if task in (Paired, Unpaired):
+        known, maps = classes if task is Unpaired else (), train[0].fit.label_map
+        return Spec(task, shape, train[1].shape, known, count, maps)
+    return Spec(task, shape, None, classes, count)
+
+
+def labelled(side: Side, settings: Settings) -> Tensor | None:
+    """The images whose labels are kept, as many of each class, chosen by the seed; None for all.
+
+    Raises:
+        DataError: a class has fewer than asked for.
+    """
+    assert side.labels is not None
+    if settings.labels_per_class is None:
+        return None
+    kept: list[Tensor] = []
+    for number, name in enumerate(side.classes):
+        members = (side.labels == number).nonzero()[:, 0]
+        if len(members) < settings.labels_per_class:
+            raise DataError(
+                f"class {name} has {len(members)} images, fewer than the "
+                f"{settings.labels_per_class} of --labels-per-class; ask for fewer"
+            )
+        generator = torch.Generator().manual_seed(seed_of(settings.seed, "labelled", number))
+        order = torch.randperm(len(members), generator=generator)
+        kept.append(members[order[: settings.labels_per_class]])
+    return torch.cat(kept)

@@ -1,0 +1,1 @@
+"""Readers: from folders, archives, sets and objects to images."""

@@ -1,0 +1,82 @@
+"""Folders and zip files of pictures: which file is what, by where it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import torch
+from PIL import Image
+
+from ganwright.data.picture import Head
+from ganwright.data.read.files import Opener, Tree, open_files
+from ganwright.data.sides import Options, Rows, Source
+from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the i-th picture of a tree."""
+
+    opener: Opener
+    files: tuple[str, ...]
+
+    def __call__(self, index: int) -> Image.Image:
+        """The decoded picture."""
+        with self.opener(self.files[index]) as file, Image.open(file) as image:
+            image.load()
+            return image
+
+
+def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
+    """The pictures whose heads are given, without labels."""
+    names = [tree.title(path) for path in heads]
+    reader = Reader(tree.opener, tuple(tree.file(path) for path in heads))
+    return Rows(reader, names, list(heads.values()))
+
+
+def open_tree(path: Path, task: type[Batch], options: Options, *, skip: bool) -> Source:
+    """The source that a folder or zip file makes for a task.
+
+    Single pictures: first-level subfolders are classes where every picture lies in one and there
+    are at least two; `train`, and `test` or `val`, are splits.
+
+    Raises:
+        DataError: it is empty, has unreadable files, or its layout does not suit the task.
+    """
+    from ganwright.data.read.pairs import open_sides
+
+    tree = open_files(path, skip=skip)
+    if task is Unpaired or (task is Paired and options.low is None):
+        return open_sides(tree, task, options)
+    train, test = tree.splits()
+    classes = _classes(train)
+    sides = _labelled(train, classes)
+    tests = None if test is None else (_labelled(test, classes),)
+    return Source(tree.name, Images, (sides,), tests, options)
+
+
+def _classes(tree: Tree) -> tuple[str, ...]:
+    return tree.folders if len(tree.folders) > 1 and not tree.loose else ()
+
+
+def _labelled(tree: Tree, classes: tuple[str, ...]) -> Rows:
+    rows = rows_of(tree, heads := tree.scan())
+    if not classes:
+        return rows
+    strange = next((folder for folder in tree.folders if folder not in classes), None)
+    if strange is not None or tree.loose:
+        raise DataError(
+            f"{tree.name} must have the class folders of the training split, "
+            f"{', '.join(classes)}; it has {strange or 'pictures outside of folders'}"
+        )
+    numbers = {name: number for number, name in enumerate(classes)}
+    labels = torch.tensor([numbers[path.parts[0]] for path in heads])
+    return Rows(rows.read, rows.names, rows.heads, labels, classes)
+
+
+def side_of(tree: Tree) -> Rows:
+    """A domain's pictures; its subfolders are classes, as in a folder of its own."""
+    return _labelled(tree, _classes(tree))

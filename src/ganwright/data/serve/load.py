@@ -1,0 +1,99 @@
+"""Bringing a whole data set onto the device, where it fits."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ganwright.data.serve.resident import Shelf
+from ganwright.data.sides import Fitted, Rows, Stack, unreadable
+from ganwright.errors import DataError
+
+RESIDENT_BYTES = 2 << 30
+"""Larger data sets are streamed."""
+
+
+def fits(sides: Sequence[Fitted], device: torch.device) -> bool:
+    """Whether all pictures may stay on the device: at most 2 GiB and a quarter of what is free."""
+    needed = sum(_bytes(side, device) for side in sides)
+    return needed == 0 or needed <= min(RESIDENT_BYTES, _free(device) // 4)
+
+
+def _bytes(side: Fitted, device: torch.device) -> int:
+    inside = side.side
+    if isinstance(inside, Stack):
+        # What the caller already holds in the same memory costs nothing.
+        held = inside.pictures.device.type == device.type
+        return 0 if held else inside.pictures.numel() * inside.pictures.element_size()
+    if side.fit.size is None:
+        return inside.bytes(side.fit.channels)
+    return len(inside) * side.fit.channels * prod(side.fit.size)
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    table = Path("/proc/meminfo")
+    if table.exists():
+        for line in table.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 4 * RESIDENT_BYTES
+
+
+def load(
+    sides: Sequence[Fitted], device: torch.device, *, skip: bool, together: bool
+) -> tuple[tuple[Fitted, ...], list[Shelf]]:
+    """All pictures on the device, and the sides as they are once bad files are dropped.
+
+    Args:
+        skip: drop files that can not be read, with a warning, instead of refusing.
+        together: a file that is dropped takes its partner on the other side with it.
+    """
+    found = [
+        None if isinstance(side.side, Stack) else side.read(range(len(side))) for side in sides
+    ]
+    bad = [
+        {i: str(row) for i, row in enumerate(rows or ()) if isinstance(row, DataError)}
+        for rows in found
+    ]
+    names = [name for side in bad for name in side.values()]
+    if names and not skip:
+        raise unreadable(names)
+    if names:
+        warnings.warn(f"skipped {len(names)} files: {', '.join(names)}", stacklevel=5)
+    everywhere = set().union(*bad)
+    kept, shelves = [], []
+    for side, rows, dropped in zip(sides, found, bad, strict=True):
+        fitted, pictures = _keep(side, rows, everywhere if together else set(dropped))
+        kept.append(fitted)
+        shelves.append(Shelf(pictures, device))
+    return tuple(kept), shelves
+
+
+def _keep(
+    side: Fitted, rows: Sequence[Tensor | DataError] | None, dropped: set[int]
+) -> tuple[Fitted, Sequence[Tensor] | Tensor]:
+    good = [i for i in range(len(side)) if i not in dropped]
+    if not good:
+        raise DataError("none of the pictures can be read; see the warnings above")
+    if dropped:
+        side = replace(side, side=side.side.at(torch.tensor(good)))
+    if rows is None:
+        assert isinstance(side.side, Stack)
+        return side, side.side.pictures
+    assert isinstance(side.side, Rows)
+    pictures = [row for row in rows if isinstance(row, Tensor)]
+    if len(pictures) > len(good):
+        pictures = [row for i in good if isinstance(row := rows[i], Tensor)]
+    same = all(picture.shape == pictures[0].shape for picture in pictures)
+    return side, torch.stack(pictures) if same else pictures

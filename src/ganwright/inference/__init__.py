@@ -1,0 +1,1 @@
+"""A trained game, ready to use on images of any size."""

@@ -1,0 +1,240 @@
+"""Picture files: read with all that they carry beside colours, and written back with it."""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageCms
+from torch import Tensor
+
+from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
+from ganwright.data.read.files import EXTENSIONS
+from ganwright.errors import DataError, RunError
+from ganwright.report.grid import write_whole
+
+WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
+"""Formats that outputs keep; pictures of other formats become PNG files."""
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True},
+    "TIFF": {"compression": "tiff_deflate"},
+}
+_TAGS = ("PNG", "JPEG", "WEBP", "TIFF")
+"""Formats that hold EXIF data and colour profiles."""
+
+
+_OWN = (
+    *(254, 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325),
+    *(330, 338, 339, 34675),
+)
+"""Tags of a file's own pixels, such as TIFF's offsets and the orientation."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture and what came with it.
+
+    Args:
+        pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
+            have a channel a class.
+        alpha: uint8 [1, H, W], or None.
+        tags: Pillow's arguments that keep EXIF data and the colour profile.
+    """
+
+    pixels: Tensor
+    alpha: Tensor | None = None
+    tags: dict[str, bytes] = field(default_factory=dict)
+
+    def with_pixels(self, pixels: Tensor) -> Picture:
+        """Other pixels with what this picture carries; alpha is brought to their size."""
+        alpha, tags = self.alpha, dict(self.tags)
+        if alpha is not None and alpha.shape[1:] != pixels.shape[1:]:
+            size = (pixels.shape[2], pixels.shape[1])
+            alpha = as_tensor(as_image(alpha).resize(size, Image.Resampling.BICUBIC))
+        if len(pixels) != len(self.pixels):  # the profile speaks of other channels
+            tags.pop("icc_profile", None)
+        return replace(self, pixels=pixels, alpha=alpha, tags=tags)
+
+    def image(self) -> Image.Image:
+        """The picture as Pillow has it."""
+        image = as_image(self.pixels)
+        if self.alpha is not None:
+            image.putalpha(as_image(self.alpha))
+        return image
+
+
+def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -> Picture:
+    """Read a file as a picture of 1 or 3 channels, or as a label map.
+
+    Raises:
+        DataError: it is none, is broken, or has several frames or unknown classes; the sentence
+            names it.
+    """
+    try:
+        with Image.open(path) as file:
+            head_of(file)
+            return picture_of(file, channels, label_map)
+    except UNREADABLE as error:
+        why = "not a picture" if type(error).__name__ == "UnidentifiedImageError" else str(error)
+        raise DataError(f"{path} can not be read as a picture ({why or 'broken'})") from error
+
+
+def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
+    """A Pillow picture of any mode, upright, in 8 bits, with 1 or 3 channels.
+
+    With `label_map` its pixels are class numbers, and become what networks were shown.
+
+    Raises:
+        OSError, ValueError: its pixels can not be read, or are of unknown classes.
+    """
+    image.load()
+    if label_map is not None:
+        if image.mode not in MODES:
+            raise ValueError(
+                f"is {image.mode}, and this run takes label maps: grey or palette pictures of "
+                "class numbers"
+            )
+        return Picture(label_map.channelled(label_map.numbers(np.asarray(upright(image)))))
+    profile, exif = image.info.get("icc_profile"), _exif(image)
+    image = upright(image)
+    if image.mode == "CMYK":
+        # A profile of inks does not describe the colours that they were turned into.
+        image, profile = _from_inks(image, profile), None
+    alpha = _alpha(image)
+    grey = channels_of(image.mode) == 1
+    flat = plain(image).convert("L" if channels == 1 else "RGB")
+    tags = {"exif": exif} if exif else {}
+    if profile and grey == (channels == 1):
+        tags["icc_profile"] = profile
+    return Picture(as_tensor(flat), alpha, tags)
+
+
+def write_picture(picture: Picture, path: Path) -> None:
+    """Write a file in the format that its name asks for, whole or not at all.
+
+    Raises:
+        RunError: it can not be written.
+    """
+    image, buffer = picture.image(), io.BytesIO()
+    kind = Image.registered_extensions()[path.suffix.lower()]
+    if kind in ("JPEG", "PPM", "BMP") and picture.alpha is not None:
+        image = as_image(picture.pixels)
+    tags = picture.tags if kind in _TAGS else {}
+    try:
+        image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
+    except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
+        raise RunError(f"{path} can not be written as {kind}: {error}") from error
+    try:
+        write_whole(path, buffer.getvalue())
+    except OSError as error:
+        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
+
+
+def like(
+    images: Any,
+    channels: int,
+    function: Callable[[Tensor], Tensor],
+    label_map: LabelMap | None = None,
+) -> Any:
+    """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
+
+    Args:
+        images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
+        channels: C.
+        label_map: the pictures hold class numbers.
+
+    Raises:
+        DataError: they are nothing of that kind, can not be read, or hold unknown classes.
+    """
+    given = many(images)
+    try:
+        pictures = [picture_of(image, channels, label_map) for image in given]
+    except UNREADABLE as error:
+        raise DataError(f"a picture can not be read ({error})") from error
+    made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
+    if isinstance(images, Image.Image):
+        return made[0]
+    if not isinstance(images, np.ndarray):
+        return made
+    arrays = [np.asarray(image) for image in made]
+    return np.stack(arrays) if images.ndim == 4 else arrays[0]
+
+
+def many(images: Any) -> list[Image.Image]:
+    """Pillow pictures of a picture, of a list of them, or of a uint8 array.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if isinstance(images, Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim in (2, 3, 4):
+        stack = images if images.ndim == 4 else images[None]
+        return [Image.fromarray(a[..., 0] if a.shape[2:] == (1,) else a) for a in stack]
+    if isinstance(images, Sequence) and all(isinstance(i, Image.Image) for i in images):
+        return list(images)
+    what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
+    raise DataError(
+        f"pictures are tensors [n, C, H, W] in [-1, 1], Pillow pictures, or uint8 arrays "
+        f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
+    )
+
+
+def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
+    """The middle of a picture scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
+    return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
+
+
+def eight_bit(images: Tensor) -> Tensor:
+    """Pictures in [-1, 1] as uint8."""
+    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file's name is that of a picture."""
+    return path.is_file() and path.suffix.lower() in EXTENSIONS
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """uint8 [channels, H, W]."""
+    pixels = torch.from_numpy(np.array(image))
+    return pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1).contiguous()
+
+
+def _alpha(image: Image.Image) -> Tensor | None:
+    if image.mode not in ("RGBA", "RGBa", "LA", "La", "PA") and "transparency" not in image.info:
+        return None
+    return as_tensor(image.convert("RGBA").getchannel("A"))
+
+
+def _exif(image: Image.Image) -> bytes:
+    """The EXIF data that hold for a picture made of this one; empty if there are none, or broken
+    ones."""
+    exif = Image.Exif()
+    try:
+        exif.load(image.getexif().tobytes())
+        for tag in _OWN:
+            exif.pop(tag, None)
+        return exif.tobytes() if exif else b""
+    except (*UNREADABLE, struct.error, TypeError, KeyError):
+        return b""
+
+
+def _from_inks(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """CMYK as RGB, by its profile where it has one that works."""
+    if profile:
+        try:
+            return ImageCms.profileToProfile(  # type: ignore[return-value]
+                image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except ImageCms.PyCMSError:
+            pass
+    return image.convert("RGB")

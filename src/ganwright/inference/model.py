@@ -1,0 +1,268 @@
+"""A trained family, ready to use."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+from ganwright.data.label_map import LabelMap
+from ganwright.data.types import Spec
+from ganwright.errors import RunError, SettingsError, nearest
+from ganwright.game import Game
+from ganwright.inference.image_files import eight_bit, fitted, like, many
+from ganwright.inference.tiling import TILE, Footprint, footprint, strips, unit
+from ganwright.run.run_folder import name_of, read_config, read_spec
+from ganwright.seeds import seed_torch
+from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
+
+CHUNK = 64
+"""Samples are drawn this many at a time, so the first k of n do not depend on n."""
+
+
+class Model:
+    """What `load` and `train` give: a family with its averaged weights, in evaluation mode.
+
+    Args:
+        family: its name.
+        game: its networks.
+        spec: what its data looked like.
+        step: how far it was trained.
+        run: its run folder.
+        interrupted: whether training was stopped before its last step.
+    """
+
+    def __init__(
+        self,
+        family: str,
+        game: Game,
+        spec: Spec,
+        step: int,
+        run: Path,
+        *,
+        interrupted: bool = False,
+    ) -> None:
+        self.family, self.game, self.spec = family, game, spec
+        self.step, self.run, self.interrupted = step, run, interrupted
+        self._footprints: dict[str, Footprint] = {}
+
+    def __repr__(self) -> str:
+        return f"<{self.family} after {self.step} steps, from {self.run}>"
+
+    @torch.no_grad()
+    def sample(
+        self, n: int = 1, *, seed: int = 0, labels: Sequence[int | str] | None = None
+    ) -> Tensor:
+        """Draw n samples.
+
+        Args:
+            n: how many.
+            seed: the same seed draws the same samples; more of them begin with the same.
+            labels: numbers or names of classes, repeated to length n.
+
+        Returns:
+            float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
+
+        Raises:
+            SettingsError: the family does not sample, or not by label.
+        """
+        draw = self.ability("sample")
+        if n < 1:
+            raise SettingsError(f"can not draw {n} samples; ask for at least 1")
+        takes = "labels" in inspect.signature(draw).parameters
+        takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
+        if labels is not None and not takes:
+            raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
+        numbers = None if labels is None else [self._label(y) for y in labels]
+        chunks = []
+        for start in range(0, n, CHUNK):
+            seed_torch(seed, "sample", start)
+            keywords: dict[str, Any] = {}
+            if numbers:
+                repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
+                keywords["labels"] = torch.tensor(repeated, device=self.game.device)
+            chunks.append(draw(CHUNK, **keywords).float().cpu())
+        return torch.cat(chunks)[:n]
+
+    @overload
+    def translate(
+        self, images: Tensor, *, direction: str = ..., seed: int = ..., tile: int = ...
+    ) -> Tensor: ...
+
+    @overload
+    def translate(
+        self, images: Any, *, direction: str = ..., seed: int = ..., tile: int = ...
+    ) -> Any: ...
+
+    @torch.no_grad()
+    def translate(
+        self, images: Any, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
+    ) -> Any:
+        """Translate pictures of any size.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures, one or a list; or uint8
+                arrays [H, W], [H, W, C] or [n, H, W, C]. Where label maps were learned from,
+                these are label maps.
+            direction: b2a for the way back, where there is one.
+            seed: determines the noise, where there is some.
+            tile: larger pictures are translated in tiles of so many pixels, see `inference`.
+
+        Returns:
+            As many pictures of the same kind; tensors are on the CPU.
+
+        Raises:
+            SettingsError: the family does not translate, or not in this direction, or not
+                pictures of so many channels.
+            DataError: pictures can not be read, or hold unknown classes.
+        """
+        options: dict[str, Any] = {"direction": direction, "seed": seed, "tile": tile}
+        if isinstance(images, Tensor):
+            return torch.cat(list(self.strips(images, **options)), 2)
+
+        def translated(pixels: Tensor) -> Tensor:
+            return torch.cat([eight_bit(rows) for rows in self.strips(pixels, **options)], 2)
+
+        return like(images, self.channels(direction), translated, self.label_map(direction))
+
+    @torch.no_grad()
+    def strips(
+        self, images: Tensor, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
+    ) -> Iterator[Tensor]:
+        """Translate large pictures strip by strip, so that they need not fit into memory.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1], or uint8.
+
+        Yields:
+            float32 [n, C', rows, W'] in [-1, 1] on the CPU, from the top.
+        """
+        if images.ndim != 4 or images.shape[1] != self.channels(direction):
+            raise SettingsError(
+                f"translate takes pictures [n, {self.channels(direction)}, H, W], got "
+                f"{list(images.shape)}"
+            )
+        known = self.footprint(direction)
+        seed_torch(seed, "translate")
+        yield from strips(self._way(direction), images, known, tile)
+
+    def footprint(self, direction: str = "a2b") -> Footprint:
+        """What sizes its translator takes and how far it looks."""
+        if direction not in self._footprints:
+            shape = self._shape(direction)
+            self._footprints[direction] = footprint(self._way(direction), self.game, shape)
+        return self._footprints[direction]
+
+    def channels(self, direction: str = "a2b") -> int:
+        """Channels of the pictures that `translate` takes."""
+        return self._shape(direction)[0]
+
+    def label_map(self, direction: str = "a2b") -> LabelMap | None:
+        """How files become pictures that `translate` takes, where they are label maps."""
+        return None if direction == "b2a" else self.spec.label_map
+
+    def _shape(self, direction: str) -> tuple[int, ...]:
+        back = direction == "b2a" and self.spec.target is not None
+        shape = self.spec.target if back else self.spec.shape
+        assert shape is not None
+        return shape
+
+    def _way(self, direction: str) -> Callable[[Tensor], Tensor]:
+        translate, device = self.ability("translate"), self.game.device
+        return lambda x: translate(x.to(device), direction=direction).float().cpu()
+
+    @torch.no_grad()
+    def reconstruct(self, images: Tensor, *, seed: int = 0) -> Tensor:
+        """Images through the code and back, [n, C, H, W] in [-1, 1]."""
+        return self._apply("reconstruct", images, seed)
+
+    @torch.no_grad()
+    def classify(self, images: Any, *, seed: int = 0) -> Tensor:
+        """Class probabilities, [n, classes].
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures or uint8 arrays of any size,
+                as for `translate`: their middle is scaled to the size of the training pictures.
+            seed: determines the noise, where there is some.
+        """
+        if not isinstance(images, Tensor):
+            images = torch.cat([unit(fitted(image, self.spec.shape)) for image in many(images)])
+        return self._apply("classify", images, seed)
+
+    def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:
+        function = self.ability(name)
+        seed_torch(seed, name)
+        result: Tensor = function(images.to(self.game.device), **keywords)
+        return result.float().cpu()
+
+    def ability(self, name: str) -> Callable[..., Tensor]:
+        """The family's own method of that name.
+
+        Raises:
+            SettingsError: it has none; the sentence says what it can do.
+        """
+        function = getattr(self.game, name, None)
+        if function is None:
+            can = [
+                a
+                for a in ("sample", "translate", "reconstruct", "classify")
+                if hasattr(self.game, a)
+            ]
+            raise SettingsError(f"{self.family} does not {name}; it can {', '.join(can)}")
+        found: Callable[..., Tensor] = function
+        return found
+
+    def _label(self, label: int | str) -> int:
+        classes = self.spec.classes
+        text = str(label)
+        if text in classes:
+            return classes.index(text)
+        if text.isdigit() and int(text) < len(classes):
+            return int(text)
+        raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+
+
+def load(
+    run: str | Path, *, device: str = "auto", step: int | None = None, raw: bool = False
+) -> Model:
+    """A trained model from its run folder; the data is not needed.
+
+    Args:
+        run: the run folder.
+        device: cpu, cuda, mps or auto.
+        step: that checkpoint in place of the newest.
+        raw: the weights themselves in place of their average.
+
+    Raises:
+        RunError: it is no run folder, or holds no usable checkpoint.
+    """
+    run = Path(run)
+    cls, settings = read_config(run)
+    spec = read_spec(run)
+    engine = Engine.pick(device, "fp32")
+    problems: list[str] = []
+    found = checkpoint.load_newest(run / "checkpoints", step=step, warn=problems.append)
+    if found is None:
+        why = f" ({'; '.join(problems)})" if problems else ""
+        raise RunError(
+            f"{run} has no usable checkpoint yet{why}; `ganwright resume {run}` trains on"
+        )
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
+    game = cls(settings.game, spec)
+    checkpoint.load_into(game, found.game, run)
+    if not raw:
+        tensors = {k.partition(".")[0] for k in found.average}
+        for name in tensors:
+            prefix = f"{name}."
+            own = {k[len(prefix) :]: v for k, v in found.average.items() if k.startswith(prefix)}
+            checkpoint.load_into(getattr(game, name), own, run)
+    engine.prepare(game)
+    game.requires_grad_(False).eval()
+    return Model(name_of(cls), game, spec, found.step, run)

@@ -1,0 +1,1 @@
+"""Turn-taking and everything below it: devices, averages, checkpoints. It knows no family."""

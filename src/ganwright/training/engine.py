@@ -1,0 +1,141 @@
+"""Where and how numbers are computed: devices, precision, compilation, processes."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from ganwright.config.settings import Precision
+from ganwright.errors import SettingsError
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Engine:
+    """A device, an arithmetic, and this process's place among others.
+
+    Args:
+        device: where networks and data live.
+        precision: fp32, bf16 or fp16, of the networks' arithmetic; weights stay fp32.
+        compile: whether objectives are compiled.
+        rank, world: this process's number and how many there are.
+    """
+
+    device: torch.device
+    precision: Precision = "fp32"
+    compile: bool = False
+    rank: int = 0
+    world: int = 1
+
+    @classmethod
+    def pick(
+        cls, device: str = "auto", precision: Precision = "auto", compile: bool = False
+    ) -> Engine:
+        """The engine that fits this machine; joins the processes that torchrun started.
+
+        Raises:
+            SettingsError: the device is unknown or not there, or can not compute in that precision.
+        """
+        world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        chosen = _device(device)
+        if chosen.type == "cuda":
+            torch.cuda.set_device(chosen)
+            torch.set_float32_matmul_precision("high")
+        elif "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, usable_cores() // world))
+        if world > 1 and not dist.is_initialized():
+            dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+        return cls(chosen, _precision(precision, chosen), compile, rank, world)
+
+    def prepare(self, game: nn.Module) -> None:
+        """Bring a game to the device, its convolutions in the layout that is fastest there."""
+        game.to(self.device)
+        for module in game.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                module.to(memory_format=torch.channels_last)
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which objectives are computed."""
+        dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(self.precision)
+        return torch.autocast(self.device.type, dtype, enabled=dtype is not None)
+
+    def compiled(self, function: Function) -> Function:
+        """The function, compiled whole if the engine compiles."""
+        return cast(Function, torch.compile(function, fullgraph=True)) if self.compile else function
+
+    def scaler(self) -> torch.amp.GradScaler | None:
+        """The loss scaling that fp16 needs."""
+        return torch.amp.GradScaler(self.device.type) if self.precision == "fp16" else None
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Average tensors over all processes, in place, as one flattened message."""
+        if self.world == 1:
+            return
+        flat = torch.cat([t.flatten() for t in tensors])
+        dist.all_reduce(flat)
+        flat /= self.world
+        for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            t.copy_(mean.view_as(t))
+
+
+def usable_cores() -> int:
+    """Cores this process may use: its affinity and its container's limit, not the machine's count.
+
+    Threads beyond that slow small networks a hundredfold.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        limit = math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        limit = cores or 1
+    return max(1, min(cores or 1, limit))
+
+
+def _device(name: str) -> torch.device:
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if cuda else "mps" if mps else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
+        raise SettingsError(f"unknown device {name!r}; choose cpu, cuda, cuda:N, mps or auto")
+    if kind == "cuda" and (not cuda or int(index or 0) >= torch.cuda.device_count()):
+        count = torch.cuda.device_count() if cuda else 0
+        raise SettingsError(f"device {name} is not there ({count} CUDA devices seen); try auto")
+    if kind == "mps" and not mps:
+        raise SettingsError("device mps is not there; use --device cpu or auto")
+    return torch.device(name)
+
+
+def _precision(name: Precision, device: torch.device) -> Precision:
+    if name == "auto":
+        return "bf16" if _fast_bf16(device) else "fp32"
+    if name not in ("fp32", "bf16", "fp16"):
+        raise SettingsError(f"unknown precision {name!r}; choose fp32, bf16, fp16 or auto")
+    if name == "fp16" and device.type == "cpu":
+        raise SettingsError("fp16 needs a GPU; on the CPU use --precision bf16, fp32 or auto")
+    return name
+
+
+def _fast_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

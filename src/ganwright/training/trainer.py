@@ -1,0 +1,290 @@
+"""The trainer gives each player its turn. It knows no family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+
+from ganwright.data.types import Batch, mapped
+from ganwright.game import Game, Objective, Phase, Player, evaluate
+from ganwright.layers.forward_state import hold, self_moving
+from ganwright.seeds import seed_torch
+from ganwright.training.ema import EMA
+from ganwright.training.engine import Engine
+from ganwright.training.finite_step import guarded_step
+from ganwright.training.meter import Meter
+
+
+class Batches(Protocol):
+    """Where batches come from: a pure function of which draw it is."""
+
+    def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
+        """This process's share of the `draw`-th batch of `size` images, on the device."""
+        ...
+
+
+class _Seat:
+    """A player with what the trainer keeps for it."""
+
+    def __init__(self, player: Player, engine: Engine, game: Game) -> None:
+        self.player = player
+        unique = {id(w): w for net in player.networks for w in net.parameters()}
+        self.weights = list(unique.values())
+        # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
+        self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
+        self.optimizer = player.optimizer.build(self.weights, self.lazy)
+        self.scaler = engine.scaler()
+        self.main = _evaluator(player.objective, engine)
+        self.lazies = [(lazy, _evaluator(lazy.objective, engine)) for lazy in player.lazy]
+        own = {id(m) for net in player.networks for m in net.modules()}
+        self.held = [m for m in self_moving(game) if id(m) not in own]
+
+
+@dataclass
+class _Pass:
+    """What one backward pass left behind."""
+
+    gradients: list[Tensor | None]
+    names: list[str]
+    values: Tensor
+
+
+Evaluator = Callable[[Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
+
+
+def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
+    return engine.compiled(lambda batch: evaluate(objective, batch))
+
+
+class Trainer:
+    """Plays a game: each step, every player makes its moves.
+
+    While a player moves, only its weights require gradients, and only its networks move their
+    BatchNorm statistics and spectral norm's vectors; the others compute with batch statistics and
+    their last vectors, and are constants. Random numbers are seeded for each move from
+    (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the unbroken run.
+
+    Args:
+        game: what to play; it is moved to the engine's device.
+        batches: where batches come from.
+        engine: device, precision, processes.
+        seed: determines, with the data, the whole run.
+        batch_size: images in a batch, over all processes.
+        accumulate: batches averaged into one move, on top of each player's own number.
+        ema_half_life: in images; 0 keeps no average.
+    """
+
+    def __init__(
+        self,
+        game: Game,
+        batches: Batches,
+        engine: Engine,
+        *,
+        seed: int = 0,
+        batch_size: int = 64,
+        accumulate: int = 1,
+        ema_half_life: float = 10_000,
+    ) -> None:
+        engine.prepare(game)
+        self.game, self.batches, self.engine = game.train(), batches, engine
+        self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
+        self.seats = [_Seat(player, engine, game) for player in game.players()]
+        assert len({s.player.name for s in self.seats}) == len(self.seats), "names are unique"
+        self.average = EMA(game, ema_half_life)
+        self.meter = Meter(engine.device)
+        self.step = self.draws = self.images = self.attempt = 0
+        self._held: list[Batch] = []
+        game.requires_grad_(False)
+
+    def play(self, steps: int) -> Iterator[int]:
+        """Play up to step `steps`, yielding the number of steps done after each."""
+        while self.step < steps:
+            self.play_step()
+            yield self.step
+
+    def play_step(self) -> None:
+        """One round of the game."""
+        phase = self.phase
+        due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
+        moves = {seat: seat.player.moves_at(self.step) for seat in due}
+        self._held, first = [], self.draws
+        if self.game.simultaneous:
+            for move in range(max(moves.values(), default=0)):
+                self._play_together([s for s in due if move < moves[s]], move, phase)
+        else:
+            for seat in due:
+                for move in range(moves[seat]):
+                    batches = self._batches_for(seat.player, move > 0, phase)
+                    self._apply(seat, self._differentiate(seat, seat.main, batches, "main", move))
+        for seat in due:
+            if moves[seat]:
+                self._play_lazies(seat)
+        size = phase.batch_size or self.batch_size
+        seen = (self.draws - first) * size
+        self.images += seen
+        self.average.update(seen, self.images)
+        self.step += 1
+
+    @property
+    def phase(self) -> Phase:
+        """The phase that the next step belongs to."""
+        start = 0
+        phases = self.game.phases()
+        for phase in phases:
+            start += phase.steps or 0
+            if phase.steps is None or self.step < start:
+                return phase
+        return phases[-1]
+
+    def _play_together(self, turns: Sequence[_Seat], move: int, phase: Phase) -> None:
+        """All gradients first, then all steps."""
+        done = []
+        for i, seat in enumerate(turns):
+            batches = self._batches_for(seat.player, move > 0 and i == 0, phase)
+            done.append(self._differentiate(seat, seat.main, batches, "main", move))
+        for seat, gradients in zip(turns, done, strict=True):
+            self._apply(seat, gradients)
+
+    def _play_lazies(self, seat: _Seat) -> None:
+        for index, (lazy, evaluator) in enumerate(seat.lazies):
+            if self.step % lazy.every == 0:
+                done = self._differentiate(
+                    seat, evaluator, self._held, f"lazy{index}", 0, weight=lazy.every
+                )
+                self._apply(seat, done)
+
+    def _batches_for(self, player: Player, fresh: bool, phase: Phase) -> list[Batch]:
+        """The batches that the last mover saw, or fresh ones."""
+        count = player.accumulate * self.accumulate
+        if fresh or len(self._held) != count:
+            self._held = [self._draw(phase) for _ in range(count)]
+        return self._held
+
+    def _draw(self, phase: Phase) -> Batch:
+        size = phase.batch_size or self.batch_size
+        batch = self.batches.batch(self.draws, size, self.engine.rank, self.engine.world)
+        self.draws += 1
+        return batch if phase.image_size is None else _resized(batch, phase.image_size)
+
+    def _differentiate(
+        self,
+        seat: _Seat,
+        evaluator: Evaluator,
+        batches: Sequence[Batch],
+        kind: str,
+        move: int,
+        weight: float = 1.0,
+    ) -> _Pass:
+        """The gradients of one objective by the player's weights, averaged over all batches."""
+        where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
+        total: Tensor | None = None
+        weight /= len(batches)
+        with _alive(seat):
+            for micro, batch in enumerate(batches):
+                seed_torch(*where, micro, self.engine.rank)
+                with self.engine.autocast():
+                    terms, seen = evaluator(batch)
+                values = torch.stack([v.float() for v in (*terms.values(), *seen.values())])
+                loss = values[: len(terms)].sum()
+                loss = loss if weight == 1 else loss * weight
+                (seat.scaler.scale(loss) if seat.scaler else loss).backward()
+                values = values.detach()
+                total = values if total is None else total + values
+        assert total is not None
+        gradients = [w.grad for w in seat.weights]
+        for w in seat.weights:
+            w.grad = None
+        values = total / len(batches) if len(batches) > 1 else total
+        if self.engine.world > 1:
+            # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
+            gradients = [
+                torch.zeros_like(w) if g is None else g
+                for w, g in zip(seat.weights, gradients, strict=True)
+            ]
+            self.engine.average([*gradients, values])  # type: ignore[list-item]
+        return _Pass(gradients, [*terms, *seen], values)
+
+    @torch.no_grad()
+    def _apply(self, seat: _Seat, done: _Pass) -> None:
+        """Step the optimizer, unless something is not finite; then the game's own aftermath."""
+        player, optimizer = seat.player, seat.optimizer
+        for w, gradient in zip(seat.weights, done.gradients, strict=True):
+            w.grad = gradient
+        if seat.scaler:
+            seat.scaler.unscale_(optimizer)
+        gradients = [g for g in done.gradients if g is not None]
+        norm = get_total_norm(gradients)
+        if player.clip is not None:
+            clip_grads_with_norm_(seat.weights, player.clip, norm)
+        finite = torch.isfinite(done.values).all()
+        if not seat.scaler:  # fp16's scaling expects infinite gradients now and then
+            finite &= torch.isfinite(norm)
+        for group in optimizer.param_groups:
+            group.update(player.optimizer.at(self.step, seat.lazy))
+        moved = guarded_step(optimizer, finite, seat.scaler)
+        for w in seat.weights:
+            w.grad = None
+        self.meter.add(player.name, done.names, done.values, norm, finite, self.step)
+        if moved:
+            self.game.after(player, dict(zip(done.names, done.values, strict=True)))
+
+    def restart(self) -> None:
+        """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
+        self.step = self.draws = self.images = 0
+        for seat in self.seats:
+            seat.optimizer = seat.player.optimizer.build(seat.weights, seat.lazy)
+        self.average.update(0, 0)
+
+    def state(self) -> dict[str, Any]:
+        """All that resuming needs beside the game's and the averages' tensors."""
+        return {
+            "step": self.step,
+            "draws": self.draws,
+            "images": self.images,
+            "attempt": self.attempt,
+            "optimizers": {s.player.name: s.optimizer.state_dict() for s in self.seats},
+            "scalers": {s.player.name: s.scaler.state_dict() for s in self.seats if s.scaler},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from `state`; the game's and the averages' tensors are loaded apart."""
+        self.step, self.draws = state["step"], state["draws"]
+        self.images, self.attempt = state["images"], state["attempt"]
+        for seat in self.seats:
+            seat.optimizer.load_state_dict(state["optimizers"][seat.player.name])
+            if seat.scaler:
+                seat.scaler.load_state_dict(state["scalers"][seat.player.name])
+
+
+@contextmanager
+def _alive(seat: _Seat) -> Iterator[None]:
+    """The player's weights require gradients; the others' statistics are held still."""
+    for w in seat.weights:
+        w.requires_grad_(True)
+    for part in seat.held:
+        hold(part, True)
+    try:
+        yield
+    finally:
+        for w in seat.weights:
+            w.requires_grad_(False)
+        for part in seat.held:
+            hold(part, False)
+
+
+def _resized(batch: Batch, size: int) -> Batch:
+    """The batch with every stack of pictures brought to size x size."""
+
+    def resize(t: Tensor) -> Tensor:
+        if t.ndim != 4:
+            return t
+        return interpolate(t, (size, size), mode="bilinear", antialias=True)
+
+    return mapped(batch, resize)
