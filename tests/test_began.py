@@ -12,6 +12,7 @@ from torch import Tensor
 from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.families.began import BEGAN
+from ganwright.families.priors import Uniform
 from ganwright.optim import Adam
 from ganwright.training.trainer import Trainer
 
@@ -81,7 +82,8 @@ def test_learning_rates_are_halved_when_m_finds_no_new_low() -> None:
 
 def test_the_pace_is_the_learning_rate() -> None:
     """Half the pace moves the weights as half the rate does."""
-    slow, half = trainer(), trainer(optimizer_g=Adam(lr=5e-5), optimizer_d=Adam(lr=5e-5))
+    adam = Adam(lr=5e-5, betas=(0.9, 0.999))
+    slow, half = trainer(), trainer(optimizer_g=adam, optimizer_d=adam)
     slow.game.pace.fill_(0.5)  # type: ignore[operator]
     for each in (slow, half):
         list(each.play(2))
@@ -99,3 +101,12 @@ def test_noise_is_uniform() -> None:
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(SettingsError, match="gamma from 0 to 1"):
         BEGAN.Config(gamma=1.5)
+
+
+def test_the_default_is_the_papers() -> None:
+    """arXiv:1703.10717, sections 3 and 4; Adam's betas are Adam's own."""
+    cfg = BEGAN.Config()
+    assert (cfg.gamma, cfg.k_rate, cfg.latent, cfg.code) == (0.5, 0.001, 64, 64)
+    assert cfg.prior == Uniform(-1.0, 1.0)
+    assert cfg.optimizer_d == cfg.optimizer_g == Adam(lr=1e-4, betas=(0.9, 0.999))
+    assert BEGAN.batch_size == 16

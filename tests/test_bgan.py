@@ -12,9 +12,11 @@ from torch import Tensor, nn
 
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.bgan import BGAN, draw, likelihood
+from ganwright.families.bgan import BGAN, ContinuousBGAN, draw, likelihood
 from ganwright.losses import Hinge, Minimax
 from ganwright.networks import ConvNet
+from ganwright.optim import Adam
+from ganwright.penalties import R1, GradientPenalty
 
 
 def sigmoid(t: float) -> float:
@@ -129,6 +131,33 @@ def test_d_judges_binary_pictures() -> None:
     assert played.discriminator(batch)["adv"].item() == pytest.approx(expected, rel=1e-5)
 
 
+def test_d_averages_over_all_draws() -> None:
+    """An even G: over 4,000 draws of one z, D's term of drawings is the mean of both scores'."""
+    torch.manual_seed(0)
+    played = game(0.0, 2.0, draws=4_000)
+    seen = []
+    played.D.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    terms = played.discriminator(Images(torch.ones(1, 1, 1, 1)))
+    assert seen == [1, 4_000]
+    both = (log(1 + exp(2)) + log(1 + exp(-2))) / 2
+    # each draw's term is 1 away from that mean, so the mean of 4,000 has a standard error of .016
+    assert terms["adv"].item() == pytest.approx(log(1 + exp(-2)) + both, abs=0.07)
+
+
+def test_penalties_see_a_drawing_for_each_picture() -> None:
+    _, settings = tiny("bgan")
+    penalties = (GradientPenalty(), R1(every=2))
+    trainer = trainer_of("bgan", game=replace(settings.game, penalties=penalties))
+    list(trainer.play(2))
+    assert trainer.meter.read()[1] is None
+
+
+def test_the_default_g_has_batch_norm_and_d_none() -> None:
+    made = BGAN(BGAN.Config(), Spec(Images, (1, 16, 16)))
+    assert any(isinstance(m, nn.BatchNorm2d) for m in made.G.modules())
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in made.D.modules())
+
+
 @pytest.mark.parametrize(("levels", "values"), [(2, [-1, 1]), (4, [-1, -1 / 3, 1 / 3, 1])])
 def test_data_become_the_nearest_level(levels: int, values: list[float]) -> None:
     played = game(0.0, 0.0, levels=levels)
@@ -164,6 +193,14 @@ def test_what_can_not_be_weighed_is_refused() -> None:
         BGAN.Config(pack=2)
     with pytest.raises(SettingsError, match="not points"):
         BGAN(BGAN.Config(), Spec(Images, (2,)))
+
+
+def test_the_continuous_form_has_its_authors_numbers() -> None:
+    """main_continuous.py of github.com/rdevon/BGAN."""
+    cfg = ContinuousBGAN.Config()
+    assert cfg.latent == 128
+    assert cfg.optimizer_d == cfg.optimizer_g == Adam(lr=1e-4, betas=(0.5, 0.999))
+    assert ContinuousBGAN.batch_size == 64
 
 
 def test_the_continuous_form_draws_fakes_to_the_boundary() -> None:

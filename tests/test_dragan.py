@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganwright.families.dragan import DRAGAN
 from ganwright.layers.forward_state import BATCH_NORMS
+from ganwright.optim import Adam
 from ganwright.penalties import PENALTIES
 
 
@@ -49,3 +50,12 @@ def test_the_penalty_does_not_look_at_fakes() -> None:
 def test_d_has_no_batch_norm_by_default() -> None:
     D = DRAGAN.Config().networks.discriminator((1, 32, 32))
     assert not any(isinstance(m, BATCH_NORMS) for m in D.modules())
+
+
+def test_the_default_is_that_of_the_authors_notebook() -> None:
+    """DRAGAN.ipynb of github.com/kodalinaveen3/DRAGAN."""
+    cfg = DRAGAN.Config()
+    assert cfg.optimizer_d == cfg.optimizer_g == Adam(lr=1e-4, betas=(0.5, 0.9))
+    assert DRAGAN.batch_size == 128
+    (slope,) = cfg.penalties
+    assert slope.weight == 10  # their lambda

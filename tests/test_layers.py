@@ -99,6 +99,19 @@ def test_minibatch_discrimination_of_three_samples() -> None:
     assert_close(out[:, 2], torch.tensor([near + far, near + farther, far + farther]))
 
 
+def test_minibatch_discrimination_keeps_small_closeness_in_half_precision() -> None:
+    """Three samples far apart: 1.01 rounds to 1.0078 in bfloat16, so 1 is taken off before."""
+    layer = MinibatchDiscrimination(kernels=1, dims=1).build(1)
+    layer.project.weight.data = torch.ones(1, 1)
+    layer = layer.bfloat16()
+    h = torch.tensor([[0.0], [5.0], [-6.0]], dtype=torch.bfloat16)
+    near, far, farther = math.exp(-5), math.exp(-6), math.exp(-11)
+    expected = torch.tensor([near + far, near + farther, far + farther])
+    out = layer(h)
+    assert out.dtype == torch.bfloat16
+    assert_close(out[:, 1].float(), expected, rtol=2**-8, atol=0)
+
+
 def test_minibatch_deviation_by_group() -> None:
     layer = MinibatchStdDev(group=2).build(2)
     # Groups are samples 0 and 2, and 1 and 3; deviations (1, 3) and (0, 5).

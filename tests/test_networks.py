@@ -15,7 +15,14 @@ from ganwright.layers.activation import Maxout, ReLU
 from ganwright.layers.blocks import Bottleneck, Convs, Dense, Residual
 from ganwright.layers.condition import ClassNorm, Concat, Projection
 from ganwright.layers.minibatch import MinibatchDiscrimination, MinibatchStdDev
-from ganwright.layers.norm import BatchNorm, InstanceNorm, LayerNorm, NoNorm, VirtualBatchNorm
+from ganwright.layers.norm import (
+    BatchNorm,
+    ClassBatchNorm2d,
+    InstanceNorm,
+    LayerNorm,
+    NoNorm,
+    VirtualBatchNorm,
+)
 from ganwright.layers.resample import Pooled, Resize, SubPixel
 from ganwright.networks import MLP, NETWORKS, ConvNet, Networks, ResNet
 from ganwright.networks.base import halvings
@@ -388,3 +395,16 @@ def test_networks_compile(kind: str) -> None:
 
 def test_every_kind_is_registered() -> None:
     assert {type(n) for n in KINDS.values()} == set(NETWORKS.values())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_resnets_last_layers_are_sngans(seed: int) -> None:
+    """The last BatchNorm knows no class, and the last convolution's gain is Glorot's, 1."""
+    torch.manual_seed(seed)
+    G = ResNet(width_G=32).generator(16, (3, 32, 32), classes=5)
+    last = [m for m in G.modules() if isinstance(m, nn.Conv2d)][-1]
+    # uniform within sqrt(6 / (9 * 32 + 9 * 3)), of 864 weights: some lie near the end, none beyond
+    bound = (6 / (9 * 32 + 9 * 3)) ** 0.5
+    assert 0.95 * bound < last.weight.abs().max() <= bound
+    norms = [m for m in G.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert [isinstance(m, ClassBatchNorm2d) for m in norms] == [True] * (len(norms) - 1) + [False]

@@ -1,4 +1,4 @@
-"""The recipes of the tutorial, of papers and of parts: what they build, and what parts learn."""
+"""The recipes of the tutorial and of parts: what they build, and what parts learn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganwright.layers.attention import SelfAttention
 from ganwright.layers.blocks import BottleneckBlock, DenseBlock, ResidualBlock
 from ganwright.layers.minibatch import Discriminate, Spread
 from ganwright.layers.norm import Virtual
-from ganwright.optim import SGD, Adam
+from ganwright.optim import Adam
 from ganwright.recipes import find, recipes
 
 PARTS = sorted(name for name in recipes() if name.startswith("gallery/part-"))
@@ -52,17 +52,6 @@ def test_first_gan_is_the_tutorials() -> None:
     epochs = settings.steps * 64 / 60_000
     assert (settings.batch_size, epochs, settings.flip) == (64, 100, False)
     assert [s * 64 / 60_000 for s in (0, settings.sample_every, settings.steps)] == [0, 50, 100]
-
-
-def test_paper_gan_has_goodfellows_networks() -> None:
-    game, settings = built("paper-gan", (1, 28, 28))
-    assert sizes(game.G) == [100, 1200, 1200, 784]
-    linear = [m for m in game.D.modules() if isinstance(m, nn.Linear)]
-    assert [m.out_features for m in linear] == [240 * 5, 240 * 5, 1]
-    assert [m.p for m in game.D.modules() if isinstance(m, nn.Dropout)] == [0.2, 0.5, 0.5]
-    assert isinstance(game.cfg.optimizer_g, SGD)
-    assert (game.cfg.optimizer_g.lr, game.cfg.optimizer_g.momentum) == (0.1, 0.5)
-    assert settings.batch_size == 100
 
 
 def test_ring_pacgan_has_its_papers_networks() -> None:

@@ -20,8 +20,11 @@ from ganwright.data.plan import labelled
 from ganwright.data.sides import Stack
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Uniform
 from ganwright.families.sgan import SGAN, SalimansMLP
 from ganwright.networks import MLP
+from ganwright.networks.mlp import GaussianNoise
+from ganwright.optim import Adam
 from ganwright.run import train as run
 
 LINEAR = MLP(hidden_G=(), hidden_D=(), dropout=0.0)
@@ -52,6 +55,13 @@ def test_the_classifier_splits_real_from_drawn_and_names_the_labelled() -> None:
     real, drawn = lse(2, 1), lse(-1, 2)
     adv = math.log1p(math.exp(-real)) + math.log1p(math.exp(drawn))
     assert terms["adv"].item() == pytest.approx(adv, rel=1e-6)
+
+
+def test_odenas_cross_entropy_is_over_all_classes() -> None:
+    """Logits (1, 0) and (0, 3), both of class 0, beside the 0 of "generated"."""
+    terms = linear(joint=True, supervision=1.0).classifier(BATCH)
+    wanted = (lse(1, 0, 0) - 1 + lse(0, 3, 0) - 0) / 2
+    assert terms["labelled"].item() == pytest.approx(wanted, rel=1e-6)
 
 
 def test_scores_are_those_of_a_softmax_over_one_class_more() -> None:
@@ -100,6 +110,46 @@ def test_weights_keep_their_norm_whatever_is_learned() -> None:
         (slope,) = torch.autograd.grad(layer.weight[0, 0], v)
         assert slope[0].norm() > 0
         assert (slope[0] @ v[0]).item() == pytest.approx(0, abs=1e-6), "moves only turn it"
+
+
+def test_matching_is_done_before_the_last_noise() -> None:
+    torch.manual_seed(0)
+    C = SalimansMLP(hidden_D=(6, 4), noise=2.0, noise_input=0.0).classifier((1, 3, 3), 2).train()
+    first = next(m for m in C.body.modules() if isinstance(m, GaussianNoise))
+    first.std = 0.0  # of the other hidden layer
+    x = torch.rand(5, 1, 3, 3)
+    assert torch.equal(C.body.features(x), C.body.features(x))
+    assert not torch.equal(C(x), C(x)), "the logits see the noise"
+    assert torch.equal(C.eval()(x), C(x))
+
+
+def test_gs_last_layer_has_normed_weights_and_a_sigmoid() -> None:
+    torch.manual_seed(0)
+    G = SalimansMLP(hidden_G=(8,)).generator(4, (1, 3, 3))
+    last = [m for m in G.modules() if isinstance(m, torch.nn.Linear)][-1]
+    gains = last.parametrizations.weight.original0
+    assert gains.flatten().tolist() == pytest.approx([1] * 9)
+    assert isinstance(gains, torch.nn.Parameter)
+    assert any(isinstance(m, torch.nn.Sigmoid) for m in G.modules())
+    drawn = G(torch.rand(64, 4))
+    assert -1 <= drawn.min() < 0 < drawn.max() <= 1
+
+
+def test_the_default_is_that_of_the_authors_code() -> None:
+    """train_mnist_feature_matching.py of github.com/openai/improved-gan."""
+    game = SGAN(SGAN.Config(), Spec(SemiSupervised, (1, 28, 28), classes=tuple("0123456789")))
+
+    def sizes(network: torch.nn.Module) -> list[int]:
+        return [m.out_features for m in network.modules() if isinstance(m, torch.nn.Linear)]
+
+    assert sizes(game.G) == [500, 500, 784]
+    assert sizes(game.C) == [1000, 500, 250, 250, 250, 10]
+    noise = [m.std for m in game.C.modules() if isinstance(m, GaussianNoise)]
+    # sigma .3 of pixels in [0, 1], which are 3.2 times as large here, and .5 behind five layers
+    assert noise == pytest.approx([0.3 * 3.2, *[0.5] * 5], rel=0.05)
+    assert (game.cfg.prior, game.cfg.latent) == (Uniform(0.0, 1.0), 100)
+    assert game.cfg.optimizer_c == game.cfg.optimizer_g == Adam(lr=3e-3, betas=(0.5, 0.999))
+    assert SGAN.batch_size == 100
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganwright.data.types import Images, Spec
 from ganwright.game import Game, Lazy, Phase, Player, Terms, observe
 from ganwright.losses import NonSaturating
-from ganwright.optim import SGD, Adam, LinearDecay, RMSprop
+from ganwright.optim import SGD, Adam, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
 from ganwright.training.finite_step import step_or_undo
 from ganwright.training.trainer import Trainer
@@ -258,6 +258,16 @@ def test_schedules_have_their_own_horizon() -> None:
     game.given = (Player("a", [game.a], lambda _: {"x": game.a.weight.sum()}, rate),)
     list(_trainer(game).play(10))
     assert game.a.weight.item() == pytest.approx(1 - (1 + 1 + 0.5))
+
+
+def test_momentum_may_have_a_schedule() -> None:
+    """Momenta of .5, .75 and 1: velocities of 1, 1 + .75 and 1 + 1.75 times the learning rate."""
+    game = Toy()
+    momentum = SGD(lr=0.1, momentum=0.5, momentum_schedule=Linear(to=2.0, horizon=2))
+    game.given = (Player("a", [game.a], lambda _: {"x": game.a.weight.sum()}, momentum),)
+    list(_trainer(game).play(3))
+    assert game.a.weight.item() == pytest.approx(1 - 0.1 * (1 + 1.75 + 2.75))
+    assert momentum.at(9) == {"lr": 0.1, "momentum": 1.0}
 
 
 def test_nothing_moves_from_a_nan_and_it_is_named() -> None:

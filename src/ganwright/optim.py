@@ -14,7 +14,10 @@ from ganwright.errors import SettingsError
 
 @dataclass(frozen=True)
 class Schedule:
-    """The factor on the learning rate at each step; its horizon is not the run's length."""
+    """The factor on the learning rate, or on another number, at each step.
+
+    Its horizon is not the run's length.
+    """
 
     def factor(self, step: int) -> float:
         """The factor at `step`, counted from 0."""
@@ -70,6 +73,23 @@ class Decay(Schedule):
 
 
 @dataclass(frozen=True)
+class Linear(Schedule):
+    """A straight line from 1 to `to` at step `horizon`, then constant."""
+
+    to: float
+    horizon: int
+
+    def __post_init__(self) -> None:
+        if self.to < 0 or self.horizon < 1:
+            raise SettingsError(
+                f"Linear needs to >= 0 and horizon >= 1, got {self.to}, {self.horizon}"
+            )
+
+    def factor(self, step: int) -> float:
+        return 1 + (self.to - 1) * min(1.0, step / self.horizon)
+
+
+@dataclass(frozen=True)
 class WarmUp(Schedule):
     """A straight line from 0 over `steps`, times the schedule `then`."""
 
@@ -95,6 +115,15 @@ class Optimizer:
                 step: lr becomes c lr, and betas become beta^c (arXiv:1912.04958, appendix B).
         """
         raise NotImplementedError
+
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, float]:
+        """What schedules make of the numbers of torch's optimizer at `step`, by their names there.
+
+        Args:
+            step: counted from 0.
+            lazy: as for `build`.
+        """
+        return {"lr": self.lr * lazy * self.schedule.factor(step)}
 
 
 @dataclass(frozen=True)
@@ -125,10 +154,15 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum."""
+    """Stochastic gradient descent with momentum, which may have a schedule of its own."""
 
     momentum: float = 0.0
     weight_decay: float = 0.0
+    momentum_schedule: Schedule = Constant()
+
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, float]:
+        momentum = self.momentum * self.momentum_schedule.factor(step)
+        return {**super().at(step, lazy), "momentum": momentum}
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         return torch.optim.SGD(
@@ -163,5 +197,6 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "LinearDecay": LinearDecay,
     "Cosine": Cosine,
     "Decay": Decay,
+    "Linear": Linear,
     "WarmUp": WarmUp,
 }

@@ -27,7 +27,7 @@ def features(D: Discriminator, x: Inputs) -> Tensor:
 def pulling_away(codes: Tensor) -> Tensor:
     """Mean squared cosine between the codes, [n, c], of different samples; n is 2 or more.
 
-    Zhao et al. (2017), arXiv:1609.03126, eq. 4.
+    Zhao et al. (2017), arXiv:1609.03126, section 2.4.
 
     Raises:
         SettingsError: there is one sample only.
@@ -96,7 +96,7 @@ class FeatureMatching(Regulariser):
 
 @dataclass(frozen=True)
 class PullingAway(Regulariser):
-    """Zhao et al. (2017), arXiv:1609.03126, eq. 4: mean squared cosine between drawings' features.
+    """Zhao et al. (2017), arXiv:1609.03126, section 2.4: mean squared cosine of drawings' features.
 
     The features are D's; a sample is not compared with itself.
     """

@@ -13,6 +13,7 @@ from ganwright.errors import SettingsError, nearest
 TABLES: dict[str, str] = {
     "losses": "ganwright.losses:LOSSES",
     "penalties": "ganwright.penalties:PENALTIES",
+    "priors": "ganwright.families.priors:PRIORS",
     "regularisers": "ganwright.regularisers:REGULARISERS",
     "optimizers": "ganwright.optim:OPTIMIZERS",
     "schedules": "ganwright.optim:SCHEDULES",

@@ -9,7 +9,7 @@
 D is an autoencoder. k balances the players so that L(G(z)) stays at gamma L(x): a smaller gamma
 gives sharper and less varied drawings. M, observed, falls as training converges; where it no longer
 does, learning rates are halved. z ~ U(-1, 1), gamma .5, lambda_k .001, Adam with learning rate
-1e-4, batches of 16.
+1e-4 and its own betas, batches of 16.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch import Tensor
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
+from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Player, Terms, observe
 from ganwright.layers.norm import NoNorm
 from ganwright.layers.resample import Resize
@@ -48,6 +49,8 @@ class BEGAN(EnergyGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
+        prior: Prior = Uniform(-1.0, 1.0)
+        """What z follows."""
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
         """The kind of G, and of D's encoder and decoder."""
         gamma: float = 0.5
@@ -56,9 +59,9 @@ class BEGAN(EnergyGame):
         """How fast k follows (lambda_k)."""
         patience: int = 10_000
         """Moves of G in which M must reach a new low, or learning rates are halved."""
-        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How D moves."""
-        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How G moves."""
 
         def __post_init__(self) -> None:
@@ -102,10 +105,6 @@ class BEGAN(EnergyGame):
         """D's absolute error, the mean over each picture's pixels: [n, C, H, W] -> [n]."""
         error: Tensor = wide(self.D(x) - x).abs().flatten(1).mean(1)
         return error
-
-    def noise(self, n: int) -> Tensor:
-        """z ~ U(-1, 1), [n, latent]."""
-        return torch.rand(n, self.cfg.latent, device=self.device) * 2 - 1
 
     def after(self, player: Player, terms: Terms) -> None:
         super().after(player, terms)

@@ -1,14 +1,16 @@
 """BGAN: Hjelm et al. (2018), arXiv:1702.08431, Algorithm 1 and section 3.
 
-    D minimises  E[softplus(-F(x))] + E[softplus(F(x~))]              x~ ~ g(x | z)
-    G minimises  -E_z[sum_m w_m log g(x_m | z)]                       x_m ~ g(x | z), m = 1..M
+    D minimises  E[softplus(-F(x))] + E_z[1/M sum_m softplus(F(x_m))]     x_m ~ g(x | z), m = 1..M
+    G minimises  -E_z[sum_m w_m log g(x_m | z)]
                  w_m = softmax_m F(x_m)
 
 F is D's logit, so exp F estimates the ratio of the densities of data and drawings: w_m are
 normalised importance weights, through which no gradient runs. That lets G draw discrete pictures.
 G gives, for each pixel and channel, a categorical distribution over `levels` values; with two of
-them it is Bernoulli's. M = 20, z of length 64, Adam with learning rate 1e-4 and beta1 .5, no
-BatchNorm. The continuous form (eq. 13) is `ContinuousBGAN`: there
+them it is Bernoulli's. M = 20, z of length 64, Adam with learning rate 1e-4 and beta1 .5, batches
+of 64, BatchNorm in G and none in D, as in the authors' code.
+
+The continuous form (eq. 13) is `ContinuousBGAN`, with z of length 128: there
 G minimises  1/2 E[(log D(G(z)) - log(1 - D(G(z))))²] = 1/2 E[F(G(z))²].
 """
 
@@ -27,6 +29,7 @@ from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
@@ -44,10 +47,10 @@ class BGAN(DCGAN):
         levels: int = 2
         """Values that a pixel's channel may have, evenly spaced from -1 to 1; 2 for binary."""
         draws: int = 20
-        """Samples drawn for each z in G's move (M)."""
+        """Samples drawn for each z (M)."""
         baseline: bool = False
         """Take 1/M off each weight: the same gradient in expectation, of less variance."""
-        networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm())
+        networks: Networks = ConvNet(norm_D=NoNorm())
         """The kind of G and D."""
         loss: Loss = BoundarySeeking()
         """D's loss; importance weights need a logistic one, whose scores are log ratios."""
@@ -80,13 +83,21 @@ class BGAN(DCGAN):
         logits = (channels * (cfg.levels - 1), *size)
         self.G = cfg.networks.generator(self.inputs, logits, self.classes, tanh=False)
 
+    def discriminator(self, batch: Images) -> Terms:
+        cfg, y = self.cfg, batch.labels
+        x = self.pictures(self.levels(batch.images))
+        log_g = self.log_probabilities(self.noise(len(x)), y)
+        fake = self.pictures(draw(log_g, cfg.draws).flatten(0, 1))
+        real, fakes = self.told(self.shown(x), y), self.told(self.shown(fake), y)
+        adv = cfg.loss.discriminator(self.D, real, fakes)
+        one_each = self.told(self.shown(fake[: len(x)]), y)
+        return {"adv": adv, **charge(cfg.penalties, self.D, real, one_each)}
+
     def generator(self, batch: Images) -> Terms:
         n, y, draws = len(batch.images), batch.labels, self.cfg.draws
         log_g = self.log_probabilities(self.noise(n), y)
         levels = draw(log_g, draws)
-        labels = None if y is None else y.repeat(draws)
-        x = self.shown(self.pictures(levels.flatten(0, 1)))
-        inputs: Inputs = (x, labels) if self.D.classes else x
+        inputs = self.told(self.shown(self.pictures(levels.flatten(0, 1))), y)
         weights = score(self.D, inputs).view(draws, n).softmax(0)
         observe("effective_draws", 1 / weights.square().sum(0).mean())
         if self.cfg.baseline:
@@ -98,7 +109,16 @@ class BGAN(DCGAN):
         y = batch.labels
         x = self.shown(self.pictures(self.levels(batch.images)))
         fake = self.shown(self.drawn(self.noise(len(batch.images)), y))
-        return ((x, y), (fake, y)) if self.D.classes else (x, fake)
+        return self.told(x, y), self.told(fake, y)
+
+    def told(self, x: Tensor, y: Tensor | None) -> Inputs:
+        """What D is called with: pictures, some draws in turn, with their labels if it judges them.
+
+        Args:
+            x: [M n, C, H, W].
+            y: int64 [n], those of each draw.
+        """
+        return (x, y.repeat(len(x) // len(y))) if self.D.classes and y is not None else x
 
     def log_probabilities(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """log g of every level: [n, levels, C, H, W].
@@ -158,7 +178,7 @@ class ContinuousBGAN(DCGAN):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
-        latent: int = 64
+        latent: int = 128
         """Length of the noise vector z."""
         loss: Loss = BoundarySeeking()
         """How D's scores of real and fake become the two losses."""

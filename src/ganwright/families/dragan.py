@@ -3,9 +3,10 @@
     D minimises  -E[log D(x)] - E[log(1 - D(G(z)))] + lambda E[(|grad D(x + delta)| - 1)²]
     G minimises  -E[log D(G(z))]
 
-delta is noise around real data only: as in the authors' code, a share, uniform for each sample, of
-half the batch's standard deviation times U[0, 1]. The norm is over all pixels of a sample. lambda
-10, Adam with learning rate 2e-4 and beta1 .5, batches of 64, no BatchNorm in D.
+delta is noise around real data only. As in the authors' code, it is a share, uniform for each
+sample, of half the batch's standard deviation times U[0, 1]; lambda is 10, Adam has learning rate
+1e-4 and betas (.5, .9), and batches have 128 pictures. The norm is over all pixels of a sample, and
+D has no BatchNorm.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from ganwright.families.dcgan import DCGAN
 from ganwright.layers.norm import NoNorm
 from ganwright.networks import ConvNet, Networks
+from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import DRAGAN as Slope  # noqa: N811 - the family has its name
 from ganwright.penalties import Penalty
 
@@ -24,7 +26,7 @@ class DRAGAN(DCGAN):
 
     title = "DRAGAN (2017)"
     paper = "1705.07215"
-    batch_size = 64
+    batch_size = 128
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
@@ -32,3 +34,7 @@ class DRAGAN(DCGAN):
         """The kind of G and D."""
         penalties: tuple[Penalty, ...] = (Slope(weight=10.0),)
         """Regularisers of D: gradient penalties, weight clipping."""
+        optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.9))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.9))
+        """How G moves."""

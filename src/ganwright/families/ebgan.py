@@ -1,19 +1,21 @@
-"""EBGAN: Zhao, Mathieu and LeCun (2017), arXiv:1609.03126, eqs. 1, 2 and 4.
+"""EBGAN: Zhao, Mathieu and LeCun (2017), arXiv:1609.03126, eqs. 1 and 2, section 2.4.
 
     D minimises  E(x) + [m - E(G(z))]+
     G minimises  E(G(z)) + lambda f_PT(S)
 
-    E(v) = |v - Dec(Enc(v))|², summed over a picture's pixels
+    E(v) = |v - Dec(Enc(v))|, the Euclidean norm over a picture's pixels (section 2.3)
     f_PT(S) = 1 / (n (n - 1)) sum_i sum_{j != i} (s_i . s_j / |s_i| |s_j|)²,  S = Enc(G(z))
 
-The pulling-away term f_PT keeps the codes of different drawings apart. m = 10 and lambda = .1, the
-paper's for digits. The energy is a sum over pixels, and m has its scale: it grows with the picture.
+The pulling-away term f_PT keeps the codes of different drawings apart. m = 10 (section 4.1),
+lambda = .1, Adam with learning rate 1e-3. The energy grows as the root of the number of pixels, and
+m has its scale.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ganwright.data.types import Images
@@ -35,7 +37,7 @@ class EBGAN(EnergyGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
         margin: float = 10.0
-        """The energy up to which D lifts drawings (m): a squared error summed over pixels."""
+        """The energy up to which D lifts drawings (m), a norm over all pixels."""
         pull: float = 0.1
         """Weight of the pulling-away term (lambda); 0 for plain EBGAN."""
         optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
@@ -65,16 +67,17 @@ class EBGAN(EnergyGame):
     def generator(self, batch: Images) -> Terms:
         fake = self.sample(len(batch.images))
         code = self.D.encoder(fake)
-        terms = {"energy": squared_error(self.D.decoder(code), fake).mean()}
+        terms = {"energy": distance(self.D.decoder(code), fake).mean()}
         if self.cfg.pull:
             terms["pull"] = self.cfg.pull * pulling_away(code)
         return terms
 
     def energy(self, x: Tensor) -> Tensor:
-        """D's squared error, summed over the pixels of each picture: [n, C, H, W] -> [n]."""
-        return squared_error(self.D(x), x)
+        """How far D's picture lies from each picture: [n, C, H, W] -> [n]."""
+        return distance(self.D(x), x)
 
 
-def squared_error(a: Tensor, b: Tensor) -> Tensor:
-    """Summed over all but the first dimension: [n, ...] -> [n]."""
-    return wide(a - b).square().flatten(1).sum(1)
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    """The Euclidean norm of a - b over all but the first dimension: [n, ...] -> [n]."""
+    norm: Tensor = torch.linalg.vector_norm((wide(a) - wide(b)).flatten(1), dim=1)
+    return norm

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Prior
 from ganwright.game import Game, Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
@@ -28,10 +28,14 @@ class EnergyGame(Game):
     class Config(Game.Config):
         latent: int = 64
         """Length of the noise vector z."""
+        prior: Prior = Gaussian()
+        """What z follows."""
         code: int = 64
-        """Length of D's code."""
+        """Length of D's code; 0 for the last hidden layer of its encoder itself."""
         networks: Networks = ConvNet()
         """The kind of G, and of D's encoder and decoder."""
+        decoder: Networks | None = None
+        """The kind of D's decoder, where it is not G's."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D's energy: gradient penalties, weight clipping."""
         optimizer_d: Optimizer = Adam()
@@ -41,9 +45,10 @@ class EnergyGame(Game):
 
         def __post_init__(self) -> None:
             refuse_twins(self.penalties)
-            if self.latent < 1 or self.code < 1:
+            if self.latent < 1 or self.code < 0:
                 raise SettingsError(
-                    f"latent and code must be at least 1, got {self.latent} and {self.code}"
+                    f"latent must be at least 1 and code at least 0, got {self.latent} and "
+                    f"{self.code}"
                 )
 
     if TYPE_CHECKING:
@@ -51,8 +56,9 @@ class EnergyGame(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
+        cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
-        self.D = Autoencoder(cfg.networks, spec.shape, cfg.code)
+        self.D = Autoencoder(cfg.networks, cfg.decoder or cfg.networks, spec.shape, cfg.code)
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -75,8 +81,8 @@ class EnergyGame(Game):
         return batch.images, self.sample(len(batch.images))
 
     def noise(self, n: int) -> Tensor:
-        """z, [n, latent]."""
-        return torch.randn(n, self.cfg.latent, device=self.device)
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":

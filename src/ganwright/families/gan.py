@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Prior
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.networks import MLP, Networks
@@ -44,6 +45,8 @@ class GAN(Game):
     class Config(Game.Config):
         latent: int = 100
         """Length of the noise vector z."""
+        prior: Prior = Gaussian()
+        """What z follows."""
         networks: Networks = MLP()
         """The kind of G and D."""
         loss: Loss = NonSaturating()
@@ -91,6 +94,7 @@ class GAN(Game):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         self._refuse_unplayed()
+        cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if cfg.conditional else 0
         if cfg.conditional and not self.classes:
             raise SettingsError(
@@ -174,8 +178,8 @@ class GAN(Game):
         return self.shown(batch.images), self.shown(fake)
 
     def noise(self, n: int) -> Tensor:
-        """z ~ N(0, I), [n, latent]."""
-        return torch.randn(n, self.cfg.latent, device=self.device)
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
 
     def shown(self, x: Tensor) -> Tensor:
         """Images as D sees them: with instance noise, and packed along the channels."""

@@ -24,6 +24,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player, Terms, observe
+from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge, lazies
@@ -53,6 +54,8 @@ class InfoGAN(DCGAN):
         """Let Q predict the variance of each continuous code; it is 1 otherwise."""
         hidden: int = 128
         """Units between D's body and Q's outputs."""
+        norm_Q: Norm = NoNorm()  # noqa: N815 - the paper's Q
+        """Normalisation of those units; BatchNorm in the authors' code."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How G moves."""
 
@@ -76,7 +79,8 @@ class InfoGAN(DCGAN):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         self.Q = nn.Sequential(
-            nn.Linear(self.D.width, cfg.hidden),
+            nn.Linear(self.D.width, cfg.hidden, bias=not cfg.norm_Q.shifts),
+            *([] if isinstance(cfg.norm_Q, NoNorm) else [cfg.norm_Q.build(cfg.hidden, dims=0)]),
             nn.LeakyReLU(0.1),
             nn.Linear(cfg.hidden, sum(cfg.categories) + self._numbers),
         )
@@ -98,7 +102,7 @@ class InfoGAN(DCGAN):
         yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
 
     def noise(self, n: int) -> Tensor:
-        """z ~ N(0, I), then a one-hot for each categorical code, then the continuous ones."""
+        """z from the prior, then a one-hot for each categorical code, then the continuous ones."""
         cfg, device = self.cfg, self.device
         chosen = [torch.randint(k, (n,), device=device) for k in cfg.categories]
         hot = [_one_hot(c, k) for c, k in zip(chosen, cfg.categories, strict=True)]

@@ -1,7 +1,7 @@
-"""What an adversarial autoencoder's codes are to follow (arXiv:1511.05644, sections 2 and 2.3).
+"""What z follows: the noise that G draws from, or the codes of an adversarial autoencoder.
 
-Priors in the plane are curves or petals along which a sample has a position u in [0, 1); a class
-may own a stretch of it, and so a place of its own.
+Priors in the plane (arXiv:1511.05644, sections 2 and 2.3) are curves or petals along which a sample
+has a position u in [0, 1); a class may own a stretch of it, and so a place of its own.
 """
 
 from __future__ import annotations
@@ -56,6 +56,23 @@ class Gaussian(Prior):
 
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.spread * torch.randn(n, latent, device=device)
+
+
+@dataclass(frozen=True)
+class Uniform(Prior):
+    """U(low, high) in every direction."""
+
+    low: float = -1.0
+    """Where it begins."""
+    high: float = 1.0
+    """Where it ends."""
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise SettingsError(f"Uniform needs low < high, got {self.low} and {self.high}")
+
+    def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
+        return (self.high - self.low) * torch.rand(n, latent, device=device) + self.low
 
 
 class Planar(Prior):
@@ -138,3 +155,11 @@ class SwissRoll(Planar):
         angle = 2 * math.pi * self.turns * out
         roll = self.radius * out[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
         return roll + self.noise * torch.randn_like(roll)
+
+
+PRIORS: dict[str, type[Prior]] = {
+    "Gaussian": Gaussian,
+    "Mixture": Mixture,
+    "SwissRoll": SwissRoll,
+    "Uniform": Uniform,
+}

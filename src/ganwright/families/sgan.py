@@ -1,4 +1,4 @@
-"""SGAN: Odena (2016), arXiv:1606.01583, with Salimans et al. (2016), arXiv:1606.03498, section 5.
+"""SGAN: Salimans et al. (2016), arXiv:1606.03498, section 5; Odena (2016), arXiv:1606.01583.
 
 The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated", stays at 0:
 
@@ -7,8 +7,12 @@ The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated"
     C minimises  -E[log p(y | x, y <= K)]   few labelled pictures
                  -E[log p(real | x)]        many unlabelled ones
                  -E[log p(K+1 | G(z))]
-    G minimises  |E f(x) - E f(G(z))|²      f: the features before the logits (`matching`)
-            or   -E[log p(real | G(z))]     (`fooling`)
+    G minimises  |E f(x) - E f(G(z))|²      f: the last layer before its noise (`matching`)
+
+Odena's form, one cross-entropy over K+1 classes, is `joint`: then the first term is
+
+                 -E[log p(y | x)] = -E[log p(y | x, y <= K)] - E[log p(real | x)]
+and G minimises  -E[log p(real | G(z))]     (`fooling`)
 
 Labels of the unlabelled pictures are not in the batch, so they can not reach a loss.
 """
@@ -23,19 +27,20 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize, pad
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Game, Player, Terms, observe
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
 from ganwright.layers.norm import BatchNorm, Norm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import MLP, Discriminator, Networks
-from ganwright.networks.base import Encoder
+from ganwright.networks.base import Encoder, squash
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide
@@ -88,6 +93,10 @@ class SalimansMLP(MLP):
                 "SalimansMLP normalises its weights itself; leave weight_norm and spectral_D off"
             )
 
+    def end(self, width: int, shape: tuple[int, ...], tanh: bool) -> list[nn.Module]:
+        """A sigmoid, behind weights with a learned gain for each pixel, which begins at 1."""
+        return [normed(nn.Linear(width, math.prod(shape))), squash(shape, tanh, unit=True)]
+
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         D = super().discriminator(shape, classes)
         assert isinstance(D.stack, Stack)
@@ -101,9 +110,16 @@ class SalimansMLP(MLP):
     def classifier(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """With a learned gain for each logit, which moves by the learning rate at most."""
         C = super().classifier(shape, outputs)
-        C.head.weight.data = normalize(C.head.weight.data)
-        weight_norm(C.head)
+        assert isinstance(C.head, nn.Linear)
+        normed(C.head)
         return C
+
+
+def normed(layer: nn.Linear) -> nn.Linear:
+    """The layer with weight normalisation, whose gains begin at 1."""
+    layer.weight.data = normalize(layer.weight.data)
+    weight_norm(layer)
+    return layer
 
 
 class SGAN(Game):
@@ -122,6 +138,8 @@ class SGAN(Game):
     class Config(Game.Config):
         latent: int = 100
         """Length of the noise vector z."""
+        prior: Prior = Uniform(0.0, 1.0)
+        """What z follows."""
         networks: Networks = SalimansMLP()
         """The kind of G, and of the classifier's body."""
         loss: Loss = NonSaturating()
@@ -129,7 +147,9 @@ class SGAN(Game):
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of the classifier's score s."""
         supervision: float = 2.0
-        """Weight of the labelled pictures' cross-entropy; the papers halve the other terms."""
+        """Weight of the labelled pictures' cross-entropy; Salimans' code halves all other terms."""
+        joint: bool = False
+        """Name labelled pictures among all K+1 classes, as Odena does, not among K as Salimans."""
         matching: float = 1.0
         """Weight of feature matching in G's objective."""
         fooling: float = 0.0
@@ -156,6 +176,7 @@ class SGAN(Game):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
+        cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
         self.C = cfg.networks.classifier(spec.shape, len(spec.classes))
 
@@ -169,9 +190,10 @@ class SGAN(Game):
         cfg = self.cfg
         x, fake = self.judged(batch)
         logits = self.C(batch.images)
-        observe("labelled_accuracy", wide(logits.argmax(1) == batch.labels).mean())
+        observe("labelled_accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        named = pad(logits, (0, 1)) if cfg.joint else logits
         return {
-            "labelled": cfg.supervision * cross_entropy(logits, batch.labels),
+            "labelled": cfg.supervision * cross_entropy(named, batch.labels),
             "adv": cfg.loss.discriminator(self.score, x, fake),
             **charge(cfg.penalties, self.score, x, fake),
         }
@@ -201,7 +223,7 @@ class SGAN(Game):
 
     def sample(self, n: int) -> Tensor:
         """Draw n pictures, [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.G(torch.randn(n, self.cfg.latent, device=self.device))
+        images: Tensor = self.G(self.cfg.prior.draw(n, self.cfg.latent, self.device))
         return images
 
     def classify(self, x: Tensor) -> Tensor:

@@ -25,8 +25,10 @@ class Discriminate(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         m: Tensor = wide(self.project(h).unflatten(1, (self.kernels, -1)))
         distance = (m[:, None] - m[None]).abs().sum(3)
-        # Each sample is at distance 0 from itself: its own exp(0) is taken off again.
-        return torch.cat([h, (-distance).exp().sum(1).to(h.dtype) - 1], 1)
+        # Each sample is at distance 0 from itself: its own exp(0) is taken off again, before the
+        # cast, which rounds numbers near 1 to steps of .008 and closeness with them.
+        closeness = (-distance).exp().sum(1) - 1
+        return torch.cat([h, closeness.to(h.dtype)], 1)
 
 
 class Spread(nn.Module):

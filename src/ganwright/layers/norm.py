@@ -223,7 +223,7 @@ class Reference(nn.Module):
 
 @dataclass(frozen=True)
 class VirtualBatchNorm(Norm):
-    """Batch normalisation by a fixed reference batch (Salimans et al. 2016, section 3.4).
+    """Batch normalisation by a fixed reference batch (Salimans et al. 2016, section 3.5).
 
     For generators, as in the paper: each forward also runs the reference batch.
     """

@@ -8,12 +8,21 @@ from ganwright.networks.base import Networks
 
 
 class Autoencoder(nn.Module):
-    """An encoder to a code, and a generator as its decoder: [n, C, H, W] -> the same shape."""
+    """An encoder to a code, and a generator as its decoder: [n, C, H, W] -> the same shape.
 
-    def __init__(self, networks: Networks, shape: tuple[int, ...], code: int) -> None:
+    Args:
+        encoder: the kind of the encoder.
+        decoder: the kind of the decoder.
+        shape: of one picture.
+        code: length of the code; 0 for the encoder's features.
+    """
+
+    def __init__(
+        self, encoder: Networks, decoder: Networks, shape: tuple[int, ...], code: int
+    ) -> None:
         super().__init__()
-        self.encoder = networks.encoder(shape, code)
-        self.decoder = networks.generator(code, shape)
+        self.encoder = encoder.encoder(shape, code)
+        self.decoder = decoder.generator(self.encoder.width, shape)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.decoder(self.encoder(x))

@@ -46,6 +46,10 @@ class Discriminator(nn.Module):
         """What the score, and any further heads, are computed from: float32 [n, width]."""
         raise NotImplementedError
 
+    def disturbed(self, h: Tensor) -> Tensor:
+        """Features as heads see them: with the last layer's noise, if it has any in training."""
+        return h
+
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         """Features to logits: float32 [n]."""
         raise NotImplementedError
@@ -56,16 +60,22 @@ class Discriminator(nn.Module):
 
 
 class Encoder(nn.Module):
-    """A discriminator's body with a linear head: x -> float32 [n, outputs]."""
+    """A discriminator's body with a linear head: x -> float32 [n, width].
+
+    Args:
+        body: whose features the head reads.
+        outputs: of the head; 0 for the features themselves.
+    """
 
     def __init__(self, body: Discriminator, outputs: int) -> None:
         super().__init__()
         self.body = body
         self.body.head = nn.Identity()  # an encoder scores nothing
-        self.head = nn.Linear(body.width, outputs)
+        self.head = nn.Linear(body.width, outputs) if outputs else nn.Identity()
+        self.width = outputs or body.width
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.head(self.body.features(x))
+        out: Tensor = self.head(self.body.disturbed(self.body.features(x)))
         return wide(out)
 
 
@@ -101,13 +111,44 @@ class Networks:
         """A discriminator's body, dropout and noise included: x -> float32 [n, outputs]."""
         return Encoder(self.discriminator(shape), outputs)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """A network like the discriminator from samples of `shape` to float32 [n, outputs].
+
+        Without outputs it gives its features.
 
         Raises:
             SettingsError: if the network cannot have that shape.
         """
         raise NotImplementedError
+
+
+class Affine(nn.Module):
+    """scale x + shift: the inputs' shape."""
+
+    def __init__(self, scale: float, shift: float) -> None:
+        super().__init__()
+        self.scale, self.shift = scale, shift
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x + self.shift
+
+
+def squash(shape: tuple[int, ...], tanh: bool, unit: bool = False) -> nn.Module:
+    """What a generator ends in, so that pictures lie in [-1, 1]; points and logits stay free.
+
+    Args:
+        shape: of one sample.
+        tanh: whether pictures are squashed at all.
+        unit: by a sigmoid, spread from [0, 1] over [-1, 1], rather than tanh.
+    """
+    if not tanh or len(shape) != 3:
+        return nn.Identity()
+    return nn.Sequential(nn.Sigmoid(), Affine(2.0, -1.0)) if unit else nn.Tanh()
+
+
+def pixels(shape: tuple[int, ...], unit: bool) -> list[nn.Module]:
+    """What brings pictures from [-1, 1] to the [0, 1] that a network computes with, if it does."""
+    return [Affine(0.5, 0.5)] if unit and len(shape) == 3 else []
 
 
 _LEAST = 4

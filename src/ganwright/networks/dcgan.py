@@ -26,7 +26,9 @@ from ganwright.networks.base import (
     check_hidden,
     halvings,
     normal_init,
+    pixels,
     spectral,
+    squash,
 )
 from ganwright.networks.mlp import Regular, layers
 from ganwright.precision import wide
@@ -57,7 +59,7 @@ class ConvGenerator(Generator):
             stages += [norm.build(width, classes), nn.ReLU()]
             stages += cfg.blocks.build(width, Style(norm, ReLU(), classes))
             stages += cfg.attend(width, h << i)
-        stages += [cfg.up.build(widths[-1], shape[0]), nn.Tanh() if tanh else nn.Identity()]
+        stages += [cfg.up.build(widths[-1], shape[0]), squash(shape, tanh, cfg.unit)]
         self.stack = norm.surround(Stack(*stages), latent, classes)
         cfg.finish(self, cfg.spectral_G)
 
@@ -78,6 +80,7 @@ class ConvDiscriminator(Discriminator):
         join = cfg.labels_D.join(classes)
         sizes = (cfg.widths(count)[-1] * h * w, *cfg.hidden_D)
         self.stack = Stack(
+            *pixels(shape, cfg.unit),
             join,
             *self.stages(cfg, shape[0] + join.width, shape[1], count),
             *layers(sizes, LeakyReLU(cfg.slope), Regular(cfg.norm_D, dropout=cfg.dropout)),
@@ -149,6 +152,8 @@ class ConvNet(Networks):
     """How labels enter D: as constant channels, or by projection."""
     std: float = 0.02
     """Standard deviation of the weights at the start."""
+    unit: bool = False
+    """Compute with pixels in [0, 1]: G ends in a sigmoid, as in InfoGAN's code, not tanh."""
 
     def __post_init__(self) -> None:
         if self.width < 1:
@@ -167,7 +172,7 @@ class ConvNet(Networks):
         self._check(shape)
         return ConvDiscriminator(self, shape, classes, self.minibatch)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator, without features of the batch: x -> float32 [n, outputs]."""
         self._check(shape)
         encoder = Encoder(ConvDiscriminator(self, shape, 0, NoMinibatch()), outputs)

@@ -14,7 +14,14 @@ from ganwright.errors import SettingsError
 from ganwright.layers.activation import Activation, Maxout, ReLU
 from ganwright.layers.condition import Score
 from ganwright.layers.norm import soft_labels
-from ganwright.networks.base import Discriminator, Encoder, Generator, Networks
+from ganwright.networks.base import (
+    Discriminator,
+    Encoder,
+    Generator,
+    Networks,
+    pixels,
+    squash,
+)
 from ganwright.precision import wide
 
 
@@ -61,7 +68,7 @@ class JoinedGenerator(Generator):
         self.latent, self.classes, self.shape = latent, classes, shape
         self.joined = Joined(latent, classes, cfg.units_G, (ReLU(), ReLU(), ReLU()), cfg.dropout_G)
         self.out = nn.Linear(cfg.units_G[2], math.prod(shape))
-        self.squash = nn.Tanh() if tanh and len(shape) == 3 else nn.Identity()
+        self.squash = squash(shape, tanh, cfg.unit)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         out: Tensor = self.squash(self.out(self.joined(z, y)))
@@ -76,12 +83,13 @@ class JoinedDiscriminator(Discriminator):
     ) -> None:
         super().__init__()
         self.classes, self.width = classes, cfg.units_D[2]
+        self.pixels = nn.Sequential(*pixels(shape, cfg.unit))
         pieces = (Maxout(5), Maxout(5), Maxout(4))
         self.joined = Joined(math.prod(shape), classes, cfg.units_D, pieces, dropout)
         self.head = Score(self.width)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h: Tensor = self.joined(x, y)
+        h: Tensor = self.joined(self.pixels(x), y)
         return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
@@ -101,6 +109,8 @@ class JoinedMLP(Networks):
     """Share of G's units dropped, when drawing for D too; .5 in the paper."""
     dropout_D: float = 0.5
     """Share of D's units dropped in training."""
+    unit: bool = False
+    """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the paper, not tanh."""
 
     def __post_init__(self) -> None:
         if min(*self.units_G, *self.units_D) < 1:
@@ -119,6 +129,6 @@ class JoinedMLP(Networks):
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         return JoinedDiscriminator(self, shape, classes, self.dropout_D)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator without labels and dropout: x -> float32 [n, outputs]."""
         return Encoder(JoinedDiscriminator(self, shape, 0, 0.0), outputs)

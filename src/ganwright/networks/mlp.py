@@ -24,7 +24,9 @@ from ganwright.networks.base import (
     Networks,
     check_hidden,
     normal_init,
+    pixels,
     spectral,
+    squash,
 )
 from ganwright.precision import wide
 
@@ -82,8 +84,7 @@ class MLPGenerator(Generator):
         stack = Stack(
             join,
             *layers(sizes, cfg.activation_G, Regular(cfg.norm_G)),
-            nn.Linear(sizes[-1], math.prod(shape)),
-            nn.Tanh() if tanh and len(shape) == 3 else nn.Identity(),
+            *cfg.end(sizes[-1], shape, tanh),
         )
         self.stack = cfg.norm_G.surround(stack, latent, classes)
 
@@ -101,7 +102,10 @@ class MLPDiscriminator(Discriminator):
         join = cfg.labels.join(classes)
         sizes = (math.prod(shape) + join.width, *cfg.hidden_D)
         self.width = sizes[-1]
-        self.stack = Stack(nn.Flatten(), join, *layers(sizes, cfg.activation_D, regular))
+        hidden = layers(sizes, cfg.activation_D, regular)
+        last_noise = hidden.pop() if regular.noise and cfg.hidden_D else nn.Identity()
+        self.stack = Stack(*pixels(shape, cfg.unit), nn.Flatten(), join, *hidden)
+        self.noise = last_noise
         self.head = cfg.labels.score(self.width, classes)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -109,8 +113,12 @@ class MLPDiscriminator(Discriminator):
         return wide(h)
 
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
-        score: Tensor = self.head(h, y)
+        score: Tensor = self.head(self.disturbed(h), y)
         return score
+
+    def disturbed(self, h: Tensor) -> Tensor:
+        out: Tensor = self.noise(h)
+        return out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +153,8 @@ class MLP(Networks):
     """Spectral norm in D."""
     std: float | None = None
     """Draw weights from N(0, std); torch's own initialisation when not given."""
+    unit: bool = False
+    """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the first papers, not tanh."""
 
     def __post_init__(self) -> None:
         check_hidden(self.hidden_G, self.hidden_D)
@@ -172,12 +182,16 @@ class MLP(Networks):
         self._finish(D)
         return D
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         """As the discriminator, but without dropout and noise: x -> float32 [n, outputs]."""
         encoder = Encoder(MLPDiscriminator(self, shape, 0, Regular(self.norm_D)), outputs)
         if self.std is not None:
             normal_init(encoder, self.std)
         return encoder
+
+    def end(self, width: int, shape: tuple[int, ...], tanh: bool) -> list[nn.Module]:
+        """G's last layer, from `width` units, and what brings it into the data's range."""
+        return [nn.Linear(width, math.prod(shape)), squash(shape, tanh, self.unit)]
 
     def _finish(self, D: nn.Module) -> None:
         if self.std is not None:

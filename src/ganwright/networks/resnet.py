@@ -46,14 +46,16 @@ class ResNetGenerator(Generator):
         for i, (fan_in, width) in enumerate(zip([widths[0], *widths], widths, strict=False)):
             stages.append(UpBlock(fan_in, width, norm, classes))
             stages += cfg.attend(width, h << i + 1)
+        last = nn.Conv2d(widths[-1], shape[0], 3, 1, 1)
         stages += [
-            norm.build(widths[-1], classes),
+            cfg.norm_G.build(widths[-1]),
             nn.ReLU(),
-            nn.Conv2d(widths[-1], shape[0], 3, 1, 1),
+            last,
             nn.Tanh() if tanh else nn.Identity(),
         ]
         self.stack = norm.surround(Stack(*stages), latent, classes)
         xavier_init(self)
+        nn.init.xavier_uniform_(last.weight)
         if cfg.spectral_G:
             spectral(self)
 
@@ -95,7 +97,7 @@ class ResNetDiscriminator(Discriminator):
 
 
 def xavier_init(network: nn.Module) -> None:
-    """Glorot's uniform weights, times sqrt(2) in the 3x3 convolutions behind a ReLU; biases 0."""
+    """Glorot's uniform weights, times sqrt(2) in the blocks' 3x3 convolutions; biases 0."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             behind = isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3)
@@ -153,7 +155,7 @@ class ResNet(Networks):
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         return ResNetDiscriminator(self, shape, classes)
 
-    def encoder(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
+    def encoder(self, shape: tuple[int, ...], outputs: int) -> Encoder:
         return Encoder(ResNetDiscriminator(self, shape, 0), outputs)
 
     def widths(self, width: int, count: int) -> list[int]:

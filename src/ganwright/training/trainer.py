@@ -227,9 +227,8 @@ class Trainer:
         finite = torch.isfinite(done.values).all()
         if not seat.scaler:  # fp16's scaling expects infinite gradients now and then
             finite &= torch.isfinite(norm)
-        factor = player.optimizer.schedule.factor(self.step)
         for group in optimizer.param_groups:
-            group["lr"] = player.optimizer.lr * seat.lazy * factor
+            group.update(player.optimizer.at(self.step, seat.lazy))
         moved = guarded_step(optimizer, finite, seat.scaler)
         for w in seat.weights:
             w.grad = None
