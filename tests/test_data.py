@@ -102,7 +102,7 @@ def test_the_ranks_share_one_batch(world: int) -> None:
 
 
 def test_a_batch_that_ranks_can_not_share_is_refused() -> None:
-    with pytest.raises(SettingsError, match="a batch of 5 can not be shared evenly by 2 processes"):
+    with pytest.raises(SettingsError, match="a batch of 5 cannot be shared evenly by 2 processes"):
         opened(numbered(4)).batch(0, 5, 0, 2)
 
 
@@ -215,9 +215,10 @@ def test_a_broken_file_in_a_stream_is_named_or_passed_over(
     broken = tmp_path / "002.png"
     broken.write_bytes(broken.read_bytes()[:200])
     monkeypatch.setattr(memory, "RESIDENT_BYTES", 1)
-    with pytest.raises(DataError, match=r"1 file can not be used: .*002\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 picture cannot be used: .*002\.png \(.*truncated"):
         opened(str(tmp_path), workers=0).batch(0, 4)
-    batch = opened(str(tmp_path), workers=0, on_bad_file="skip").batch(0, 4)
+    with pytest.warns(UserWarning, match=r"passed over 1 picture so far, the last .*002\.png \("):
+        batch = opened(str(tmp_path), workers=0, on_bad_file="skip").batch(0, 4)
     assert batch.images.shape == (4, 3, 12, 12)
     assert len(torch.unique(batch.images.flatten(1), dim=0)) == 3
 

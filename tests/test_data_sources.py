@@ -172,14 +172,14 @@ REFUSED: list[tuple[Any, type, str]] = [
     ("glyphs-domains", SemiSupervised, "but pictures with labels are needed"),
     ("digits->", Unpaired, 'must name two sets, as in "mnist->usps"'),
     ("digits-paired->digits", Unpaired, "is no set of single pictures"),
-    ("glyphs?stack=3", Images, "glyphs can not be stacked"),
-    (torch.zeros(3, 5, 4, 4), Images, r"data of shape \(3, 5, 4, 4\) can not be read"),
-    (torch.zeros(3, 4, 4).long(), Images, "data of type torch.int64 can not be read"),
+    ("glyphs?stack=3", Images, "glyphs cannot be stacked"),
+    (torch.zeros(3, 5, 4, 4), Images, r"data of shape \(3, 5, 4, 4\) cannot be read"),
+    (torch.zeros(3, 4, 4).long(), Images, "data of type torch.int64 cannot be read"),
     (torch.rand(3, 1, 4, 4), Images, r"are in \[0, 1\]; bring them to \[-1, 1\] with x \* 2 - 1"),
     (torch.randn(3, 1, 4, 4) * 5, Images, r"must be in \[-1, 1\], got \["),
     (torch.zeros(0, 1, 4, 4), Images, "the data is empty"),
     ((torch.zeros(3, 1, 4, 4), [0, 1]), Images, "labels must be 3 whole numbers"),
-    (5, Images, "data of type int can not be read"),
+    (5, Images, "data of type int cannot be read"),
     ([{"x": 1}], Images, "items of the data set hold dict"),
     (torch.zeros(3, 1, 4, 4), SemiSupervised, "the data has no labels, which this family needs"),
 ]
@@ -417,7 +417,7 @@ def test_hub_sets(hub: list[Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("hf:a/missing", r"hf:a/missing can not be loaded \(no such set\); check the name"),
+        ("hf:a/missing", r"hf:a/missing cannot be loaded \(no such set\); check the name"),
         ("hf:a/text", "hf:a/text has no column of pictures; it has words"),
         ("hf:alone", '"hf:alone" must read hf:owner/name'),
     ],

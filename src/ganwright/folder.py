@@ -2,6 +2,7 @@
 
 RUN/config.yaml       all that determines the run
 RUN/spec.json         what the data looked like; sampling needs no data
+RUN/data.json         where the data lay, and what tells it from other data
 RUN/metrics.jsonl     a line of numbers each log interval
 RUN/samples/          grids, always of the same latents or inputs
 RUN/checkpoints/      see checkpoint.py
@@ -15,18 +16,27 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from ganwright.config import from_yaml, game_class, to_yaml
 from ganwright.data.batch import BATCHES, Spec
 from ganwright.data.label_map import LabelMap
+from ganwright.data.sources import absolute, there
 from ganwright.errors import RunError
 from ganwright.families import FAMILIES
 from ganwright.game import Game
 from ganwright.settings import Settings
 
 
-def make(out: Path, cls: type[Game], settings: Settings, spec: Spec) -> None:
+def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[str, Any]) -> None:
     """Make a run folder beside and rename it.
+
+    Args:
+        out: the folder.
+        cls: the family.
+        settings: of the run.
+        spec: what its data looks like.
+        data: where it lies and its fingerprint, as `record` has it.
 
     Raises:
         RunError: it can not be written; nothing is left behind.
@@ -41,6 +51,7 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec) -> None:
         (beside / "checkpoints").mkdir()
         (beside / "config.yaml").write_text(text)
         (beside / "spec.json").write_text(json.dumps(values, indent=1))
+        (beside / "data.json").write_text(json.dumps(data, indent=1))
         (beside / "metrics.jsonl").touch()
         if out.exists():
             out.rmdir()
@@ -48,6 +59,59 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec) -> None:
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise RunError(f"can not make the run folder {out}: {error.strerror}") from error
+
+
+def record(settings: Settings, fingerprint: dict[str, Any]) -> dict[str, Any]:
+    """What data.json holds: where the data lies, whatever folder one looks from, and its marks."""
+    return {
+        "source": absolute(settings.data or ""),
+        "data_root": os.path.abspath(os.path.expanduser(settings.data_root)),
+        "fingerprint": fingerprint,
+    }
+
+
+def replace_data(run: Path, data: dict[str, Any]) -> None:
+    """Write data.json anew, in one stroke."""
+    beside = run / ".data.json"
+    beside.write_text(json.dumps(data, indent=1))
+    beside.replace(run / "data.json")
+
+
+def read_data(run: Path) -> dict[str, Any] | None:
+    """What a run knows of its data, or None for one that an older version made.
+
+    Raises:
+        RunError: data.json is broken.
+    """
+    path = run / "data.json"
+    if not path.exists():
+        return None
+    try:
+        known: dict[str, Any] = json.loads(path.read_text())
+        known["source"], known["data_root"], known["fingerprint"]["kind"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{path} cannot be read ({type(error).__name__}); remove it to resume without checking "
+            "that the data is the run's"
+        ) from error
+    return known
+
+
+def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> Settings:
+    """The settings with the data where it was, unless they say that it has moved.
+
+    Args:
+        settings: of the run as it is to go on.
+        old: as it was.
+        known: what `read_data` found.
+    """
+    if known is None:
+        return settings
+    if settings.data == old.data and there(known["source"]):
+        settings = dataclasses.replace(settings, data=known["source"])
+    if settings.data_root == old.data_root and Path(known["data_root"]).exists():
+        settings = dataclasses.replace(settings, data_root=Path(known["data_root"]))
+    return settings
 
 
 def replace_config(run: Path, cls: type[Game], settings: Settings) -> None:
@@ -81,6 +145,7 @@ def read_spec(run: Path) -> Spec:
         values["shape"] = tuple(values["shape"])
         values["target"] = values["target"] and tuple(values["target"])
         values["classes"] = tuple(values["classes"])
+        values["present"] = tuple(values.get("present", ()))
         if values.get("label_map"):
             values["label_map"] = LabelMap(**values["label_map"])
         return Spec(**values)

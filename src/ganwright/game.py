@@ -166,6 +166,15 @@ class Game(nn.Module):
         """
         return {}
 
+    def in_turn(self, n: int, most: int | None = None) -> Tensor:
+        """Labels of n samples, int64 [n]: the classes that the data has, one after another.
+
+        Args:
+            most: keep to the first so many classes.
+        """
+        asked = torch.tensor(self.spec.asked[:most], device=self.device)
+        return asked[torch.arange(n, device=self.device) % len(asked)]
+
     @property
     def preview_columns(self) -> int | None:
         """Pictures in a row of the preview's grid; None lets the grid be square."""

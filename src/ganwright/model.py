@@ -219,13 +219,17 @@ class Model:
         return found
 
     def _label(self, label: int | str) -> int:
-        classes = self.spec.classes
-        text = str(label)
+        classes, text = self.spec.classes, str(label)
         if text in classes:
-            return classes.index(text)
-        if text.isdigit() and int(text) < len(classes):
-            return int(text)
-        raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+            number = classes.index(text)
+        elif text.isdecimal() and int(text) < len(classes):
+            number = int(text)
+        else:
+            raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+        if number not in self.spec.asked:
+            known = (classes[k] for k in self.spec.asked)
+            raise SettingsError(f"no training picture was of class {text}; {nearest(text, known)}")
+        return number
 
 
 def load(

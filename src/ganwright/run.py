@@ -9,10 +9,20 @@ from typing import Any
 from ganwright import checkpoint
 from ganwright.config import differences
 from ganwright.data import Data, open_data
+from ganwright.data.fingerprint import differences as other_data
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError
 from ganwright.families import family
-from ganwright.folder import make, name_of, read_config, replace_config
+from ganwright.folder import (
+    located,
+    make,
+    name_of,
+    read_config,
+    read_data,
+    record,
+    replace_config,
+    replace_data,
+)
 from ganwright.game import Game
 from ganwright.listener import Listener, Silent
 from ganwright.loop import Loop, restore
@@ -22,7 +32,19 @@ from ganwright.settings import Settings
 from ganwright.trackers import check
 from ganwright.trainer import Trainer
 
-FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
+FREE = (
+    "data",
+    "data_root",
+    "download",
+    "steps",
+    "device",
+    "keep",
+    "log",
+    "log_every",
+    "sample_every",
+    "save_every",
+    "workers",
+)
 """Settings that may change when a run is resumed: they do not alter what it computes."""
 
 
@@ -57,7 +79,9 @@ def train(
     settings = dataclasses.replace(settings, precision=engine.precision)
     trainer, source = assemble(cls, settings, engine, data)
     if engine.rank == 0:
-        make(out, cls, settings, source.spec)
+        # What the sample grids show is read here, so that a bad picture leaves no folder behind.
+        source.preview(64)
+        make(out, cls, settings, source.spec, record(settings, source.fingerprint))
     return _go_on(out, cls, settings, trainer, source, listener or Silent())
 
 
@@ -87,7 +111,8 @@ def resume(
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    trainer, source = assemble(cls, settings, engine, data)
+    known = read_data(run)
+    trainer, source = assemble(cls, located(settings, old, known), engine, data, known=known)
     found = checkpoint.load_newest(run / "checkpoints", warn=listener.warned)
     if found is not None:
         restore(trainer, found, run)
@@ -97,6 +122,8 @@ def resume(
         )
     if engine.rank == 0 and settings != old:
         replace_config(run, cls, settings)
+        if known is not None and (settings.data, settings.data_root) != (old.data, old.data_root):
+            replace_data(run, record(settings, source.fingerprint))
     return _go_on(run, cls, settings, trainer, source, listener)
 
 
@@ -112,9 +139,22 @@ def resolved(cls: type[Game], settings: Settings, *, given: bool = False) -> Set
 
 
 def assemble(
-    cls: type[Game], settings: Settings, engine: Engine, data: Any = None
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    data: Any = None,
+    *,
+    known: dict[str, Any] | None = None,
 ) -> tuple[Trainer, Data]:
-    """Data, game and trainer of a run, as at its first step."""
+    """Data, game and trainer of a run, as at its first step.
+
+    Args:
+        cls: the family.
+        settings: of the run.
+        engine: where it computes.
+        data: what a Python caller hands over, if anything.
+        known: what the run knows of its data; other data is refused.
+    """
     assert settings.batch_size is not None
     if data is None and settings.data == "(given in Python)":
         raise RunError("this run was trained on data given in Python; hand it over again as data=")
@@ -125,6 +165,11 @@ def assemble(
         image_size=settings.image_size,
         device=engine.device,
     )
+    if known and (changed := other_data(known["fingerprint"], source.fingerprint)):
+        raise RunError(
+            f"this is not the data that the run was trained on: {'; '.join(changed)}; bring back "
+            "the data as it was, or train a new run"
+        )
     if cls.needs_labels and not source.spec.classes:
         raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
     if settings.batch_size % engine.world:

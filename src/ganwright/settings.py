@@ -33,6 +33,8 @@ class Settings:
     """Keep this many labels a class and treat all other images as unlabelled."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    cache: bool = False
+    """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
     workers: int = 2
     """Processes that read data too large to stay in memory."""
     steps: int = 10_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ganwright.data.batch import Images
-from ganwright.data.given import Items, as_tensor
+from ganwright.data.given import as_tensor
+from ganwright.data.items import Items
 from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.errors import DataError
 from ganwright.settings import Settings
@@ -99,7 +101,7 @@ def _side(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Setti
 def _build(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Settings) -> Any:
     from torchvision import datasets
 
-    root, builder = str(settings.data_root), getattr(datasets, entry.builder)
+    root, builder = os.path.expanduser(settings.data_root), getattr(datasets, entry.builder)
     try:
         # Downloading again would only check what is there, but some sets fetch it anew.
         return builder(root, download=False, **split)
