@@ -63,8 +63,9 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[
 
 def record(settings: Settings, fingerprint: dict[str, Any]) -> dict[str, Any]:
     """What data.json holds: where the data lies, whatever folder one looks from, and its marks."""
+    source, given = settings.data or "", fingerprint["kind"] == "given"
     return {
-        "source": absolute(settings.data or ""),
+        "source": source if given else absolute(source),
         "data_root": os.path.abspath(os.path.expanduser(settings.data_root)),
         "fingerprint": fingerprint,
     }
@@ -104,11 +105,20 @@ def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> 
         settings: of the run as it is to go on.
         old: as it was.
         known: what `read_data` found.
+
+    Raises:
+        RunError: it is no longer there.
     """
-    if known is None:
+    if known is None or known["fingerprint"]["kind"] == "given":
         return settings
-    if settings.data == old.data and there(known["source"]):
-        settings = dataclasses.replace(settings, data=known["source"])
+    source = known["source"]
+    if settings.data == old.data and there(source):
+        settings = dataclasses.replace(settings, data=source)
+    elif settings.data is not None and not there(absolute(settings.data)):
+        place = source if settings.data == old.data else settings.data
+        raise RunError(
+            f"the data of this run is not at {place}; if it was moved, name its place with --data"
+        )
     if settings.data_root == old.data_root and Path(known["data_root"]).exists():
         settings = dataclasses.replace(settings, data_root=Path(known["data_root"]))
     return settings

@@ -40,7 +40,7 @@ class Data:
         settled: Settled,
         settings: Settings,
         device: torch.device,
-        fingerprint: dict[str, Any] | None = None,
+        fingerprint: dict[str, Any],
     ) -> None:
         self.device = device
         self.window = settled.window
@@ -65,7 +65,7 @@ class Data:
         self._labels = [None if x is None else x.to(device) for x in labels]
         count, present = max(len(side) for side in train), _present(settled.spec, labels[0])
         self.spec = replace(settled.spec, count=count, present=present)
-        self.fingerprint = fingerprint or {}
+        self.fingerprint = fingerprint
 
     def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
         """The `draw`-th batch of the run, on the device, float32 in [-1, 1].
