@@ -157,14 +157,14 @@ def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_p
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
 
 
-PICTURE = torch.linspace(-1, 1, 48).view(3, 4, 4)
+PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
 BAD: list[tuple[Any, str]] = [
-    (torch.full((3, 4, 4), torch.nan), r"item 18 \(holds NaN\)"),
+    (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
     (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
-    (np.arange(48).reshape(4, 4, 3) * 6, r"item 18 \(spans 0 to 282 in int64"),
+    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(spans 0 to 296 in int64"),
     (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
-    (PICTURE[:2], r"item 18 \(has the shape \(2, 4, 4\), not \[C, H, W\]"),
-    (torch.zeros(3, 5, 5), r"item 18 \(is 5x5, not 4x4\)"),
+    (PICTURE[:2], r"item 18 \(has the shape \(2, 5, 5\), not \[C, H, W\]"),
+    (torch.zeros(3, 6, 6), r"item 18 \(is 6x6, not 5x5\)"),
     ("text", r"item 18 \(is of type str\)"),
 ]
 
@@ -179,6 +179,26 @@ def test_items_that_turn_bad_are_named_as_they_come(bad: Any, sentence: str) -> 
         batch = opened(data, on_bad_file="skip").batch(0, 20)
     assert len(batch.images) == 20
     assert bool(batch.images.isfinite().all())
+
+
+def test_bad_first_items_are_named_or_passed_over() -> None:
+    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(2,"):
+        opened(Set(lambda i: PICTURE[:2], 3))
+    early = Set(lambda i: PICTURE[:2] if i < 2 else PICTURE)
+    with pytest.raises(DataError, match=r"item [01] \(has the shape"):
+        opened(early).batch(0, 20)
+    with pytest.warns(UserWarning, match="passed over 1 picture so far"):
+        assert len(opened(early, on_bad_file="skip").batch(0, 20).images) == 20
+
+
+def test_channels_may_stand_last() -> None:
+    pixels = torch.arange(60, dtype=torch.uint8).view(4, 5, 3)
+    last, first = Set(lambda i: pixels), Set(lambda i: pixels.permute(2, 0, 1))
+    arrays = Set(lambda i: pixels.numpy())
+    expected = opened(first).batch(0, 1).images
+    assert expected.shape == (1, 3, 4, 5)
+    assert torch.equal(opened(last).batch(0, 1).images, expected)
+    assert torch.equal(opened(arrays).batch(0, 1).images, expected)
 
 
 def test_what_a_data_set_raises_is_one_sentence() -> None:

@@ -146,18 +146,21 @@ def _picture(item: Any) -> Any:
 
 
 def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
-    """[C, H, W] of a tensor [(C,) H, W], or of an array whose channels may stand last.
+    """[C, H, W] of a tensor or an array [(C,) H, W] or [H, W, C].
 
     Raises:
         ValueError: the shape is another.
     """
     shape = tuple(picture.shape)
+    last = len(shape) == 3 and (
+        (shape[0] not in (1, 3) and shape[2] in (1, 3))
+        or (shape[0] not in (1, 3, 4) and shape[2] == 4)
+    )
     if isinstance(picture, np.ndarray):
-        last = picture.ndim == 3 and (
-            shape[2] in (1, 3) or (shape[2] == 4 and shape[0] not in (1, 3, 4))
-        )
+        # Arrays have their channels last, unless that cannot be.
+        last = last or (len(shape) == 3 and shape[2] in (1, 3))
         picture = torch.as_tensor(np.require(picture, requirements=["C", "W"]))
-        picture = picture.permute(2, 0, 1) if last else picture
+    picture = picture.permute(2, 0, 1) if last else picture
     picture = picture[None] if picture.ndim == 2 else picture
     if picture.ndim != 3 or picture.shape[0] not in (1, 3, 4) or not picture.numel():
         raise ValueError(f"has the shape {shape}, not [C, H, W] with 1, 3 or 4 channels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -91,12 +91,27 @@ class Rows:
             labels=None if self.labels is None else self.labels[index],
         )
 
+    def _first(self) -> Iterator[Image.Image]:
+        """Those of the first 16 that can be read.
+
+        Raises:
+            DataError: none can.
+        """
+        bad = []
+        for i in range(min(16, len(self))):
+            try:
+                yield self.look(i)
+            except UNREADABLE as error:
+                bad.append(f"{self.names[i]} ({reason(error)})")
+        if len(bad) == min(16, len(self)):
+            raise unreadable(bad)
+
     @property
     def channels(self) -> int:
         """3 where any picture has colour; the first 16 are asked where heads are unknown."""
         if self.heads is not None:
             return max(head.channels for head in self.heads)
-        return max(channels_of(self.look(i).mode) for i in range(min(16, len(self))))
+        return max(channels_of(image.mode) for image in self._first())
 
     def size(self) -> tuple[int, int]:
         """(height, width) of every picture, as far as it is known before decoding.
@@ -105,7 +120,7 @@ class Rows:
             DataError: they differ; it names two of them.
         """
         if self.heads is None:
-            width, height = self.look(0).size
+            width, height = next(self._first()).size
             return (height, width)
         first = self.heads[0]
         for name, head in zip(self.names, self.heads, strict=True):
@@ -115,7 +130,7 @@ class Rows:
 
     def large(self) -> bool:
         """Whether threads decode faster than one: small pictures spend their time in Python."""
-        width, height = self.heads[0][1::-1] if self.heads else self.read(0).size
+        width, height = self.heads[0][1::-1] if self.heads else next(self._first()).size
         return width * height >= 1 << 16
 
     def bytes(self, channels: int) -> int:
