@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +181,17 @@ def test_items_that_turn_bad_are_named_as_they_come(bad: Any, sentence: str) -> 
         batch = opened(data, on_bad_file="skip").batch(0, 20)
     assert len(batch.images) == 20
     assert bool(batch.images.isfinite().all())
+
+
+@FORKS
+def test_a_worker_that_dies_is_one_sentence() -> None:
+    def deadly(index: int) -> Tensor:
+        if torch.utils.data.get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return PICTURE
+
+    with pytest.raises(DataError, match=r"a process that reads the data died .*fewer --workers"):
+        opened(Set(deadly), workers=1).batch(0, 4)
 
 
 def test_bad_first_items_are_named_or_passed_over() -> None:

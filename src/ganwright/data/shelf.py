@@ -220,8 +220,8 @@ class Streamed:
     def _next(self) -> _Read:
         try:
             read = next(self._ahead)
-        except RuntimeError as error:
-            if "worker" not in str(error):
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if isinstance(error, RuntimeError) and "worker" not in str(error):
                 raise
             raise DataError(
                 f"a process that reads the data died ({str(error).splitlines()[0]}); the machine "
