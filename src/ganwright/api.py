@@ -61,6 +61,7 @@ def resume(
     *,
     steps: int | None = None,
     data: Any = None,
+    from_weights: bool = False,
     listener: Listener | None = None,
     **changes: Any,
 ) -> Model:
@@ -70,6 +71,8 @@ def resume(
         run: the run folder.
         steps: the new total; the run's own when not given.
         data: what was given to `train`, if it was not a string.
+        from_weights: where the newest checkpoint has lost its training state, go on from its
+            weights, with fresh optimizers.
         listener: who shows progress.
         **changes: other settings that may change: device, log_every, save_every ...
 
@@ -78,4 +81,4 @@ def resume(
     """
     if steps is not None:
         changes["steps"] = steps
-    return runs.resume(Path(run), changes, data=data, listener=listener)
+    return runs.resume(Path(run), changes, data=data, from_weights=from_weights, listener=listener)

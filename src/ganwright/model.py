@@ -20,10 +20,12 @@ from ganwright.files import eight_bit, fitted, like, many
 from ganwright.folder import name_of, read_config, read_spec
 from ganwright.game import Game
 from ganwright.inference import TILE, Footprint, footprint, strips, unit
+from ganwright.rows import first_rows
 from ganwright.seeds import seed_torch
+from ganwright.spelling import path_of
 
 CHUNK = 64
-"""Samples are drawn this many at a time, so the first k of n do not depend on n."""
+"""Noise is drawn for this many samples at a time, so the first k of n do not depend on n."""
 
 
 class Model:
@@ -82,13 +84,17 @@ class Model:
         numbers = None if labels is None else [self._label(y) for y in labels]
         chunks = []
         for start in range(0, n, CHUNK):
-            seed_torch(seed, "sample", start)
             keywords: dict[str, Any] = {}
             if numbers:
                 repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
                 keywords["labels"] = torch.tensor(repeated, device=self.game.device)
-            chunks.append(draw(CHUNK, **keywords).float().cpu())
-        return torch.cat(chunks)[:n]
+
+            def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
+                seed_torch(seed, "sample", start)
+                return draw(CHUNK, **keywords)
+
+            chunks.append(first_rows(self.game, chunk, CHUNK, n - start).float().cpu())
+        return torch.cat(chunks)
 
     @overload
     def translate(
@@ -242,12 +248,12 @@ def load(
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
     """
-    run = Path(run)
+    run = path_of(run)
     cls, settings = read_config(run)
     spec = read_spec(run)
     engine = Engine.pick(device, "fp32")
     problems: list[str] = []
-    found = checkpoint.load_newest(run / "checkpoints", step=step, warn=problems.append)
+    found = checkpoint.load_weights(run / "checkpoints", step=step, warn=problems.append)
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(

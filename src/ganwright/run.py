@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ganwright import checkpoint
+from ganwright import checkpoint, lock, metrics_log
 from ganwright.config import differences
 from ganwright.data import Data, open_data
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError
 from ganwright.families import family
-from ganwright.folder import make, name_of, read_config, replace_config
+from ganwright.folder import check_free, make, name_of, read_config, replace_config
 from ganwright.game import Game
 from ganwright.listener import Listener, Silent
-from ganwright.loop import Loop, restore
+from ganwright.loop import Loop, restore, same_step
 from ganwright.model import Model
+from ganwright.rehearsal import rehearse
+from ganwright.resuming import Start, check_seal, check_world, choose, set_aside
 from ganwright.seeds import seed_torch
 from ganwright.settings import Settings
+from ganwright.spelling import path_of
 from ganwright.trackers import check
 from ganwright.trainer import Trainer
 
@@ -49,16 +54,18 @@ def train(
     cls = family(game_class) if isinstance(game_class, str) else game_class
     settings = resolved(cls, settings, given=data is not None)
     check(settings.log)
+    out = path_of(out)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    if engine.rank == 0 and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RunError(
-            f"{out} exists; resume it with `ganwright resume {out}`, or choose another --out"
-        )
     settings = dataclasses.replace(settings, precision=engine.precision)
-    trainer, source = assemble(cls, settings, engine, data)
-    if engine.rank == 0:
-        make(out, cls, settings, source.spec)
-    return _go_on(out, cls, settings, trainer, source, listener or Silent())
+    with engine.together():
+        if engine.rank == 0:
+            check_free(out)
+        trainer, source = assemble(cls, settings, engine, data)
+        rehearse(trainer, source)
+        if engine.rank == 0:
+            make(out, cls, settings, source.spec)
+    with _writing(out, engine):
+        return _go_on(out, cls, settings, trainer, source, listener or Silent())
 
 
 def resume(
@@ -66,20 +73,24 @@ def resume(
     changes: dict[str, Any] | None = None,
     *,
     data: Any = None,
+    from_weights: bool = False,
     listener: Listener | None = None,
 ) -> Model:
-    """Continue a run from its newest good checkpoint, or from its start if it has none.
+    """Continue a run from its newest whole checkpoint, or from its start if it has none.
 
     Args:
         run: the run folder.
         changes: settings by name; those in `FREE` may change, `steps` being the new total.
         data: as it was handed to `train`, if it was.
+        from_weights: where the newest checkpoint has lost its training state, go on from its
+            weights, with fresh optimizers.
         listener: who shows progress.
 
     Raises:
-        GanwrightError: `run` is no run, or a change would make it another run.
+        GanwrightError: `run` is no run, another process trains it, a change would make it another
+            run, or none of its checkpoints is whole.
     """
-    listener = listener or Silent()
+    run, listener = path_of(run), listener or Silent()
     cls, old = read_config(run)
     settings = dataclasses.replace(old, **(changes or {}))
     frozen = {name: getattr(old, name) for name in FREE}
@@ -87,17 +98,66 @@ def resume(
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    trainer, source = assemble(cls, settings, engine, data)
-    found = checkpoint.load_newest(run / "checkpoints", warn=listener.warned)
-    if found is not None:
-        restore(trainer, found, run)
-    if trainer.step >= settings.steps:
+    with _writing(run, engine):
+        with engine.together():
+            start = _start(run, cls, settings, engine, from_weights) if engine.rank == 0 else None
+        # The first process chooses for all, before it renames what is broken.
+        start = engine.gathered(start)[0]
+        assert start is not None
+        with engine.together():
+            trainer, source = assemble(cls, settings, engine, data)
+            rehearse(trainer, source)
+            if start.path is not None:
+                restore(trainer, checkpoint.load(start.path, training=start.whole), run)
+        same_step(trainer, run)
+        with engine.together():
+            if engine.rank == 0:
+                _open_again(run, start, cls, settings, old, listener)
+        return _go_on(run, cls, settings, trainer, source, listener)
+
+
+@contextmanager
+def _writing(run: Path, engine: Engine) -> Iterator[None]:
+    """The first process is the folder's one writer; the others learn whether it may be."""
+    with ExitStack() as stack:
+        with engine.together():
+            if engine.rank == 0:
+                stack.enter_context(lock.writing(run))
+        yield
+
+
+def _start(
+    run: Path, cls: type[Game], settings: Settings, engine: Engine, from_weights: bool
+) -> Start:
+    """Where to go on; refuses what would make it another run."""
+    start = choose(run, from_weights=from_weights)
+    if start.path is None:
+        return start
+    config, counts = checkpoint.sealed(start.path)
+    if config is not None:
+        check_seal(run, cls, settings, config, FREE)
+    check_world(run, counts.get("world"), engine.world)
+    done = checkpoint.step_of(start.path)
+    if done >= settings.steps:
         raise RunError(
-            f"{run} already made {trainer.step} steps; --steps is the total, so give more than that"
+            f"{run} already made {done} steps; --steps is the total, so give more than that"
         )
-    if engine.rank == 0 and settings != old:
+    return start
+
+
+def _open_again(
+    run: Path, start: Start, cls: type[Game], settings: Settings, old: Settings, listener: Listener
+) -> None:
+    set_aside(start, listener.warned)
+    if not start.whole:
+        listener.warned(
+            f"{run} goes on from the weights of {start.path}; its optimizers begin anew, so it is "
+            "not the run that never stopped"
+        )
+    if start.path is None and metrics_log.last(run / "metrics.jsonl") >= old.save_every:
+        listener.warned(f"{run} holds no checkpoint any more; training begins anew at step 0")
+    if settings != old:
         replace_config(run, cls, settings)
-    return _go_on(run, cls, settings, trainer, source, listener)
 
 
 def resolved(cls: type[Game], settings: Settings, *, given: bool = False) -> Settings:
@@ -163,7 +223,9 @@ def _go_on(
         precision=engine.precision,
         step=trainer.step,
     )
-    interrupted = Loop(run, settings, trainer, source, listener).go()
+    with engine.together():
+        loop = Loop(run, settings, trainer, source, listener)
+    interrupted = loop.go()
     listener.finished(run, trainer.step, interrupted)
     game = trainer.average.view(trainer.game)
     game.eval()

@@ -109,11 +109,13 @@ class Trainer:
             self.play_step()
             yield self.step
 
-    def play_step(self) -> None:
-        """One round of the game."""
+    def play_step(self, most: int | None = None) -> None:
+        """One round of the game, in which no player makes more than `most` moves."""
         phase = self.phase
         due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
         moves = {seat: seat.player.moves_at(self.step) for seat in due}
+        if most is not None:
+            moves = {seat: min(most, count) for seat, count in moves.items()}
         self._held, first = [], self.draws
         if self.game.simultaneous:
             for move in range(max(moves.values(), default=0)):
