@@ -298,6 +298,9 @@ def test_classify_names_each_picture(
     assert list(csv.DictReader(table.read_text().splitlines())) == rows
     capsys.readouterr()
     assert "labels.csv exists; add --overwrite" in error_of([*argv, "--out", str(table)], capsys)
+    wrong = error_of([*argv, "--out", str(tmp_path / "labels.png")], capsys)
+    assert "the labels are a table, so name a .csv file" in wrong
+    assert not (tmp_path / "labels.png").exists()
 
 
 def test_families_that_can_not_say_so(
