@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from helpers import FULL, tensors, tiny, trainer_of
+from PIL import Image
 
 import ganwright
 from ganwright import atomic, checkpoint, metrics_log
@@ -258,6 +261,54 @@ def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path / "run")
     assert list((tmp_path / "run/checkpoints").iterdir()) == []
+
+
+STREAMED = """
+import os, sys
+import ganwright
+from ganwright.data import loader
+from ganwright.networks import MLP
+
+class Signals:
+    def started(self, **_): pass
+    def stepped(self, step):
+        if step == 3:
+            os.killpg(os.getpid(), int(sys.argv[2]))
+    def logged(self, row): pass
+    def warned(self, sentence): print(sentence, file=sys.stderr)
+    def finished(self, *_): pass
+
+loader.fits = lambda *_: False
+model = ganwright.train(
+    "gan", data=sys.argv[3], image_size=8, batch_size=2, steps=10**6, log_every=1, workers=1,
+    networks=MLP(hidden_G=(8,), hidden_D=(8,)), device="cpu", precision="fp32", out=sys.argv[1],
+    listener=Signals(),
+)
+print(model.step)
+sys.exit(130 if model.interrupted else 0)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_to_all_processes_of_a_run_that_streams_saves_it(
+    tmp_path: Path, name: str
+) -> None:
+    """A terminal and a scheduler signal the processes that read data too."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(8):
+        Image.new("L", (8, 8), 30 * i).save(pictures / f"{i}.png")
+    number = str(int(getattr(signal, name)))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", STREAMED, tmp_path / "run", number, pictures],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        start_new_session=True,
+    )
+    assert (done.returncode, done.stderr) == (130, "")
+    saved = [p.name for p in (tmp_path / "run/checkpoints").iterdir()]
+    assert saved == [f"step-{int(done.stdout):06}"]
 
 
 def test_what_nohup_has_ignored_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

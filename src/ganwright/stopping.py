@@ -68,3 +68,19 @@ def _pass_over(number: int, handler: Any) -> None:
 
     signal.signal(number, note)
     atexit.register(signal.signal, number, signal.SIG_IGN)
+
+
+def outlive(_: int = 0) -> None:
+    """For a process that reads data: what stops the run is sent to it too, by a terminal or a
+    scheduler, and it must read on until the step in hand is done and saved.
+
+    Its parent ends it. A second SIGTERM does too, since a parent that leaves sends one.
+    """
+    for name in STOPPING:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+    def note(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, note)

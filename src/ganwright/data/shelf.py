@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ganwright.data.order import Draw, Picks, Stream, corner
 from ganwright.data.sides import Fitted, cores, unreadable
 from ganwright.errors import DataError
+from ganwright.stopping import outlive
 
 # For each stream: the indices that were read, and the windows of each of its sides.
 Windows: TypeAlias = list[tuple[Tensor, list[Tensor]]]
@@ -192,4 +193,5 @@ class Streamed:
             pin_memory=self.device.type == "cuda",
             # Without one of its own it would draw from the generator that seeds the run.
             generator=torch.Generator(),
+            worker_init_fn=outlive,
         )
