@@ -138,6 +138,14 @@ class Game(nn.Module):
         self.cfg = cfg
         self.spec = spec
 
+    def before_training(self) -> None:
+        """Make what only training needs; called once, before `players`, the game on its device.
+
+        A network that is large or far away, such as VGG, belongs here, so that a trained run
+        samples without it. It must not enter checkpoints, which are loaded without it: keep its
+        weights in buffers that are not persistent.
+        """
+
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""
         raise NotImplementedError

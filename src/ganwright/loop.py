@@ -147,14 +147,11 @@ class Loop:
     @contextmanager
     def _inferring(self) -> Iterator[Game]:
         """The game with its averages, in evaluation mode; a file that fails is but a warning."""
-        game = self.trainer.average.view(self.trainer.game)
-        game.eval()
         try:
-            yield game
+            with self.trainer.inferring() as game:
+                yield game
         except OSError as error:
             self.listener.warned(f"could not write the sample grid: {error.strerror or error}")
-        finally:
-            self.trainer.game.train()
 
     def _preview(self, game: Game) -> None:
         seed_torch(self.settings.seed, "preview")

@@ -166,5 +166,5 @@ def _go_on(
     interrupted = Loop(run, settings, trainer, source, listener).go()
     listener.finished(run, trainer.step, interrupted)
     game = trainer.average.view(trainer.game)
-    game.eval()
+    game.requires_grad_(False).eval()
     return Model(name_of(cls), game, source.spec, trainer.step, run, interrupted=interrupted)

@@ -17,7 +17,7 @@ from ganwright.ema import EMA
 from ganwright.engine import Engine
 from ganwright.game import Game, Objective, Phase, Player, evaluate
 from ganwright.guard import guarded_step
-from ganwright.held import hold, self_moving
+from ganwright.held import constant, evaluating, self_moving, still
 from ganwright.meter import Meter
 from ganwright.seeds import seed_torch
 
@@ -36,7 +36,9 @@ class _Seat:
     def __init__(self, player: Player, engine: Engine, game: Game) -> None:
         self.player = player
         unique = {id(w): w for net in player.networks for w in net.parameters()}
-        self.weights = list(unique.values())
+        self.weights = [w for w in unique.values() if w.requires_grad]
+        mine = {id(w) for w in self.weights}
+        self.others = [w for w in game.parameters() if id(w) not in mine]
         # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
         self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
         self.optimizer = player.optimizer.build(self.weights, self.lazy)
@@ -45,6 +47,18 @@ class _Seat:
         self.lazies = [(lazy, _evaluator(lazy.objective, engine)) for lazy in player.lazy]
         own = {id(m) for net in player.networks for m in net.modules()}
         self.held = [m for m in self_moving(game) if id(m) not in own]
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Others' weights are constants and their statistics stay; gradients begin from nothing."""
+        self.clear()
+        with constant(self.others), still(self.held):
+            yield
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        for w in self.weights:
+            w.grad = None
 
 
 @dataclass
@@ -71,6 +85,15 @@ class Trainer:
     their last vectors, and are constants. Random numbers are seeded for each move from
     (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the unbroken run.
 
+    Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
+    evaluation mode, a weight that requires no gradient is not trained, and between moves all of
+    them are as they were. A loop of one's own draws within `inferring`:
+
+        for step in trainer.play(1000):
+            if step % 100 == 0:
+                with trainer.inferring() as game:
+                    images = game.sample(16)
+
     Args:
         game: what to play; it is moved to the engine's device.
         batches: where batches come from.
@@ -93,7 +116,9 @@ class Trainer:
         ema_half_life: float = 10_000,
     ) -> None:
         engine.prepare(game)
-        self.game, self.batches, self.engine = game.train(), batches, engine
+        game.before_training()
+        game.to(engine.device)
+        self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
         self.seats = [_Seat(player, engine, game) for player in game.players()]
         assert len({s.player.name for s in self.seats}) == len(self.seats), "names are unique"
@@ -101,7 +126,6 @@ class Trainer:
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
         self._held: list[Batch] = []
-        game.requires_grad_(False)
 
     def play(self, steps: int) -> Iterator[int]:
         """Play up to step `steps`, yielding the number of steps done after each."""
@@ -186,7 +210,7 @@ class Trainer:
         where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
         total: Tensor | None = None
         weight /= len(batches)
-        with _alive(seat):
+        with seat.turn():
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
@@ -199,16 +223,15 @@ class Trainer:
                 total = values if total is None else total + values
         assert total is not None
         gradients = [w.grad for w in seat.weights]
-        for w in seat.weights:
-            w.grad = None
+        seat.clear()
         values = total / len(batches) if len(batches) > 1 else total
         if self.engine.world > 1:
             # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
             gradients = [
-                torch.zeros_like(w) if g is None else g
+                torch.zeros_like(w) if g is None and w.requires_grad else g
                 for w, g in zip(seat.weights, gradients, strict=True)
             ]
-            self.engine.average([*gradients, values])  # type: ignore[list-item]
+            self.engine.average([*(g for g in gradients if g is not None), values])
         return _Pass(gradients, [*terms, *seen], values)
 
     @torch.no_grad()
@@ -230,11 +253,20 @@ class Trainer:
         for group in optimizer.param_groups:
             group["lr"] = player.optimizer.lr * seat.lazy * factor
         moved = guarded_step(optimizer, finite, seat.scaler)
-        for w in seat.weights:
-            w.grad = None
+        seat.clear()
         self.meter.add(player.name, done.names, done.values, norm, finite, self.step)
         if moved:
             self.game.after(player, dict(zip(done.names, done.values, strict=True)))
+
+    @contextmanager
+    def inferring(self) -> Iterator[Game]:
+        """The game with its averages, in evaluation mode and without gradients.
+
+        Afterwards each module is in the mode it was in before.
+        """
+        view = self.average.view(self.game)
+        with torch.no_grad(), evaluating(view):
+            yield view
 
     def restart(self) -> None:
         """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
@@ -262,22 +294,6 @@ class Trainer:
             seat.optimizer.load_state_dict(state["optimizers"][seat.player.name])
             if seat.scaler:
                 seat.scaler.load_state_dict(state["scalers"][seat.player.name])
-
-
-@contextmanager
-def _alive(seat: _Seat) -> Iterator[None]:
-    """The player's weights require gradients; the others' statistics are held still."""
-    for w in seat.weights:
-        w.requires_grad_(True)
-    for part in seat.held:
-        hold(part, True)
-    try:
-        yield
-    finally:
-        for w in seat.weights:
-            w.requires_grad_(False)
-        for part in seat.held:
-            hold(part, False)
 
 
 def _resized(batch: Batch, size: int) -> Batch:
