@@ -49,7 +49,7 @@ def test_each_player_moves_what_it_owns_and_nothing_else(name: str) -> None:
         own = {id(w) for w in seat.weights}
         before = {k: v.detach().clone() for k, v in game.named_parameters()}
         batch = [trainer.batches.batch(0, 4)]
-        trainer._apply(seat, trainer._differentiate(seat, seat.main, batch, "main", 0))
+        trainer._apply(seat, trainer._differentiate(seat, batch, "main", 0))
         moved = {k for k, v in game.named_parameters() if not torch.equal(v, before[k])}
         owned = {k for k, v in game.named_parameters() if id(v) in own}
         assert moved, f"{seat.player.name} moves something"
@@ -65,7 +65,7 @@ def test_terms_are_named_scalars_and_no_weight_is_dead(name: str) -> None:
     trainer = trainer_of(name)
     batch = trainer.batches.batch(0, 4)
     for seat in trainer.seats:
-        done = trainer._differentiate(seat, seat.main, [batch], "main", 0)
+        done = trainer._differentiate(seat, [batch], "main", 0)
         assert done.values.shape == (len(done.names),)
         assert len(set(done.names)) == len(done.names)
         assert torch.isfinite(done.values).all()
@@ -80,7 +80,7 @@ def test_weights_outside_the_mover_get_no_gradient(name: str) -> None:
         batch = trainer.batches.batch(0, 4)
         own = {id(w) for w in seat.weights}
         others = [w for w in trainer.game.parameters() if id(w) not in own]
-        trainer._differentiate(seat, seat.main, [batch], "main", 0)
+        trainer._differentiate(seat, [batch], "main", 0)
         seen += [w.grad for w in others if w.grad is not None]
     assert not seen
 

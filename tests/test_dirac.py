@@ -101,7 +101,7 @@ def radii(
         w.data.mul_(scale)
 
     def radius() -> float:
-        return sqrt(sum(float(w) ** 2 for w in weights))
+        return sqrt(sum(w.item() ** 2 for w in weights))
 
     return [radius(), *(radius() for _ in trainer.play(steps))]
 

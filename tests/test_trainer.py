@@ -149,7 +149,7 @@ def test_only_the_movers_networks_move_their_statistics() -> None:
     for seat, still in ((trainer.seats[0], "B."), (trainer.seats[1], "A.")):
         batch = [trainer.batches.batch(0, 4)]
         state = {k: v.clone() for k, v in game.state_dict().items()}
-        trainer._differentiate(seat, seat.main, batch, "main", 0)
+        trainer._differentiate(seat, batch, "main", 0)
         for k, v in game.state_dict().items():
             buffer = "running" in k or "num_batches" in k or k.endswith(("._u", "._v"))
             assert torch.equal(v, state[k]) == (k.startswith(still) or not buffer), k

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -12,13 +11,15 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from ganwright import checks
 from ganwright.data.batch import Batch, mapped
 from ganwright.ema import EMA
 from ganwright.engine import Engine
-from ganwright.game import Game, Objective, Phase, Player, evaluate
+from ganwright.game import Game, Phase, Player
 from ganwright.guard import guarded_step
-from ganwright.held import constant, evaluating, self_moving, still
+from ganwright.held import evaluating
 from ganwright.meter import Meter
+from ganwright.seat import Pass, Seat
 from ganwright.seeds import seed_torch
 
 
@@ -28,53 +29,6 @@ class Batches(Protocol):
     def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
         """This process's share of the `draw`-th batch of `size` images, on the device."""
         ...
-
-
-class _Seat:
-    """A player with what the trainer keeps for it."""
-
-    def __init__(self, player: Player, engine: Engine, game: Game) -> None:
-        self.player = player
-        unique = {id(w): w for net in player.networks for w in net.parameters()}
-        self.weights = [w for w in unique.values() if w.requires_grad]
-        mine = {id(w) for w in self.weights}
-        self.others = [w for w in game.parameters() if id(w) not in mine]
-        # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
-        self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
-        self.optimizer = player.optimizer.build(self.weights, self.lazy)
-        self.scaler = engine.scaler()
-        self.main = _evaluator(player.objective, engine)
-        self.lazies = [(lazy, _evaluator(lazy.objective, engine)) for lazy in player.lazy]
-        own = {id(m) for net in player.networks for m in net.modules()}
-        self.held = [m for m in self_moving(game) if id(m) not in own]
-
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Others' weights are constants and their statistics stay; gradients begin from nothing."""
-        self.clear()
-        with constant(self.others), still(self.held):
-            yield
-
-    def clear(self) -> None:
-        """Forget the gradients."""
-        for w in self.weights:
-            w.grad = None
-
-
-@dataclass
-class _Pass:
-    """What one backward pass left behind."""
-
-    gradients: list[Tensor | None]
-    names: list[str]
-    values: Tensor
-
-
-Evaluator = Callable[[Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
-
-
-def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
-    return engine.compiled(lambda batch: evaluate(objective, batch))
 
 
 class Trainer:
@@ -120,8 +74,7 @@ class Trainer:
         game.to(engine.device)
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
-        self.seats = [_Seat(player, engine, game) for player in game.players()]
-        assert len({s.player.name for s in self.seats}) == len(self.seats), "names are unique"
+        self.seats = [Seat(player, engine, game) for player in checks.players_of(game)]
         self.average = EMA(game, ema_half_life)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
@@ -146,7 +99,7 @@ class Trainer:
             for seat in due:
                 for move in range(moves[seat]):
                     batches = self._batches_for(seat.player, move > 0, phase)
-                    self._apply(seat, self._differentiate(seat, seat.main, batches, "main", move))
+                    self._apply(seat, self._differentiate(seat, batches, "main", move))
         for seat in due:
             if moves[seat]:
                 self._play_lazies(seat)
@@ -167,21 +120,19 @@ class Trainer:
                 return phase
         return phases[-1]
 
-    def _play_together(self, turns: Sequence[_Seat], move: int, phase: Phase) -> None:
+    def _play_together(self, turns: Sequence[Seat], move: int, phase: Phase) -> None:
         """All gradients first, then all steps."""
         done = []
         for i, seat in enumerate(turns):
             batches = self._batches_for(seat.player, move > 0 and i == 0, phase)
-            done.append(self._differentiate(seat, seat.main, batches, "main", move))
+            done.append(self._differentiate(seat, batches, "main", move))
         for seat, gradients in zip(turns, done, strict=True):
             self._apply(seat, gradients)
 
-    def _play_lazies(self, seat: _Seat) -> None:
-        for index, (lazy, evaluator) in enumerate(seat.lazies):
+    def _play_lazies(self, seat: Seat) -> None:
+        for index, lazy in enumerate(seat.player.lazy):
             if self.step % lazy.every == 0:
-                done = self._differentiate(
-                    seat, evaluator, self._held, f"lazy{index}", 0, weight=lazy.every
-                )
+                done = self._differentiate(seat, self._held, f"lazy{index}", 0, weight=lazy.every)
                 self._apply(seat, done)
 
     def _batches_for(self, player: Player, fresh: bool, phase: Phase) -> list[Batch]:
@@ -199,13 +150,12 @@ class Trainer:
 
     def _differentiate(
         self,
-        seat: _Seat,
-        evaluator: Evaluator,
+        seat: Seat,
         batches: Sequence[Batch],
         kind: str,
         move: int,
         weight: float = 1.0,
-    ) -> _Pass:
+    ) -> Pass:
         """The gradients of one objective by the player's weights, averaged over all batches."""
         where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
         total: Tensor | None = None
@@ -214,16 +164,19 @@ class Trainer:
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
-                    terms, seen = evaluator(batch)
-                values = torch.stack([v.float() for v in (*terms.values(), *seen.values())])
+                    terms, names, scalars = seat.evaluated(kind, batch)
+                values = torch.stack([v.float() for v in scalars])
                 loss = values[: len(terms)].sum()
+                if not loss.requires_grad:
+                    raise checks.constant(seat.player.name, terms)
                 loss = loss if weight == 1 else loss * weight
                 (seat.scaler.scale(loss) if seat.scaler else loss).backward()
                 values = values.detach()
                 total = values if total is None else total + values
+            gradients = [w.grad for w in seat.weights]
+        if all(g is None for g in gradients):
+            raise checks.constant(seat.player.name, terms)
         assert total is not None
-        gradients = [w.grad for w in seat.weights]
-        seat.clear()
         values = total / len(batches) if len(batches) > 1 else total
         if self.engine.world > 1:
             # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
@@ -232,10 +185,11 @@ class Trainer:
                 for w, g in zip(seat.weights, gradients, strict=True)
             ]
             self.engine.average([*(g for g in gradients if g is not None), values])
-        return _Pass(gradients, [*terms, *seen], values)
+        gradient = checks.GRADIENT if kind == "main" else "_".join([checks.GRADIENT, *terms])
+        return Pass(gradients, names, values, gradient)
 
     @torch.no_grad()
-    def _apply(self, seat: _Seat, done: _Pass) -> None:
+    def _apply(self, seat: Seat, done: Pass) -> None:
         """Step the optimizer, unless something is not finite; then the game's own aftermath."""
         player, optimizer = seat.player, seat.optimizer
         for w, gradient in zip(seat.weights, done.gradients, strict=True):
@@ -254,7 +208,8 @@ class Trainer:
             group["lr"] = player.optimizer.lr * seat.lazy * factor
         moved = guarded_step(optimizer, finite, seat.scaler)
         seat.clear()
-        self.meter.add(player.name, done.names, done.values, norm, finite, self.step)
+        names = [*done.names, done.gradient]
+        self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved:
             self.game.after(player, dict(zip(done.names, done.values, strict=True)))
 
