@@ -150,3 +150,21 @@ def test_penalties_are_charged_and_clip(name: str, every: int) -> None:
     clipped = [s for s in trainer.seats if s.player.name.startswith("D")]
     for seat in clipped:
         assert all(w.abs().max() <= 0.005 for w in seat.player.networks[0].parameters())
+
+
+@pytest.mark.parametrize("name", PENALISED)
+def test_a_lazy_pass_takes_nothing_in_anew(name: str) -> None:
+    """It looks at a batch that its player has seen: pools and statistics stay as they are."""
+    from ganwright.penalties import R2
+
+    _, settings = tiny(name)
+    trainer = trainer_of(name, game=dataclasses.replace(settings.game, penalties=(R2(1.0, 2),)))
+    list(trainer.play(1))
+    batch = [trainer.batches.batch(0, 4)]
+    for seat in trainer.seats:
+        if seat.player.lazy:
+            before = {k: b.clone() for k, b in trainer.game.named_buffers()}
+            trainer._differentiate(seat, batch, "lazy0", 0)
+            after = dict(trainer.game.named_buffers())
+            moved = [k for k in before if not torch.equal(before[k], after[k])]
+            assert all(k.endswith(("._u", "._v")) for k in moved), moved

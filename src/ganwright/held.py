@@ -14,6 +14,17 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.spectral_norm import SpectralNorm
 
+
+class Memory(nn.Module):
+    """Base of modules that take in what they are called with, such as a replay pool.
+
+    While `held`, they answer and take nothing in. The pass of a lazy objective holds them, since it
+    looks at a batch that the main one has seen.
+    """
+
+    held = False
+
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
@@ -45,6 +56,8 @@ def still(parts: Iterable[nn.Module]) -> Iterator[None]:
 
 def _stilled(part: nn.Module) -> dict[str, Any]:
     """The attributes that keep a part still, with their values."""
+    if isinstance(part, Memory):
+        return {"held": True}
     if isinstance(part, BATCH_NORMS):
         return {"track_running_stats": False}
     if isinstance(part, INSTANCE_NORMS):  # in evaluation mode it reads them

@@ -14,7 +14,7 @@ from ganwright.data.batch import Batch
 from ganwright.engine import Engine
 from ganwright.errors import GameError
 from ganwright.game import Game, Objective, Player, evaluate
-from ganwright.held import constant, self_moving, still
+from ganwright.held import Memory, constant, self_moving, still
 
 Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
 
@@ -47,16 +47,18 @@ class Seat:
         }
         own = {id(m) for net in player.networks for m in net.modules()}
         self.held = [m for m in self_moving(game) if id(m) not in own]
+        self.memories = [m for m in game.modules() if isinstance(m, Memory)]
         self._named: dict[str, str] = {}
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def turn(self, kind: str) -> Iterator[None]:
         """Within, others' weights are constants and their statistics stay.
 
         Gradients begin from nothing, and are gone afterwards.
         """
         self.clear()
-        with constant(self.others), still(self.held):
+        held = self.held if kind == "main" else [*self.held, *self.memories]
+        with constant(self.others), still(held):
             try:
                 yield
             finally:

@@ -160,7 +160,7 @@ class Trainer:
         where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
         total: Tensor | None = None
         weight /= len(batches)
-        with seat.turn():
+        with seat.turn(kind):
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
