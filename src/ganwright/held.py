@@ -6,11 +6,13 @@ they are called in training mode.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import ParametrizationList
 from torch.nn.utils.spectral_norm import SpectralNorm
 
@@ -39,6 +41,18 @@ def self_moving(module: nn.Module) -> Iterator[nn.Module]:
             yield from part
         elif any(isinstance(hook, SpectralNorm) for hook in part._forward_pre_hooks.values()):
             yield part  # torch's older spectral norm, which many published networks have
+
+
+def spectral(module: nn.Module) -> Iterator[tuple[nn.Module, Callable[[], object]]]:
+    """Each submodule that keeps vectors of spectral norm, and what iterates them once."""
+    for part in module.modules():
+        if isinstance(part, ParametrizationList):
+            for norm in part:
+                if isinstance(norm, _SpectralNorm):
+                    yield norm, part
+        for hook in part._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                yield part, partial(hook, part, ())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ganwright import checks
@@ -14,7 +15,7 @@ from ganwright.data.batch import Batch
 from ganwright.engine import Engine
 from ganwright.errors import GameError
 from ganwright.game import Game, Objective, Player, evaluate
-from ganwright.held import Memory, constant, self_moving, still
+from ganwright.held import Memory, constant, self_moving, spectral, still
 
 Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
 
@@ -47,6 +48,7 @@ class Seat:
         }
         own = {id(m) for net in player.networks for m in net.modules()}
         self.held = [m for m in self_moving(game) if id(m) not in own]
+        self.spectral = [(m, iterate) for m, iterate in spectral(game) if id(m) in own]
         self.memories = [m for m in game.modules() if isinstance(m, Memory)]
         self._named: dict[str, str] = {}
 
@@ -54,10 +56,16 @@ class Seat:
     def turn(self, kind: str) -> Iterator[None]:
         """Within, others' weights are constants and their statistics stay.
 
-        Gradients begin from nothing, and are gone afterwards.
+        Gradients begin from nothing, and are gone afterwards. Spectral norm iterates once, before
+        anything is computed, so that real and fake meet the same weights: Miyato et al. (2018),
+        arXiv:1802.05957, algorithm 1.
         """
         self.clear()
-        held = self.held if kind == "main" else [*self.held, *self.memories]
+        with torch.no_grad():
+            for _, iterate in self.spectral:
+                iterate()
+        held = [*self.held, *(part for part, _ in self.spectral)]
+        held += [] if kind == "main" else self.memories
         with constant(self.others), still(held):
             try:
                 yield

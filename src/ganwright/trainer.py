@@ -35,8 +35,8 @@ class Trainer:
     """Plays a game: each step, every player makes its moves.
 
     While a player moves, only its weights require gradients, and only its networks move their
-    BatchNorm statistics and spectral norm's vectors; the others compute with batch statistics and
-    their last vectors, and are constants. Random numbers are seeded for each move from
+    BatchNorm statistics and spectral norm's vectors, these once a move; the others compute with
+    batch statistics and their last vectors, and are constants. Random numbers are seeded for each move from
     (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the unbroken run.
 
     Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
