@@ -36,8 +36,9 @@ class Trainer:
 
     While a player moves, only its weights require gradients, and only its networks move their
     BatchNorm statistics and spectral norm's vectors, these once a move; the others compute with
-    batch statistics and their last vectors, and are constants. Random numbers are seeded for each move from
-    (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the unbroken run.
+    batch statistics and their last vectors, and are constants. Random numbers are seeded for each
+    move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
+    unbroken run.
 
     Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
     evaluation mode, a weight that requires no gradient is not trained, and between moves all of
@@ -56,6 +57,9 @@ class Trainer:
         batch_size: images in a batch, over all processes.
         accumulate: batches averaged into one move, on top of each player's own number.
         ema_half_life: in images; 0 keeps no average.
+
+    Raises:
+        GameError: the game, a player or, once it is played, an objective is not as it must be.
     """
 
     def __init__(
