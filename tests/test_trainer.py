@@ -297,6 +297,7 @@ def test_step_or_undo_puts_weights_and_state_back(kind: Any) -> None:
     assert torch.equal(w, other), "skipped steps leave no trace"
 
 
+@pytest.mark.usefixtures("compiler")
 def test_compiled_objectives_play_like_eager_ones() -> None:
     def make() -> Norms:
         torch.manual_seed(0)

@@ -14,6 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ganwright.compiler import check_compiler
 from ganwright.errors import SettingsError
 from ganwright.settings import Precision
 
@@ -44,10 +45,14 @@ class Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
         Raises:
-            SettingsError: the device is unknown or not there, or can not compute in that precision.
+            SettingsError: the device is unknown or not there, or cannot compute in that precision;
+                or torch's compiler is asked for and does not work.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         chosen = _device(device)
+        precision = _precision(precision, chosen)
+        if compile:
+            check_compiler(chosen)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
             torch.set_float32_matmul_precision("high")
@@ -55,7 +60,7 @@ class Engine:
             torch.set_num_threads(max(1, usable_cores() // world))
         if world > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-        return cls(chosen, _precision(precision, chosen), compile, rank, world)
+        return cls(chosen, precision, compile, rank, world)
 
     def prepare(self, game: nn.Module) -> None:
         """Bring a game to the device, its convolutions in the layout that is fastest there."""
