@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from ganwright.networks.vgg import VGGCritic
 from ganwright.run import assemble, resolved
 from ganwright.settings import Settings
 from ganwright.trainer import Trainer
+
+LUCK = int(os.environ.get("GANWRIGHT_TEST_SEED", "0"))
+"""Changes every random number of the tests; see conftest."""
 
 CONV = ConvNet(width=4)
 FULL = MLP(hidden_G=(16,), hidden_D=(16,))
