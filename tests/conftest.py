@@ -18,27 +18,29 @@ from ganwright import seeds
 from ganwright.compiler import why_not_compiled
 
 
-@pytest.fixture(autouse=True)
-def seeded_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each test draws its own random numbers, whatever ran before it."""
-    if LUCK:
-        _change_every_seed(monkeypatch)
-    seed = seeds.seed_of(request.node.nodeid)
-    torch.default_generator.manual_seed(seed)
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-
-
-def _change_every_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+def _change_every_seed() -> None:
     torch_s, numpy_s = torch.manual_seed, np.random.default_rng
 
     def mixed(seed: Any) -> int:
         return seeds.seed_of("test", seed)
 
     # what `seed_of` hashes is what `repr` writes
-    monkeypatch.setattr(seeds, "repr", lambda parts: repr((LUCK, parts)), raising=False)
-    monkeypatch.setattr(torch, "manual_seed", lambda seed: torch_s(mixed(seed)))
-    monkeypatch.setattr(np.random, "default_rng", lambda seed: numpy_s(mixed(seed)))
+    seeds.repr = lambda parts: repr((LUCK, parts))  # type: ignore[attr-defined]
+    torch.manual_seed = lambda seed: torch_s(mixed(seed))
+    np.random.default_rng = lambda seed: numpy_s(mixed(seed))
+
+
+if LUCK:
+    _change_every_seed()
+
+
+@pytest.fixture(autouse=True)
+def seeded_by_name(request: pytest.FixtureRequest) -> None:
+    """Each test draws its own random numbers, whatever ran before it."""
+    seed = seeds.seed_of(request.node.nodeid)
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
 
 
 @pytest.fixture(scope="session")

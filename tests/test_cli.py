@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,18 @@ for argv in (["trian"], ["list", "foo"], ["train", "dcgn"], ["sample"]):
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True)
+
+
+def test_a_terminal_that_lacks_letters_shows_the_rest() -> None:
+    for argv in (["list", "recipes"], ["list", "losses"], ["info", "wgan-gp"], ["train", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ganwright", *argv],
+            env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
 
 
 def test_python_m_ganwright_is_the_command_line() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,10 @@ def test_a_held_out_picture_is_never_cut_at_random(tmp_path: Path) -> None:
     data = opened(f"{tmp_path}?jitter=1.5", Paired, 12, flip=True)
     held = data.held_out(3)
     assert held is not None
-    files = [np.array(Image.open(tmp_path / "test" / "a" / f"{i:03}.png")) for i in range(3)]
+    files = []
+    for i in range(3):
+        with Image.open(tmp_path / "test" / "a" / f"{i:03}.png") as file:
+            files.append(np.array(file))
     expected = torch.from_numpy(np.stack(files)).permute(0, 3, 1, 2) / 127.5 - 1
     order = [int((held.a - x).abs().amax((1, 2, 3)).argmin()) for x in expected]
     assert sorted(order) == [0, 1, 2]
@@ -206,6 +210,11 @@ def test_workers_read_ahead_and_keep_the_order(
         batch = streamed.batch(draw, 4)
         assert batch.labels is not None
         assert same(batch, resident.batch(draw, 4))
+    (worker,) = multiprocessing.active_children()
+    streamed.close()
+    assert not worker.is_alive(), "nothing is left to the garbage collector"
+    assert same(streamed.batch(2, 4), resident.batch(2, 4)), "and it starts again"
+    streamed.close()
 
 
 def test_a_broken_file_in_a_stream_is_named_or_passed_over(

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from ganwright.data import Data, Images, Paired, Unpaired, open_data
+from ganwright.data.tree import ZipOpener
 from ganwright.errors import DataError
 from ganwright.settings import Settings
 
@@ -161,6 +162,18 @@ def test_a_zip_is_read_as_the_folder_inside(tmp_path: Path) -> None:
     folder, zipped = opened(tmp_path / "in"), opened(tmp_path / "all.zip")
     assert zipped.spec == folder.spec
     assert torch.equal(zipped.batch(3, 4).images, folder.batch(3, 4).images)
+
+
+def test_the_zip_is_closed_with_its_data(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        save(flat(10, "L"), tmp_path / "x.png")
+        archive.write(tmp_path / "x.png", "x.png")
+    opener = ZipOpener(tmp_path / "one.zip")
+    opener("x.png").close()
+    held = opener._zip
+    assert held.fp is not None
+    del opener
+    assert held.fp is None
 
 
 def pairs(root: Path, count: int, a: str = "label", b: str = "photo") -> None:

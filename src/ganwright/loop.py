@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -82,9 +82,13 @@ class Loop:
                     self._save(last)
                 if last:
                     break
-        for tracker in self.trackers:
-            tracker.finish()
         return trainer.step < settings.steps
+
+    def close(self) -> None:
+        """Close what the loop opened."""
+        with ExitStack() as closing:  # each is closed, whatever another raises
+            for tracker in self.trackers:
+                closing.callback(tracker.finish)
 
     def _trackers(self) -> list[Tracker]:
         if not self.settings.log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,8 @@ def _go_on(
         precision=engine.precision,
         step=trainer.step,
     )
-    interrupted = Loop(run, settings, trainer, source, listener).go()
+    with closing(source), closing(Loop(run, settings, trainer, source, listener)) as loop:
+        interrupted = loop.go()
     listener.finished(run, trainer.step, interrupted)
     game = trainer.average.view(trainer.game)
     game.eval()

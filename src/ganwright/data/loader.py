@@ -75,6 +75,10 @@ class Data:
                 labels.append(None if known is None else known.index_select(0, on_device))
         return self._assemble(pictures, labels)
 
+    def close(self) -> None:
+        """End the workers that read ahead; the next batch starts others."""
+        self._keeper.close()
+
     def held_out(self, count: int) -> Batch | None:
         """`count` items of the test split, always the same, never mirrored, cut in the middle.
 

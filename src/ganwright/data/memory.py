@@ -42,7 +42,7 @@ def _free(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     table = Path("/proc/meminfo")
     if table.exists():
-        for line in table.read_text().splitlines():
+        for line in table.read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):

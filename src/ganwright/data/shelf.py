@@ -64,6 +64,9 @@ class Keeper(Protocol):
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks."""
 
+    def close(self) -> None:
+        """Let go of all processes."""
+
 
 class Resident:
     """All pictures are on the device."""
@@ -83,6 +86,9 @@ class Resident:
             )
             for picked, stream in zip(picks, self.streams, strict=True)
         ], picks
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 class _Reader(Dataset[Windows | DataError]):
@@ -181,6 +187,10 @@ class Streamed:
             for index, sides in windows
         ]
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
+
+    def close(self) -> None:
+        """End the workers."""
+        self._expected, self._ahead = None, iter(())
 
     def _loader(self, first: Draw) -> DataLoader[Windows | DataError]:
         return DataLoader(

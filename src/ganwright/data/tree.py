@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+import weakref
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -57,6 +58,7 @@ class ZipOpener:
         # Processes that share one handle would move each other's place in the file.
         if self._process != os.getpid():
             self._zip, self._process = zipfile.ZipFile(self.file), os.getpid()
+            weakref.finalize(self, self._zip.close)
         try:
             return io.BytesIO(self._zip.read(file))
         except (zipfile.BadZipFile, RuntimeError) as error:
