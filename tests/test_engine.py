@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import trainer_of
+from helpers import meeting_place, trainer_of
 from torch import nn
 
 from ganwright.data.batch import Images, Spec
@@ -140,19 +139,23 @@ torch.save((trainer.game.state_dict(), means), sys.argv[1] + str(trainer.engine.
 
 def test_two_processes_average_gradients_and_terms(tmp_path: Path) -> None:
     """Means over both halves of the batch; a gradient missing on one rank counts as zero there."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
+    store, told = meeting_place()
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common = os.environ | told | {"WORLD_SIZE": "2"}
     workers = [
         subprocess.Popen(
             [sys.executable, script, tmp_path / "rank"], env=common | {"RANK": str(rank)}
         )
         for rank in (0, 1)
     ]
-    assert [w.wait(timeout=120) for w in workers] == [0, 0]
+    try:
+        assert [w.wait() for w in workers] == [0, 0]
+    finally:
+        for w in workers:
+            w.kill()
+            w.wait()
+        del store
     (a, means), (b, other) = (torch.load(tmp_path / f"rank{r}") for r in (0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert means == other
