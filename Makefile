@@ -18,7 +18,7 @@ FACES := runs/sagan-anime
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: demo gallery sagan-anime test lint types docs docs-tables clean
+.PHONY: demo gallery sagan-anime test test-portable test-shuffled lint types docs docs-tables clean
 
 # One thread: so small a network gains little from more, and collapses where cores are shared.
 demo: export OMP_NUM_THREADS ?= 1
@@ -40,6 +40,13 @@ sagan-anime: $(VENV)/package.stamp
 
 test: lint types
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4
+
+# Half an hour or more each: see CONTRIBUTING.
+test-portable: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/suite.py portable --cores $(CORES)
+
+test-shuffled: $(VENV)/dev.stamp
+	$(BIN)/python benchmarks/suite.py shuffled
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -66,7 +66,7 @@ def train(name: str, recipe: Path, out: Path, threads: int) -> float:
         if done.returncode:
             raise SystemExit(f"{name} failed: {done.stderr.strip()}")
         clock.write_text(f"{(time.perf_counter() - start) / 60:.2f}\n")
-    print(f"{name}: {clock.read_text().strip()} minutes", flush=True)
+    print(f"{name}: {clock.read_text(encoding='utf-8').strip()} minutes", flush=True)
     return float(clock.read_text())
 
 
@@ -108,7 +108,7 @@ def page(results: list[Result], out: Path) -> None:
         "figure{margin:0;max-width:480px}img{max-width:100%}"
     )
     text = f"<!doctype html><meta charset=utf-8><title>Gallery</title><style>{style}</style>"
-    (out / "index.html").write_text(text + "\n".join(parts))
+    (out / "index.html").write_text(text + "\n".join(parts), encoding="utf-8")
     rows = [asdict(r) | {"grid": str(r.grid.relative_to(out))} for r in results]
     (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
 

@@ -47,7 +47,9 @@ def start(run: Path, steps: int) -> subprocess.Popen[bytes]:
 def finish(run: Path, steps: int) -> None:
     """Go on to the end, in peace."""
     if start(run, steps).wait():
-        sys.exit(f"{run.name} failed:\n{run.with_suffix('.log').read_text()[-2000:]}")
+        sys.exit(
+            f"{run.name} failed:\n{run.with_suffix('.log').read_text(encoding='utf-8')[-2000:]}"
+        )
 
 
 def halves(run: Path) -> set[str]:

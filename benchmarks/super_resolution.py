@@ -28,7 +28,8 @@ def pictures(folder: Path, scale: int) -> dict[str, Tensor]:
     """Name -> [1, 3, H, W] in [-1, 1], sides cut to multiples of `scale`."""
     found = {}
     for path in sorted(folder.iterdir()):
-        x = pil_to_tensor(Image.open(path).convert("RGB"))[None].float() / 127.5 - 1
+        with Image.open(path) as file:
+            x = pil_to_tensor(file.convert("RGB"))[None].float() / 127.5 - 1
         h, w = (side - side % scale for side in x.shape[-2:])
         found[path.stem] = x[..., :h, :w]
     return found

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed import TCPStore
 
 from ganwright.config.settings import Settings
 from ganwright.families import family
@@ -27,6 +29,9 @@ from ganwright.networks.vgg import VGGCritic
 from ganwright.run.train import assemble, resolved
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
+
+LUCK = int(os.environ.get("GANWRIGHT_TEST_SEED", "0"))
+"""Changes every random number of the tests; see conftest."""
 
 CONV = ConvNet(width=4)
 FULL = MLP(hidden_G=(16,), hidden_D=(16,))
@@ -102,6 +107,17 @@ def trainer_of(name: str, **changes: Any) -> Trainer:
     cls, settings = tiny(name, **changes)
     settings = resolved(cls, settings)
     return assemble(cls, settings, Engine.pick("cpu", "fp32"))[0]
+
+
+def meeting_place() -> tuple[TCPStore, dict[str, str]]:
+    """Where processes meet, and the variables that tell them, as torchrun does it.
+
+    The port is bound when its number is known, so that no other process can take it meanwhile.
+    The place is there as long as the store is.
+    """
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    told = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port)}
+    return store, told | {"TORCHELASTIC_USE_AGENT_STORE": "True"}
 
 
 def tensors(run: Path) -> dict[str, torch.Tensor]:

@@ -41,7 +41,7 @@ def step(played: BEGAN, real: float) -> dict[str, float]:
     with torch.no_grad():
         for player in played.players():
             terms, seen = evaluate(player.objective, batch)
-            values = {**terms, **seen}
+            values = {**terms, **dict(seen)}
             played.after(player, values)
     return {name: value.item() for name, value in values.items()}
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.bgan import BGAN, ContinuousBGAN, draw, likelihood
+from ganwright.game import evaluate
 from ganwright.losses import Hinge, Minimax
 from ganwright.networks import ConvNet
 from ganwright.optim import Adam
@@ -108,20 +109,13 @@ def test_weights_compare_the_draws_of_one_z_only() -> None:
     played = game(0.0, 0.0, draws=2)
     rows = torch.tensor([[5.0, -5.0], [5.0, 5.0]])  # [draws, z]
     played.D.forward = lambda x: rows.flatten()
-    loss = played.generator(Images(torch.zeros(2, 1, 1, 1)))["adv"]
+    terms, seen = evaluate(played.generator, Images(torch.zeros(2, 1, 1, 1)))
+    loss, effective = terms["adv"], dict(seen)["effective_draws"].item()
     # g is even, so every draw has log 1/2, and weights sum to 1 for each z
     assert loss.item() == pytest.approx(log(2))
     softmax = 1 / (1 + exp(-10))
-    (effective,) = observed(played)
     squares = (0.5, softmax**2 + (1 - softmax) ** 2)
     assert effective == pytest.approx(1 / (sum(squares) / 2))
-
-
-def observed(played: BGAN) -> list[float]:
-    """What the last objective observed of its weights."""
-    from ganwright import game as core
-
-    return [core._observed["effective_draws"].item()]
 
 
 def test_d_judges_binary_pictures() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,18 @@ for argv in (["trian"], ["list", "foo"], ["train", "dcgn"], ["sample"]):
 assert "torch" not in sys.modules and "matplotlib" not in sys.modules
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True)
+
+
+def test_a_terminal_that_lacks_letters_shows_the_rest() -> None:
+    for argv in (["list", "recipes"], ["list", "losses"], ["info", "wgan-gp"], ["train", "--help"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "ganwright", *argv],
+            env=os.environ | {"PYTHONIOENCODING": "ascii:strict"},
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.isascii()
 
 
 def test_python_m_ganwright_is_the_command_line() -> None:
@@ -365,6 +379,51 @@ def test_sample_says_where_it_put_the_grid(
     path = toy_run / "sampled" / "seed-5.png"
     assert capsys.readouterr().out == f"{path}\n"
     assert opened(path).size == (2 * 66 + 2, 66 + 2)
+
+
+def test_sample_replaces_nothing_unasked(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rule of `translate`, for a grid, for files of a folder, and where no output is named."""
+    for flags in (["--out", str(tmp_path / "a.png")], ["--out", str(tmp_path / "many")], []):
+        argv = ["sample", str(toy_run), "-n", "3", "--seed", "77", *flags]
+        assert main(argv) == 0
+        path = Path(capsys.readouterr().out.strip())
+        first = path / "00002.png" if path.is_dir() else path
+        first.write_bytes(b"mine")
+        assert "add --overwrite to replace" in error_of(argv, capsys)
+        assert first.read_bytes() == b"mine"
+        assert main([*argv, "--overwrite"]) == 0
+        capsys.readouterr()
+        assert first.read_bytes() != b"mine"
+    fewer = ["sample", str(toy_run), "-n", "9", "--out", str(tmp_path / "many")]
+    assert "3 of the outputs exist, the first is" in error_of(fewer, capsys)
+
+
+def test_outputs_of_the_shell_s_home(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").symlink_to(toy_run)
+    assert main(["sample", "~/run", "--out=~/grid.png"]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'grid.png'}\n"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["grid.png", "run"]
+
+
+def test_resume_goes_on_from_weights_when_asked(
+    toy_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(toy_run, out)
+    steps = max(int(p.name[5:]) for p in (out / "checkpoints").iterdir())
+    for training in (out / "checkpoints").glob("*/training.pt"):
+        training.unlink()
+    resume = ["resume", str(out), "--steps", str(steps + 1)]
+    assert "add --from-weights to go on from them" in error_of(resume, capsys)
+    assert main([*resume, "--from-weights"]) == 0
+    assert "its optimizers begin anew" in capsys.readouterr().err
+    assert (out / "checkpoints" / f"step-{steps + 1:06}").is_dir()
 
 
 @pytest.mark.parametrize(

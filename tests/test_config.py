@@ -30,6 +30,7 @@ from ganwright.config.yaml import (
 )
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
+from ganwright.formats import FORMAT
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import Hinge, LeastSquares, Loss, NonSaturating
 from ganwright.optim import Adam, Constant, LinearDecay, Optimizer, Schedule, WarmUp
@@ -280,7 +281,8 @@ def test_config_holds_everything_and_comes_back() -> None:
         "R1(weight=1.0, every=16)",
         "R2(weight=10.0, every=1)",
     ]
-    assert set(plain) == {f.name for f in dataclasses.fields(Settings)} | {"ganwright", "family"}
+    ours = {"format", "ganwright", "family"}
+    assert set(plain) == {f.name for f in dataclasses.fields(Settings)} | ours
 
 
 def test_what_a_config_leaves_out_is_the_default() -> None:
@@ -316,11 +318,18 @@ def test_a_config_without_family_asks_for_one() -> None:
         from_yaml("steps: 5")
 
 
-def test_configs_of_other_minor_versions_are_refused() -> None:
-    major, minor, _ = __version__.split(".")
-    from_yaml(f"ganwright: {major}.{minor}.99", TOY)
-    with pytest.raises(RunError, match=r"install ganwright==0\.999\.0"):
-        from_yaml("ganwright: 0.999.0", TOY)
+def test_only_a_newer_format_is_refused_whoever_wrote_it() -> None:
+    for written in ("0.0.1", "0.999.0", "7.0"):
+        assert from_yaml(f"ganwright: {written}", TOY)[0] == TOY
+    for number in range(1, FORMAT + 1):
+        from_yaml(f"format: {number}", TOY)
+    with pytest.raises(
+        RunError,
+        match=rf"newer Ganwright \(format 99; this one reads up to {FORMAT}\); update Ganwright",
+    ):
+        from_yaml("format: 99\nganwright: 7.0", TOY)
+    with pytest.raises(RunError, match="has the format 'new'; it must be a whole number from 1"):
+        from_yaml("format: new", TOY)
 
 
 def test_differences_name_each_setting() -> None:

@@ -49,12 +49,12 @@ def test_each_player_moves_what_it_owns_and_nothing_else(name: str) -> None:
         own = {id(w) for w in seat.weights}
         before = {k: v.detach().clone() for k, v in game.named_parameters()}
         batch = [trainer.batches.batch(0, 4)]
-        trainer._apply(seat, trainer._differentiate(seat, seat.main, batch, "main", 0))
+        trainer._apply(seat, trainer._differentiate(seat, batch, "main", 0))
         moved = {k for k, v in game.named_parameters() if not torch.equal(v, before[k])}
         owned = {k for k, v in game.named_parameters() if id(v) in own}
         assert moved, f"{seat.player.name} moves something"
         assert moved <= owned, f"{seat.player.name} moves {moved - owned}, which are not its own"
-        assert all(w.grad is None and not w.requires_grad for w in game.parameters())
+        assert all(w.grad is None and w.requires_grad for w in game.parameters())
     everything = {id(w) for seat in trainer.seats for w in seat.weights}
     frozen = [k for k, w in game.named_parameters() if id(w) not in everything]
     assert not frozen, f"no player moves {frozen}"
@@ -65,7 +65,7 @@ def test_terms_are_named_scalars_and_no_weight_is_dead(name: str) -> None:
     trainer = trainer_of(name)
     batch = trainer.batches.batch(0, 4)
     for seat in trainer.seats:
-        done = trainer._differentiate(seat, seat.main, [batch], "main", 0)
+        done = trainer._differentiate(seat, [batch], "main", 0)
         assert done.values.shape == (len(done.names),)
         assert len(set(done.names)) == len(done.names)
         assert torch.isfinite(done.values).all()
@@ -80,7 +80,7 @@ def test_weights_outside_the_mover_get_no_gradient(name: str) -> None:
         batch = trainer.batches.batch(0, 4)
         own = {id(w) for w in seat.weights}
         others = [w for w in trainer.game.parameters() if id(w) not in own]
-        trainer._differentiate(seat, seat.main, [batch], "main", 0)
+        trainer._differentiate(seat, [batch], "main", 0)
         seen += [w.grad for w in others if w.grad is not None]
     assert not seen
 
@@ -150,3 +150,21 @@ def test_penalties_are_charged_and_clip(name: str, every: int) -> None:
     clipped = [s for s in trainer.seats if s.player.name.startswith("D")]
     for seat in clipped:
         assert all(w.abs().max() <= 0.005 for w in seat.player.networks[0].parameters())
+
+
+@pytest.mark.parametrize("name", PENALISED)
+def test_a_lazy_pass_takes_nothing_in_anew(name: str) -> None:
+    """It looks at a batch that its player has seen: pools and statistics stay as they are."""
+    from ganwright.penalties import R2
+
+    _, settings = tiny(name)
+    trainer = trainer_of(name, game=dataclasses.replace(settings.game, penalties=(R2(1.0, 2),)))
+    list(trainer.play(1))
+    batch = [trainer.batches.batch(0, 4)]
+    for seat in trainer.seats:
+        if seat.player.lazy:
+            before = {k: b.clone() for k, b in trainer.game.named_buffers()}
+            trainer._differentiate(seat, batch, "lazy0", 0)
+            after = dict(trainer.game.named_buffers())
+            moved = [k for k in before if not torch.equal(before[k], after[k])]
+            assert all(k.endswith(("._u", "._v")) for k in moved), moved

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from by_hand import Times, Weighted, flat
-from helpers import trainer_of
+from helpers import tiny, trainer_of
 from test_dualgan import same_letters
 
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.cyclegan import CycleGAN
+from ganwright.layers.forward_state import still
+from ganwright.penalties import R1
 from ganwright.pool import ReplayPool
 
 SPEC = Spec(Unpaired, (1, 2, 2), (1, 2, 2))
@@ -70,6 +73,34 @@ def test_the_pool_swaps_half_of_what_it_is_shown() -> None:
     assert pool.images is store, "its state is a buffer, written in place"
     assert len(store[:, 0, 0, 0].unique()) == 5
     assert torch.equal(ReplayPool(0, (1, 2, 2))(flat(7)), flat(7))
+
+
+def test_a_held_pool_shows_its_store_and_takes_nothing_in() -> None:
+    pool = ReplayPool(4, (1, 2, 2))
+    pool(flat(0, 1, 2, 3))
+    before = pool.images.clone()
+    torch.manual_seed(0)
+    with still([pool]):
+        shown = torch.cat([pool(flat(9)) for _ in range(400)])[:, 0, 0, 0]
+    assert torch.equal(pool.images, before)
+    assert set(shown.tolist()) == {0, 1, 2, 3, 9}
+    # 400 tosses of a coin: four standard deviations are 40
+    assert 160 < int((shown == 9).sum()) < 240
+    half_full = ReplayPool(4, (1, 2, 2))
+    half_full(flat(0, 1))
+    with still([half_full]):
+        assert torch.equal(half_full(flat(7, 8)), flat(7, 8))
+    assert int(half_full.count) == 2
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_the_pool_takes_each_fake_once(every: int) -> None:
+    """Two steps of 4 pictures, the first with a lazy penalty: 8 are stored, not 12."""
+    _, settings = tiny("cyclegan")
+    cfg = replace(settings.game, penalties=(R1(1.0, every=every),), pool=20)
+    trainer = trainer_of("cyclegan", game=cfg)
+    list(trainer.play(2))
+    assert trainer.game.past_A.count == trainer.game.past_B.count == 8  # type: ignore[union-attr]
 
 
 def test_the_learning_rate_stays_for_half_and_falls_to_nothing() -> None:

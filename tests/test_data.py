@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_the_ranks_share_one_batch(world: int) -> None:
 
 
 def test_a_batch_that_ranks_can_not_share_is_refused() -> None:
-    with pytest.raises(SettingsError, match="a batch of 5 can not be shared evenly by 2 processes"):
+    with pytest.raises(SettingsError, match="a batch of 5 cannot be shared evenly by 2 processes"):
         opened(numbered(4)).batch(0, 5, 0, 2)
 
 
@@ -154,7 +155,10 @@ def test_a_held_out_picture_is_never_cut_at_random(tmp_path: Path) -> None:
     data = opened(f"{tmp_path}?jitter=1.5", Paired, 12, flip=True)
     held = data.held_out(3)
     assert held is not None
-    files = [np.array(Image.open(tmp_path / "test" / "a" / f"{i:03}.png")) for i in range(3)]
+    files = []
+    for i in range(3):
+        with Image.open(tmp_path / "test" / "a" / f"{i:03}.png") as file:
+            files.append(np.array(file))
     expected = torch.from_numpy(np.stack(files)).permute(0, 3, 1, 2) / 127.5 - 1
     order = [int((held.a - x).abs().amax((1, 2, 3)).argmin()) for x in expected]
     assert sorted(order) == [0, 1, 2]
@@ -207,6 +211,11 @@ def test_workers_read_ahead_and_keep_the_order(
         batch = streamed.batch(draw, 4)
         assert batch.labels is not None
         assert same(batch, resident.batch(draw, 4))
+    (worker,) = multiprocessing.active_children()
+    streamed.close()
+    assert not worker.is_alive(), "nothing is left to the garbage collector"
+    assert same(streamed.batch(2, 4), resident.batch(2, 4)), "and it starts again"
+    streamed.close()
 
 
 def test_a_broken_file_in_a_stream_is_named_or_passed_over(
@@ -216,9 +225,10 @@ def test_a_broken_file_in_a_stream_is_named_or_passed_over(
     broken = tmp_path / "002.png"
     broken.write_bytes(broken.read_bytes()[:200])
     monkeypatch.setattr(memory, "RESIDENT_BYTES", 1)
-    with pytest.raises(DataError, match=r"1 file can not be used: .*002\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 picture cannot be used: .*002\.png \(.*truncated"):
         opened(str(tmp_path), workers=0).batch(0, 4)
-    batch = opened(str(tmp_path), workers=0, on_bad_file="skip").batch(0, 4)
+    with pytest.warns(UserWarning, match=r"passed over 1 picture so far, the last .*002\.png \("):
+        batch = opened(str(tmp_path), workers=0, on_bad_file="skip").batch(0, 4)
     assert batch.images.shape == (4, 3, 12, 12)
     assert len(torch.unique(batch.images.flatten(1), dim=0)) == 3
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from ganwright.config.settings import Settings
 from ganwright.data import Data, Images, Paired, Unpaired, open_data
+from ganwright.data.read.files import ZipOpener
 from ganwright.errors import DataError
 
 
@@ -161,6 +162,18 @@ def test_a_zip_is_read_as_the_folder_inside(tmp_path: Path) -> None:
     folder, zipped = opened(tmp_path / "in"), opened(tmp_path / "all.zip")
     assert zipped.spec == folder.spec
     assert torch.equal(zipped.batch(3, 4).images, folder.batch(3, 4).images)
+
+
+def test_the_zip_is_closed_with_its_data(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "one.zip", "w") as archive:
+        save(flat(10, "L"), tmp_path / "x.png")
+        archive.write(tmp_path / "x.png", "x.png")
+    opener = ZipOpener(tmp_path / "one.zip")
+    opener("x.png").close()
+    held = opener._zip
+    assert held.fp is not None
+    del opener
+    assert held.fp is None
 
 
 def pairs(root: Path, count: int, a: str = "label", b: str = "photo") -> None:
@@ -318,12 +331,18 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         "",
         Images,
         None,
-        r"4 files can not be used: .*0\.png \(not a picture\).* and 1 more",
+        r"4 pictures cannot be used: .*0\.png \(not a picture\).* and 1 more",
     ),
     (animated, "", Images, None, r"x\.gif \(has several frames\); mend or remove it"),
     (of_floats, "", Images, None, r"x\.tiff \(has floating-point pixels\)"),
     (mixed, "", Images, None, r"a\.png is 4x4, .*b\.png is 6x8\); give --image-size"),
-    (mixed, "?low=2", Paired, 6, r"a\.png is 4x4, too small to cut 6x6 from; give a smaller"),
+    (
+        mixed,
+        "?low=2",
+        Paired,
+        6,
+        r"1 picture is not of 6x6 or more: .*a\.png is 4x4; give a smaller",
+    ),
     (lonely, "", Paired, None, r"1 picture has no partner .*label/1\.png, which .*photo lacks"),
     (
         lopsided,
@@ -338,7 +357,7 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
     (plain, "", Paired, None, r"twice as wide as high, which .*0\.png \(4x4\) is not; .*\?low=4"),
     (plain, "", Unpaired, None, r"as trainA and trainB or as two subfolders; it has no subfolders"),
     (strange_class, "", Images, None, r"the class folders of the training split, a, b; it has c"),
-    (pairs, "?a=photo&onehot=a", Paired, None, r"a can not be one-hot: .*0\.bmp is no label map"),
+    (pairs, "?a=photo&onehot=a", Paired, None, r"a cannot be one-hot: .*0\.bmp is no label map"),
     (pairs, "?onehot=b", Paired, None, "onehot=b must be a, the side that is translated"),
     (plain, "?low=2", Images, None, "data option low is for pairs"),
     (plain, "?a=x", Images, None, "data options a and b are for two domains"),
@@ -376,7 +395,7 @@ def test_a_file_that_breaks_off_is_found_before_training(tmp_path: Path) -> None
     for name in ("a.png", "b.png"):
         save(Image.fromarray(noise), tmp_path / name)
     (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:1500])
-    with pytest.raises(DataError, match=r"1 file can not be used: .*b\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 picture cannot be used: .*b\.png \(.*truncated"):
         opened(tmp_path)
-    with pytest.warns(UserWarning, match=r"skipped 1 files: .*b\.png"):
+    with pytest.warns(UserWarning, match=r"skipped 1 picture: .*b\.png"):
         assert opened(tmp_path, on_bad_file="skip").spec.count == 1

@@ -101,7 +101,7 @@ def radii(
         w.data.mul_(scale)
 
     def radius() -> float:
-        return sqrt(sum(float(w) ** 2 for w in weights))
+        return sqrt(sum(w.item() ** 2 for w in weights))
 
     return [radius(), *(radius() for _ in trainer.play(steps))]
 
@@ -166,7 +166,7 @@ def test_at_the_critical_gamma_nothing_rotates() -> None:
 def turns(penalty: Penalty) -> int:
     """How often theta changes its sign in 300 steps."""
     trainer = trainer_of(Minimax(), (penalty,), simultaneous=True)
-    theta = [float(trainer.game.G.theta) for _ in trainer.play(300)]  # type: ignore[union-attr]
+    theta = [trainer.game.G.theta.item() for _ in trainer.play(300)]  # type: ignore[operator,union-attr]
     return sum(a * b < 0 for a, b in pairwise(theta))
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
-from helpers import trainer_of
+from helpers import meeting_place, trainer_of
 from torch import nn
 
 from ganwright.data.types import Images, Spec
@@ -31,6 +31,42 @@ def test_what_is_not_there_is_said() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(SettingsError, match="device cuda is not there"):
             Engine.pick("cuda")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        (
+            {"ATEN_CPU_CAPABILITY": "default"},
+            "it needs vector instructions, and torch sees none on this processor; "
+            "unset ATEN_CPU_CAPABILITY if it is set",
+        ),
+        ({"CXX": "no-such-compiler"}, "no C++ compiler is found; install g++, or name a compiler"),
+    ],
+    ids=lambda value: next(iter(value), "") if isinstance(value, dict) else "",
+)
+def test_what_cannot_be_compiled_is_said_before_anything_is_written(
+    environment: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if "CXX" not in environment and not x86:
+        pytest.skip("only x86 processors may lack vector instructions")
+    if "CXX" in environment and torch.backends.cpu.get_cpu_capability() == "DEFAULT" and x86:
+        pytest.skip("without vector instructions the compiler is not looked for")
+    run = tmp_path / "run"
+    train = ["train", "dcgan", "--steps", "1", "--device", "cpu", "--compile", "--out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ganwright", *train, run],
+        env=os.environ | environment | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert f"ganwright: torch.compile does not work here: {said}" in done.stderr
+    assert done.stderr.rstrip().endswith("or train without --compile")
+    assert "Traceback" not in done.stderr
+    assert not run.exists()
 
 
 def test_threads_keep_to_the_cores_this_process_has() -> None:
@@ -103,19 +139,23 @@ torch.save((trainer.game.state_dict(), means), sys.argv[1] + str(trainer.engine.
 
 def test_two_processes_average_gradients_and_terms(tmp_path: Path) -> None:
     """Means over both halves of the batch; a gradient missing on one rank counts as zero there."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = str(s.getsockname()[1])
+    store, told = meeting_place()
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
-    common = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    common = os.environ | told | {"WORLD_SIZE": "2"}
     workers = [
         subprocess.Popen(
             [sys.executable, script, tmp_path / "rank"], env=common | {"RANK": str(rank)}
         )
         for rank in (0, 1)
     ]
-    assert [w.wait(timeout=120) for w in workers] == [0, 0]
+    try:
+        assert [w.wait() for w in workers] == [0, 0]
+    finally:
+        for w in workers:
+            w.kill()
+            w.wait()
+        del store
     (a, means), (b, other) = (torch.load(tmp_path / f"rank{r}") for r in (0, 1))
     assert all(torch.equal(a[k], b[k]) for k in a)
     assert means == other

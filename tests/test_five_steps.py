@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 import pytest
 import torch
-from helpers import trainer_of
+from helpers import LUCK, trainer_of
 from torch import Tensor
 
 from ganwright.families import FAMILIES
@@ -56,6 +56,7 @@ def five_steps(name: str) -> list[dict[str, float]]:
     return rows
 
 
+@pytest.mark.skipif(bool(LUCK), reason="GANWRIGHT_TEST_SEED changes every number")
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_five_steps_are_as_stored(name: str) -> None:
     path = STORE / f"{name}.json"

@@ -15,7 +15,8 @@ from ganwright.report.latent import save_codes
 
 def colours(path: Path) -> set[tuple[int, ...]]:
     """Saturated colours in a picture, roughly."""
-    pixels = np.asarray(Image.open(path).convert("RGB")).reshape(-1, 3).astype(int) // 32
+    with Image.open(path) as file:
+        pixels = np.asarray(file.convert("RGB")).reshape(-1, 3).astype(int) // 32
     found = {tuple(p) for p in np.unique(pixels, axis=0).tolist()}
     return {p for p in found if max(p) - min(p) >= 4}
 

@@ -387,6 +387,7 @@ def test_discriminators_trace_as_one_graph(kind: str) -> None:
     assert_close(torch.compile(D, fullgraph=True, backend="eager")(x), D(x))
 
 
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", LABELS)
 def test_networks_compile(kind: str) -> None:

@@ -106,6 +106,7 @@ def test_weight_gradients_are_not_zero_and_statistics_stay(penalty: Penalty) -> 
     assert torch.equal(D[1].running_mean, before)
 
 
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize("penalty", [R1(10.0), R2(10.0, every=4)], ids=str)
 def test_compiled_gradients_equal_eager_ones(penalty: Penalty) -> None:
     torch.manual_seed(2)
@@ -118,6 +119,7 @@ def test_compiled_gradients_equal_eager_ones(penalty: Penalty) -> None:
             torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.usefixtures("compiler")
 @pytest.mark.slow
 @pytest.mark.parametrize("penalty", COSTS, ids=str)
 def test_all_compile_with_gradients(penalty: Penalty) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from helpers import trainer_of
 
+import ganwright
 from ganwright.config.settings import Settings
 from ganwright.data.open import EMBEDDED, open_data
 from ganwright.families import family
@@ -25,6 +28,13 @@ from ganwright.precision import default_type, wide
 )
 def test_wide_is_float32_at_least(given: torch.dtype, made: torch.dtype) -> None:
     assert wide(torch.ones(2, dtype=given)).dtype is made
+
+
+@pytest.mark.parametrize("part", ["layers", "networks", "families"])
+def test_no_network_falls_back_to_float32(part: str) -> None:
+    folder = Path(ganwright.__file__).parent / part
+    found = [p.name for p in folder.rglob("*.py") if ".float()" in p.read_text(encoding="utf-8")]
+    assert found == [], "`wide` leaves float64 alone"
 
 
 def test_wide_takes_counts_to_the_default_type_and_copies_nothing_else() -> None:

@@ -50,7 +50,7 @@ def by_hand(**settings: Any) -> tuple[SRGAN, Paired]:
         **settings,
     )
     game = SRGAN(cfg, SPEC)
-    list(game.players())
+    game.before_training()
     game.G, game.D = Enlarge(), Brightness()
     return game, Paired(torch.full((2, 1, 2, 2), 0.5), torch.full((2, 1, 8, 8), 0.1))
 

@@ -121,7 +121,7 @@ def test_only_the_movers_weights_require_gradients() -> None:
     game.given = (Player("a", [game.a], look), Player("b", [game.b], look))
     _trainer(game).play_step()
     assert asked == [(True, False), (False, True)]
-    assert not any(w.requires_grad or w.grad is not None for w in game.parameters())
+    assert all(w.requires_grad and w.grad is None for w in game.parameters())
 
 
 class Norms(Game):
@@ -147,16 +147,91 @@ def test_only_the_movers_networks_move_their_statistics() -> None:
     trainer = _trainer(game)
     before = {k: v.clone() for k, v in game.state_dict().items()}
     for seat, still in ((trainer.seats[0], "B."), (trainer.seats[1], "A.")):
-        for w in game.parameters():
-            w.requires_grad_(False)
         batch = [trainer.batches.batch(0, 4)]
         state = {k: v.clone() for k, v in game.state_dict().items()}
-        trainer._differentiate(seat, seat.main, batch, "main", 0)
+        trainer._differentiate(seat, batch, "main", 0)
         for k, v in game.state_dict().items():
             buffer = "running" in k or "num_batches" in k or k.endswith(("._u", "._v"))
             assert torch.equal(v, state[k]) == (k.startswith(still) or not buffer), k
     assert int(before["A.1.num_batches_tracked"]) == 0
     assert int(game.state_dict()["A.1.num_batches_tracked"]) == 1
+
+
+class Spectral(Game):
+    """D with torch's newer and older spectral norm, shown two things a move; G has one, too."""
+
+    def __init__(self, lazy: bool = False) -> None:
+        super().__init__(None, Spec(Images, (1, 8, 8)))
+        torch.manual_seed(2)
+        new, old = nn.utils.parametrizations.spectral_norm, nn.utils.spectral_norm
+        self.D = nn.Sequential(nn.Flatten(), new(nn.Linear(64, 6)), old(nn.Linear(6, 5)))
+        self.G = nn.Sequential(new(nn.Linear(3, 64)), nn.Unflatten(1, (1, 8, 8)))
+        self.lazy = (Lazy(self.judge_rarely, 2),) if lazy else ()
+        self.used: list[Tensor] = []
+
+    def players(self) -> Iterable[Player]:
+        yield Player("D", [self.D], self.judge, SGD(lr=0.1), lazy=self.lazy, accumulate=2)
+        yield Player("G", [self.G], self.deceive, SGD(lr=0.1))
+
+    def judge(self, batch: Images) -> Terms:
+        terms = []
+        for x in (batch.images, self.G(torch.ones(4, 3))):
+            terms.append(self.D(x).mean())
+            self.used.append(self.D[1].weight.detach().clone())  # type: ignore[union-attr,operator]
+            self.used.append(self.D[2].weight.detach().clone())  # type: ignore[union-attr,operator]
+        return {"adv": terms[1] - terms[0]}
+
+    def judge_rarely(self, batch: Images) -> Terms:
+        return {"rare": self.D(batch.images).square().mean()}
+
+    def deceive(self, batch: Images) -> Terms:
+        return {"adv": -self.D(self.G(torch.ones(4, 3))).mean()}
+
+
+def _vectors(layer: Any) -> tuple[Tensor, Tensor]:
+    """Spectral norm's u after none and after one more iteration, with the weights as they are."""
+    if hasattr(layer, "parametrizations"):
+        W, part = layer.parametrizations.weight.original, layer.parametrizations.weight[0]
+        u, v = part._u, part._v
+    else:  # it begins with the other vector
+        W, u = layer.weight_orig, layer.weight_u
+        v = nn.functional.normalize(W.T @ u, dim=0, eps=1e-12)
+    after = nn.functional.normalize(W @ v, dim=0, eps=1e-12)
+    return u.detach().clone(), after.detach()
+
+
+def test_spectral_norm_iterates_once_a_move_and_real_and_fake_meet_the_same_weights() -> None:
+    """Miyato et al. (2018), algorithm 1: one power iteration an update, however many scores."""
+    game = Spectral()
+    trainer = _trainer(game)
+    D, G = trainer.seats
+    batches = [trainer.batches.batch(i, 4) for i in range(2)]
+    for seat, mine, others in (
+        (D, (game.D[1], game.D[2]), (game.G[0],)),
+        (G, (game.G[0],), (game.D[1], game.D[2])),
+    ):
+        expected = [_vectors(layer)[1] for layer in mine]
+        still = [_vectors(layer)[0] for layer in others]
+        trainer._differentiate(seat, batches, "main", 0)
+        for layer, u in zip(mine, expected, strict=True):
+            torch.testing.assert_close(_vectors(layer)[0], u)
+        assert all(torch.equal(_vectors(m)[0], u) for m, u in zip(others, still, strict=True))
+    for layer in (0, 1):  # two batches, real and fake
+        assert all(torch.equal(w, game.used[layer]) for w in game.used[layer::2])
+    assert len(game.used) == 8
+    assert all(m.training for m in game.modules())
+
+
+def test_spectral_norm_iterates_in_a_lazy_pass_too_and_not_in_evaluation_mode() -> None:
+    game = Spectral(lazy=True)
+    game.G.eval()
+    trainer = _trainer(game)
+    before = _vectors(game.G[0])[0]
+    list(trainer.play(2))
+    assert torch.equal(_vectors(game.G[0])[0], before), "its owner gave it in evaluation mode"
+    expected = _vectors(game.D[1])[1]
+    trainer._differentiate(trainer.seats[0], [trainer.batches.batch(0, 4)], "lazy0", 0)
+    torch.testing.assert_close(_vectors(game.D[1])[0], expected)
 
 
 def test_lazy_objectives_step_by_themselves_with_corrected_rates() -> None:
@@ -307,6 +382,7 @@ def test_step_or_undo_puts_weights_and_state_back(kind: Any) -> None:
     assert torch.equal(w, other), "skipped steps leave no trace"
 
 
+@pytest.mark.usefixtures("compiler")
 def test_compiled_objectives_play_like_eager_ones() -> None:
     def make() -> Norms:
         torch.manual_seed(0)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganwright.game import Phase as Phase
     from ganwright.game import Player as Player
     from ganwright.game import observe as observe
+    from ganwright.game import scope as scope
     from ganwright.inference.model import Model as Model
     from ganwright.inference.model import load as load
     from ganwright.losses import Loss as Loss
@@ -40,6 +41,7 @@ _WHERE = {
     "Lazy": "game",
     "Phase": "game",
     "observe": "game",
+    "scope": "game",
     "Loss": "losses",
     "Penalty": "penalties",
     "Networks": "networks",

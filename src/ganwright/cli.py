@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pkgutil
 import sys
 import warnings
@@ -18,6 +19,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 2: the user's mistake, told in one sentence on standard error. 130: interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a letter
+            stream.reconfigure(errors="replace")
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _say

@@ -14,6 +14,10 @@ class SettingsError(GanwrightError):
     """A setting is unknown, out of range, or does not fit the others."""
 
 
+class GameError(GanwrightError):
+    """A game, a player or an objective is not as the trainer needs it."""
+
+
 class DataError(GanwrightError):
     """A data set is missing, empty, broken or of the wrong kind."""
 
@@ -42,3 +46,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def missing_extra(feature: str, extra: str) -> MissingExtraError:
     """The error for a feature whose optional dependency is not installed."""
     return MissingExtraError(f'{feature} needs an extra: pip install "ganwright[{extra}]"')
+
+
+def described(value: object) -> str:
+    """What a value is, for a sentence: "an int", "None", "a tensor of shape (4, 1)"."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        return f"a tensor of shape {tuple(shape)}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -10,28 +12,80 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.data.types import Batch, Images, Spec
+from ganwright.errors import GameError, described
 from ganwright.optim import Adam, Optimizer
 
 Terms: TypeAlias = Mapping[str, Tensor]
 Objective: TypeAlias = Callable[[Any], Terms]
 
-_observed: dict[str, Tensor] = {}
+
+class _Record:
+    """What one evaluation observes, as pairs of name and value, and what ends its names now."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, Any]] = []
+        self.suffix = ""
+
+
+class _Open(threading.local):
+    """The records that this thread has open, the innermost last."""
+
+    def __init__(self) -> None:
+        self.records: list[_Record] = []
+
+
+_open = _Open()
 
 
 def observe(name: str, value: Tensor) -> None:
     """Record a scalar that is watched but not minimised, within an objective.
 
     The trainer logs it, averages it over processes and hands it to `Game.after` with the terms.
-    Losses and penalties may call it too.
+    Losses and penalties may call it too. A name stands once in an objective, `scope` tells several
+    apart. Outside an objective nothing is recorded, so that losses can be called anywhere.
     """
-    _observed[name] = value.detach()
+    if _open.records:
+        record = _open.records[-1]
+        value = value.detach() if isinstance(value, Tensor) else value
+        record.seen.append((f"{name}{record.suffix}" if record.suffix else name, value))
 
 
-def evaluate(objective: Objective, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Call an objective; return its terms and what it observed. Compiles as a whole."""
-    _observed.clear()
-    terms = dict(objective(batch))
-    return terms, dict(_observed)
+@contextmanager
+def scope(name: str) -> Iterator[None]:
+    """End the names of all that is observed within: `real` becomes `real_A` in scope "A".
+
+    For an objective that observes the same twice, such as one of two discriminators:
+
+        with scope("A"):
+            adv_A = loss.discriminator(self.D_A, a, fake_a)
+        with scope("B"):
+            adv_B = loss.discriminator(self.D_B, b, fake_b)
+    """
+    record = _open.records[-1] if _open.records else _Record()
+    before = record.suffix
+    record.suffix = f"{before}_{name}"
+    try:
+        yield
+    finally:
+        record.suffix = before
+
+
+@contextmanager
+def recording() -> Iterator[list[tuple[str, Any]]]:
+    """Collect what is observed within, as (name, value), and keep it from any other record."""
+    record = _Record()
+    _open.records.append(record)
+    try:
+        yield record.seen
+    finally:
+        _open.records.pop()
+
+
+def evaluate(objective: Objective, batch: Batch) -> tuple[Any, list[tuple[str, Any]]]:
+    """Call an objective; return what it gives and what it observed. Compiles as a whole."""
+    with recording() as seen:
+        terms = objective(batch)
+    return terms, seen
 
 
 @dataclass(frozen=True)
@@ -44,22 +98,35 @@ class Lazy:
     objective: Objective
     every: int
 
+    def __post_init__(self) -> None:
+        if not callable(self.objective):
+            raise GameError(
+                f"a lazy objective is {described(self.objective)}; it must be a function from a "
+                "batch to named terms"
+            )
+        _check_count("a lazy objective's every", self.every)
+
 
 @dataclass(frozen=True)
 class Player:
     """One player: which networks it moves, what it minimises, and when.
 
+    What its networks have that requires no gradient is not moved.
+
     Args:
         name: unique in its game; it labels the terms in every log.
-        networks: the modules whose parameters it moves; a player's alone or shared.
+        networks: the modules whose parameters it moves, or the only one; they may be shared.
         objective: batch -> named scalar terms, whose sum it minimises.
         optimizer: how it moves.
         moves: moves a step, each on fresh data; a function of the step where the paper's schedule
             needs one (WGAN's 100 moves at the start).
         every: it plays only in steps that `every` divides.
         accumulate: batches whose gradients are averaged into one move (BigGAN).
-        lazy: further objectives with intervals of their own.
+        lazy: further objectives with intervals of their own, or the only one.
         clip: largest norm of the whole gradient, or None.
+
+    Raises:
+        GameError: one of them cannot be so.
     """
 
     name: str
@@ -72,11 +139,60 @@ class Player:
     lazy: tuple[Lazy, ...] = ()
     clip: float | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name:
+            raise GameError(f"a player's name is {self.name!r}; it must be a word for the log")
+        _as_tuple(self, "networks", nn.Module, "networks")
+        _as_tuple(self, "lazy", Lazy, "lazy objectives")
+        if not callable(self.objective):
+            raise GameError(
+                f"{self.name}'s objective is {described(self.objective)}; it must be a function "
+                "from a batch to named terms"
+            )
+        if not isinstance(self.optimizer, Optimizer):
+            raise GameError(
+                f"{self.name}'s optimizer is {described(self.optimizer)}; it must be one of "
+                "ganwright.optim's with its settings, such as Adam(lr=2e-4)"
+            )
+        if not callable(self.moves):
+            _check_count(f"{self.name}'s moves", self.moves, least=0)
+        _check_count(f"{self.name}'s every", self.every)
+        _check_count(f"{self.name}'s accumulate", self.accumulate)
+        if self.clip is not None and not self.clip > 0:
+            raise GameError(f"{self.name}'s clip is {self.clip}; it must be above 0, or None")
+
     def moves_at(self, step: int) -> int:
-        """How many moves it makes in this step, its interval considered."""
+        """How many moves it makes in this step, its interval considered.
+
+        Raises:
+            GameError: `moves` gives no whole number for this step.
+        """
         if step % self.every:
             return 0
-        return self.moves(step) if callable(self.moves) else self.moves
+        if not callable(self.moves):
+            return self.moves
+        moves = self.moves(step)
+        _check_count(f"{self.name}'s moves", moves, least=0, where=f" at step {step}")
+        return moves
+
+
+def _as_tuple(player: Player, name: str, kind: type, what: str) -> None:
+    """One in place of a sequence of one will do."""
+    given = getattr(player, name)
+    given = (given,) if isinstance(given, kind) else given
+    wanted = f"list objects of {kind.__name__}"
+    if not isinstance(given, Iterable):
+        raise GameError(f"{player.name}'s {what} are {described(given)}; {wanted}")
+    given = tuple(given)
+    for item in given:
+        if not isinstance(item, kind):
+            raise GameError(f"{player.name}'s {what} hold {described(item)}; {wanted}")
+    object.__setattr__(player, name, given)
+
+
+def _check_count(what: str, value: object, *, least: int = 1, where: str = "") -> None:
+    if not isinstance(value, int) or value < least:
+        raise GameError(f"{what} is {value!r}{where}; it must be a whole number from {least} up")
 
 
 @dataclass(frozen=True)
@@ -138,9 +254,17 @@ class Game(nn.Module):
         self.cfg = cfg
         self.spec = spec
 
+    def before_training(self) -> None:
+        """Make what only training needs; called once, before `players`, the game on its device.
+
+        A network that is large or far away, such as VGG, belongs here, so that a trained run
+        samples without it. It must not enter checkpoints, which are loaded without it: keep its
+        weights in buffers that are not persistent.
+        """
+
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""
-        raise NotImplementedError
+        raise GameError(f"{type(self).__name__} does not say who plays; give it a method players")
 
     def phases(self) -> Sequence[Phase]:
         """The stretches of the game; the last one may be endless."""
@@ -165,6 +289,15 @@ class Game(nn.Module):
         Called in evaluation mode without gradients; the batches' means are logged.
         """
         return {}
+
+    def in_turn(self, n: int, most: int | None = None) -> Tensor:
+        """Labels of n samples, int64 [n]: the classes that the data has, one after another.
+
+        Args:
+            most: keep to the first so many classes.
+        """
+        asked = torch.tensor(self.spec.asked[:most], device=self.device)
+        return asked[torch.arange(n, device=self.device) % len(asked)]
 
     @property
     def preview_columns(self) -> int | None:

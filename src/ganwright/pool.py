@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from ganwright.layers.forward_state import Memory
 
 
-class ReplayPool(nn.Module):
+class ReplayPool(Memory):
     """Shrivastava et al. (2017), arXiv:1612.07828, section 2.3, as CycleGAN uses it.
 
     Until it is full, fakes are stored and returned. Then each fake is, with chance 1/2, swapped for
     a stored one. The store is a buffer: it is seeded, checkpointed and moved with the weights.
+    While it is held, it shows as it would otherwise and stores nothing.
 
     Args:
         size: how many images it holds; 0 returns every fake as it is.
@@ -40,6 +43,7 @@ class ReplayPool(nn.Module):
         slot = torch.where(full, torch.randint(self.size, (), device=fake.device), self.count)
         old = self.images.index_select(0, slot[None])[0]
         stored = torch.where(swap | ~full, fake, old)
-        self.images.index_copy_(0, slot[None], stored[None])
-        self.count.copy_((self.count + 1).clamp(max=self.size))
+        if not self.held:
+            self.images.index_copy_(0, slot[None], stored[None])
+            self.count.copy_((self.count + 1).clamp(max=self.size))
         return torch.where(swap, old, fake)

@@ -125,7 +125,8 @@ class _History(nn.Module):
 class HistoricalAveraging(Regulariser):
     """Salimans et al. (2016), arXiv:1606.03498, section 3.3: |theta - mean of past theta|².
 
-    theta are G's weights; the square is summed over them.
+    theta are G's weights; the square is summed over them. The paper adds the term to each player's
+    cost; here G alone has it.
 
     Args:
         decay: weight of the mean's past in a moving average; the paper's plain mean over all

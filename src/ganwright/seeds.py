@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -21,3 +25,24 @@ def seed_torch(*parts: int | str) -> None:
         torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
     elif torch.backends.mps.is_available():
         torch.mps.manual_seed(seed)
+
+
+def seed_everything(*parts: int | str) -> None:
+    """Seed the global generators of torch, NumPy and `random`, for code that draws from them."""
+    seed = seed_of(*parts)
+    seed_torch(*parts)
+    np.random.seed(seed & 0xFFFFFFFF)
+    random.seed(seed)
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Give the global generators back as they were, whatever is drawn or seeded inside."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    arrays, plain = np.random.get_state(), random.getstate()
+    with torch.random.fork_rng(devices):
+        try:
+            yield
+        finally:
+            np.random.set_state(arrays)
+            random.setstate(plain)

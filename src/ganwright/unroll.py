@@ -9,15 +9,14 @@ G's gradient runs through all K moves, so G sees how D would answer. D itself st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganwright.game import Terms, _observed
+from ganwright.game import Terms, recording
 from ganwright.losses import Scorer
 
 Weights = dict[str, Tensor]
@@ -46,19 +45,8 @@ def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr:
         return torch.stack(list(objective(scorer(weights)).values())).sum()
 
     weights: Weights = dict(D.named_parameters())
-    with _unwatched():
+    with recording():  # and forgotten: D does not really move
         for _ in range(moves):
             slopes = torch.func.grad(cost)(weights)
             weights = {name: w - lr * slopes[name] for name, w in weights.items()}
     return scorer(weights)
-
-
-@contextmanager
-def _unwatched() -> Iterator[None]:
-    """What D's objective observes within is dropped: D does not really move."""
-    before = dict(_observed)
-    try:
-        yield
-    finally:
-        _observed.clear()
-        _observed.update(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -115,7 +116,13 @@ def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) ->
         GanwrightError: as `check`.
     """
     check(names)
-    return [_Accelerate(TRACKERS[name], run, flat(config)) for name in names]
+    with ExitStack() as opened:  # where one cannot be opened, those before it are closed
+        trackers: list[Tracker] = []
+        for name in names:
+            trackers.append(_Accelerate(TRACKERS[name], run, flat(config)))
+            opened.callback(trackers[-1].finish)
+        opened.pop_all()
+    return trackers
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:
@@ -139,7 +146,11 @@ class _Accelerate:
         self._kind = kind
         self._tracker: Any = getattr(tracking, kind.tracker)(**kind.arguments(run))
         self._tracker.start()
-        self._tracker.store_init_configuration(config)
+        try:
+            self._tracker.store_init_configuration(config)
+        except BaseException:
+            self.finish()
+            raise
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         self._tracker.log(dict(values), step=step)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwright import atomic
 from ganwright.commands.flags import Parser
+from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ class Sampling:
     """Classes to draw, by number or name; repeated in turn until there are enough."""
     out: Path | None = None
     """A .png file for a grid, or a folder; RUN/sampled/seed-S.png when not given."""
+    overwrite: bool = False
+    """Replace outputs that exist."""
 
 
 def sample(argv: Sequence[str]) -> int:
@@ -52,9 +57,10 @@ def sample(argv: Sequence[str]) -> int:
     parser.add("weights", Weights())
     given, (what, weights) = parser.read(argv)
     n = what.n if what.n is not None else len(what.labels) or 64
-    run = Path(str(given["RUN"]))
-    images = load_run(run, weights).sample(n, seed=what.seed, labels=what.labels or None)
+    run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / f"seed-{what.seed}.png"
+    refuse_existing(_taken(out, n), what.overwrite)
+    images = load_run(run, weights).sample(n, seed=what.seed, labels=what.labels or None)
     print(_save(images, out))
     return 0
 
@@ -65,7 +71,7 @@ def report(argv: Sequence[str]) -> int:
 
     from ganwright.report import write_report
 
-    run = Path(str(given["RUN"]))
+    run = path_of(str(given["RUN"]))
     with writing(run / "report.html"):
         print(write_report(run))
     return 0
@@ -78,12 +84,39 @@ def load_run(run: Path, weights: Weights) -> Model:
     return load(run, device=weights.device, step=weights.step, raw=weights.raw)
 
 
+def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:
+    """The one rule for outputs: none is replaced unless that is asked for.
+
+    Raises:
+        RunError: some exist.
+    """
+    existing = [] if overwrite else [out for out in outputs if out.exists()]
+    if len(existing) == 1:
+        raise RunError(f"{existing[0]} exists; add --overwrite to replace it")
+    if existing:
+        raise RunError(
+            f"{len(existing)} of the outputs exist, the first is {existing[0]}; "
+            "add --overwrite to replace them"
+        )
+
+
+def _taken(out: Path, n: int) -> list[Path]:
+    """Of one grid, or of n files in a folder, those that exist.
+
+    Raises:
+        SettingsError: the file is no .png.
+    """
+    if not out.suffix:
+        return [p for p in sorted(out.glob("*.png")) if p.stem.isdigit() and int(p.stem) < n]
+    if out.suffix.lower() != ".png":
+        raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
+    return [out] if out.exists() else []
+
+
 def _save(images: Tensor, out: Path) -> Path:
     from ganwright.report.grid import save_grid, to_pixels
 
     if out.suffix:
-        if out.suffix.lower() != ".png":
-            raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
         with writing(out):
             save_grid(images, out)
         return out
@@ -97,9 +130,10 @@ def _save(images: Tensor, out: Path) -> Path:
 def _write(pixels: Any, path: Path) -> None:
     from PIL import Image
 
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(path)
+        atomic.write(path, buffer.getvalue())
 
 
 @contextmanager
@@ -108,4 +142,4 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
+        raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error

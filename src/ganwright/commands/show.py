@@ -89,7 +89,9 @@ def _recipes() -> Iterable[Row]:
     from ganwright.recipes import recipes
 
     for name, path in recipes().items():
-        head = takewhile(lambda line: line.startswith("#"), path.read_text().splitlines())
+        head = takewhile(
+            lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines()
+        )
         said = " ".join(line.removeprefix("#").strip() for line in head)
         yield name, said or "a grid of the gallery, from data that comes with the package"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ class Place:
     """The run's folder; runs/<family>-<data>-<number> when not given."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe's name; flags go on top."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a resumed run starts from."""
+
+    from_weights: bool = False
+    """Where the newest checkpoint has lost its training state, go on from its weights."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -69,7 +78,7 @@ def resume(argv: Sequence[str]) -> int:
         parser.add("settings", Settings())
         parser.read(argv)
         raise SettingsError("resume needs the run first, as in: ganwright resume runs/first")
-    folder = Path(argv[0])
+    folder = path_of(argv[0])
 
     from ganwright.callbacks.console import listener
     from ganwright.run import train as run
@@ -77,12 +86,14 @@ def resume(argv: Sequence[str]) -> int:
 
     _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
+    parser.add("run", Start())
     parser.add("settings", before)
-    _, (after,) = parser.read(argv)
+    _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
     with listener() as shown:
-        return _status(run.resume(folder, changes, listener=shown))
+        model = run.resume(folder, changes, from_weights=start.from_weights, listener=shown)
+    return _status(model)
 
 
 def _status(model: Model) -> int:
@@ -109,9 +120,9 @@ def _config_of(argv: Sequence[str]) -> Path | None:
     """The file after `--config`: it must be read before the flags, whose defaults it sets."""
     for i, text in enumerate(argv):
         if text.startswith("--config="):
-            return Path(text.partition("=")[2])
+            return path_of(text.partition("=")[2])
         if text == "--config" and i + 1 < len(argv):
-            return Path(argv[i + 1])
+            return path_of(argv[i + 1])
     return None
 
 

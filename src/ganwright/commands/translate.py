@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.sample import Weights, load_run, writing
+from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
+from ganwright.config.spelling import path_of
 from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
@@ -74,8 +76,9 @@ def translate(argv: Sequence[str]) -> int:
     parser.add("translation", Translation())
     parser.add("weights", Weights())
     given, (how, weights) = parser.read(argv)
-    pairs = outputs(str(given["INPUT"]), Path(str(given["OUTPUT"])), how.overwrite)
-    model = load_run(Path(str(given["RUN"])), weights)
+    source = str(path_of(str(given["INPUT"])))
+    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite)
+    model = load_run(path_of(str(given["RUN"])), weights)
     _check_channels(model, how.direction)
 
     from ganwright.inference.image_files import read_picture, write_picture
@@ -106,15 +109,16 @@ def classify(argv: Sequence[str]) -> int:
     parser.add("classification", Classification())
     parser.add("weights", Weights())
     given, (what, weights) = parser.read(argv)
-    if what.out is not None and what.out.exists() and not what.overwrite:
-        raise RunError(f"{what.out} exists; add --overwrite to replace it")
-    _, files = inputs(str(given["INPUT"]))
-    model = load_run(Path(str(given["RUN"])), weights)
+    if what.out is not None:
+        if what.out.suffix.lower() != ".csv":
+            raise SettingsError(f"--out is {what.out}; the labels are a table, so name a .csv file")
+        refuse_existing([what.out], what.overwrite)
+    _, files = inputs(str(path_of(str(given["INPUT"]))))
+    model = load_run(path_of(str(given["RUN"])), weights)
 
     model.ability("classify")
 
     from ganwright.inference.image_files import read_picture
-    from ganwright.report.grid import write_whole
 
     names = model.spec.classes
     table = io.StringIO()
@@ -127,7 +131,7 @@ def classify(argv: Sequence[str]) -> int:
         rows.writerow([path, label, f"{probability:.4f}"])
     if what.out is not None:
         with writing(what.out):
-            write_whole(what.out, table.getvalue().encode())
+            atomic.write(what.out, table.getvalue().encode())
     return reader.status()
 
 
@@ -158,12 +162,7 @@ def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path
             raise RunError(f"{out} would replace its own input; choose another output")
         if owner.setdefault(out, file) != file:
             raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
-    existing = [out for _, out in pairs if out.exists()]
-    if existing and not overwrite:
-        raise RunError(
-            f"{len(existing)} of the outputs exist, the first is {existing[0]}; "
-            "add --overwrite to replace them"
-        )
+    refuse_existing([out for _, out in pairs], overwrite)
     return pairs
 
 

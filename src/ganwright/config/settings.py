@@ -33,8 +33,10 @@ class Settings:
     """Keep this many labels a class and treat all other images as unlabelled."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    cache: bool = False
+    """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
     workers: int = 2
-    """Processes that read data too large to stay in memory."""
+    """Processes that read what does not stay in memory: large data, or a Dataset from Python."""
     steps: int = 10_000
     """Rounds of the game in the whole run, what was done before a resume included."""
     batch_size: int | None = None

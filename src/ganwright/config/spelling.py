@@ -158,13 +158,21 @@ def _scalar(value: Any, hint: Any, where: str) -> Any:
     if hint is bool and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
     if hint in (str, Path) and isinstance(value, str | Path):
-        return hint(value)
+        return path_of(value) if hint is Path else str(value)
     if hint in (int, float) and text_or_number:
         try:
             return _whole(value) if hint is int else float(value)
         except (ValueError, ArithmeticError):
             pass
     raise _misfit(value, hint, where)
+
+
+def path_of(value: str | Path) -> Path:
+    """A path as a person writes it: a shell leaves the ~ of `--out=~/runs` to the program."""
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # the home of nobody, as in ~~x: a name like others
+        return Path(value)
 
 
 def _whole(value: int | float | str) -> int:

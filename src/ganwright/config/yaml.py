@@ -13,7 +13,8 @@ from ganwright import __version__
 from ganwright.config import registry
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse, spell
-from ganwright.errors import GanwrightError, RunError, SettingsError, nearest
+from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.formats import FORMAT, readable
 
 if TYPE_CHECKING:
     from ganwright.game import Game
@@ -92,7 +93,7 @@ def to_yaml(family: str, settings: Settings) -> str:
     """All settings of a run as config.yaml holds them; objects are spelled as constructor calls."""
     if settings.game is None:
         settings = replace(settings, game=game_class(family).Config())
-    plain: dict[str, Any] = {"ganwright": __version__, "family": family}
+    plain: dict[str, Any] = {"format": FORMAT, "ganwright": __version__, "family": family}
     plain |= {
         f.name: _plain(getattr(settings, f.name)) for f in fields(settings) if f.name != "game"
     }
@@ -108,11 +109,12 @@ def from_yaml(text: str, family: str | None = None) -> tuple[str, Settings]:
         family: the family where the text need name none; it must not name another.
 
     Raises:
-        RunError: if another version of the library wrote it.
+        RunError: if a newer format of run folders is named.
         SettingsError: if it is no mapping, or a name or a value does not fit.
     """
     values = _mapping(text)
-    _check_version(values.pop("ganwright", None))
+    readable(values.pop("format", None), "the configuration")
+    values.pop("ganwright", None)  # who wrote it; only the format says whether it can be read
     named = values.pop("family", family)
     if named is None:
         raise SettingsError("the configuration names no family; add a line such as family: dcgan")
@@ -163,16 +165,3 @@ def _mapping(text: str) -> dict[Any, Any]:
     if not isinstance(values, dict):
         raise SettingsError("the configuration must be a YAML mapping of settings to values")
     return values
-
-
-def _check_version(written: Any) -> None:
-    """Before 1.0 a minor version may change what a setting means, afterwards a major one."""
-    if written is None:
-        return
-    theirs, ours = str(written).split("."), __version__.split(".")
-    count = 2 if ours[0] == "0" else 1
-    if theirs[:count] != ours[:count]:
-        raise RunError(
-            f"ganwright {written} wrote this configuration, and this is {__version__}; "
-            f"install ganwright=={written} to use it"
-        )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,10 +14,10 @@ from torch.nn.functional import interpolate, one_hot
 from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
 from ganwright.data.plan import Settled, labelled
-from ganwright.data.serve.load import fits, load
+from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.sides import Fitted, unreadable
+from ganwright.data.sides import Fitted, counted, some, unreadable
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError
 from ganwright.precision import wide
@@ -31,16 +33,26 @@ class Data:
 
     spec: Spec
 
-    def __init__(self, settled: Settled, settings: Settings, device: torch.device) -> None:
+    fingerprint: dict[str, Any]
+    """What tells this data from other data, see `fingerprint.py`."""
+
+    def __init__(
+        self,
+        settled: Settled,
+        settings: Settings,
+        device: torch.device,
+        fingerprint: dict[str, Any],
+    ) -> None:
         self.device = device
         self.window = settled.window
         self.low = settled.low
         self._test = settled.test
         self._held: list[tuple[Tensor, Tensor | None]] = []
+        self._asked: list[int] = []
         self._skip = skip = settings.on_bad_file == "skip"
         train = settled.train
         keeper: Keeper
-        if fits(train, device):
+        if resident(train, device, cache=settings.cache):
             train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
             streams = _streams(settled, train, settings)
             keeper = Resident(shelves, streams, self.window)
@@ -52,7 +64,9 @@ class Data:
         self._train, self._streams, self._keeper = train, streams, keeper
         labels = [side.side.labels for side in train]
         self._labels = [None if x is None else x.to(device) for x in labels]
-        self.spec = replace(settled.spec, count=max(len(side) for side in train))
+        count, present = max(len(side) for side in train), _present(settled.spec, labels[0])
+        self.spec = replace(settled.spec, count=count, present=present)
+        self.fingerprint = fingerprint
 
     def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
         """The `draw`-th batch of the run, on the device, in [-1, 1], of torch's default type.
@@ -61,7 +75,7 @@ class Data:
         epochs; a rank gets its `size // world` rows of it.
 
         Raises:
-            DataError: a streamed file can not be read.
+            DataError: a streamed file cannot be read.
             SettingsError: `size` is no multiple of `world`.
         """
         windows, picks = self._keeper.take(Draw(draw, size, rank, world))
@@ -74,6 +88,10 @@ class Data:
                 known = self._labels[side]
                 labels.append(None if known is None else known.index_select(0, on_device))
         return self._assemble(pictures, labels)
+
+    def close(self) -> None:
+        """End the workers that read ahead; the next batch starts others."""
+        self._keeper.close()
 
     def held_out(self, count: int) -> Batch | None:
         """`count` items of the test split, always the same, never mirrored, cut in the middle.
@@ -93,9 +111,8 @@ class Data:
 
     def _first(self, sides: Sequence[Fitted], count: int) -> Batch:
         asked = [min(count, len(side)) for side in sides]
-        if any(len(held[0]) < n for held, n in zip(self._held, asked, strict=False)):
-            self._held = []
-        self._held = self._held or self._read(sides, count)
+        if not self._held or any(had < n for had, n in zip(self._asked, asked, strict=True)):
+            self._held, self._asked = self._read(sides, count), asked
         pictures = [
             _dress(held[0][:count].to(self.device), None, side.fit.label_map)
             for held, side in zip(self._held, sides, strict=True)
@@ -113,9 +130,13 @@ class Data:
         bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
         if bad and not self._skip:
             raise unreadable(bad)
+        if bad:
+            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=4)
         good = [[isinstance(row, Tensor) for row in rows] for rows in found]
         if self.spec.task is Paired:
             good = [[all(pair) for pair in zip(*good, strict=True)]] * len(sides)
+        if not all(map(any, good)):
+            raise DataError("none of the pictures to be shown can be read; see the warnings above")
         held = []
         for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
             kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
@@ -136,6 +157,14 @@ class Data:
         if self.low is not None:
             return Paired(lowered(pictures[0], self.low), pictures[0])
         return Paired(pictures[0], pictures[1])
+
+
+def _present(spec: Spec, labels: Tensor | None) -> tuple[int, ...]:
+    """The classes that occur, or () where all do."""
+    if labels is None or not spec.classes:
+        return ()
+    found = tuple(labels.unique().tolist())
+    return () if len(found) == len(spec.classes) else found
 
 
 def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) -> Tensor:

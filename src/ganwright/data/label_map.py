@@ -45,7 +45,7 @@ class LabelMap:
         """Pixels [H, W] as classes counted from 0: uint8 [1, H, W].
 
         Raises:
-            ValueError: a class is unknown; the sentence goes behind "can not be read".
+            ValueError: a class is unknown; the sentence goes behind "cannot be read".
         """
         low, high = int(pixels.min()), int(pixels.max())
         if low < self.low or high > self.high:

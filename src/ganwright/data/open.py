@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
@@ -15,13 +16,14 @@ from torch.utils.data import Dataset
 
 from ganwright.config.settings import Settings
 from ganwright.data.batches import Data
+from ganwright.data.fingerprint import fingerprint
 from ganwright.data.plan import settle
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.objects import source_of
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Options, Source
 from ganwright.data.types import Batch, Images, Paired, Unpaired
-from ganwright.errors import DataError, nearest
+from ganwright.errors import DataError, SettingsError, nearest
 from ganwright.precision import default_type
 
 EMBEDDED = {
@@ -40,7 +42,7 @@ EMBEDDED = {
 }
 """Sets that need no download: name -> module:function of the image size."""
 
-# What an embedded set turns into for tasks that its plain form can not serve.
+# What an embedded set turns into for tasks that its plain form cannot serve.
 _VARIANTS: dict[type[Batch], str] = {Paired: "-paired", Unpaired: "-unpaired"}
 
 
@@ -50,7 +52,7 @@ def known_sets() -> tuple[str, ...]:
 
 
 def open_data(
-    source: str | Tensor | tuple[Any, ...] | Dataset[Any] | Any,
+    source: str | os.PathLike[str] | Tensor | tuple[Any, ...] | Dataset[Any] | Any,
     *,
     task: type[Batch],
     settings: Settings,
@@ -73,11 +75,45 @@ def open_data(
         DataError: the data is missing, broken, or does not suit the task.
         SettingsError: settings contradict each other.
     """
-    if isinstance(source, str | Path):
-        found = resolve(str(source), task, settings, image_size)
+    if isinstance(source, str | os.PathLike):
+        text = os.fspath(source)
+        if settings.cache:
+            raise SettingsError(
+                "cache is for a Dataset given in Python; data with a name stays in memory wherever "
+                "it fits, so leave cache out"
+            )
+        found, kind = resolve(text, task, settings, image_size), _kind(text)
     else:
-        found = source_of(source, task)
-    return Data(settle(found, task, settings, image_size), settings, device)
+        found, kind = source_of(source, task, settings.channels), "given"
+    # Some parts of a source are dropped or brought to size below.
+    marks = fingerprint(found, kind)
+    return Data(settle(found, task, settings, image_size), settings, device, marks)
+
+
+def absolute(text: str) -> str:
+    """A data string that means the same from every folder."""
+    text, mark, query = text.partition("?")
+    return "->".join(map(_absolute, text.split("->"))) + mark + query
+
+
+def _absolute(name: str) -> str:
+    name = name.strip()
+    return name if _kind(name) != "files" else os.path.abspath(os.path.expanduser(name))
+
+
+def there(text: str) -> bool:
+    """Whether all folders and zip files of a data string exist."""
+    names = text.partition("?")[0].split("->")
+    return all(_kind(name) != "files" or os.path.exists(name) for name in names)
+
+
+def _kind(text: str) -> str:
+    """What a fingerprint is to heed of a data string."""
+    names = [name.strip() for name in text.partition("?")[0].split("->")]
+    if all(name in EMBEDDED for name in names):
+        return "embedded"
+    public = all(name in EMBEDDED or name in SETS or name.startswith("hf:") for name in names)
+    return "named" if public else "files"
 
 
 def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | None) -> Source:
@@ -164,7 +200,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
 def _named(
     name: str, task: type[Batch], settings: Settings, image_size: int | None, options: Options
 ) -> Source:
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     if name in EMBEDDED:
         return _embedded(name, task, image_size, options)
     if name in SETS:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ganwright.config.settings import Settings
+from ganwright.data.misfits import without_misfits
 from ganwright.data.picture import Fit
 from ganwright.data.sides import Fitted, Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
@@ -48,7 +49,7 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
     """Decide what batches look like.
 
     Raises:
-        DataError: the source can not serve the task, or its sizes do not allow it.
+        DataError: the source cannot serve the task, or its sizes do not allow it.
         SettingsError: settings contradict each other.
     """
     _check_task(source, task, settings)
@@ -57,7 +58,7 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
     cropped = options.crop or low is not None
-    window = _window(source.train, size, cropped)
+    window = source.train[0].size() if size is None else (size, size)
     if low is not None and (window[0] % low or window[1] % low):
         raise SettingsError(
             f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
@@ -74,7 +75,16 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
     train = tuple(_fitted(side, n, stored, window, cut) for side, n in sides)
     sides = zip(source.test or (), channels, strict=False)
     test = tuple(_fitted(side, n, kept, window, cropped) for side, n in sides)
-    return Settled(_spec(task, train, low), train, test or None, window, cut, low)
+    skip, together = settings.on_bad_file == "skip", task is Paired
+    train = without_misfits(train, skip=skip, together=together)
+    test = without_misfits(test, skip=skip, together=together)
+    if not all(map(len, train)):
+        raise DataError(
+            f"no picture of {source.name} is as large as {window[1]}x{window[0]}; give a smaller "
+            "--image-size"
+        )
+    shown = test if test and all(map(len, test)) else None
+    return Settled(_spec(task, train, low), train, shown, window, cut, low)
 
 
 def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
@@ -101,29 +111,6 @@ def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
         Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',
     }
     raise DataError(f"{name} holds {WORDS[kind]}, but {WORDS[task]} are needed; {hints[task]}")
-
-
-def _window(sides: Sequence[Side], size: int | None, cropped: bool) -> tuple[int, int]:
-    """(height, width) of the pictures in a batch: as asked, or the size that the first side has."""
-    if size is None:
-        return sides[0].size()
-    if cropped:
-        for side in sides:
-            _check_room(side, size)
-    return (size, size)
-
-
-def _check_room(side: Side, size: int) -> None:
-    if isinstance(side, Stack):
-        places = [("each picture", side.size())]
-    else:
-        places = [(n, h[:2]) for n, h in zip(side.names, side.heads or (), strict=False)]
-    for name, (height, width) in places:
-        if min(height, width) < size:
-            raise DataError(
-                f"{name} is {width}x{height}, too small to cut {size}x{size} from; "
-                "give a smaller --image-size or remove it"
-            )
 
 
 def _channels(source: Source, settings: Settings, task: type[Batch]) -> list[int]:
@@ -177,6 +164,8 @@ def labelled(side: Side, settings: Settings) -> Tensor | None:
     kept: list[Tensor] = []
     for number, name in enumerate(side.classes):
         members = (side.labels == number).nonzero()[:, 0]
+        if not len(members):  # a class that has a number alone
+            continue
         if len(members) < settings.labels_per_class:
             raise DataError(
                 f"class {name} has {len(members)} images, fewer than the "

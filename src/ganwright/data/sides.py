@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import prod
@@ -16,6 +16,7 @@ from ganwright.data.label_map import LabelMap
 from ganwright.data.picture import UNREADABLE, Fit, Head, channels_of
 from ganwright.data.types import Batch
 from ganwright.errors import DataError
+from ganwright.seeds import generators_kept, seed_everything
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Rows:
         labels: int64 [n], or None.
         classes: names of the labels.
         label_map: the pixels are class numbers.
+        anew: what `read` gives may differ each time, as of a data set that augments its pictures
+            with the global generators: whoever calls it seeds them and gives them back.
     """
 
     read: Callable[[int], Image.Image]
@@ -64,27 +67,51 @@ class Rows:
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    anew: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def look(self, index: int) -> Image.Image:
+        """The i-th picture, the same each time, with the global generators left alone."""
+        if not self.anew:
+            return self.read(index)
+        with generators_kept():
+            seed_everything("look", index)
+            return self.read(index)
 
     def at(self, index: Tensor) -> Rows:
         """The chosen pictures with their labels."""
         chosen = index.tolist()
         return replace(
             self,
-            read=lambda i: self.read(chosen[i]),
+            read=Chosen(self.read, chosen),
             names=[self.names[i] for i in chosen],
             heads=None if self.heads is None else [self.heads[i] for i in chosen],
             labels=None if self.labels is None else self.labels[index],
         )
+
+    def _first(self) -> Iterator[Image.Image]:
+        """Those of the first 16 that can be read.
+
+        Raises:
+            DataError: none can.
+        """
+        bad = []
+        for i in range(min(16, len(self))):
+            try:
+                yield self.look(i)
+            except UNREADABLE as error:
+                bad.append(f"{self.names[i]} ({reason(error)})")
+        if len(bad) == min(16, len(self)):
+            raise unreadable(bad)
 
     @property
     def channels(self) -> int:
         """3 where any picture has colour; the first 16 are asked where heads are unknown."""
         if self.heads is not None:
             return max(head.channels for head in self.heads)
-        return max(channels_of(self.read(i).mode) for i in range(min(16, len(self))))
+        return max(channels_of(image.mode) for image in self._first())
 
     def size(self) -> tuple[int, int]:
         """(height, width) of every picture, as far as it is known before decoding.
@@ -93,7 +120,7 @@ class Rows:
             DataError: they differ; it names two of them.
         """
         if self.heads is None:
-            width, height = self.read(0).size
+            width, height = next(self._first()).size
             return (height, width)
         first = self.heads[0]
         for name, head in zip(self.names, self.heads, strict=True):
@@ -103,7 +130,7 @@ class Rows:
 
     def large(self) -> bool:
         """Whether threads decode faster than one: small pictures spend their time in Python."""
-        width, height = self.heads[0][1::-1] if self.heads else self.read(0).size
+        width, height = self.heads[0][1::-1] if self.heads else next(self._first()).size
         return width * height >= 1 << 16
 
     def bytes(self, channels: int) -> int:
@@ -111,6 +138,18 @@ class Rows:
         if self.heads is None:
             return len(self) * prod(self.size()) * channels
         return sum(head.height * head.width for head in self.heads) * channels
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Reads the pictures of some of the numbers."""
+
+    read: Callable[[int], Image.Image]
+    members: list[int]
+
+    def __call__(self, index: int) -> Image.Image:
+        """The picture of the i-th of them."""
+        return self.read(self.members[index])
 
 
 Side: TypeAlias = Stack | Rows
@@ -207,7 +246,7 @@ class Fitted:
         """One picture, [C, h, w].
 
         Raises:
-            DataError: it can not be read; the message names it.
+            DataError: it cannot be read; the message names it.
         """
         if isinstance(self.side, Stack):
             return self.side.pictures[index]
@@ -222,8 +261,16 @@ class Fitted:
             raise DataError(f"{self.name(index)} (is {width}x{height}, not {wanted})")
         return picture
 
+    @property
+    def anew(self) -> bool:
+        """Whether a picture may differ each time that it is read."""
+        return isinstance(self.side, Rows) and self.side.anew
+
     def read(self, indices: Sequence[int]) -> list[Tensor | DataError]:
-        """Many pictures, decoded by threads; an error stands in for what can not be read."""
+        """Many pictures, decoded by threads; an error stands in for what cannot be read.
+
+        Pictures that may differ each time are those of `Rows.look`.
+        """
 
         def attempt(index: int) -> Tensor | DataError:
             try:
@@ -231,6 +278,14 @@ class Fitted:
             except DataError as error:
                 return error
 
+        def looked(index: int) -> Tensor | DataError:
+            seed_everything("look", index)
+            return attempt(index)
+
+        if self.anew:
+            # Threads would draw from one generator in any order.
+            with generators_kept():
+                return [looked(index) for index in indices]
         if isinstance(self.side, Stack) or not self.side.large():
             return [attempt(index) for index in indices]
         with ThreadPoolExecutor(min(8, cores())) as pool:
@@ -238,17 +293,26 @@ class Fitted:
 
 
 def reason(error: BaseException) -> str:
-    """Why a file can not be read, in a few words."""
+    """Why a file cannot be read, in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def unreadable(bad: Sequence[str]) -> DataError:
-    """The error that names the first few of the files that can not be read."""
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    plural = "files" if len(bad) > 1 else "file"
+    """The error that names the first few of the pictures that cannot be read."""
     return DataError(
-        f"{len(bad)} {plural} can not be used: {', '.join(bad[:3])}{more}; mend or remove "
+        f"{counted(len(bad), 'picture')} cannot be used: {some(bad)}; mend or remove "
         f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
     )
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def counted(n: int, noun: str, nouns: str | None = None) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"

@@ -59,6 +59,7 @@ class Spec:
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
         label_map: how files become pictures of domain a, where they are label maps.
+        present: the numbers of the classes that training images have; empty where all occur.
     """
 
     task: type[Batch]
@@ -67,6 +68,12 @@ class Spec:
     classes: tuple[str, ...] = ()
     count: int = 0
     label_map: LabelMap | None = None
+    present: tuple[int, ...] = ()
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The classes that samples are asked of where nobody names one: those that occur."""
+        return self.present or tuple(range(len(self.classes)))
 
 
 def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:

@@ -153,9 +153,7 @@ class AAE(Game):
             SettingsError: labels are given, and the game was played without.
         """
         if self.cfg.guided or self.cfg.styled:
-            labels = (
-                torch.arange(n, device=self.device) % self.classes if labels is None else labels
-            )
+            labels = self.in_turn(n) if labels is None else labels
         elif labels is not None:
             raise SettingsError(
                 "this aae knows no labels; train with guided or styled, or ask none"
@@ -197,11 +195,12 @@ class AAE(Game):
 
     def restyled(self, x: Tensor) -> Tensor:
         """Each image, followed by its code decoded as each class: [n * (1 + classes), C, H, W]."""
-        z = self.Q(x).repeat_interleave(self.classes, 0)
-        drawn = self.P(z, torch.arange(len(z), device=self.device) % self.classes)
-        rows = torch.cat([x[:, None], drawn.unflatten(0, (len(x), self.classes))], 1)
+        columns = len(self.spec.asked)
+        z = self.Q(x).repeat_interleave(columns, 0)
+        drawn = self.P(z, self.in_turn(len(z)))
+        rows = torch.cat([x[:, None], drawn.unflatten(0, (len(x), columns))], 1)
         return rows.flatten(0, 1)
 
     @property
     def preview_columns(self) -> int | None:
-        return 1 + self.classes if self.cfg.styled else 8
+        return 1 + len(self.spec.asked) if self.cfg.styled else 8

@@ -86,11 +86,18 @@ class TwoCodes(Game):
         self.W = nn.Linear(self.values, cfg.latent, bias=False) if cfg.apart else None
         self.D_y = cfg.critic.discriminator((self.values,))
         self.D_z = cfg.critic.discriminator((cfg.latent,))
+        self.drawable: Tensor
+        self.register_buffer("drawable", torch.tensor(self.asked), persistent=False)
 
     @property
     def values(self) -> int:
         """How many values y has."""
         return len(self.spec.classes)
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        """The values that y's prior draws."""
+        return self.spec.asked
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -145,8 +152,9 @@ class TwoCodes(Game):
         return self.draw_z(len(z)), z
 
     def draw_y(self, n: int) -> Tensor:
-        """One-hot draws [n, values], every value alike."""
-        return self._one_hot(torch.randint(self.values, (n,), device=self.device))
+        """One-hot draws [n, values], every asked value alike."""
+        drawn = torch.randint(len(self.asked), (n,), device=self.device)
+        return self._one_hot(self.drawable[drawn])
 
     def draw_z(self, n: int) -> Tensor:
         """Draws [n, latent] of N(0, I)."""
@@ -182,7 +190,11 @@ class TwoCodes(Game):
 
     def sample(self, n: int) -> Tensor:
         """n pictures of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
-        return self._drawn(torch.arange(n, device=self.device) % self.values)
+        return self._drawn(self.turns(n))
+
+    def turns(self, n: int) -> Tensor:
+        """The asked values of y in turn, int64 [n]."""
+        return self.drawable[torch.arange(n, device=self.device) % len(self.asked)]
 
     def _drawn(self, labels: Tensor) -> Tensor:
         return self.decode(self._one_hot(labels), self.draw_z(len(labels)))
@@ -205,15 +217,16 @@ class TwoCodes(Game):
 
     def preview(self, batch: Images) -> Tensor:
         """A column a value of y and a row a style; the top row has no style, z = 0."""
-        rows = max(2, len(batch.images) // self.values)
+        columns = len(self.asked)
+        rows = max(2, len(batch.images) // columns)
         z = self.draw_z(rows)
         z[0] = 0
-        values = torch.arange(rows * self.values, device=self.device) % self.values
-        return self.decode(self._one_hot(values), z.repeat_interleave(self.values, 0))
+        values = self.turns(rows * columns)
+        return self.decode(self._one_hot(values), z.repeat_interleave(columns, 0))
 
     @property
     def preview_columns(self) -> int | None:
-        return self.values
+        return len(self.asked)
 
 
 class AAEClusters(TwoCodes):
@@ -238,6 +251,10 @@ class AAEClusters(TwoCodes):
     @property
     def values(self) -> int:
         return self.cfg.clusters
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        return tuple(range(self.values))
 
 
 class AAESemi(TwoCodes):

@@ -143,7 +143,7 @@ class BGAN(DCGAN):
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
         """Draw n samples, [n, C, H, W], whose pixels are levels in [-1, 1]."""
         if self.classes and labels is None:
-            labels = torch.arange(n, device=self.device) % self.classes
+            labels = self.in_turn(n)
         return self.drawn(self.noise(n), labels)
 
     def preview(self, batch: Images) -> Tensor:

@@ -22,7 +22,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Player, Terms, observe
+from ganwright.game import Game, Player, Terms, observe, scope
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
@@ -119,7 +119,9 @@ class CCGAN(Game):
             **charge(cfg.penalties, D, x, filled),
         }
         if cfg.alpha:
-            terms["adv_whole"] = cfg.alpha * cfg.loss.discriminator(D.score, h, D.features(whole))
+            with scope("whole"):
+                adv = cfg.loss.discriminator(D.score, h, D.features(whole))
+            terms["adv_whole"] = cfg.alpha * adv
         return terms
 
     def generator(self, batch: SemiSupervised) -> Terms:

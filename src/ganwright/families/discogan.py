@@ -24,7 +24,7 @@ from torch.nn.functional import mse_loss
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Game, Player, Terms, scope
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import ConvCritic, EncoderDecoder, Patch, Translator
 from ganwright.optim import Adam, Optimizer
@@ -89,10 +89,11 @@ class DiscoGAN(TwoWay):
 
     def discriminators(self, batch: Unpaired) -> Terms:
         a, b, loss = batch.a, batch.b, self.cfg.loss
-        return {
-            "adv_A": 0.5 * loss.discriminator(self.D_A, a, self.BA(b)),
-            "adv_B": 0.5 * loss.discriminator(self.D_B, b, self.AB(a)),
-        }
+        with scope("A"):
+            adv_A = 0.5 * loss.discriminator(self.D_A, a, self.BA(b))
+        with scope("B"):
+            adv_B = 0.5 * loss.discriminator(self.D_B, b, self.AB(a))
+        return {"adv_A": adv_A, "adv_B": adv_B}
 
     def translators(self, batch: Unpaired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg

@@ -202,9 +202,9 @@ class GAN(Game):
                 regulariser.after(self.G, memory)
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
-        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else the classes in turn."""
+        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else classes in turn."""
         if self.classes and labels is None:
-            labels = torch.arange(n, device=self.device) % self.classes
+            labels = self.in_turn(n)
         images: Tensor = self.G(self.noise(n), labels)
         return images
 
@@ -212,11 +212,11 @@ class GAN(Game):
         """Fixed noise; with labels, a column a class and a row a noise vector."""
         if not self.classes:
             return self.sample(len(batch.images))
-        columns = min(self.classes, 26)
+        columns = min(len(self.spec.asked), 26)
         z = self.noise(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
-        images: Tensor = self.G(z, torch.arange(len(z), device=self.device) % columns)
+        images: Tensor = self.G(z, self.in_turn(len(z), columns))
         return images
 
     @property
     def preview_columns(self) -> int | None:
-        return min(self.classes, 26) or None
+        return min(len(self.spec.asked), 26) if self.classes else None

@@ -190,7 +190,7 @@ class SGAN(Game):
         cfg = self.cfg
         x, fake = self.judged(batch)
         logits = self.C(batch.images)
-        observe("labelled_accuracy", (logits.argmax(1) == batch.labels).float().mean())
+        observe("labelled_accuracy", wide(logits.argmax(1) == batch.labels).mean())
         named = pad(logits, (0, 1)) if cfg.joint else logits
         return {
             "labelled": cfg.supervision * cross_entropy(named, batch.labels),

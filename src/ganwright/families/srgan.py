@@ -106,10 +106,11 @@ class SRGAN(Game):
         first = Phase("mse", steps=self.cfg.mse_steps, players=("G_mse",))
         return first, Phase("adversarial", players=("D", "G"))
 
+    def before_training(self) -> None:
+        self.content = self.cfg.content.build(self.spec.target or ())
+
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
-        # Only training needs the content's weights, which may be large or far: not in __init__.
-        self.content = cfg.content.build(self.spec.target or ()).to(self.device)
         schedule = Later(cfg.mse_steps, cfg.optimizer.schedule)
         optimizer = replace(cfg.optimizer, schedule=schedule)
         lazy = lazies(cfg.penalties, self.D, self.judged)

@@ -14,11 +14,11 @@ import torch
 from PIL import Image, ImageCms
 from torch import Tensor
 
+from ganwright import atomic
 from ganwright.data.label_map import MODES, LabelMap
 from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import DataError, RunError
-from ganwright.report.grid import write_whole
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """Formats that outputs keep; pictures of other formats become PNG files."""
@@ -133,7 +133,7 @@ def write_picture(picture: Picture, path: Path) -> None:
     except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
         raise RunError(f"{path} can not be written as {kind}: {error}") from error
     try:
-        write_whole(path, buffer.getvalue())
+        atomic.write(path, buffer.getvalue())
     except OSError as error:
         raise RunError(f"{path} can not be written: {error.strerror or error}") from error
 

@@ -11,11 +11,13 @@ from typing import Any, overload
 import torch
 from torch import Tensor
 
+from ganwright.config.spelling import path_of
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Spec
 from ganwright.errors import RunError, SettingsError, nearest
 from ganwright.game import Game
 from ganwright.inference.image_files import eight_bit, fitted, like, many
+from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, footprint, strips, unit
 from ganwright.run.run_folder import name_of, read_config, read_spec
 from ganwright.seeds import seed_torch
@@ -23,7 +25,7 @@ from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 
 CHUNK = 64
-"""Samples are drawn this many at a time, so the first k of n do not depend on n."""
+"""Noise is drawn for this many samples at a time, so the first k of n do not depend on n."""
 
 
 class Model:
@@ -82,13 +84,17 @@ class Model:
         numbers = None if labels is None else [self._label(y) for y in labels]
         chunks = []
         for start in range(0, n, CHUNK):
-            seed_torch(seed, "sample", start)
             keywords: dict[str, Any] = {}
             if numbers:
                 repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
                 keywords["labels"] = torch.tensor(repeated, device=self.game.device)
-            chunks.append(draw(CHUNK, **keywords).float().cpu())
-        return torch.cat(chunks)[:n]
+
+            def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
+                seed_torch(seed, "sample", start)
+                return draw(CHUNK, **keywords)
+
+            chunks.append(first_rows(self.game, chunk, CHUNK, n - start).float().cpu())
+        return torch.cat(chunks)
 
     @overload
     def translate(
@@ -219,13 +225,17 @@ class Model:
         return found
 
     def _label(self, label: int | str) -> int:
-        classes = self.spec.classes
-        text = str(label)
+        classes, text = self.spec.classes, str(label)
         if text in classes:
-            return classes.index(text)
-        if text.isdigit() and int(text) < len(classes):
-            return int(text)
-        raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+            number = classes.index(text)
+        elif text.isdecimal() and int(text) < len(classes):
+            number = int(text)
+        else:
+            raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+        if number not in self.spec.asked:
+            known = (classes[k] for k in self.spec.asked)
+            raise SettingsError(f"no training picture was of class {text}; {nearest(text, known)}")
+        return number
 
 
 def load(
@@ -242,12 +252,12 @@ def load(
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
     """
-    run = Path(run)
+    run = path_of(run)
     cls, settings = read_config(run)
     spec = read_spec(run)
     engine = Engine.pick(device, "fp32")
     problems: list[str] = []
-    found = checkpoint.load_newest(run / "checkpoints", step=step, warn=problems.append)
+    found = checkpoint.load_weights(run / "checkpoints", step=step, warn=problems.append)
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(

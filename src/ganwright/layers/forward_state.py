@@ -1,27 +1,109 @@
-"""State that forward passes move by themselves: BatchNorm statistics, spectral norm's vectors."""
+"""What a move must not touch: others' weights, statistics and vectors, and anyone's modes.
+
+BatchNorm and InstanceNorm write their running statistics, and spectral norm its vectors, whenever
+they are called in training mode.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+
+class Memory(nn.Module):
+    """Base of modules that take in what they are called with, such as a replay pool.
+
+    While `held`, they answer and take nothing in. The pass of a lazy objective holds them, since it
+    looks at a batch that the main one has seen.
+    """
+
+    held = False
+
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def self_moving(module: nn.Module) -> Iterator[nn.Module]:
     """The submodules that write to their own buffers when they are called in training mode."""
     for part in module.modules():
-        if isinstance(part, BATCH_NORMS) and part.track_running_stats:
-            yield part
+        if isinstance(part, (*BATCH_NORMS, *INSTANCE_NORMS)):
+            if part.track_running_stats:
+                yield part
         elif isinstance(part, ParametrizationList):
             yield from part
+        elif any(isinstance(hook, SpectralNorm) for hook in part._forward_pre_hooks.values()):
+            yield part  # torch's older spectral norm, which many published networks have
 
 
-def hold(part: nn.Module, held: bool) -> None:
-    """Stop or free one of them; a held BatchNorm still normalises by the batch."""
+def spectral(module: nn.Module) -> Iterator[tuple[nn.Module, Callable[[], object]]]:
+    """Each submodule that keeps vectors of spectral norm, and what iterates them once."""
+    for part in module.modules():
+        if isinstance(part, ParametrizationList):
+            for norm in part:
+                if isinstance(norm, _SpectralNorm):
+                    yield norm, part
+        for hook in part._forward_pre_hooks.values():
+            if isinstance(hook, SpectralNorm):
+                yield part, partial(hook, part, ())
+
+
+@contextmanager
+def still(parts: Iterable[nn.Module]) -> Iterator[None]:
+    """Within, none of these parts writes to its buffers; a norm still normalises by the batch."""
+    before = [(part, {k: getattr(part, k) for k in _stilled(part)}) for part in parts]
+    for part, _ in before:
+        _set(part, _stilled(part))
+    try:
+        yield
+    finally:
+        for part, values in before:
+            _set(part, values)
+
+
+def _stilled(part: nn.Module) -> dict[str, Any]:
+    """The attributes that keep a part still, with their values."""
+    if isinstance(part, Memory):
+        return {"held": True}
     if isinstance(part, BATCH_NORMS):
-        part.track_running_stats = not held
-    else:  # spectral norm iterates only while its parametrization is in training mode
-        part.training = not held
+        return {"track_running_stats": False}
+    if isinstance(part, INSTANCE_NORMS):  # in evaluation mode it reads them
+        return {"running_mean": None, "running_var": None} if part.training else {}
+    return {"training": False}  # spectral norm iterates in training mode only
+
+
+@contextmanager
+def constant(weights: Iterable[Tensor]) -> Iterator[None]:
+    """Within, none of these weights requires a gradient."""
+    live = [w for w in weights if w.requires_grad]
+    for w in live:
+        w.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for w in live:
+            w.requires_grad_(True)
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Within, all of a module is in evaluation mode; then each part has its own mode again."""
+    before = [(part, {"training": part.training}) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, values in before:
+            _set(part, values)
+
+
+def _set(part: nn.Module, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(part, name, value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
+from ganwright import atomic
 from ganwright.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def save_grid(
         buffer = io.BytesIO()
         Image.fromarray(tile(images, columns, gutter, captions)).save(buffer, format="PNG")
         data = buffer.getvalue()
-    write_whole(path, data)
+    atomic.write(path, data)
 
 
 def tile(
@@ -132,18 +132,3 @@ def _scatter(points: Tensor) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file beside its place and rename it, so that no reader sees half of it.
-
-    Raises:
-        OSError: if it can not be written; what was there before is untouched.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwright import atomic
 from ganwright.errors import SettingsError
-from ganwright.report.grid import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,4 +55,4 @@ def save_codes(
         axes.legend(markerscale=3, fontsize="small", loc="upper right")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    write_whole(path, buffer.getvalue())
+    atomic.write(path, buffer.getvalue())

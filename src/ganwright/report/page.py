@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from ganwright import atomic
 from ganwright.errors import RunError
-from ganwright.report.grid import write_whole
 
 SHOWN = 24
 """Sample grids on the page; of more, as many are taken at even distances."""
@@ -59,14 +59,14 @@ def write_report(run: Path) -> Path:
         ]
     )
     path = run / "report.html"
-    write_whole(path, page.encode())
+    atomic.write(path, page.encode())
     return path
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl by step, each step's last; a line cut off by a crash is dropped."""
     rows: dict[int, dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+    for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
             rows[int(row["step"])] = row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,9 @@ def train(
 
     Args:
         game: a family's name, or a `Game` class of one's own.
-        data: a string as on the command line, a tensor or array of images, (images, labels), or a
-            map-style data set; the family's embedded data when not given.
+        data: a string as on the command line or a path, a tensor or array of images,
+            (images, labels), or a map-style data set, which is read anew each time unless
+            `cache=True`; the family's embedded data when not given.
         out: the run folder to make.
         listener: who shows progress; None is quiet.
         **settings: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
@@ -50,8 +52,8 @@ def train(
     values: dict[str, Any] = {k: v for k, v in settings.items() if k in ours}
     if "data_root" in values:
         values["data_root"] = Path(values["data_root"])
-    if isinstance(data, str):
-        values["data"], data = data, None
+    if isinstance(data, str | os.PathLike):
+        values["data"], data = os.fspath(data), None
     chosen = Settings(game=config, **values)
     return runs.train(cls, chosen, Path(out), data=data, listener=listener)
 
@@ -61,6 +63,7 @@ def resume(
     *,
     steps: int | None = None,
     data: Any = None,
+    from_weights: bool = False,
     listener: Listener | None = None,
     **changes: Any,
 ) -> Model:
@@ -69,7 +72,10 @@ def resume(
     Args:
         run: the run folder.
         steps: the new total; the run's own when not given.
-        data: what was given to `train`, if it was not a string.
+        data: what was given to `train`, if it was neither a name nor a path; or where the data
+            lies now.
+        from_weights: where the newest checkpoint has lost its training state, go on from its
+            weights, with fresh optimizers.
         listener: who shows progress.
         **changes: other settings that may change: device, log_every, save_every ...
 
@@ -78,4 +84,8 @@ def resume(
     """
     if steps is not None:
         changes["steps"] = steps
-    return runs.resume(Path(run), changes, data=data, listener=listener)
+    if isinstance(data, str | os.PathLike):
+        changes["data"], data = os.fspath(data), None
+    if "data_root" in changes:
+        changes["data_root"] = Path(changes["data_root"])
+    return runs.resume(Path(run), changes, data=data, from_weights=from_weights, listener=listener)

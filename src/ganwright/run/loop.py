@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 import yaml
 from torch import Tensor
 
+from ganwright import atomic
 from ganwright.callbacks.listener import Listener
 from ganwright.callbacks.trackers import Tracker, open_trackers
 from ganwright.config.settings import Settings
@@ -25,7 +22,10 @@ from ganwright.data.types import mapped
 from ganwright.errors import NonFiniteError, RunError
 from ganwright.game import Game
 from ganwright.report import save_grid, write_report
+from ganwright.run import metrics_log
+from ganwright.run.rehearsal import out_of_memory, said
 from ganwright.seeds import seed_torch
+from ganwright.stopping import signals
 from ganwright.training import checkpoint
 from ganwright.training.meter import Trouble
 from ganwright.training.trainer import Trainer
@@ -43,7 +43,7 @@ class Loop:
         self.run, self.settings, self.trainer = run, settings, trainer
         self.source, self.listener = source, listener
         self.main = trainer.engine.rank == 0
-        self.trackers = self._trackers() if self.main else []
+        self.config = (run / "config.yaml").read_text(encoding="utf-8") if self.main else ""
         self.initial = (
             {k: v.clone() for k, v in trainer.game.state_dict().items()}
             if settings.on_nan == "rollback"
@@ -51,6 +51,7 @@ class Loop:
         )
         self._clock = time.perf_counter()
         self._counted = trainer.images, trainer.step
+        self.trackers = self._trackers() if self.main else []
 
     def go(self) -> bool:
         """Train up to the last step.
@@ -60,16 +61,20 @@ class Loop:
 
         Raises:
             NonFiniteError: a term was not finite and the run is to stop.
-            RunError: the last checkpoint could not be saved.
+            RunError: the last checkpoint could not be saved, a process that reads data was killed,
+                or there is no memory left.
         """
-        self._trim_metrics()
         settings, trainer = self.settings, self.trainer
-        if trainer.step == 0 and self.main:
-            self._begin()
-        with _signals() as stopped:
+        with trainer.engine.together():
+            self._trim()
+            if trainer.step == 0 and self.main:
+                self._begin()
+        with signals(trainer.engine.world) as stop:
             while trainer.step < settings.steps:
-                trainer.play_step()
-                step, last = trainer.step, trainer.step >= settings.steps or stopped()
+                self._play()
+                # All processes stop after the same step, whichever of them was told to.
+                stop.agreed = trainer.engine.any(stop.asked)
+                step, last = trainer.step, stop.agreed or trainer.step >= settings.steps
                 self.listener.stepped(step)
                 log, sample, save = (
                     last or step % every == 0
@@ -77,20 +82,42 @@ class Loop:
                 )
                 if (log or sample or save) and self._recover(self._log(sample)):
                     continue
-                last = trainer.step >= settings.steps or stopped()
-                if (save or last) and self.main:
-                    self._save(last)
                 if last:
+                    with trainer.engine.together():
+                        self._save(last)
                     break
-        for tracker in self.trackers:
-            tracker.finish()
+                if save:
+                    self._save(last)
         return trainer.step < settings.steps
+
+    def _play(self) -> None:
+        """A step; what stops it from outside is a sentence."""
+        try:
+            self.trainer.play_step()
+        except (RuntimeError, MemoryError) as error:
+            why = said(error) if out_of_memory(error) else ""
+            if "DataLoader worker" in str(error):
+                why = (
+                    "a process that reads data was killed, often because memory ran out; try "
+                    "fewer --workers"
+                )
+            if not why:
+                raise
+            raise RunError(
+                f"step {self.trainer.step + 1} failed: {why}. `ganwright resume {self.run}` goes "
+                "on from the last checkpoint"
+            ) from error
+
+    def close(self) -> None:
+        """Close what the loop opened."""
+        with ExitStack() as closing:  # each is closed, whatever another raises
+            for tracker in self.trackers:
+                closing.callback(tracker.finish)
 
     def _trackers(self) -> list[Tracker]:
         if not self.settings.log:
             return []
-        settings = yaml.safe_load((self.run / "config.yaml").read_text())
-        return open_trackers(self.settings.log, self.run, settings)
+        return open_trackers(self.settings.log, self.run, yaml.safe_load(self.config))
 
     def _log(self, sample: bool) -> Trouble | None:
         trainer = self.trainer
@@ -116,11 +143,11 @@ class Loop:
         return trouble
 
     def _write(self, row: dict[str, Any]) -> None:
+        path = self.run / "metrics.jsonl"
         try:
-            with (self.run / "metrics.jsonl").open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            metrics_log.append(path, row)
         except OSError as error:
-            self.listener.warned(f"could not write {self.run / 'metrics.jsonl'}: {error.strerror}")
+            self.listener.warned(f"could not write {path}: {atomic.reason(error)}")
         numbers = {k: v for k, v in row.items() if isinstance(v, int | float)}
         for tracker in self.trackers:
             tracker.log(numbers, row["step"])
@@ -147,14 +174,11 @@ class Loop:
     @contextmanager
     def _inferring(self) -> Iterator[Game]:
         """The game with its averages, in evaluation mode; a file that fails is but a warning."""
-        game = self.trainer.average.view(self.trainer.game)
-        game.eval()
         try:
-            yield game
+            with self.trainer.inferring() as game:
+                yield game
         except OSError as error:
-            self.listener.warned(f"could not write the sample grid: {error.strerror or error}")
-        finally:
-            self.trainer.game.train()
+            self.listener.warned(f"could not write the sample grid: {atomic.reason(error)}")
 
     def _preview(self, game: Game) -> None:
         seed_torch(self.settings.seed, "preview")
@@ -181,13 +205,17 @@ class Loop:
 
     def _save(self, last: bool) -> None:
         trainer = self.trainer
+        if not self.main:
+            return
         try:
             checkpoint.save(
                 self.run / "checkpoints",
                 trainer.game,
                 trainer.average.networks,
-                trainer.state(),
+                trainer.state() | {"world": trainer.engine.world},
                 keep=self.settings.keep,
+                config=self.config,
+                warn=self.listener.warned,
             )
             write_report(self.run)
         except RunError as error:
@@ -195,13 +223,17 @@ class Loop:
                 raise
             self.listener.warned(str(error))
         except OSError as error:
-            self.listener.warned(f"could not write the report: {error.strerror or error}")
+            self.listener.warned(f"could not write the report: {atomic.reason(error)}")
 
     def _recover(self, trouble: Trouble | None) -> bool:
-        """Nothing to do without trouble; with it, roll back if that is asked for, or stop."""
+        """Nothing to do without trouble; with it, roll back if that is asked for, or stop.
+
+        Trouble on one process is trouble on all.
+        """
+        trainer = self.trainer
+        trouble = next((found for found in trainer.engine.gathered(trouble) if found), None)
         if trouble is None:
             return False
-        trainer = self.trainer
         what = f"{trouble.player}'s {trouble.term} was not finite at step {trouble.step}"
         attempt = trainer.attempt + 1
         if self.settings.on_nan == "stop" or attempt > ROLLBACKS:
@@ -210,54 +242,49 @@ class Loop:
                 f"{what}{tries}; no update was made from it and the last good checkpoint is kept; "
                 "lower the learning rate, use --precision fp32, or go on with --on-nan rollback"
             )
-        found = checkpoint.load_newest(self.run / "checkpoints", warn=self.listener.warned)
+        with trainer.engine.together():
+            self._roll_back()
+        same_step(trainer, self.run)
+        trainer.attempt = attempt
+        self._trim()
+        self._counted = trainer.images, trainer.step
+        if self.main:
+            self.listener.warned(f"{what}; back to step {trainer.step}, on with fresh randomness")
+        return True
+
+    def _trim(self) -> None:
+        """Drop the lines of steps that will be made again."""
+        if self.main:
+            path = self.run / "metrics.jsonl"
+            metrics_log.trim(path, self.trainer.step, warn=self.listener.warned)
+
+    def _roll_back(self) -> None:
+        trainer = self.trainer
+        warn = self.listener.warned if self.main else _unsaid
+        found = checkpoint.load_newest(self.run / "checkpoints", warn=warn)
         if found is None:
             trainer.game.load_state_dict(self.initial)
             trainer.restart()
         else:
             restore(trainer, found, self.run)
-        trainer.attempt = attempt
-        self._trim_metrics()
-        self._counted = trainer.images, trainer.step
-        self.listener.warned(f"{what}; back to step {trainer.step}, on with fresh randomness")
-        return True
-
-    def _trim_metrics(self) -> None:
-        """Drop lines of steps that will be made again, and a line cut short by a kill."""
-        path = self.run / "metrics.jsonl"
-        if not self.main or not path.exists():
-            return
-        kept = []
-        for line in path.read_text().splitlines(keepends=True):
-            try:
-                if line.endswith("\n") and json.loads(line)["step"] <= self.trainer.step:
-                    kept.append(line)
-            except ValueError:
-                continue
-        beside = path.with_name(".metrics.jsonl")
-        beside.write_text("".join(kept))
-        os.replace(beside, path)
 
 
-@contextmanager
-def _signals() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM end the loop after the step in hand; a second Ctrl-C ends it at once."""
-    caught: list[int] = []
+def same_step(trainer: Trainer, run: Path) -> None:
+    """See that all processes stand at one step.
 
-    def note(number: int, _: FrameType | None) -> None:
-        if caught:
-            raise KeyboardInterrupt
-        caught.append(number)
+    Raises:
+        RunError: they do not, since each looks into a folder of its own.
+    """
+    steps = trainer.engine.gathered(trainer.step)
+    if len(set(steps)) > 1:
+        raise RunError(
+            f"the processes found {run} at steps {', '.join(map(str, steps))}; it must lie where "
+            "all of them see it"
+        )
 
-    try:
-        before = {s: signal.signal(s, note) for s in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not in the main thread, where Python allows no handlers
-        before = {}
-    try:
-        yield lambda: bool(caught)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+def _unsaid(_: str) -> None:
+    """The first process has said it."""
 
 
 def _rows(t: Tensor, start: int, stop: int) -> Tensor:
@@ -271,7 +298,14 @@ def _memory(device: torch.device) -> int | None:
 
 
 def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
-    """Put a trainer where a checkpoint was."""
+    """Put a trainer where a checkpoint was; without training state, optimizers stay fresh."""
     checkpoint.load_into(trainer.game, found.game, run)
     checkpoint.load_into(trainer.average.networks, found.average, run)
-    trainer.restore(found.training)
+    if found.training:
+        trainer.restore(found.training)
+        return
+    trainer.step = found.step
+    # Format 1 does not repeat its counts: as if each step had drawn one batch.
+    trainer.draws = found.counts.get("draws", found.step)
+    trainer.images = found.counts.get("images", trainer.draws * trainer.batch_size)
+    trainer.attempt = found.counts.get("attempt", 0)

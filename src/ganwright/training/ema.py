@@ -36,9 +36,9 @@ class EMA:
         self.half_life = half_life
         self.ramp = ramp
         names = game.averaged if names is None else names
-        self.networks = nn.ModuleDict({n: copy.deepcopy(getattr(game, n)) for n in names})
-        self.networks.requires_grad_(False).eval()
         live = nn.ModuleDict({n: getattr(game, n) for n in names})
+        self.networks = copy.deepcopy(live)  # as a whole, so that what is shared stays shared
+        self.networks.requires_grad_(False).eval()
         lerped = {n for n, _ in live.named_parameters()}
         lerped |= {
             n for n, _ in live.named_buffers() if n.endswith(("running_mean", "running_var"))

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from ganwright.config.settings import Precision
-from ganwright.errors import SettingsError
+from ganwright.errors import GanwrightError, RunError, SettingsError
+from ganwright.training.compiler import check_compiler
 
 Function = TypeVar("Function", bound=Callable[..., object])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,24 @@ class Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
         Raises:
-            SettingsError: the device is unknown or not there, or can not compute in that precision.
+            SettingsError: the device is unknown or not there, or cannot compute in that precision;
+                or torch's compiler is asked for and does not work.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         chosen = _device(device)
+        precision = _precision(precision, chosen)
+        if compile:
+            check_compiler(chosen)
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
             torch.set_float32_matmul_precision("high")
         elif "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // world))
         if world > 1 and not dist.is_initialized():
-            dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
-        return cls(chosen, _precision(precision, chosen), compile, rank, world)
+            # What the processes say to each other goes between hosts: no device waits for it.
+            dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
+            atexit.register(_leave)
+        return cls(chosen, precision, compile, rank, world)
 
     def prepare(self, game: nn.Module) -> None:
         """Bring a game to the device, its convolutions in the layout that is fastest there."""
@@ -82,10 +91,67 @@ class Engine:
         if self.world == 1:
             return
         flat = torch.cat([t.flatten() for t in tensors])
-        dist.all_reduce(flat)
+        with _connected():
+            dist.all_reduce(flat)
         flat /= self.world
         for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             t.copy_(mean.view_as(t))
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is up on any process: a byte between hosts, under 0.5 ms locally."""
+        if self.world == 1:
+            return flag
+        seen = torch.tensor(flag, dtype=torch.uint8)
+        with _connected():
+            dist.all_reduce(seen, dist.ReduceOp.MAX)
+        return bool(seen)
+
+    def gathered(self, value: T) -> list[T]:
+        """Every process's value, by rank; at start and at log intervals, not in a step."""
+        if self.world == 1:
+            return [value]
+        values: list[Any] = [None] * self.world
+        with _connected():
+            dist.all_gather_object(values, value)
+        return values
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Work that succeeds on all processes or on none; within it none waits for another.
+
+        Raises:
+            GanwrightError: what went wrong here, or on the first process where something did.
+        """
+        problem: GanwrightError | None = None
+        try:
+            yield
+        except GanwrightError as error:
+            if self.world == 1:
+                raise
+            problem = error
+        said = self.gathered(None if problem is None else str(problem))
+        if problem is not None:
+            raise problem
+        for rank, sentence in enumerate(said):
+            if sentence is not None:
+                raise RunError(f"process {rank} of {self.world}: {sentence}")
+
+
+@contextmanager
+def _connected() -> Iterator[None]:
+    """A process that waits for one that died says so, instead of showing a socket's failure."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(
+            "another process of this run has ended or cannot be reached, so this one ends too; "
+            "its own message says why"
+        ) from error
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def usable_cores() -> int:

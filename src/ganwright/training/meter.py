@@ -41,7 +41,7 @@ class Meter:
         finite: Tensor,
         step: int,
     ) -> None:
-        """Take in one move, without waiting for the device."""
+        """Take in one move, without waiting for the device; the last name is the gradient's."""
         key = (player, *names)
         values = torch.cat([values, norm.reshape(1)])
         row = self._rows.get(key)
@@ -57,7 +57,6 @@ class Meter:
         means: dict[str, float] = {}
         trouble: Trouble | None = None
         for (player, *names), row in self._rows.items():
-            names = [*names, "gradient"]
             total = row.total.tolist()
             means |= {f"{player}/{n}": v / row.count for n, v in zip(names, total, strict=True)}
             bad = int(row.first_bad)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -13,14 +12,16 @@ from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ganwright.data.types import Batch, mapped
-from ganwright.game import Game, Objective, Phase, Player, evaluate
-from ganwright.layers.forward_state import hold, self_moving
+from ganwright.game import Game, Phase, Player
+from ganwright.layers.forward_state import evaluating
 from ganwright.precision import wide
 from ganwright.seeds import seed_torch
+from ganwright.training import checks
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine
 from ganwright.training.finite_step import guarded_step
 from ganwright.training.meter import Meter
+from ganwright.training.seat import Pass, Seat
 
 
 class Batches(Protocol):
@@ -31,46 +32,23 @@ class Batches(Protocol):
         ...
 
 
-class _Seat:
-    """A player with what the trainer keeps for it."""
-
-    def __init__(self, player: Player, engine: Engine, game: Game) -> None:
-        self.player = player
-        unique = {id(w): w for net in player.networks for w in net.parameters()}
-        self.weights = list(unique.values())
-        # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
-        self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
-        self.optimizer = player.optimizer.build(self.weights, self.lazy)
-        self.scaler = engine.scaler()
-        self.main = _evaluator(player.objective, engine)
-        self.lazies = [(lazy, _evaluator(lazy.objective, engine)) for lazy in player.lazy]
-        own = {id(m) for net in player.networks for m in net.modules()}
-        self.held = [m for m in self_moving(game) if id(m) not in own]
-
-
-@dataclass
-class _Pass:
-    """What one backward pass left behind."""
-
-    gradients: list[Tensor | None]
-    names: list[str]
-    values: Tensor
-
-
-Evaluator = Callable[[Batch], tuple[dict[str, Tensor], dict[str, Tensor]]]
-
-
-def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
-    return engine.compiled(lambda batch: evaluate(objective, batch))
-
-
 class Trainer:
     """Plays a game: each step, every player makes its moves.
 
     While a player moves, only its weights require gradients, and only its networks move their
-    BatchNorm statistics and spectral norm's vectors; the others compute with batch statistics and
-    their last vectors, and are constants. Random numbers are seeded for each move from
-    (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the unbroken run.
+    BatchNorm statistics and spectral norm's vectors, these once a move; the others compute with
+    batch statistics and their last vectors, and are constants. Random numbers are seeded for each
+    move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
+    unbroken run.
+
+    Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
+    evaluation mode, a weight that requires no gradient is not trained, and between moves all of
+    them are as they were. A loop of one's own draws within `inferring`:
+
+        for step in trainer.play(1000):
+            if step % 100 == 0:
+                with trainer.inferring() as game:
+                    images = game.sample(16)
 
     Args:
         game: what to play; it is moved to the engine's device.
@@ -80,6 +58,9 @@ class Trainer:
         batch_size: images in a batch, over all processes.
         accumulate: batches averaged into one move, on top of each player's own number.
         ema_half_life: in images; 0 keeps no average.
+
+    Raises:
+        GameError: the game, a player or, once it is played, an objective is not as it must be.
     """
 
     def __init__(
@@ -94,15 +75,15 @@ class Trainer:
         ema_half_life: float = 10_000,
     ) -> None:
         engine.prepare(game)
-        self.game, self.batches, self.engine = game.train(), batches, engine
+        game.before_training()
+        game.to(engine.device)
+        self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
-        self.seats = [_Seat(player, engine, game) for player in game.players()]
-        assert len({s.player.name for s in self.seats}) == len(self.seats), "names are unique"
+        self.seats = [Seat(player, engine, game) for player in checks.players_of(game)]
         self.average = EMA(game, ema_half_life)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
         self._held: list[Batch] = []
-        game.requires_grad_(False)
 
     def play(self, steps: int) -> Iterator[int]:
         """Play up to step `steps`, yielding the number of steps done after each."""
@@ -110,11 +91,13 @@ class Trainer:
             self.play_step()
             yield self.step
 
-    def play_step(self) -> None:
-        """One round of the game."""
+    def play_step(self, most: int | None = None) -> None:
+        """One round of the game, in which no player makes more than `most` moves."""
         phase = self.phase
         due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
         moves = {seat: seat.player.moves_at(self.step) for seat in due}
+        if most is not None:
+            moves = {seat: min(most, count) for seat, count in moves.items()}
         self._held, first = [], self.draws
         if self.game.simultaneous:
             for move in range(max(moves.values(), default=0)):
@@ -123,7 +106,7 @@ class Trainer:
             for seat in due:
                 for move in range(moves[seat]):
                     batches = self._batches_for(seat.player, move > 0, phase)
-                    self._apply(seat, self._differentiate(seat, seat.main, batches, "main", move))
+                    self._apply(seat, self._differentiate(seat, batches, "main", move))
         for seat in due:
             if moves[seat]:
                 self._play_lazies(seat)
@@ -144,21 +127,19 @@ class Trainer:
                 return phase
         return phases[-1]
 
-    def _play_together(self, turns: Sequence[_Seat], move: int, phase: Phase) -> None:
+    def _play_together(self, turns: Sequence[Seat], move: int, phase: Phase) -> None:
         """All gradients first, then all steps."""
         done = []
         for i, seat in enumerate(turns):
             batches = self._batches_for(seat.player, move > 0 and i == 0, phase)
-            done.append(self._differentiate(seat, seat.main, batches, "main", move))
+            done.append(self._differentiate(seat, batches, "main", move))
         for seat, gradients in zip(turns, done, strict=True):
             self._apply(seat, gradients)
 
-    def _play_lazies(self, seat: _Seat) -> None:
-        for index, (lazy, evaluator) in enumerate(seat.lazies):
+    def _play_lazies(self, seat: Seat) -> None:
+        for index, lazy in enumerate(seat.player.lazy):
             if self.step % lazy.every == 0:
-                done = self._differentiate(
-                    seat, evaluator, self._held, f"lazy{index}", 0, weight=lazy.every
-                )
+                done = self._differentiate(seat, self._held, f"lazy{index}", 0, weight=lazy.every)
                 self._apply(seat, done)
 
     def _batches_for(self, player: Player, fresh: bool, phase: Phase) -> list[Batch]:
@@ -176,44 +157,46 @@ class Trainer:
 
     def _differentiate(
         self,
-        seat: _Seat,
-        evaluator: Evaluator,
+        seat: Seat,
         batches: Sequence[Batch],
         kind: str,
         move: int,
         weight: float = 1.0,
-    ) -> _Pass:
+    ) -> Pass:
         """The gradients of one objective by the player's weights, averaged over all batches."""
         where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
         total: Tensor | None = None
         weight /= len(batches)
-        with _alive(seat):
+        with seat.turn(kind):
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
-                    terms, seen = evaluator(batch)
-                values = torch.stack([wide(v) for v in (*terms.values(), *seen.values())])
+                    terms, names, scalars = seat.evaluated(kind, batch)
+                values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
+                if not loss.requires_grad:
+                    raise checks.constant(seat.player.name, terms)
                 loss = loss if weight == 1 else loss * weight
                 (seat.scaler.scale(loss) if seat.scaler else loss).backward()
                 values = values.detach()
                 total = values if total is None else total + values
+            gradients = [w.grad for w in seat.weights]
+        if all(g is None for g in gradients):
+            raise checks.constant(seat.player.name, terms)
         assert total is not None
-        gradients = [w.grad for w in seat.weights]
-        for w in seat.weights:
-            w.grad = None
         values = total / len(batches) if len(batches) > 1 else total
         if self.engine.world > 1:
             # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
             gradients = [
-                torch.zeros_like(w) if g is None else g
+                torch.zeros_like(w) if g is None and w.requires_grad else g
                 for w, g in zip(seat.weights, gradients, strict=True)
             ]
-            self.engine.average([*gradients, values])  # type: ignore[list-item]
-        return _Pass(gradients, [*terms, *seen], values)
+            self.engine.average([*(g for g in gradients if g is not None), values])
+        gradient = checks.GRADIENT if kind == "main" else "_".join([checks.GRADIENT, *terms])
+        return Pass(gradients, names, values, gradient)
 
     @torch.no_grad()
-    def _apply(self, seat: _Seat, done: _Pass) -> None:
+    def _apply(self, seat: Seat, done: Pass) -> None:
         """Step the optimizer, unless something is not finite; then the game's own aftermath."""
         player, optimizer = seat.player, seat.optimizer
         for w, gradient in zip(seat.weights, done.gradients, strict=True):
@@ -230,11 +213,21 @@ class Trainer:
         for group in optimizer.param_groups:
             group.update(player.optimizer.at(self.step, seat.lazy))
         moved = guarded_step(optimizer, finite, seat.scaler)
-        for w in seat.weights:
-            w.grad = None
-        self.meter.add(player.name, done.names, done.values, norm, finite, self.step)
+        seat.clear()
+        names = [*done.names, done.gradient]
+        self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved:
             self.game.after(player, dict(zip(done.names, done.values, strict=True)))
+
+    @contextmanager
+    def inferring(self) -> Iterator[Game]:
+        """The game with its averages, in evaluation mode and without gradients.
+
+        Afterwards each module is in the mode it was in before.
+        """
+        view = self.average.view(self.game)
+        with torch.no_grad(), evaluating(view):
+            yield view
 
     def restart(self) -> None:
         """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
@@ -262,22 +255,6 @@ class Trainer:
             seat.optimizer.load_state_dict(state["optimizers"][seat.player.name])
             if seat.scaler:
                 seat.scaler.load_state_dict(state["scalers"][seat.player.name])
-
-
-@contextmanager
-def _alive(seat: _Seat) -> Iterator[None]:
-    """The player's weights require gradients; the others' statistics are held still."""
-    for w in seat.weights:
-        w.requires_grad_(True)
-    for part in seat.held:
-        hold(part, True)
-    try:
-        yield
-    finally:
-        for w in seat.weights:
-            w.requires_grad_(False)
-        for part in seat.held:
-            hold(part, False)
 
 
 def _resized(batch: Batch, size: int) -> Batch:

@@ -18,7 +18,7 @@ def joined(name: str, a: Source, b: Source) -> Source:
     """Two domains from two sources of pictures. Labels that do not match in number are dropped."""
     for part in (a, b):
         if part.kind is not Images:
-            raise DataError(f"{part.name} is no set of single pictures, so it can not be a domain")
+            raise DataError(f"{part.name} is no set of single pictures, so it cannot be a domain")
     test = (a.test[0], b.test[0]) if a.test and b.test else None
     if len(a.train[0].classes) != len(b.train[0].classes):
         b = replace(b, train=(replace(b.train[0], labels=None, classes=()),))
@@ -42,7 +42,7 @@ def stacked(source: Source, depth: int) -> Source:
 
 def _triples(name: str, side: Side, depth: int, count: int, split: str) -> Stack:
     if not isinstance(side, Stack) or side.pictures.ndim != 4 or side.channels != 1:
-        raise DataError(f"{name} can not be stacked; only sets of grey digits can, such as mnist")
+        raise DataError(f"{name} cannot be stacked; only sets of grey digits can, such as mnist")
     generator = torch.Generator().manual_seed(seed_of("stacked", name, split))
     chosen = torch.randint(len(side), (count, depth), generator=generator)
     pictures = side.pictures[:, 0][chosen]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import warnings
+import weakref
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from typing import BinaryIO, Protocol
 from PIL import Image
 
 from ganwright.data.picture import UNREADABLE, Head, head_of
-from ganwright.data.sides import reason, unreadable
+from ganwright.data.sides import counted, reason, some, unreadable
 from ganwright.errors import DataError
 
 EXTENSIONS = (
@@ -33,6 +34,9 @@ class Opener(Protocol):
     def __call__(self, file: str) -> BinaryIO:
         """The opened file."""
 
+    def size(self, file: str) -> int:
+        """Its length in bytes."""
+
 
 @dataclass(frozen=True)
 class FolderOpener:
@@ -44,6 +48,10 @@ class FolderOpener:
         """The opened file."""
         return open(f"{self.root}/{file}", "rb")
 
+    def size(self, file: str) -> int:
+        """Its length in bytes."""
+        return os.path.getsize(f"{self.root}/{file}")
+
 
 class ZipOpener:
     """Opens members of a zip file, with a handle of its own in every process."""
@@ -54,13 +62,21 @@ class ZipOpener:
 
     def __call__(self, file: str) -> BinaryIO:
         """The member's content."""
+        try:
+            return io.BytesIO(self._open().read(file))
+        except (zipfile.BadZipFile, RuntimeError) as error:
+            raise OSError(str(error)) from error
+
+    def size(self, file: str) -> int:
+        """Its length in bytes once it is unpacked."""
+        return self._open().getinfo(file).file_size
+
+    def _open(self) -> zipfile.ZipFile:
         # Processes that share one handle would move each other's place in the file.
         if self._process != os.getpid():
             self._zip, self._process = zipfile.ZipFile(self.file), os.getpid()
-        try:
-            return io.BytesIO(self._zip.read(file))
-        except (zipfile.BadZipFile, RuntimeError) as error:
-            raise OSError(str(error)) from error
+            weakref.finalize(self, self._zip.close)
+        return self._zip
 
     def __getstate__(self) -> dict[str, object]:
         return {"file": self.file, "_process": -1}
@@ -74,7 +90,7 @@ class Tree:
         name: what messages call it.
         paths: relative to `prefix`.
         opener: opens what `file` says.
-        skip: files that can not be read are left out, with a warning.
+        skip: files that cannot be read are left out, with a warning.
         prefix: where the paths start.
     """
 
@@ -139,7 +155,7 @@ class Tree:
         """The head of every picture that can be read.
 
         Raises:
-            DataError: some can not, and may not be skipped; or none is left.
+            DataError: some cannot, and may not be skipped; or none is left.
         """
         heads: dict[PurePosixPath, Head] = {}
         bad = []
@@ -152,7 +168,7 @@ class Tree:
         if bad and not self.skip:
             raise unreadable(bad)
         if bad:
-            warnings.warn(f"skipped {len(bad)} files: {', '.join(bad)}", stacklevel=6)
+            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=6)
         if not heads:
             raise DataError(f"no picture in {self.name} can be read; look at the files named above")
         return heads

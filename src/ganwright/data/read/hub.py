@@ -21,7 +21,7 @@ def open_hub(text: str) -> Source:
     Without a split, `train` is for training, and `test` or `validation` is held out.
 
     Raises:
-        DataError: it can not be loaded, or has no column of pictures.
+        DataError: it cannot be loaded, or has no column of pictures.
         MissingExtraError: the library is not installed.
     """
     try:
@@ -35,7 +35,7 @@ def open_hub(text: str) -> Source:
     except Exception as error:
         # The library raises many kinds of its own, its network layer's and the file system's.
         raise DataError(
-            f"hf:{text} can not be loaded ({str(error).strip().splitlines()[0]}); check the name, "
+            f"hf:{text} cannot be loaded ({str(error).strip().splitlines()[0]}); check the name, "
             "the network and your access"
         ) from error
     if split is not None:

@@ -176,7 +176,7 @@ def _with_label_maps(
         found = _label_map(rows, onehot=options.onehot == key)
         if found is None and options.onehot == key:
             raise DataError(
-                f"side {key} can not be one-hot: {_first_other(rows)} is no label map (a grey or "
+                f"side {key} cannot be one-hot: {_first_other(rows)} is no label map (a grey or "
                 f"palette picture whose numbers stay below {MOST_CLASSES})"
             )
         marked.append([replace(split, label_map=found) for split in rows])
@@ -213,7 +213,7 @@ def _first_other(splits: Sequence[Rows]) -> str:
 
 
 def _extremes(rows: Rows, index: int) -> tuple[int, int]:
-    """The least and the greatest pixel; of a file that can not be read, nothing."""
+    """The least and the greatest pixel; of a file that cannot be read, nothing."""
     try:
         numbers = np.asarray(rows.read(index))
     except UNREADABLE:

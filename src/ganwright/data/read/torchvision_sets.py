@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ganwright.config.settings import Settings
-from ganwright.data.read.objects import Items, as_tensor
+from ganwright.data.read.items import Items
+from ganwright.data.read.objects import as_tensor
 from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.data.types import Images
 from ganwright.errors import DataError
@@ -99,7 +103,7 @@ def _side(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Setti
 def _build(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Settings) -> Any:
     from torchvision import datasets
 
-    root, builder = str(settings.data_root), getattr(datasets, entry.builder)
+    root, builder = os.path.expanduser(settings.data_root), getattr(datasets, entry.builder)
     try:
         # Downloading again would only check what is there, but some sets fetch it anew.
         return builder(root, download=False, **split)
@@ -110,12 +114,32 @@ def _build(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Sett
                 "name the folder that has it with --data-root"
             ) from error
     try:
-        return builder(root, download=True, **split)
+        with _refusals_closed():
+            return builder(root, download=True, **split)
     except (RuntimeError, URLError, OSError, ImportError) as error:
         raise DataError(
             f"{name} could not be downloaded to {root} ({str(error).splitlines()[0]}); try again, "
             "or fetch it by hand and name its folder with --data-root"
         ) from error
+
+
+@contextmanager
+def _refusals_closed() -> Iterator[None]:
+    """A refused download's connection is closed, which torchvision leaves open."""
+    urlopen = urllib.request.urlopen
+
+    def closing(*args: Any, **keywords: Any) -> Any:
+        try:
+            return urlopen(*args, **keywords)
+        except HTTPError as error:
+            error.close()
+            raise
+
+    urllib.request.urlopen = closing
+    try:
+        yield
+    finally:
+        urllib.request.urlopen = urlopen
 
 
 def _labels(built: Any) -> Tensor | None:

@@ -13,11 +13,28 @@ import torch
 from torch import Tensor
 
 from ganwright.data.serve.resident import Shelf
-from ganwright.data.sides import Fitted, Rows, Stack, unreadable
-from ganwright.errors import DataError
+from ganwright.data.sides import Fitted, Rows, Stack, counted, some, unreadable
+from ganwright.errors import DataError, SettingsError
 
 RESIDENT_BYTES = 2 << 30
 """Larger data sets are streamed."""
+
+
+def resident(sides: Sequence[Fitted], device: torch.device, *, cache: bool) -> bool:
+    """Whether all pictures are read once and stay on the device.
+
+    What may differ each time that it is read is kept only if `cache` says so.
+
+    Raises:
+        SettingsError: `cache` says so, and they do not fit.
+    """
+    anew = any(side.anew for side in sides)
+    if anew and cache and not fits(sides, device):
+        needed = sum(_bytes(side, device) for side in sides)
+        raise SettingsError(
+            f"the data set takes {needed / 2**30:.1f} GiB, too much to keep; leave cache out"
+        )
+    return cache if anew else fits(sides, device)
 
 
 def fits(sides: Sequence[Fitted], device: torch.device) -> bool:
@@ -42,7 +59,7 @@ def _free(device: torch.device) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     table = Path("/proc/meminfo")
     if table.exists():
-        for line in table.read_text().splitlines():
+        for line in table.read_text(encoding="utf-8").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
@@ -56,7 +73,7 @@ def load(
     """All pictures on the device, and the sides as they are once bad files are dropped.
 
     Args:
-        skip: drop files that can not be read, with a warning, instead of refusing.
+        skip: drop files that cannot be read, with a warning, instead of refusing.
         together: a file that is dropped takes its partner on the other side with it.
     """
     found = [
@@ -70,7 +87,7 @@ def load(
     if names and not skip:
         raise unreadable(names)
     if names:
-        warnings.warn(f"skipped {len(names)} files: {', '.join(names)}", stacklevel=5)
+        warnings.warn(f"skipped {counted(len(names), 'picture')}: {some(names)}", stacklevel=5)
     everywhere = set().union(*bad)
     kept, shelves = [], []
     for side, rows, dropped in zip(sides, found, bad, strict=True):

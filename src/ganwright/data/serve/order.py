@@ -27,11 +27,11 @@ class Draw(NamedTuple):
         """The rank's rows in the whole batch.
 
         Raises:
-            SettingsError: the batch can not be shared out evenly.
+            SettingsError: the batch cannot be shared out evenly.
         """
         if self.size % self.world:
             raise SettingsError(
-                f"a batch of {self.size} can not be shared evenly by {self.world} processes; "
+                f"a batch of {self.size} cannot be shared evenly by {self.world} processes; "
                 f"make --batch-size a multiple of {self.world}"
             )
         rows = self.size // self.world

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from itertools import count
-from typing import Protocol, TypeAlias
+from multiprocessing import get_all_start_methods, get_start_method
+from multiprocessing.reduction import ForkingPickler
+from typing import NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ganwright.data.serve.order import Draw, Picks, Stream, corner
-from ganwright.data.sides import Fitted, cores, unreadable
+from ganwright.data.sides import Fitted, cores, counted, unreadable
 from ganwright.errors import DataError
+from ganwright.seeds import generators_kept, seed_everything
+from ganwright.stopping import outlive
 
 # For each stream: the indices that were read, and the windows of each of its sides.
 Windows: TypeAlias = list[tuple[Tensor, list[Tensor]]]
@@ -64,6 +70,9 @@ class Keeper(Protocol):
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks."""
 
+    def close(self) -> None:
+        """Let go of all processes."""
+
 
 class Resident:
     """All pictures are on the device."""
@@ -84,8 +93,19 @@ class Resident:
             for picked, stream in zip(picks, self.streams, strict=True)
         ], picks
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
-class _Reader(Dataset[Windows | DataError]):
+
+class _Read(NamedTuple):
+    """What a worker sends back for a draw."""
+
+    windows: Windows
+    skipped: list[str]
+    """Why pictures were passed over, each with its name."""
+
+
+class _Reader(Dataset[_Read | DataError]):
     """Reads whole batches in a worker. Picks are pure, so only the draw travels to it."""
 
     def __init__(
@@ -96,33 +116,54 @@ class _Reader(Dataset[Windows | DataError]):
         skip: bool,
     ) -> None:
         self.sides, self.streams, self.window, self.skip = sides, streams, window, skip
+        self.anew = any(side.anew for side in sides)
 
-    def __getitem__(self, draw: Draw) -> Windows | DataError:
+    def __getitem__(self, draw: Draw) -> _Read | DataError:
+        skipped: list[str] = []
         try:
-            return [self._windows(stream, stream.picks(draw)) for stream in self.streams]
+            with generators_kept() if self.anew else nullcontext():
+                windows = [self._windows(stream, draw, skipped) for stream in self.streams]
         except DataError as error:
             # An error raised in a worker would arrive as a page of traceback.
             return error
+        return _Read(windows, skipped)
 
-    def _windows(self, stream: Stream, picks: Picks) -> tuple[Tensor, list[Tensor]]:
+    def _windows(
+        self, stream: Stream, draw: Draw, skipped: list[str]
+    ) -> tuple[Tensor, list[Tensor]]:
+        picks = stream.picks(draw)
         read, rows = [], []
         for k, wanted in enumerate(picks.members.tolist()):
-            index, pictures = self._readable(stream, wanted)
+            # The place in the endless order: whichever process reads it, and of how many.
+            position = draw.number * draw.size + draw.share.start + k
+            seed = (stream.seed, "item", stream.name, position, wanted)
+            index, pictures = self._readable(stream, wanted, seed, skipped)
             place = None if picks.place is None else picks.place[k : k + 1]
             read.append(index)
             rows.append([cut(picture, self.window, place) for picture in pictures])
         return torch.tensor(read), [torch.stack(side) for side in zip(*rows, strict=True)]
 
-    def _readable(self, stream: Stream, index: int) -> tuple[int, list[Tensor]]:
+    def _readable(
+        self, stream: Stream, index: int, seed: tuple[int | str, ...], skipped: list[str]
+    ) -> tuple[int, list[Tensor]]:
         """The pictures at the index; where skipping is allowed, at the next that can be read."""
         error = DataError("no picture can be read")
         for ahead in range(100 if self.skip else 1):
             other = (index + ahead) % stream.count
             try:
-                return other, [self.sides[side][other] for side in stream.sides]
+                return other, [
+                    self._picture(self.sides[side], other, seed) for side in stream.sides
+                ]
             except DataError as problem:
                 error = problem
+                skipped.append(str(problem))
         raise error
+
+    def _picture(self, side: Fitted, index: int, seed: tuple[int | str, ...]) -> Tensor:
+        """One picture. The two of a pair have the same seed, so that they are augmented alike."""
+        if side.anew:
+            seed_everything(*seed)
+        return side[index]
 
 
 def cut(picture: Tensor, window: tuple[int, ...], place: Tensor | None = None) -> Tensor:
@@ -160,36 +201,83 @@ class Streamed:
         skip: bool,
     ) -> None:
         self.reader = _Reader(sides, streams, window, skip)
-        self.device, self.workers = device, workers
+        self.device = device
+        self.workers = min(workers, cores()) if _travels(self.reader) else 0
         self._expected: Draw | None = None
-        self._ahead: Iterator[Windows | DataError] = iter(())
+        self._ahead: Iterator[_Read | DataError] = iter(())
+        self._skipped: set[str] = set()
 
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks.
 
         Raises:
-            DataError: a picture can not be read.
+            DataError: a picture cannot be read, or a worker died.
         """
         if draw != self._expected:
             self._ahead = iter(self._loader(draw))
         self._expected = draw._replace(number=draw.number + 1)
-        windows = next(self._ahead)
-        if isinstance(windows, DataError):
-            raise unreadable([str(windows)])
+        read = self._next()
+        self._warn(read.skipped)
         on_device = [
             (index, [side.to(self.device, non_blocking=True) for side in sides])
-            for index, sides in windows
+            for index, sides in read.windows
         ]
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
 
-    def _loader(self, first: Draw) -> DataLoader[Windows | DataError]:
+    def close(self) -> None:
+        """End the workers."""
+        self._expected, self._ahead = None, iter(())
+
+    def _next(self) -> _Read:
+        try:
+            read = next(self._ahead)
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            if isinstance(error, RuntimeError) and "worker" not in str(error):
+                raise
+            raise DataError(
+                f"a process that reads the data died ({str(error).splitlines()[0]}); the machine "
+                "may be short of memory, so try fewer --workers, or 0"
+            ) from error
+        if isinstance(read, DataError):
+            raise unreadable([str(read)])
+        return read
+
+    def _warn(self, skipped: list[str]) -> None:
+        """Say that pictures are passed over, at the 1st, 10th, 100th ... of them."""
+        for why in skipped:
+            if why not in self._skipped:
+                self._skipped.add(why)
+                if (n := len(self._skipped)) == 10 ** (len(str(n)) - 1):
+                    pictures = counted(n, "picture")
+                    warnings.warn(f"passed over {pictures} so far, the last {why}", stacklevel=5)
+
+    def _loader(self, first: Draw) -> DataLoader[_Read | DataError]:
         return DataLoader(
             self.reader,
             batch_size=None,
             sampler=_Draws(first),
-            num_workers=min(self.workers, cores()),
+            num_workers=self.workers,
             prefetch_factor=4 if self.workers else None,
             pin_memory=self.device.type == "cuda",
             # Without one of its own it would draw from the generator that seeds the run.
             generator=torch.Generator(),
+            worker_init_fn=outlive,
         )
+
+
+def _travels(reader: _Reader) -> bool:
+    """Whether worker processes can be handed the data set; where they are forks, always."""
+    # To ask without `allow_none` would settle what the user may still choose.
+    method = get_start_method(allow_none=True) or get_all_start_methods()[0]
+    if not reader.anew or method == "fork":
+        return True
+    try:
+        ForkingPickler.dumps(reader)
+    except Exception as error:  # pickling runs the user's own code
+        warnings.warn(
+            f"the data set cannot be sent to worker processes ({error}), so this process reads "
+            "it; define it at the top of a module to read it with --workers",
+            stacklevel=7,
+        )
+        return False
+    return True

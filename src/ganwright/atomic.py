@@ -1,0 +1,109 @@
+"""Files and folders that are whole or not there: written beside, synced to disk, renamed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+def write(path: Path, data: bytes | str) -> None:
+    """Write a file so that no reader, and no crash, ever sees half of it; its folder is made.
+
+    Args:
+        data: bytes, or a text that is stored as UTF-8.
+
+    Raises:
+        OSError: if it cannot be written; what was there before is untouched.
+    """
+    beside = beside_of(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with beside.open("wb") as file:
+            file.write(data.encode() if isinstance(data, str) else data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    sync(path.parent)
+
+
+@contextmanager
+def folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """A folder to fill, which becomes `path` on leaving, or is removed on an error.
+
+    Args:
+        replace: a folder that stands at `path` is removed once the new one is whole; otherwise only
+            an empty one gives way.
+
+    Raises:
+        OSError: if it cannot be written; what was there before is untouched.
+    """
+    beside = beside_of(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        beside.mkdir()
+        yield beside
+        for part in [*beside.rglob("*"), beside]:
+            sync(part)
+        _take_place(beside, path, replace)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    sync(path.parent)
+
+
+def beside_of(path: Path) -> Path:
+    """Where this process writes what will become `path`: a hidden name in the same folder."""
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def sync(path: Path) -> None:
+    """Bring a file or a folder to the disk; systems without synced folders pass those over."""
+    if not path.is_dir():
+        # Windows syncs only what may be written.
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        return
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def reason(error: Exception) -> str:
+    """Why something could not be written, in words: "no space left on the disk".
+
+    torch reports a full disk as a failed check in its archive writer, without the system's word.
+    """
+    text = str(error)
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
+        return "no space left on the disk"
+    if any(part in text for part in ("inline_container", "PytorchStreamWriter")):
+        return "the disk is full or took only a part"
+    if strerror := getattr(error, "strerror", None):
+        return str(strerror)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _take_place(beside: Path, path: Path, replace: bool) -> None:
+    if path.exists() and not replace:
+        path.rmdir()
+    if not path.exists():
+        beside.rename(path)
+        return
+    old = beside_of(path.with_name(f"{path.name}.old"))
+    path.rename(old)
+    try:
+        beside.rename(path)
+    except OSError:
+        old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,237 @@
+"""Map-style data sets: items that are read anew, and checked, each time that they are asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from traceback import extract_tb
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganwright.data.picture import as_image, channels_of, plain
+from ganwright.data.read.labels import is_label, names_a_class, numbered
+from ganwright.data.sides import Rows
+from ganwright.errors import DataError
+from ganwright.seeds import generators_kept, seed_everything
+
+LOOK = 16
+"""The first so many items say what the others are to be like."""
+
+
+class Items:
+    """Reads one item of a map-style data set as a Pillow image. Floats become 8 bits.
+
+    Args:
+        items: the data set.
+        channels: how many items may have; None allows any.
+    """
+
+    def __init__(self, items: Any, channels: frozenset[int] | None = None) -> None:
+        self.items, self.channels = items, channels
+
+    def __call__(self, index: int) -> Image.Image:
+        """The i-th picture.
+
+        Raises:
+            ValueError: the data set raised something, or its picture is not allowed.
+        """
+        picture = _picture(self.item(index))
+        if isinstance(picture, Tensor | np.ndarray):
+            image = as_image(_bytes(_upright(picture)))
+            found = channels_of(image.mode)
+            wrong = self.channels is not None and found not in self.channels
+        elif isinstance(picture, Image.Image):
+            image = plain(picture)
+            found = channels_of(image.mode)
+            # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
+            wrong = self.channels is not None and found > max(self.channels)
+        else:
+            raise ValueError(f"is of type {type(picture).__name__}")
+        if wrong:
+            assert self.channels is not None
+            known = " or ".join(map(str, sorted(self.channels)))
+            raise ValueError(f"has {found} channels, the first items {known}; channels=3 allows it")
+        return image
+
+    def item(self, index: int) -> Any:
+        """The item as the data set gives it.
+
+        Raises:
+            ValueError: whatever the data set raised.
+        """
+        try:
+            return self.items[index]
+        except Exception as error:
+            last = extract_tb(error.__traceback__)[-1]
+            where = f"{Path(last.filename).name}, line {last.lineno}"
+            raise ValueError(f"raised {type(error).__name__}: {error}, in {where}") from error
+
+
+def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
+    """The pictures of a map-style data set, with its labels or those that are given.
+
+    A list or a tuple holds still; any other data set is read anew each time.
+
+    Raises:
+        DataError: it is empty, or its first items or its labels are not allowed.
+    """
+    if not len(items):
+        raise DataError("the data set is empty; give at least one picture")
+    reader = Items(items)
+    first = _looked_at(reader, range(min(LOOK, len(items))))
+    pictures = [_picture(item) for item in first]
+    if not isinstance(pictures[0], Image.Image | Tensor | np.ndarray):
+        raise DataError(
+            f"items of the data set hold {type(pictures[0]).__name__}; they must be a Pillow image "
+            "or a tensor, alone or with a label"
+        )
+    _check_floats(pictures)
+    if channels is None:
+        reader = Items(items, _channels(pictures))
+    numbers: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    if labels is not None:
+        numbers, classes = numbered(labels, len(items))
+    elif (known := _labels(reader, first)) is not None:
+        numbers, classes = numbered(known, len(items), getattr(items, "classes", None))
+    names = [f"item {i}" for i in range(len(items))]
+    anew = type(items) not in (list, tuple)
+    return Rows(reader, names, labels=numbers, classes=classes, anew=anew)
+
+
+def _looked_at(reader: Items, indices: Sequence[int]) -> list[Any]:
+    """Items outside of any draw: the same each time, with the global generators left alone."""
+    found = []
+    with generators_kept():
+        for index in indices:
+            seed_everything("look", index)
+            try:
+                found.append(reader.item(index))
+            except ValueError as error:
+                raise DataError(f"item {index} of the data set {error}") from error
+    return found
+
+
+def _labels(reader: Items, first: Sequence[Any]) -> Any:
+    """The data set's own list of labels where it has one, else from one pass over its items."""
+    if not isinstance(first[0], tuple | list) or len(first[0]) < 2:
+        return None
+    if not names_a_class(first[0][1]):
+        shown = "arrays" if hasattr(first[0][1], "shape") else type(first[0][1]).__name__
+        warnings.warn(
+            f"the second part of the data set's items is no label but {shown}, so it is left out; "
+            "labels are one whole number or name a picture",
+            stacklevel=6,
+        )
+        return None
+    count = len(reader.items)
+    known = getattr(reader.items, "targets", getattr(reader.items, "labels", None))
+    # Where a transform changes labels, the list is not what the items say.
+    if known is not None and len(known) == count and all(map(_agree, known, first)):
+        return known
+    return [item[1] for item in _looked_at(reader, range(count))]
+
+
+def _agree(known: Any, item: Any) -> bool:
+    return is_label(known) and is_label(item[1]) and bool(known == item[1])
+
+
+def _picture(item: Any) -> Any:
+    return item[0] if isinstance(item, tuple | list) and len(item) else item
+
+
+def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
+    """[C, H, W] of a tensor or an array [(C,) H, W] or [H, W, C].
+
+    Raises:
+        ValueError: the shape is another.
+    """
+    shape = tuple(picture.shape)
+    last = len(shape) == 3 and (
+        (shape[0] not in (1, 3) and shape[2] in (1, 3))
+        or (shape[0] not in (1, 3, 4) and shape[2] == 4)
+    )
+    if isinstance(picture, np.ndarray):
+        # Arrays have their channels last, unless that cannot be.
+        last = last or (len(shape) == 3 and shape[2] in (1, 3))
+        picture = torch.as_tensor(np.require(picture, requirements=["C", "W"]))
+    picture = picture.permute(2, 0, 1) if last else picture
+    picture = picture[None] if picture.ndim == 2 else picture
+    if picture.ndim != 3 or picture.shape[0] not in (1, 3, 4) or not picture.numel():
+        raise ValueError(f"has the shape {shape}, not [C, H, W] with 1, 3 or 4 channels")
+    return picture.detach().cpu()
+
+
+def _bytes(picture: Tensor) -> Tensor:
+    """The picture as uint8.
+
+    Raises:
+        ValueError: it is neither uint8 nor of floats in [-1, 1].
+    """
+    if picture.dtype == torch.uint8:
+        return picture
+    low, high = (float(x) for x in picture.aminmax())
+    if not (low == low and high == high):
+        raise ValueError("holds NaN")
+    if not picture.is_floating_point() or low < -1.001 or high > 1.001:
+        raise ValueError(
+            f"spans {low:.4g} to {high:.4g} in {str(picture.dtype).removeprefix('torch.')}; "
+            "pictures are uint8, or floats in [-1, 1]"
+        )
+    return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def _check_floats(pictures: Sequence[Any]) -> None:
+    """Refuse floats of another range; a single item that is broken is left to be named later."""
+    floats = [x for picture in pictures if (x := _floats(picture)) is not None]
+    finite = [x for x in floats if bool(x.isfinite().all())]
+    if finite:
+        positive = all(float(x.min()) >= 0 for x in finite)
+        check_range(torch.cat(finite) if positive else finite[0])
+
+
+def check_range(pictures: Tensor, *, points: bool = False) -> None:
+    """Refuse floats that are not in [-1, 1].
+
+    Raises:
+        DataError: they are in [0, 1], are larger, or are not all finite.
+    """
+    low, high = (float(x) for x in pictures.aminmax())
+    if not (-torch.inf < low and high < torch.inf):
+        raise DataError("the data holds NaN or infinite values; remove or mend those pictures")
+    if points:
+        return
+    if low >= 0 and high <= 1 and high > low:
+        raise DataError("float pictures are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
+    if not (low >= -1.001 and high <= 1.001):
+        raise DataError(
+            f"float pictures must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
+            "scale them, or give uint8"
+        )
+
+
+def _floats(picture: Any) -> Tensor | None:
+    if isinstance(picture, np.ndarray) and picture.dtype.kind == "f":
+        picture = torch.from_numpy(picture.astype(np.float32))
+    if isinstance(picture, Tensor) and picture.is_floating_point() and picture.numel():
+        return picture.detach().float().flatten()
+    return None
+
+
+def _channels(pictures: Sequence[Any]) -> frozenset[int] | None:
+    """The numbers of channels among them, grey or colour."""
+    found: set[int] = set()
+    for picture in pictures:
+        if isinstance(picture, Image.Image):
+            found.add(channels_of(picture.mode))
+        elif isinstance(picture, Tensor | np.ndarray):
+            try:
+                found.add(1 if len(_upright(picture)) == 1 else 3)
+            except ValueError:
+                continue
+    return frozenset(found) or None

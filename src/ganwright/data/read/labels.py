@@ -1,0 +1,108 @@
+"""Labels that a Python caller hands over: numbers of classes, or their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwright.errors import DataError
+
+MOST = 100_000
+"""The most classes that numbers may speak of: each has a place in the networks."""
+
+
+def dimensions(value: Any) -> int | None:
+    """1 for a label a picture, 2 for several labels a picture, None for what holds no labels."""
+    if isinstance(value, Tensor | np.ndarray):
+        return value.ndim if value.ndim in (1, 2) else None
+    if not isinstance(value, list | tuple) or not value:
+        return None
+    if all(is_label(item) for item in value):
+        return 1
+    first = value[0]
+    return 2 if dimensions(first) == 1 else None
+
+
+def names_a_class(value: Any) -> bool:
+    """Whether it is a whole number or a name, as labels are."""
+    return is_label(value) and _array([value]).dtype.kind in "biuUS"
+
+
+def is_label(value: Any) -> bool:
+    """Whether it is one number or one name."""
+    if isinstance(value, Tensor | np.ndarray):
+        return value.ndim == 0
+    return isinstance(value, int | float | str | np.generic)
+
+
+def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[str, ...]]:
+    """Labels as numbers of classes, int64 [count], and the names of the classes.
+
+    Names become classes in the order of the alphabet, or of numbers where all are numbers. Numbers
+    are those of the classes, so that {3, 7} are two of eight, called 0 to 7.
+
+    Args:
+        labels: numbers or names, one a picture.
+        count: how many pictures there are.
+        named: the names that a data set gives its classes, if it does.
+
+    Raises:
+        DataError: they are neither, too few, negative, or too large.
+    """
+    values = _array(labels)
+    known = tuple(map(str, named)) if isinstance(named, list | tuple) else ()
+    if len(values) != count or values.dtype.kind not in "biuUS":
+        raise DataError(
+            f"labels must be {count} whole numbers from 0 on, or names, one a picture; "
+            f"got {len(values)} of type {values.dtype}"
+        )
+    if values.dtype.kind in "US":
+        return _from_names(values.astype(str), known)
+    numbers = torch.from_numpy(values.astype(np.int64))
+    low, high = int(numbers.min()), int(numbers.max())
+    if low < 0:
+        raise DataError(
+            f"labels are numbers of classes from 0 on, but picture {int(numbers.argmin())} has "
+            f"{low}; renumber them, or leave the labels out"
+        )
+    if high >= MOST or (known and high >= len(known)):
+        have = f"the data set names {len(known)} classes" if known else f"at most {MOST} may be"
+        raise DataError(
+            f"a label is {high}, but {have}; number the classes from 0 on without gaps, or give "
+            "their names as labels"
+        )
+    return numbers, known or tuple(str(k) for k in range(high + 1))
+
+
+def _from_names(
+    values: np.ndarray[Any, Any], known: tuple[str, ...]
+) -> tuple[Tensor, tuple[str, ...]]:
+    names = sorted(set(values.tolist()))
+    if all(name.isdecimal() for name in names):
+        names.sort(key=int)
+    classes = known if set(names) <= set(known) else tuple(names)
+    place = {name: number for number, name in enumerate(classes)}
+    return torch.tensor([place[name] for name in values.tolist()]), classes
+
+
+def _array(labels: Any) -> np.ndarray[Any, Any]:
+    if isinstance(labels, Tensor):
+        numbers = labels.detach().cpu()
+        return (numbers.double() if numbers.is_floating_point() else numbers).numpy()
+    if isinstance(labels, list | tuple):
+        labels = [label.item() if isinstance(label, Tensor) else label for label in labels]
+        if any(isinstance(label, str) for label in labels):
+            labels = [str(label) for label in labels]
+    return np.asarray(labels)
+
+
+def several(shape: Sequence[int]) -> DataError:
+    """The error for pictures that have several labels each."""
+    return DataError(
+        f"labels of shape {tuple(shape)} give each picture several values; give one number or "
+        "name a picture, such as labels.argmax(1) of one-hot rows"
+    )

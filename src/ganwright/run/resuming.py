@@ -1,0 +1,131 @@
+"""What a run may go on from: its newest whole checkpoint, under the settings sealed in it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from ganwright.config.settings import Settings
+from ganwright.config.yaml import differences, from_yaml
+from ganwright.errors import RunError
+from ganwright.game import Game
+from ganwright.run.run_folder import name_of
+from ganwright.training import checkpoint
+
+
+class Start(NamedTuple):
+    """Where a run goes on.
+
+    Args:
+        path: the checkpoint; None to begin at step 0.
+        whole: whether it has its training state.
+        broken: newer checkpoints that are not whole, each with what is wrong.
+    """
+
+    path: Path | None
+    whole: bool = True
+    broken: tuple[tuple[Path, str], ...] = ()
+
+
+def choose(run: Path, *, from_weights: bool) -> Start:
+    """The newest checkpoint that is whole; nothing is changed yet.
+
+    Args:
+        from_weights: a newer one that has lost its training state is taken.
+
+    Raises:
+        RunError: there are checkpoints, and none is whole.
+    """
+    broken: list[tuple[Path, str]] = []
+    usable: Path | None = None
+    for path in reversed(checkpoint.steps(run / "checkpoints")):
+        problem = checkpoint.problem_of(path)
+        if problem is None:
+            return Start(path, broken=tuple(broken))
+        if usable is None and _readable(path):
+            usable = path
+            if from_weights:
+                return Start(path, whole=False, broken=tuple(broken))
+        broken.append((path, problem))
+    if usable is not None:
+        raise RunError(
+            f"no checkpoint of {run} is whole ({_named(broken)}), but the weights of {usable.name} "
+            "can be read: add --from-weights to go on from them; the optimizers' state is lost, so "
+            "the run will not be the one that never stopped"
+        )
+    if broken:
+        raise RunError(
+            f"no checkpoint of {run} can be read ({_named(broken)}), and nothing was changed; to "
+            f"begin anew, move {run / 'checkpoints'} away"
+        )
+    return Start(None)
+
+
+def set_aside(start: Start, warn: Callable[[str], None]) -> None:
+    """Rename the broken checkpoints that were passed over, and name them."""
+    for path, problem in start.broken:
+        place = checkpoint.set_aside(path)
+        warn(f"checkpoint {path} is broken ({problem}) and passed over; it is kept as {place}")
+
+
+def check_seal(
+    run: Path, cls: type[Game], settings: Settings, sealed: str, free: Sequence[str]
+) -> None:
+    """See that a run's configuration is the one that its checkpoint was trained with.
+
+    Args:
+        run: its folder.
+        cls: the family that config.yaml names.
+        settings: those in config.yaml.
+        sealed: the configuration in the checkpoint.
+        free: settings that may differ.
+
+    Raises:
+        RunError: each setting that differs is named.
+    """
+    name, then = from_yaml(sealed)
+    now = dataclasses.replace(settings, **{field: getattr(then, field) for field in free})
+    changed = []
+    if name != name_of(cls):
+        changed = [f"family: {name} -> {name_of(cls)}"]
+        now = dataclasses.replace(now, game=then.game)  # two families' settings do not compare
+    if changed := changed + differences(then, now):
+        raise RunError(
+            f"{run / 'config.yaml'} is not what this run was trained with: {'; '.join(changed)}; "
+            "put it back (each checkpoint holds a copy), or train a run of its own with "
+            "`ganwright train --config`"
+        )
+
+
+def check_world(run: Path, then: int | None, now: int) -> None:
+    """See that as many processes go on as began: each draws its own noise and statistics.
+
+    Args:
+        run: its folder.
+        then: how many trained it; None where an older version did not note it.
+        now: how many there are.
+
+    Raises:
+        RunError: the numbers differ.
+    """
+    if then is None or then == now:
+        return
+    how = f"torchrun --nproc-per-node {then} -m ganwright" if then > 1 else "ganwright"
+    raise RunError(
+        f"{run} was trained by {_processes(then)} and {now} would change its numbers; go on with "
+        f"`{how} resume {run}`"
+    )
+
+
+def _readable(path: Path) -> bool:
+    return any(checkpoint.weights_problem(path, verified=v) is None for v in (True, False))
+
+
+def _named(broken: Sequence[tuple[Path, str]]) -> str:
+    return "; ".join(f"{path.name}: {problem}" for path, problem in broken)
+
+
+def _processes(count: int) -> str:
+    return "one process" if count == 1 else f"{count} processes"

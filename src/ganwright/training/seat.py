@@ -1,0 +1,107 @@
+"""A player at the table: what the trainer keeps for it, and what its turn allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganwright.data.types import Batch
+from ganwright.errors import GameError
+from ganwright.game import Game, Objective, Player, evaluate
+from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
+from ganwright.training import checks
+from ganwright.training.engine import Engine
+
+Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
+
+
+@dataclass
+class Pass:
+    """What one backward pass left behind: gradients, named values, and the gradient's name."""
+
+    gradients: list[Tensor | None]
+    names: list[str]
+    values: Tensor
+    gradient: str
+
+
+class Seat:
+    """A player with its optimizer, its evaluators, and what has to stay still while it moves."""
+
+    def __init__(self, player: Player, engine: Engine, game: Game) -> None:
+        self.player = player
+        unique = {id(w): w for net in player.networks for w in net.parameters()}
+        self.weights = [w for w in unique.values() if w.requires_grad]
+        mine = {id(w) for w in self.weights}
+        self.others = [w for w in game.parameters() if id(w) not in mine]
+        # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
+        self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
+        self.optimizer = player.optimizer.build(self.weights, self.lazy)
+        self.scaler = engine.scaler()
+        self.evaluators = {"main": _evaluator(player.objective, engine)} | {
+            f"lazy{i}": _evaluator(lazy.objective, engine) for i, lazy in enumerate(player.lazy)
+        }
+        own = {id(m) for net in player.networks for m in net.modules()}
+        self.held = [m for m in self_moving(game) if id(m) not in own]
+        self.spectral = [(m, iterate) for m, iterate in spectral(game) if id(m) in own]
+        self.memories = [m for m in game.modules() if isinstance(m, Memory)]
+        self._named: dict[str, str] = {}
+
+    @contextmanager
+    def turn(self, kind: str) -> Iterator[None]:
+        """Within, others' weights are constants and their statistics stay.
+
+        Gradients begin from nothing, and are gone afterwards. Spectral norm iterates once, before
+        anything is computed, so that real and fake meet the same weights: Miyato et al. (2018),
+        arXiv:1802.05957, algorithm 1.
+        """
+        self.clear()
+        with torch.no_grad():
+            for _, iterate in self.spectral:
+                iterate()
+        held = [*self.held, *(part for part, _ in self.spectral)]
+        held += [] if kind == "main" else self.memories
+        with constant(self.others), still(held):
+            try:
+                yield
+            finally:
+                self.clear()
+
+    def clear(self) -> None:
+        """Forget the gradients."""
+        for w in self.weights:
+            w.grad = None
+
+    def evaluated(self, kind: str, batch: Batch) -> tuple[list[str], list[str], list[Tensor]]:
+        """Evaluate the "main" objective, or the "lazy0", "lazy1" ...
+
+        Returns:
+            The names of its terms; these and what it observed by name; the values of both.
+
+        Raises:
+            GameError: it does not give named scalars, or names what another objective names.
+        """
+        who = "objective" if kind == "main" else "lazy objective"
+        terms, seen = self.evaluators[kind](batch)
+        names, values = checks.named(self.player.name, who, terms, seen)
+        for name in names:
+            if self._named.setdefault(name, kind) != kind:
+                raise GameError(
+                    f"{self.player.name}'s {who} names {name!r}, and so does another objective of "
+                    f"{self.player.name}; choose another name"
+                )
+        return list(terms), names, values
+
+
+def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
+    def call(batch: Batch) -> tuple[Any, list[tuple[str, Any]]]:
+        return evaluate(objective, batch)
+
+    # torch counts compilations by code object and gives up at some number: each has its own
+    call.__code__ = call.__code__.replace()
+    return engine.compiled(call)

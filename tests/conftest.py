@@ -1,0 +1,50 @@
+"""What every test starts from, and what some need of the machine.
+
+GANWRIGHT_TEST_SEED, a whole number, gives every test other random numbers, those of seeds written
+in tests and in the library included: a test must hold for any.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import LUCK
+
+from ganwright import seeds
+from ganwright.training.compiler import why_not_compiled
+
+
+def _change_every_seed() -> None:
+    torch_s, numpy_s = torch.manual_seed, np.random.default_rng
+
+    def mixed(seed: Any) -> int:
+        return seeds.seed_of("test", seed)
+
+    # what `seed_of` hashes is what `repr` writes
+    seeds.repr = lambda parts: repr((LUCK, parts))  # type: ignore[attr-defined]
+    torch.manual_seed = lambda seed: torch_s(mixed(seed))
+    np.random.default_rng = lambda seed: numpy_s(mixed(seed))
+
+
+if LUCK:
+    _change_every_seed()
+
+
+@pytest.fixture(autouse=True)
+def seeded_by_name(request: pytest.FixtureRequest) -> None:
+    """Each test draws its own random numbers, whatever ran before it."""
+    seed = seeds.seed_of(request.node.nodeid)
+    torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+@pytest.fixture(scope="session")
+def compiler() -> None:
+    """What compiles is skipped where torch's compiler does not work."""
+    if why := why_not_compiled(torch.device("cpu")):
+        pytest.skip(f"torch.compile does not work here: {why}")

@@ -1,0 +1,390 @@
+"""Data sets and labels that a Python caller hands over."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import CONV, tensors
+from PIL import Image
+from torch import Tensor
+
+import ganwright
+from ganwright.config.settings import Settings
+from ganwright.data import Data, Images, Paired, SemiSupervised, open_data
+from ganwright.data.types import Spec
+from ganwright.errors import DataError, SettingsError
+from ganwright.families.aae import AAE
+from ganwright.families.aae_codes import AAESemi
+from ganwright.families.cgan import CGAN
+from ganwright.seeds import generators_kept, seed_everything
+
+CPU = torch.device("cpu")
+FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+def opened(source: Any, task: type = Images, **settings: Any) -> Data:
+    chosen = Settings(**({"workers": 0} | settings))
+    return open_data(source, task=task, settings=chosen, image_size=None, device=CPU)
+
+
+class Set(torch.utils.data.Dataset[Any]):
+    """Items that a function makes of their numbers."""
+
+    def __init__(self, make: Any, count: int = 20) -> None:
+        self.make, self.count = make, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        return self.make(index)
+
+
+def augmented(index: int) -> Tensor:
+    """A picture that every global generator has a part in."""
+    noise = torch.randint(0, 256, (3, 8, 8), dtype=torch.uint8)
+    noise[0] = torch.from_numpy(np.random.randint(0, 256, (8, 8), dtype=np.uint8))
+    noise[1] = random.randrange(256)
+    return noise
+
+
+def different(data: Data, draws: int = 20) -> int:
+    return len({x.numpy().tobytes() for k in range(draws) for x in data.batch(k, 10).images})
+
+
+def states() -> list[Any]:
+    return [torch.get_rng_state().tolist(), np.random.get_state()[1].tolist(), random.getstate()]
+
+
+def test_a_data_set_is_read_anew_each_time() -> None:
+    assert different(opened(Set(augmented, 10))) == 200
+
+
+def test_a_data_set_is_read_once_if_it_is_to_be_cached() -> None:
+    data = opened(Set(augmented, 10), cache=True)
+    assert different(data) == 10
+    assert torch.equal(
+        data.batch(3, 10).images, opened(Set(augmented, 10), cache=True).batch(3, 10).images
+    )
+
+
+def test_a_list_holds_still() -> None:
+    items = [augmented(i) for i in range(10)]
+    read: list[int] = []
+    counted = Set(lambda i: (read.append(i), items[i])[1], 10)
+    assert torch.equal(opened(items).batch(0, 10).images, opened(counted).batch(0, 10).images)
+    assert different(opened(items)) == 10
+
+
+@FORKS
+def test_an_item_depends_on_seed_and_place_alone() -> None:
+    one, other = opened(Set(augmented, 10), seed=3), opened(Set(augmented, 10), seed=3, workers=1)
+    later = one.batch(7, 4)
+    one.batch(0, 4)
+    torch.manual_seed(5), np.random.seed(5), random.seed(5)
+    assert torch.equal(later.images, one.batch(7, 4).images)
+    assert torch.equal(later.images, other.batch(7, 4).images)
+    shares = [one.batch(7, 4, rank, 2).images for rank in range(2)]
+    assert torch.equal(later.images, torch.cat(shares))
+    assert not torch.equal(later.images, opened(Set(augmented, 10), seed=4).batch(7, 4).images)
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_reading_leaves_the_global_generators_alone(cache: bool) -> None:
+    before = states()
+    data = opened(Set(lambda i: (augmented(i), i % 2)), cache=cache)
+    data.batch(0, 5)
+    data.preview(4)
+    assert states() == before
+
+
+def test_generators_are_given_back_after_an_error() -> None:
+    def fail() -> None:
+        with generators_kept():
+            seed_everything("elsewhere")
+            raise KeyError
+
+    before = states()
+    with pytest.raises(KeyError):
+        fail()
+    assert states() == before
+
+
+def test_the_two_of_a_pair_are_augmented_alike() -> None:
+    batch = opened((Set(augmented), Set(augmented)), Paired).batch(0, 8)
+    assert torch.equal(batch.a, batch.b)
+    assert len(torch.unique(batch.a.flatten(1), dim=0)) == 8
+
+
+def test_labelled_and_unlabelled_items_are_augmented_apart() -> None:
+    data = opened(Set(lambda i: (augmented(i), i % 2), 2), SemiSupervised)
+    batch = data.batch(0, 4)
+    everything = torch.cat([batch.images, batch.unlabelled])
+    assert len(torch.unique(everything.flatten(1), dim=0)) == 8
+
+
+def test_cache_is_for_data_sets() -> None:
+    with pytest.raises(SettingsError, match="cache is for a Dataset given in Python"):
+        opened("digits", cache=True)
+
+
+def test_what_is_too_large_is_not_cached(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ganwright.data.serve.load.RESIDENT_BYTES", 1)
+    with pytest.raises(SettingsError, match="too much to keep; leave cache out"):
+        opened(Set(augmented), cache=True)
+
+
+@FORKS
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_path: Path) -> None:
+    def play(out: str, steps: int) -> None:
+        ganwright.train(
+            "dcgan", data=Set(augmented), out=tmp_path / out, steps=steps, networks=CONV,
+            image_size=8, batch_size=4, workers=workers, device="cpu", precision="fp32",
+        )  # fmt: skip
+
+    play("whole", 4)
+    play("broken", 2)
+    ganwright.resume(tmp_path / "broken", steps=4, data=Set(augmented))
+    whole, broken = tensors(tmp_path / "whole"), tensors(tmp_path / "broken")
+    assert whole.keys() == broken.keys()
+    assert all(torch.equal(whole[name], broken[name]) for name in whole)
+
+
+PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
+BAD: list[tuple[Any, str]] = [
+    (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
+    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
+    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(spans 0 to 296 in int64"),
+    (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
+    (PICTURE[:2], r"item 18 \(has the shape \(2, 5, 5\), not \[C, H, W\]"),
+    (torch.zeros(3, 6, 6), r"item 18 \(is 6x6, not 5x5\)"),
+    ("text", r"item 18 \(is of type str\)"),
+]
+
+
+@pytest.mark.parametrize(("bad", "sentence"), BAD, ids=[b[1] for b in BAD])
+def test_items_that_turn_bad_are_named_as_they_come(bad: Any, sentence: str) -> None:
+    data = Set(lambda i: bad if i == 18 else PICTURE)
+    with pytest.raises(DataError, match=f"1 picture cannot be used: {sentence}") as caught:
+        opened(data).batch(0, 20)
+    assert "\n" not in str(caught.value)
+    with pytest.warns(UserWarning, match=f"passed over 1 picture so far, the last {sentence}"):
+        batch = opened(data, on_bad_file="skip").batch(0, 20)
+    assert len(batch.images) == 20
+    assert bool(batch.images.isfinite().all())
+
+
+@FORKS
+def test_a_worker_that_dies_is_one_sentence() -> None:
+    def deadly(index: int) -> Tensor:
+        if torch.utils.data.get_worker_info() is not None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return PICTURE
+
+    with pytest.raises(DataError, match=r"a process that reads the data died .*fewer --workers"):
+        opened(Set(deadly), workers=1).batch(0, 4)
+
+
+def test_bad_first_items_are_named_or_passed_over() -> None:
+    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(2,"):
+        opened(Set(lambda i: PICTURE[:2], 3))
+    early = Set(lambda i: PICTURE[:2] if i < 2 else PICTURE)
+    with pytest.raises(DataError, match=r"item [01] \(has the shape"):
+        opened(early).batch(0, 20)
+    with pytest.warns(UserWarning, match="passed over 1 picture so far"):
+        assert len(opened(early, on_bad_file="skip").batch(0, 20).images) == 20
+
+
+def test_channels_may_stand_last() -> None:
+    pixels = torch.arange(60, dtype=torch.uint8).view(4, 5, 3)
+    last, first = Set(lambda i: pixels), Set(lambda i: pixels.permute(2, 0, 1))
+    arrays = Set(lambda i: pixels.numpy())
+    expected = opened(first).batch(0, 1).images
+    assert expected.shape == (1, 3, 4, 5)
+    assert torch.equal(opened(last).batch(0, 1).images, expected)
+    assert torch.equal(opened(arrays).batch(0, 1).images, expected)
+
+
+def test_what_a_data_set_raises_is_one_sentence() -> None:
+    def failing(index: int) -> Tensor:
+        return {17: PICTURE}[index] if index > 17 else PICTURE
+
+    with pytest.raises(DataError, match=r"item 18 \(raised KeyError: 18, in test_data_given.py, l"):
+        opened(Set(failing, 19)).batch(0, 19)
+    with pytest.raises(DataError, match=r"item 0 of the data set raised ZeroDivisionError: "):
+        opened(Set(lambda i: 1 // i))
+
+
+def test_turning_colour_grey_may_be_asked_for() -> None:
+    data = Set(lambda i: Image.new("L" if i < 17 else "RGB", (4, 4)))
+    with pytest.raises(DataError, match=r"item 1[789] \(has 3 channels, the first items 1"):
+        opened(data).batch(0, 20)
+    assert opened(data, channels=1).batch(0, 20).images.shape == (20, 1, 4, 4)
+
+
+def test_floats_of_arrays_are_held_to_the_range_of_tensors() -> None:
+    def noise(high: float) -> Set:
+        return Set(lambda i: (np.random.rand(4, 4, 3) * high).astype(np.float32))
+
+    with pytest.raises(DataError, match=r"are in \[0, 1\]; bring them to \[-1, 1\]"):
+        opened(noise(1))
+    with pytest.raises(DataError, match=r"must be in \[-1, 1\], got \["):
+        opened(noise(255))
+
+
+def test_arrays_may_be_mirrored_or_read_only() -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    pixels.setflags(write=False)
+    mirrored = opened(Set(lambda i: pixels[:, ::-1])).batch(0, 1).images
+    assert torch.equal(mirrored.flip(-1), opened(Set(lambda i: pixels)).batch(0, 1).images)
+
+
+NOT_DATA: list[tuple[Any, str]] = [
+    (Set, r"the data is the class Set; hand over an instance, as in data=Set\(\)"),
+    (np.array([{}, {}]), "data of type object cannot be read"),
+    (torch.full((2, 1, 4, 4), torch.nan), "holds NaN or infinite values"),
+    (torch.full((2, 2), torch.inf), "holds NaN or infinite values"),
+]
+
+
+@pytest.mark.parametrize(("given", "sentence"), NOT_DATA, ids=[n[1] for n in NOT_DATA])
+def test_what_is_no_data_is_refused(given: Any, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        opened(given)
+
+
+def test_a_list_of_pictures_and_labels_is_as_good_as_a_tuple() -> None:
+    pictures = torch.zeros(4, 1, 4, 4, dtype=torch.uint8)
+    assert opened([pictures, [0, 1, 0, 1]]).spec.classes == ("0", "1")
+    assert opened([pictures[0], pictures[1]]).spec.count == 2
+
+
+LABELS: list[tuple[Any, tuple[str, ...], list[int]]] = [
+    ([3, 7] * 10, tuple("01234567"), [3, 7]),
+    (torch.tensor([1, 0] * 10, dtype=torch.uint8), ("0", "1"), [1, 0]),
+    (["dog", "cat"] * 10, ("cat", "dog"), [1, 0]),
+    (np.array(["dog", "cat"] * 10), ("cat", "dog"), [1, 0]),
+    (["10", "9"] * 10, ("9", "10"), [1, 0]),
+    ([True, False] * 10, ("0", "1"), [1, 0]),
+]
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(("labels", "classes", "first"), LABELS, ids=[str(x[1]) for x in LABELS])
+def test_labels_are_numbers_or_names(
+    wrapped: bool, labels: Any, classes: tuple[str, ...], first: list[int]
+) -> None:
+    # A picture's brightness tells its number.
+    pictures = torch.arange(20, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4)
+    given = Set(lambda i: (pictures[i], labels[i])) if wrapped else (pictures, labels)
+    data = opened(given)
+    assert data.spec.classes == classes
+    batch = data.batch(0, 20)
+    number = ((batch.images[:, 0, 0, 0] + 1) * 127.5).round().long()
+    assert torch.equal(batch.labels, torch.tensor(first * 10)[number])
+
+
+def test_a_data_set_names_its_classes() -> None:
+    data = Set(lambda i: (PICTURE, ["b", "a"][i % 2]))
+    data.classes = ["a", "b", "c"]
+    spec = opened(data).spec
+    assert (spec.classes, spec.present) == (("a", "b", "c"), (0, 1))
+
+
+def test_labels_that_a_transform_changes_are_asked_of_the_items() -> None:
+    data = Set(lambda i: (PICTURE, i % 2))
+    data.targets = [9] * 20
+    assert opened(data).spec.classes == ("0", "1")
+    data.targets = [0, 1] * 10
+    assert opened(data).batch(0, 20).labels.sum() == 10
+
+
+WRONG: list[tuple[Any, str]] = [
+    ([1, -1] * 10, "from 0 on, but picture 1 has -1; renumber them, or leave the labels out"),
+    ([0, 10**9] * 10, "a label is 1000000000, but at most 100000 may be"),
+    ([0.5] * 20, "labels must be 20 whole numbers from 0 on, or names"),
+]
+
+
+@pytest.mark.parametrize(("labels", "sentence"), WRONG, ids=[w[1] for w in WRONG])
+def test_labels_that_name_no_class_are_refused(labels: Any, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        opened((torch.zeros(20, 1, 4, 4), labels))
+    if isinstance(labels[0], int):
+        with pytest.raises(DataError, match=sentence):
+            opened(Set(lambda i: (PICTURE, labels[i])))
+
+
+@pytest.mark.parametrize("kind", [torch.tensor, np.array, list])
+def test_several_labels_a_picture_are_refused(kind: Any) -> None:
+    with pytest.raises(DataError, match=r"labels of shape \(20, 2\) give each picture several"):
+        opened((torch.zeros(20, 1, 4, 4), kind([[0, 1]] * 20)))
+
+
+def test_items_with_something_else_than_a_label_are_unlabelled_and_it_is_said() -> None:
+    with pytest.warns(UserWarning, match="is no label but arrays, so it is left out"):
+        assert opened(Set(lambda i: (PICTURE, torch.eye(5)[i % 5]))).spec.classes == ()
+    with pytest.warns(UserWarning, match="is no label but dict"):
+        assert opened(Set(lambda i: (PICTURE, {"box": i}))).spec.classes == ()
+
+
+def test_a_data_set_may_come_with_labels_beside_it() -> None:
+    data = opened((Set(lambda i: PICTURE), [0, 1] * 10))
+    assert data.spec.classes == ("0", "1")
+
+
+SPARSE = Spec(Images, (1, 8, 8), classes=tuple("01234567"), count=40, present=(3, 7))
+
+
+def test_samples_are_asked_of_classes_that_occur() -> None:
+    game = CGAN(CGAN.Config(), SPARSE)
+    assert game.in_turn(5).tolist() == [3, 7, 3, 7, 3]
+    assert game.preview_columns == 2
+    styled = AAE(AAE.Config(styled=True), SPARSE)
+    assert styled.restyled(torch.zeros(4, 1, 8, 8)).shape[0] == 4 * (1 + 2)
+    assert styled.preview_columns == 3
+    torch.manual_seed(0)
+    semi = AAESemi(AAESemi.Config(), SPARSE)
+    assert semi.draw_y(100).sum(0).nonzero()[:, 0].tolist() == [3, 7]
+    assert semi.turns(3).tolist() == [3, 7, 3]
+    assert not any("drawable" in name for name in semi.state_dict())
+
+
+def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
+    asked: list[Tensor] = []
+    pictures = torch.zeros(40, 1, 8, 8, dtype=torch.uint8)
+    model = ganwright.train(
+        "cgan",
+        data=(pictures, [3, 7] * 20),
+        steps=1,
+        batch_size=4,
+        image_size=8,
+        out=tmp_path / "r",
+    )
+    model.game.G.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
+    assert ganwright.load(tmp_path / "r").spec == model.spec
+    assert model.sample(4).shape == (4, 1, 8, 8)
+    model.sample(1, labels=["3"])
+    assert set(torch.cat(asked).tolist()) == {3, 7}
+    with pytest.raises(
+        SettingsError, match="no training picture was of class 5; choose one of 3, 7"
+    ):
+        model.sample(1, labels=[5])
+    path = tmp_path / "r" / "spec.json"
+    old = {k: v for k, v in json.loads(path.read_text()).items() if k != "present"}
+    path.write_text(json.dumps(old))  # as older versions wrote it
+    assert ganwright.load(tmp_path / "r").spec.asked == tuple(range(8))
+
+
+def test_few_labels_are_kept_of_the_classes_that_occur() -> None:
+    data = opened((torch.zeros(40, 1, 4, 4), [3, 7] * 20), SemiSupervised, labels_per_class=2)
+    assert sorted(data.batch(0, 4).labels.tolist()) == [3, 3, 7, 7]

@@ -1,0 +1,87 @@
+"""A run is what it was: its settings are sealed with its checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from helpers import tiny
+
+import ganwright
+from ganwright.errors import RunError
+from ganwright.run import train as runs
+from ganwright.run.resuming import check_world
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    cls, settings = tiny("gan", steps=2, save_every=2, log_every=1, sample_every=2)
+    runs.train(cls, settings, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def _edit(run: Path, **values: Any) -> None:
+    path = run / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    game = values.pop("game", {})
+    config |= values
+    config["game"] |= game
+    path.write_text(yaml.safe_dump(config))
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"seed": 5}, ["seed: 0 -> 5"]),
+        ({"batch_size": 2}, ["batch_size: 4 -> 2"]),
+        ({"family": "dragan"}, ["family: gan -> dragan"]),
+        ({"game": {"loss": "Hinge()"}}, [r"game.loss: NonSaturating\(\) -> Hinge\(\)"]),
+        ({"seed": 1, "flip": True}, ["flip: False -> True", "seed: 0 -> 1"]),
+        # not even a batch of that size can be shared, or such a game be built
+        ({"game": {"latent": 7}}, ["game.latent: 100 -> 7"]),
+    ],
+)
+def test_an_edited_config_is_named_and_refused(
+    run: Path, values: dict[str, Any], named: list[str]
+) -> None:
+    _edit(run, **values)
+    for sentence in named:
+        with pytest.raises(RunError, match=rf"not what this run was trained with: .*{sentence}"):
+            runs.resume(run, {"steps": 4})
+
+
+def test_what_does_not_alter_the_numbers_may_be_edited(run: Path) -> None:
+    _edit(run, steps=4, keep=1, log_every=2, save_every=4)
+    assert runs.resume(run).step == 4
+
+
+def test_a_change_asked_for_on_resume_is_sealed_with_the_next_checkpoint(run: Path) -> None:
+    runs.resume(run, {"steps": 4})
+    sealed = run / "checkpoints/step-000004/config.yaml"
+    assert sealed.read_text() == (run / "config.yaml").read_text()
+    assert yaml.safe_load(sealed.read_text())["steps"] == 4
+
+
+def test_another_number_of_processes_is_refused(run: Path) -> None:
+    with pytest.raises(
+        RunError,
+        match=r"trained by one process and 2 would change its numbers; .*`ganwright resume",
+    ):
+        check_world(run, 1, 2)
+    with pytest.raises(RunError, match=r"by 2 processes and 1 would .*torchrun --nproc-per-node 2"):
+        check_world(run, 2, 1)
+    check_world(run, None, 2)
+    check_world(run, 2, 2)
+
+
+def test_a_run_trained_by_two_is_not_resumed_by_one(run: Path) -> None:
+    import json
+
+    path = run / "checkpoints/step-000002/manifest.json"
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"world": 2}))
+    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
+        runs.resume(run, {"steps": 4})
+    assert ganwright.load(run).sample(1).shape == (1, 1, 8, 8)
