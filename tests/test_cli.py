@@ -132,7 +132,7 @@ def test_train_help_has_each_setting_with_sentence_and_default(
     for name, sentence in (docs(Settings) | {"game": ""}).items():
         assert sentence.replace("  ", " ") in shown, name
     lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  --")}
-    assert lines["--steps"].endswith("(default: 10000)")
+    assert lines["--steps"].endswith("(at least 1; default: 10000)")
     assert lines["--game.latent"].endswith("Length of z: 100% of it. (default: 4)")
     assert lines["--game.loss"].endswith("(default: NonSaturating())")
     assert lines["--game.span"].endswith("Two numbers. (default: 1 2)")
@@ -370,7 +370,7 @@ def test_sample_says_where_it_put_the_grid(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["-n", "0"], "ask for at least 1"),
+        (["-n", "0"], "-n is 0; it must be at least 1"),
         (["-n", "x"], "-n is 'x'; it must be a whole number"),
         (["--labels", "frog"], "unknown label 'frog'"),
         (["--out", "grid.gif"], "--out is grid.gif; name a .png file"),

@@ -59,7 +59,7 @@ def test_pulling_away_by_hand() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(SettingsError, match="margin > 0"):
+    with pytest.raises(SettingsError, match=r"margin is 0\.0; it must be above 0"):
         EBGAN.Config(margin=0)
-    with pytest.raises(SettingsError, match="latent and code"):
+    with pytest.raises(SettingsError, match="code is 0; it must be at least 1"):
         EBGAN.Config(code=0)

@@ -103,7 +103,7 @@ def test_weights_keep_their_norm_whatever_is_learned() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(SettingsError, match="matching or fooling"):
+    with pytest.raises(SettingsError, match="matching and fooling are both 0"):
         SGAN.Config(matching=0.0)
     with pytest.raises(SettingsError, match="leave weight_norm and spectral_D off"):
         SalimansMLP(spectral_D=True)

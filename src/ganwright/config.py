@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from ganwright import __version__, registry
 from ganwright.errors import GanwrightError, RunError, SettingsError, nearest
 from ganwright.settings import Settings
-from ganwright.spelling import convert, parse, spell
+from ganwright.spelling import convert, hints_of, parse, spell
 
 if TYPE_CHECKING:
     from ganwright.game import Game
@@ -66,7 +66,7 @@ def change(
         SettingsError: if a name is unknown, or a value does not fit.
     """
     assert is_dataclass(settings)
-    hints = get_type_hints(type(settings))
+    hints = hints_of(type(settings))
     known = {f.name for f in fields(settings) if f.init}
     changed = {}
     for name, value in values.items():

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ganwright.checked import Named
 from ganwright.data.batch import Batch, Images, Spec
 from ganwright.optim import Adam, Optimizer
 
@@ -130,7 +131,7 @@ class Game(nn.Module):
         return next(self.parameters()).device
 
     @dataclass(frozen=True, kw_only=True)
-    class Config:
+    class Config(Named):
         """Settings of the family; subclasses declare theirs."""
 
     def __init__(self, cfg: Any, spec: Spec) -> None:

@@ -14,7 +14,9 @@ from typing import Any, ClassVar, TypeAlias
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from ganwright.checked import Checked
 from ganwright.game import observe
+from ganwright.ranges import BelowOne, Positive, Real
 
 Scorer: TypeAlias = Callable[..., Tensor]
 Inputs: TypeAlias = Tensor | tuple[Any, ...]
@@ -34,7 +36,7 @@ def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Checked):
     """Base of the adversarial losses: the two columns of a paper's table, each a scalar."""
 
     relativistic: ClassVar[bool] = False
@@ -58,7 +60,7 @@ class NonSaturating(Loss):
             (Salimans et al., 2016, section 3.4).
     """
 
-    smooth: float = 0.0
+    smooth: BelowOne = 0.0
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
@@ -88,10 +90,10 @@ class LeastSquares(Loss):
         scale: the factor before the squares; CycleGAN has 1.
     """
 
-    a: float = 0.0
-    b: float = 1.0
-    c: float = 1.0
-    scale: float = 0.5
+    a: Real = 0.0
+    b: Real = 1.0
+    c: Real = 1.0
+    scale: Positive = 0.5
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)

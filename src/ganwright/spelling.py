@@ -6,15 +6,29 @@ Files and flags are read by the same conversion, so a setting is spelled alike i
 from __future__ import annotations
 
 import ast
+import textwrap
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from ganwright import registry
 from ganwright.errors import SettingsError, nearest
+from ganwright.ranges import Range
 
 T = TypeVar("T")
 
@@ -72,15 +86,69 @@ def parse(text: str, base: type[T], where: str = "the setting") -> T:
     return result
 
 
-def convert(value: Any, hint: Any, where: str) -> Any:
-    """`value`, as read from a file or a command line, as the type `hint` says.
+def hints_of(kind: type) -> Mapping[str, Any]:
+    """The types of a dataclass's fields that can be set, with their ranges.
+
+    A field that a subclass declares anew keeps its base's range, unless it states its own.
 
     Raises:
-        SettingsError: if it does not fit.
+        SettingsError: a type names what its module does not have.
+    """
+    return _hints_of(kind)
+
+
+@cache
+def _hints_of(kind: Any) -> Mapping[str, Any]:
+    try:
+        found = get_type_hints(kind, include_extras=True)
+        bases = [base for base in kind.__mro__[1:] if is_dataclass(base)]
+        inherited = [get_type_hints(base, include_extras=True) for base in bases]
+    except (NameError, AttributeError, TypeError) as error:
+        raise SettingsError(
+            f"the types of {kind.__name__}'s fields cannot be read ({error}); write types that its "
+            "module has"
+        ) from error
+    for name, hint in found.items():
+        same = [h[name] for h in inherited if name in h and bare(h[name]) == bare(hint)]
+        found[name] = next((h for h in (hint, *same) if ranges(h)), hint)
+    return {f.name: found[f.name] for f in fields(kind) if f.init}
+
+
+def bare(hint: Any) -> Any:
+    """A type without the ranges of its numbers."""
+    if get_origin(hint) is Annotated:
+        return bare(get_args(hint)[0])
+    options = tuple(map(bare, get_args(hint)))
+    if get_origin(hint) in (Union, types.UnionType):
+        return reduce(or_, options)
+    return types.GenericAlias(tuple, options) if get_origin(hint) is tuple else hint
+
+
+def ranges(hint: Any) -> list[Range]:
+    """The ranges of a type's numbers, in the order in which it names them."""
+    if get_origin(hint) is Annotated:
+        return [extra for extra in get_args(hint)[1:] if isinstance(extra, Range)]
+    return [found for option in get_args(hint) for found in ranges(option)]
+
+
+def is_spelled(hint: Any) -> bool:
+    """Whether there is a text for each value of a type."""
+    if get_origin(hint) in (Union, types.UnionType, tuple):
+        return all(map(is_spelled, get_args(hint)))
+    return get_origin(hint) in (Annotated, Literal) or hint in (Any, ...) or isinstance(hint, type)
+
+
+def convert(value: Any, hint: Any, where: str) -> Any:
+    """`value`, from Python, a file or a command line, as the type `hint` says.
+
+    Raises:
+        SettingsError: if it does not fit, or a number is out of its type's range.
     """
     kind = get_origin(hint)
     if hint is Any:
         return value
+    if kind is Annotated:
+        return _in_range(value, hint, where)
     if kind in (Union, types.UnionType):
         return _union(value, hint, where)
     if kind is Literal:
@@ -97,6 +165,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
 def describe(hint: Any) -> str:
     """A type in words: "a whole number or none"."""
     options = get_args(hint)
+    if get_origin(hint) is Annotated:
+        said = "".join(f", {limits}" for limits in ranges(hint) if limits != Range())
+        return describe(options[0]) + said
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(map(describe, options))
     if get_origin(hint) is Literal:
@@ -105,17 +176,31 @@ def describe(hint: Any) -> str:
         if options[-1] is Ellipsis:
             return f"a list, each {describe(options[0])}"
         return f"{len(options)} values ({', '.join(map(describe, options))})"
-    return _WORDS.get(hint) or f"one of {', '.join(registry.choices(hint))}"
+    if hint in _WORDS:
+        return _WORDS[hint]
+    known = registry.choices(hint)
+    return f"one of {', '.join(known)}" if known else f"a {hint.__name__}"
 
 
 def _misfit(value: Any, hint: Any, where: str) -> SettingsError:
-    shown = value.name if isinstance(value, _Call) else repr(value)
+    shown = value.name if isinstance(value, _Call) else textwrap.shorten(repr(value), 200)
     return SettingsError(f"{where} is {shown}; it must be {describe(hint)}")
 
 
 def _word(value: Any) -> Any:
     """A bare name within a call is a text without its quotes, where a text is wanted."""
     return value.name if isinstance(value, _Call) and value == _Call(value.name) else value
+
+
+def _in_range(value: Any, hint: Any, where: str) -> Any:
+    try:
+        found = convert(value, get_args(hint)[0], where)
+    except SettingsError:
+        raise _misfit(value, hint, where) from None
+    for limits in ranges(hint):
+        if found not in limits:
+            raise SettingsError(f"{where} is {found}; it must be {limits}")
+    return found
 
 
 def _union(value: Any, hint: Any, where: str) -> Any:
@@ -153,7 +238,7 @@ def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
 
 
 def _scalar(value: Any, hint: Any, where: str) -> Any:
-    value = _word(value)
+    value = _pythons_own(_word(value))
     text_or_number = isinstance(value, int | float | str) and not isinstance(value, bool)
     if hint is bool and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
@@ -167,6 +252,14 @@ def _scalar(value: Any, hint: Any, where: str) -> Any:
     raise _misfit(value, hint, where)
 
 
+def _pythons_own(value: Any) -> Any:
+    """NumPy's and torch's single numbers, and torch's device, which is not imported for it."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    kind = type(value)
+    return str(value) if (kind.__module__, kind.__name__) == ("torch", "device") else value
+
+
 def _whole(value: int | float | str) -> int:
     """Exact however large it is, and 1e4 is as whole as 10_000."""
     number = Decimal(str(value))
@@ -177,12 +270,16 @@ def _whole(value: int | float | str) -> int:
 
 def _object(value: Any, base: type, where: str) -> Any:
     call = _read(value, where) if isinstance(value, str) else value
-    if not isinstance(call, _Call):
+    if isinstance(value, type) and issubclass(value, base):
+        kind: Any = value
+        call = _Call(value.__name__)
+    elif not isinstance(call, _Call):
         raise _misfit(value, base, where)
-    try:
-        kind: Any = registry.find(call.name, base)
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
+    else:
+        try:
+            kind = registry.find(call.name, base)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from None
     arguments = _arguments(call, kind, where)
     try:
         return kind(**arguments)
@@ -192,7 +289,8 @@ def _object(value: Any, base: type, where: str) -> Any:
 
 def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
     """The arguments of a call by name, each as its field's type says."""
-    assert is_dataclass(kind)
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        raise SettingsError(f"{where}: {call.name} is no dataclass, so no text can spell it")
     own = {f.name: f for f in fields(kind) if f.init}
     places = [f.name for f in own.values() if not f.kw_only]
     if len(call.positional) > len(places):
@@ -209,7 +307,7 @@ def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
     for f in own.values():
         if f.name not in given and f.default is MISSING and f.default_factory is MISSING:
             raise SettingsError(f"{where}: {call.name} needs the argument {f.name}")
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     return {
         name: convert(value, hints[name], f"{where}: {name} of {call.name}")
         for name, value in given.items()

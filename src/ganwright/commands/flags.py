@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
 from ganwright.config import change, spell
 from ganwright.errors import SettingsError
+from ganwright.ranges import Range
+from ganwright.spelling import bare, hints_of, ranges
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 
@@ -57,7 +59,7 @@ class Parser:
             if prefix + name == "game":
                 continue
             value = getattr(instance, name)
-            text = f"{help_of.get(name, '')} {_default(value)}".strip().replace("%", "%%")
+            text = f"{help_of.get(name, '')} {_default(value, hint)}".strip().replace("%", "%%")
             self._flag(group, prefix + name, hint, text)
             self._parts(value, f"{prefix}{name}.")
 
@@ -119,8 +121,7 @@ class _OneSentence(argparse.ArgumentParser):
 
 def _hints(instance: Any) -> list[tuple[str, Any]]:
     """The fields that can be set, each with its type."""
-    hints = get_type_hints(type(instance))
-    return [(f.name, hints[f.name]) for f in fields(instance) if f.init]
+    return list(hints_of(type(instance)).items())
 
 
 def flag_of(path: str) -> str:
@@ -130,6 +131,7 @@ def flag_of(path: str) -> str:
 
 def _how(hint: Any) -> dict[str, Any]:
     """What argparse must know of a field: how many values, and what to call one."""
+    hint = bare(hint)
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(hint) is tuple:
@@ -139,6 +141,7 @@ def _how(hint: Any) -> dict[str, Any]:
 
 def metavar(hint: Any) -> str:
     """A type in a word for the help: N, PATH, LOSS, or its choices."""
+    hint = bare(hint)
     options = [option for option in get_args(hint) if option not in (types.NoneType, Ellipsis)]
     if get_origin(hint) is Literal:
         return "{" + ",".join(map(str, options)) + "}"
@@ -149,18 +152,25 @@ def metavar(hint: Any) -> str:
     return _METAVARS.get(hint) or getattr(hint, "__name__", "VALUE").upper()
 
 
-def _default(value: Any) -> str:
-    if value is None or value == ():
-        return ""
-    if isinstance(value, tuple):
-        return f"(default: {' '.join(map(_shown, value))})"
-    return f"(default: {_shown(value)})"
+def _default(value: Any, hint: Any) -> str:
+    """In brackets: the range of a number, and what holds when nothing is said."""
+    parts = limits(hint)
+    if isinstance(value, tuple) and value:
+        parts.append(f"default: {' '.join(map(_shown, value))}")
+    elif value not in (None, ()):
+        parts.append(f"default: {_shown(value)}")
+    return f"({'; '.join(parts)})" if parts else ""
+
+
+def limits(hint: Any) -> list[str]:
+    """The ranges of a type's numbers in words, each once; a finite number goes without saying."""
+    return list(dict.fromkeys(str(known) for known in ranges(hint) if known != Range()))
 
 
 def _shown(value: Any) -> str:
     """As one would type it."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(value).lower()
     return str(value) if isinstance(value, str | Path) else spell(value, brief=True)
 
 

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganwright.checked import Named
 from ganwright.commands.flags import Parser
 from ganwright.errors import SettingsError
 from ganwright.settings import Settings
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Named):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None

@@ -31,6 +31,7 @@ from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.ranges import Count
 
 THOUSANDS = MLP(
     hidden_G=(1000, 1000),
@@ -52,7 +53,7 @@ class AAE(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 8
+        latent: Count = 8
         """Length of the code z."""
         networks: Networks = THOUSANDS
         """The kind of encoder and decoder."""
@@ -78,9 +79,8 @@ class AAE(Game):
         """How Q moves to deceive D."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.latent < 1:
-                raise SettingsError(f"latent is {self.latent}; it must be at least 1")
 
     cfg: Config
 

@@ -24,6 +24,7 @@ from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player, Terms, observe
 from ganwright.networks import ConvNet, Networks
 from ganwright.penalties import charge, lazies
+from ganwright.ranges import NonNegative
 
 
 class ACGAN(DCGAN):
@@ -42,7 +43,7 @@ class ACGAN(DCGAN):
         """The kind of G and D."""
         conditional: bool = True
         """Give the label to G; D infers it."""
-        class_weight: float = 1.0
+        class_weight: NonNegative = 1.0
         """Weight of L_C beside L_S."""
 
         def __post_init__(self) -> None:

@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from ganwright.data.batch import Images, Spec
-from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
 from ganwright.game import Player, Terms, observe
 from ganwright.layers.norm import NoNorm
@@ -29,6 +28,7 @@ from ganwright.layers.resample import Resize
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import charge
+from ganwright.ranges import Count, NonNegative, Share
 
 
 class BEGAN(EnergyGame):
@@ -49,24 +49,16 @@ class BEGAN(EnergyGame):
     class Config(EnergyGame.Config):
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
         """The kind of G, and of D's encoder and decoder."""
-        gamma: float = 0.5
+        gamma: Share = 0.5
         """What L(G(z)) / L(x) is kept at, from 0 to 1; less for sharper, more alike drawings."""
-        k_rate: float = 0.001
+        k_rate: NonNegative = 0.001
         """How fast k follows (lambda_k)."""
-        patience: int = 10_000
+        patience: Count = 10_000
         """Moves of G in which M must reach a new low, or learning rates are halved."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
         """How D moves."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
         """How G moves."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not 0 <= self.gamma <= 1 or self.k_rate < 0 or self.patience < 1:
-                raise SettingsError(
-                    "began needs gamma from 0 to 1, k_rate >= 0 and patience >= 1, got "
-                    f"{self.gamma}, {self.k_rate} and {self.patience}"
-                )
 
     cfg: Config
 

@@ -26,6 +26,7 @@ from ganwright.networks import Patch, PatchGAN, ResNetTranslator, Translator
 from ganwright.optim import Adam, LinearDecay, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.pool import ReplayPool
+from ganwright.ranges import NonNegative, Whole
 
 
 class CycleGAN(TwoWay):
@@ -46,11 +47,11 @@ class CycleGAN(TwoWay):
         """How scores of real and translated pictures become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of the discriminators."""
-        cycle: float = 10.0
+        cycle: NonNegative = 10.0
         """Weight of cycle consistency (lambda)."""
-        identity: float = 5.0
+        identity: NonNegative = 5.0
         """Weight of leaving the target domain's own pictures alone."""
-        pool: int = 50
+        pool: Whole = 50
         """How many past translations each discriminator may be shown."""
         optimizer: Optimizer = Adam(
             lr=2e-4, betas=(0.5, 0.999), schedule=LinearDecay(hold=100_000, horizon=200_000)
@@ -58,9 +59,8 @@ class CycleGAN(TwoWay):
         """How every player moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.pool < 0 or self.cycle < 0 or self.identity < 0:
-                raise SettingsError("pool, cycle and identity must not be negative")
 
     cfg: Config
 

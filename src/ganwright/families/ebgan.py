@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ganwright.data.batch import Images
-from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms, observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
+from ganwright.ranges import NonNegative, Positive
 from ganwright.regularisers import pulling_away
 
 
@@ -33,21 +33,14 @@ class EBGAN(EnergyGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
-        margin: float = 10.0
+        margin: Positive = 10.0
         """The energy up to which D lifts drawings (m): a squared error summed over pixels."""
-        pull: float = 0.1
+        pull: NonNegative = 0.1
         """Weight of the pulling-away term (lambda); 0 for plain EBGAN."""
         optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How D moves."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How G moves."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if self.margin <= 0 or self.pull < 0:
-                raise SettingsError(
-                    f"ebgan needs margin > 0 and pull >= 0, got {self.margin} and {self.pull}"
-                )
 
     cfg: Config
 

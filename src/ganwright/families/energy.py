@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from ganwright.data.batch import Images, Spec
-from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins
+from ganwright.ranges import Count
 
 
 class EnergyGame(Game):
@@ -26,9 +26,9 @@ class EnergyGame(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 64
+        latent: Count = 64
         """Length of the noise vector z."""
-        code: int = 64
+        code: Count = 64
         """Length of D's code."""
         networks: Networks = ConvNet()
         """The kind of G, and of D's encoder and decoder."""
@@ -40,11 +40,8 @@ class EnergyGame(Game):
         """How G moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.latent < 1 or self.code < 1:
-                raise SettingsError(
-                    f"latent and code must be at least 1, got {self.latent} and {self.code}"
-                )
 
     if TYPE_CHECKING:
         cfg: Config

@@ -27,6 +27,7 @@ from ganwright.game import Player, Terms, observe
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge, lazies
+from ganwright.ranges import Count, NonNegative, Several, Whole
 
 
 class InfoGAN(DCGAN):
@@ -42,26 +43,21 @@ class InfoGAN(DCGAN):
         """The kind of G and D; the paper's for digits."""
         latent: int = 62
         """Length of the noise z, which no code describes."""
-        categories: tuple[int, ...] = (10,)
+        categories: tuple[Several, ...] = (10,)
         """How many values each categorical code has."""
-        continuous: int = 2
+        continuous: Whole = 2
         """How many codes are uniform on [-1, 1]."""
-        information: float = 1.0
+        information: NonNegative = 1.0
         """Weight of L_I (lambda)."""
         predict_variance: bool = False
         """Let Q predict the variance of each continuous code; it is 1 otherwise."""
-        hidden: int = 128
+        hidden: Count = 128
         """Units between D's body and Q's outputs."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How G moves."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if any(k < 2 for k in self.categories) or self.continuous < 0 or self.hidden < 1:
-                raise SettingsError(
-                    "infogan needs 2 or more values for each of categories, continuous >= 0 and "
-                    f"hidden >= 1, got {self.categories}, {self.continuous} and {self.hidden}"
-                )
             if not self.categories and not self.continuous:
                 raise SettingsError("infogan needs a code; set categories=(10,) or continuous=2")
             if self.conditional or self.pack > 1:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwright.checked import Checked
 from ganwright.errors import SettingsError
+from ganwright.ranges import Count, NonNegative, Positive
 
 
-class Prior:
+class Prior(Checked):
     """Base of the priors."""
 
     def check(self, latent: int, classes: int = 0) -> None:
@@ -34,12 +36,8 @@ class Prior:
 class Gaussian(Prior):
     """N(0, spread²) in every direction."""
 
-    spread: float = 1.0
+    spread: Positive = 1.0
     """Standard deviation; the paper has 5 for its pictures of the plane."""
-
-    def __post_init__(self) -> None:
-        if self.spread <= 0:
-            raise SettingsError(f"Gaussian's spread is {self.spread}; it must be above 0")
 
     def check(self, latent: int, classes: int = 0) -> None:
         if classes:
@@ -86,20 +84,14 @@ class Planar(Prior):
 class Mixture(Planar):
     """Gaussians in a circle, each drawn out along its radius, as petals are."""
 
-    components: int = 10
+    components: Count = 10
     """How many; with a guided prior, one for each class."""
-    radius: float = 1.4
+    radius: Positive = 1.4
     """Distance of their centres from the origin."""
-    along: float = 0.5
+    along: Positive = 0.5
     """Standard deviation along the radius."""
-    across: float = 0.1
+    across: Positive = 0.1
     """Standard deviation across the radius."""
-
-    def __post_init__(self) -> None:
-        if self.components < 1 or min(self.radius, self.along, self.across) <= 0:
-            raise SettingsError(
-                f"Mixture needs components >= 1 and radius, along and across above 0, got {self}"
-            )
 
     def check(self, latent: int, classes: int = 0) -> None:
         super().check(latent, classes)
@@ -121,18 +113,12 @@ class Mixture(Planar):
 class SwissRoll(Planar):
     """A spiral from the origin, evenly filled along its length."""
 
-    turns: float = 2.0
+    turns: Positive = 2.0
     """How often it winds around the origin."""
-    radius: float = 3.0
+    radius: Positive = 3.0
     """Where it ends."""
-    noise: float = 0.05
+    noise: NonNegative = 0.05
     """Standard deviation around it."""
-
-    def __post_init__(self) -> None:
-        if self.turns <= 0 or self.radius <= 0 or self.noise < 0:
-            raise SettingsError(
-                f"SwissRoll needs turns and radius above 0 and noise >= 0, got {self}"
-            )
 
     def at(self, u: Tensor) -> Tensor:
         # the length of a spiral grows as the square of its radius

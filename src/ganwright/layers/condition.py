@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.checked import Checked
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, ClassBatchNorm, Conditioned, Norm, soft_labels
+from ganwright.ranges import Whole
 
 
 class Stack(nn.Sequential):
@@ -67,15 +69,11 @@ class Score(nn.Module):
 
 
 @dataclass(frozen=True)
-class Concat:
+class Concat(Checked):
     """The label joins z in G, and the image as constant channels in D (CGAN)."""
 
-    embedding: int = 0
+    embedding: Whole = 0
     """Length of a learned embedding of the label; 0 joins the one-hot label itself."""
-
-    def __post_init__(self) -> None:
-        if self.embedding < 0:
-            raise SettingsError(f"embedding is {self.embedding}; it must be 0 (one-hot) or more")
 
     def join(self, classes: int) -> Join:
         """What the input passes through."""
@@ -91,7 +89,7 @@ class Concat:
 
 
 @dataclass(frozen=True)
-class ClassNorm:
+class ClassNorm(Checked):
     """Each class has its own gains and shifts in G's batch normalisation (SNGAN, SAGAN)."""
 
     def join(self, classes: int) -> Join:
@@ -115,7 +113,7 @@ class ClassNorm:
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Checked):
     """D's score gains the inner product of its features with an embedding of the label."""
 
     def join(self, classes: int) -> Join:

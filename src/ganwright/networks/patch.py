@@ -7,9 +7,11 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ganwright.checked import Checked
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import InstanceNorm, NoNorm, Norm
 from ganwright.networks.base import normal_init, spectral
+from ganwright.ranges import Count
 
 HALVINGS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 """Receptive field to the number of convolutions with stride 2, which two with stride 1 follow."""
@@ -56,7 +58,7 @@ class PatchDiscriminator(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patch:
+class Patch(Checked):
     """Base of the settings of discriminators that give a map of logits."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
@@ -76,19 +78,12 @@ class PatchGAN(Patch):
 
     field: Literal[1, 16, 34, 70, 142, 286] = 70
     """Side of the patch in pixels."""
-    width: int = 64
+    width: Count = 64
     """Channels of the first layer; they double up to 8 times as many."""
     norm: Norm = InstanceNorm()
     """Normalisation behind the layers between the first and the last."""
     spectral: bool = False
     """Spectral norm."""
-
-    def __post_init__(self) -> None:
-        if self.field != 1 and self.field not in HALVINGS:
-            fields = ", ".join(map(str, [1, *HALVINGS]))
-            raise SettingsError(f"field is {self.field}; PatchGAN's patches have sides {fields}")
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> PatchDiscriminator:
         channels, h, w = shape
