@@ -23,10 +23,11 @@ from ganwright.commands.flags import docs, flag_of, limits
 from ganwright.data.sources import EMBEDDED
 from ganwright.data.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
+from ganwright.hints import hints_of
 from ganwright.registry import TABLES, name_of
 from ganwright.registry import table as registered
 from ganwright.settings import Settings
-from ganwright.spelling import hints_of, spell
+from ganwright.spelling import spell
 
 DOCS = Path(__file__).parent
 

@@ -300,7 +300,8 @@ def test_what_a_config_leaves_out_is_the_default() -> None:
         ("steps: 0", "steps is 0; it must be at least 1"),
         ("precision: fp64", "precision is 'fp64'; it must be auto or fp32 or bf16 or fp16"),
         ("[1, 2]", "must be a YAML mapping"),
-        ("a: [", "not YAML"),
+        ("a: [", "the configuration, line 1, cannot be read as YAML: "),
+        ("steps: 5\nsteps: 6", "line 2, cannot be read as YAML: steps stands twice"),
         ("family: dcgan", f"is for dcgan, not for {TOY}"),
     ],
 )

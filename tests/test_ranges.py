@@ -20,6 +20,7 @@ from ganwright.commands.flags import Parser
 from ganwright.config import change
 from ganwright.errors import SettingsError
 from ganwright.families import FAMILIES, family
+from ganwright.hints import hints_of
 from ganwright.layers.activation import LeakyReLU
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
@@ -28,7 +29,7 @@ from ganwright.optim import SGD, Adam, Constant, Cosine, Decay, WarmUp
 from ganwright.penalties import R1, R2, Penalty, WeightClipping
 from ganwright.ranges import BelowOne, Count, NonNegative, Positive, Range, Real, Share, Whole
 from ganwright.settings import Settings
-from ganwright.spelling import convert, describe, hints_of
+from ganwright.spelling import convert, describe
 
 for module in pkgutil.walk_packages(ganwright.__path__, "ganwright."):
     if not module.name.endswith("__main__"):

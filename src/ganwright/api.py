@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
 from ganwright import run as runs
-from ganwright.errors import SettingsError, nearest
-from ganwright.families import family
+from ganwright.config import defaults, game_class, keywords
+from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
 from ganwright.listener import Listener
 from ganwright.model import Model
-from ganwright.settings import Settings
 
 
 def train(
@@ -27,12 +25,13 @@ def train(
 
     Args:
         game: a family's name, or a `Game` class of one's own.
-        data: a string as on the command line, a tensor or array of images, (images, labels), or a
-            map-style data set; the family's embedded data when not given.
+        data: a string or path as on the command line, a tensor or array of images, (images,
+            labels), or a map-style data set; the family's embedded data when not given.
         out: the run folder to make.
         listener: who shows progress; None is quiet.
         **settings: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
-            `Config` (loss, penalties, networks ...), as objects.
+            `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
+            line (`loss=Hinge()`, `loss=Hinge`, `loss="Hinge"`).
 
     Returns:
         The trained model, with its averaged weights.
@@ -40,26 +39,18 @@ def train(
     Raises:
         GanwrightError: something does not fit; the sentence says what.
     """
-    cls = family(game) if isinstance(game, str) else game
-    ours = {f.name for f in dataclasses.fields(Settings)} - {"game"}
-    theirs = {f.name for f in dataclasses.fields(cls.Config)}
-    for name in settings:
-        if name not in ours | theirs:
-            raise SettingsError(f"unknown setting {name!r}; {nearest(name, ours | theirs)}")
-    config = cls.Config(**{k: v for k, v in settings.items() if k in theirs})
-    values: dict[str, Any] = {k: v for k, v in settings.items() if k in ours}
-    if "data_root" in values:
-        values["data_root"] = Path(values["data_root"])
-    if isinstance(data, str):
-        values["data"], data = data, None
-    chosen = Settings(game=config, **values)
-    return runs.train(cls, chosen, Path(out), data=data, listener=listener)
+    cls = game_class(game) if isinstance(game, str) else _class_of(game)
+    if isinstance(data, str | Path):
+        settings["data"], data = data, None
+    chosen = keywords(defaults(cls), settings)
+    return runs.train(cls, chosen, Path(out), data=_instance(data), listener=listener)
 
 
 def resume(
     run: str | Path,
     *,
     steps: int | None = None,
+    game: type[Game] | None = None,
     data: Any = None,
     listener: Listener | None = None,
     **changes: Any,
@@ -69,13 +60,31 @@ def resume(
     Args:
         run: the run folder.
         steps: the new total; the run's own when not given.
+        game: the family's class, where its name in the run cannot be imported, since it was
+            defined in a script or a notebook.
         data: what was given to `train`, if it was not a string.
         listener: who shows progress.
         **changes: other settings that may change: device, log_every, save_every ...
 
     Raises:
-        RunError: it is no run, or a change would make it another run.
+        GanwrightError: it is no run, a setting is unknown, or a change would make it another run.
     """
     if steps is not None:
         changes["steps"] = steps
-    return runs.resume(Path(run), changes, data=data, listener=listener)
+    cls = None if game is None else _class_of(game)
+    return runs.resume(Path(run), changes, game=cls, data=_instance(data), listener=listener)
+
+
+def _class_of(game: Any) -> type[Game]:
+    if isinstance(game, type) and issubclass(game, Game):
+        return game
+    what = f"the class {game.__name__}" if isinstance(game, type) else repr(game)
+    raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
+
+
+def _instance(data: Any) -> Any:
+    """Data that is there, not the class of which it would be made."""
+    if isinstance(data, type):
+        name = data.__name__
+        raise DataError(f"data is the class {name}; hand over an object of it: data={name}(...)")
+    return data

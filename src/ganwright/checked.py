@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ganwright.errors import SettingsError
-from ganwright.spelling import convert, hints_of, is_spelled
+from ganwright.hints import hints_of, is_spelled
+from ganwright.spelling import convert
 
 
 class Checked:

@@ -58,8 +58,12 @@ def replace_config(run: Path, cls: type[Game], settings: Settings) -> None:
     beside.replace(path)
 
 
-def read_config(run: Path) -> tuple[type[Game], Settings]:
+def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], Settings]:
     """The family and settings of a run folder.
+
+    Args:
+        run: the run folder.
+        game: the family's class, where its name in the run cannot be imported.
 
     Raises:
         RunError: it is no run folder, or another version's.
@@ -69,8 +73,8 @@ def read_config(run: Path) -> tuple[type[Game], Settings]:
     except OSError as error:
         what = "holds no config.yaml" if run.is_dir() else "does not exist"
         raise RunError(f"{run} is not a run folder: it {what}") from error
-    name, settings = from_yaml(text)
-    return game_class(name), settings
+    name, settings = from_yaml(text, game=game, file=run / "config.yaml")
+    return game or game_class(name), settings
 
 
 def read_spec(run: Path) -> Spec:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganwright import checkpoint
-from ganwright.config import differences
+from ganwright.config import differences, keywords
 from ganwright.data import Data, open_data
 from ganwright.engine import Engine
 from ganwright.errors import RunError, SettingsError
@@ -17,13 +18,11 @@ from ganwright.game import Game
 from ganwright.listener import Listener, Silent
 from ganwright.loop import Loop, restore
 from ganwright.model import Model
+from ganwright.read_back import read_back
 from ganwright.seeds import seed_torch
-from ganwright.settings import Settings
+from ganwright.settings import FREE, Settings
 from ganwright.trackers import check
 from ganwright.trainer import Trainer
-
-FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
-"""Settings that may change when a run is resumed: they do not alter what it computes."""
 
 
 def train(
@@ -48,6 +47,7 @@ def train(
     """
     cls = family(game_class) if isinstance(game_class, str) else game_class
     settings = resolved(cls, settings, given=data is not None)
+    read_back(settings)
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
     if engine.rank == 0 and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -63,8 +63,9 @@ def train(
 
 def resume(
     run: Path,
-    changes: dict[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
     *,
+    game: type[Game] | None = None,
     data: Any = None,
     listener: Listener | None = None,
 ) -> Model:
@@ -73,6 +74,7 @@ def resume(
     Args:
         run: the run folder.
         changes: settings by name; those in `FREE` may change, `steps` being the new total.
+        game: the family's class, where its name in the run cannot be imported.
         data: as it was handed to `train`, if it was.
         listener: who shows progress.
 
@@ -80,8 +82,8 @@ def resume(
         GanwrightError: `run` is no run, or a change would make it another run.
     """
     listener = listener or Silent()
-    cls, old = read_config(run)
-    settings = dataclasses.replace(old, **(changes or {}))
+    cls, old = read_config(run, game)
+    settings = keywords(old, changes or {})
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")

@@ -11,6 +11,9 @@ from ganwright.ranges import Count, NonNegative, Whole
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 
+FREE = ("steps", "device", "keep", "log", "log_every", "sample_every", "save_every", "workers")
+"""Settings that may change when a run is resumed: they do not alter what it computes."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Named):

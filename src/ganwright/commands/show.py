@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright.commands.flags import Parser, docs, flag_of, limits, metavar
 from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.hints import hints_of
 from ganwright.registry import TABLES, table
-from ganwright.spelling import hints_of, spell
+from ganwright.spelling import spell
 
 if TYPE_CHECKING:
     from ganwright.game import Game, Player
