@@ -25,7 +25,7 @@ from ganwright.errors import GanwrightError, SettingsError
 from ganwright.folder import read_config
 from ganwright.losses import Hinge, LeastSquares, Loss
 from ganwright.networks import ConvNet
-from ganwright.optim import Adam, Schedule
+from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import R1, R2
 from ganwright.read_back import same
 
@@ -161,6 +161,10 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
             {},
             "the game is the class Doubled; give a family's name or a class derived from",
         ),
+        (Toy, {"loss": Loss}, "game.loss is a bare Loss; choose one of Hinge, LeastSquares"),
+        (Toy, {"optimizer_d": Optimizer(lr=1)}, "game.optimizer_d is a bare Optimizer; choose"),
+        (Toy, {"optimizer_d": Adam(schedule=Schedule)}, "game.optimizer_d is a bare Schedule"),
+        (Toy, {"listener": 3}, "the listener is 3; give an object"),
         (3, {}, "the game is 3; give a family's name"),
     ],
 )
@@ -172,6 +176,16 @@ def test_the_rest_is_one_sentence_and_leaves_no_folder(
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_a_path() -> None:
+    for call in (
+        lambda: ganwright.train(Toy, out=3, **QUICK),  # type: ignore[arg-type]
+        lambda: ganwright.resume(3),  # type: ignore[arg-type]
+        lambda: ganwright.load(3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(SettingsError, match=r"is 3; it must be a path$"):
+            call()
 
 
 def test_a_class_of_a_function_is_no_setting(tmp_path: Path) -> None:

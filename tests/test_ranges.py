@@ -217,6 +217,7 @@ def test_what_can_be_meant_is_taken() -> None:
     )
     assert config.loss == Hinge()
     assert config.penalties == (R1(0.01),)
+    assert family("dragan").Config(penalties=None).penalties == ()
     assert config.networks == ConvNet(width=4)
     assert config.latent == 10
     assert family("dcgan").Config(loss=Hinge, penalties=[R1, "R2"]).penalties == (R1(), R2())

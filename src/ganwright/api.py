@@ -11,6 +11,7 @@ from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
 from ganwright.listener import Listener
 from ganwright.model import Model
+from ganwright.spelling import convert
 
 
 def train(
@@ -43,7 +44,8 @@ def train(
     if isinstance(data, str | Path):
         settings["data"], data = data, None
     chosen = keywords(defaults(cls), settings)
-    return runs.train(cls, chosen, Path(out), data=_instance(data), listener=listener)
+    folder, data = convert(out, Path, "out"), _instance(data)
+    return runs.train(cls, chosen, folder, data=data, listener=_heard(listener))
 
 
 def resume(
@@ -72,7 +74,8 @@ def resume(
     if steps is not None:
         changes["steps"] = steps
     cls = None if game is None else _class_of(game)
-    return runs.resume(Path(run), changes, game=cls, data=_instance(data), listener=listener)
+    folder, data = convert(run, Path, "run"), _instance(data)
+    return runs.resume(folder, changes, game=cls, data=data, listener=_heard(listener))
 
 
 def _class_of(game: Any) -> type[Game]:
@@ -88,3 +91,10 @@ def _instance(data: Any) -> Any:
         name = data.__name__
         raise DataError(f"data is the class {name}; hand over an object of it: data={name}(...)")
     return data
+
+
+def _heard(listener: Any) -> Any:
+    """A listener that can be told of a run."""
+    if listener is not None and not callable(getattr(listener, "started", None)):
+        raise SettingsError(f"the listener is {listener!r}; give an object of ganwright.listener")
+    return listener

@@ -258,27 +258,27 @@ def load(
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
     """
-    run = Path(run)
-    cls, settings = read_config(run, game)
-    spec = read_spec(run)
+    folder: Path = convert(run, Path, "run")
+    cls, settings = read_config(folder, game)
+    spec = read_spec(folder)
     engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
-    found = checkpoint.load_newest(run / "checkpoints", step=step, warn=problems.append)
+    found = checkpoint.load_newest(folder / "checkpoints", step=step, warn=problems.append)
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(
-            f"{run} has no usable checkpoint yet{why}; `ganwright resume {run}` trains on"
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` trains on"
         )
     for problem in problems:
         warnings.warn(problem, stacklevel=2)
     trained = cls(settings.game, spec)
-    checkpoint.load_into(trained, found.game, run)
+    checkpoint.load_into(trained, found.game, folder)
     if not raw:
         tensors = {k.partition(".")[0] for k in found.average}
         for name in tensors:
             prefix = f"{name}."
             own = {k[len(prefix) :]: v for k, v in found.average.items() if k.startswith(prefix)}
-            checkpoint.load_into(getattr(trained, name), own, run)
+            checkpoint.load_into(getattr(trained, name), own, folder)
     engine.prepare(trained)
     trained.requires_grad_(False).eval()
-    return Model(name_of(cls), trained, spec, found.step, run)
+    return Model(name_of(cls), trained, spec, found.step, folder)

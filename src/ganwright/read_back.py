@@ -13,7 +13,7 @@ import yaml
 from ganwright.config import as_yaml
 from ganwright.errors import SettingsError
 from ganwright.hints import hints_of
-from ganwright.registry import imported, name_of
+from ganwright.registry import TABLES, imported, name_of, table
 from ganwright.settings import Settings
 from ganwright.spelling import convert
 
@@ -32,6 +32,7 @@ def read_back(settings: Settings) -> None:
 
 def _see(value: Any, hint: Any, where: str) -> None:
     for kind in classes(value):
+        _whole(kind, where)
         _importable(kind, where)
     try:
         again = convert(yaml.safe_load(yaml.safe_dump(as_yaml(value))), hint, where)
@@ -39,6 +40,16 @@ def _see(value: Any, hint: Any, where: str) -> None:
         raise _lost(value, where) from error
     if not same(again, value):
         raise _lost(value, where)
+
+
+def _whole(kind: type, where: str) -> None:
+    """The library's bases are there to be derived from, and do nothing by themselves."""
+    known = {member for topic in TABLES for member in table(topic).values()}
+    below: list[type] = type.__subclasses__(kind)
+    kinds = [sub for sub in below if sub.__module__.startswith("ganwright.")]
+    if kinds and kind not in known and kind.__module__.startswith("ganwright."):
+        names = ", ".join(sorted(sub.__name__ for sub in kinds))
+        raise SettingsError(f"{where} is a bare {kind.__name__}; choose one of {names}")
 
 
 def _importable(kind: type, where: str) -> None:

@@ -172,6 +172,8 @@ def _literal(value: Any, hint: Any, where: str) -> Any:
 
 def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
     options = get_args(hint)
+    if value is None and options[-1] is Ellipsis:
+        return ()
     single = isinstance(value, _Call) or not isinstance(value, list | tuple)
     if single and isinstance(value, str) and value.lstrip().startswith(("(", "[")):
         return convert(_read(value, where), hint, where)  # type: ignore[no-any-return]
