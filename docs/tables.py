@@ -19,7 +19,8 @@ from typing import Any
 import measured
 import names
 from ganwright.commands import COMMANDS
-from ganwright.commands.flags import docs, flag_of
+from ganwright.commands.flags import docs, flag_of, limits
+from ganwright.config.hints import hints_of
 from ganwright.config.registry import TABLES, name_of
 from ganwright.config.registry import table as registered
 from ganwright.config.settings import Settings
@@ -133,9 +134,12 @@ def anime() -> str:
 
 
 def registry(topic: str) -> str:
-    """The classes of one topic: how each is spelled, and what it is."""
-    rows = ([_spelling(cls), _summary(cls)] for cls in registered(topic).values())
-    return _table(["Spelling, with defaults", "What it is"], rows)
+    """The classes of one topic: how each is spelled, what it is, and which numbers it takes."""
+    head = ["Spelling, with defaults", "What it is", "Its numbers"]
+    rows = [[_spelling(cls), _summary(cls), _numbers(cls)] for cls in registered(topic).values()]
+    if not any(numbers for *_, numbers in rows):
+        head, rows = head[:2], [row[:2] for row in rows]
+    return _table(head, rows)
 
 
 def about_family(name: str) -> str:
@@ -155,13 +159,15 @@ def about_family(name: str) -> str:
 
 def settings(cls: type, prefix: str) -> str:
     """The fields of a settings class as flags, with defaults and meaning."""
-    help_of = docs(cls)
+    help_of, hints = docs(cls), hints_of(cls)
     rows = []
     for f in fields(cls):
         default = f.default if f.default_factory is MISSING else f.default_factory()
         if f.name != "game":
-            rows.append([f"`{flag_of(prefix + f.name)}`", _shown(default), help_of[f.name]])
-    return _table(["Flag", "Default", "Meaning"], rows)
+            inside = "; ".join(limits(hints[f.name]))
+            flag = f"`{flag_of(prefix + f.name)}`"
+            rows.append([flag, _shown(default), inside, help_of[f.name]])
+    return _table(["Flag", "Default", "Range", "Meaning"], rows)
 
 
 def render(page: str) -> str:
@@ -202,6 +208,12 @@ def _spelling(cls: type) -> str:
         for p in inspect.signature(cls).parameters.values()
     )
     return f"`{cls.__name__}({', '.join(arguments)})`"
+
+
+def _numbers(cls: type) -> str:
+    """The ranges of a class's arguments."""
+    inside = {name: "; ".join(limits(hint)) for name, hint in hints_of(cls).items()}
+    return ", ".join(f"`{name}` {words}" for name, words in inside.items() if words)
 
 
 def _summary(thing: object) -> str:

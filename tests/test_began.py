@@ -99,7 +99,7 @@ def test_noise_is_uniform() -> None:
 
 
 def test_bad_settings_are_refused() -> None:
-    with pytest.raises(SettingsError, match="gamma from 0 to 1"):
+    with pytest.raises(SettingsError, match=r"gamma is 1\.5; it must be from 0 to 1"):
         BEGAN.Config(gamma=1.5)
 
 

@@ -19,7 +19,7 @@ from ganwright.cli import main
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
 from ganwright.commands.train import free_folder
-from ganwright.config.settings import Settings
+from ganwright.config.settings import FREE, Settings
 from ganwright.config.yaml import from_yaml
 from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
@@ -146,7 +146,7 @@ def test_train_help_has_each_setting_with_sentence_and_default(
     for name, sentence in (docs(Settings) | {"game": ""}).items():
         assert sentence.replace("  ", " ") in shown, name
     lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith("  --")}
-    assert lines["--steps"].endswith("(default: 10000)")
+    assert lines["--steps"].endswith("(at least 1; default: 10000)")
     assert lines["--game.latent"].endswith("Length of z: 100% of it. (default: 4)")
     assert lines["--game.loss"].endswith("(default: NonSaturating())")
     assert lines["--game.span"].endswith("Two numbers. (default: 1 2)")
@@ -221,6 +221,10 @@ def test_one_argument_of_an_object_changes_alone(
         (["--steps", "many"], "--steps is 'many'; it must be a whole number"),
         (["--steps", "0"], "steps is 0; it must be at least 1"),
         (["--steps"], "argument --steps: expected one argument"),
+        (["--flip", "maybe"], "unexpected argument maybe"),
+        (["--flip=maybe"], "--flip is 'maybe'; it must be true or false"),
+        (["--ema-half-life", "nan"], "--ema-half-life is nan; it must be at least 0"),
+        (["--game.latent.x", "3"], "unknown setting --game.latent.x; did you mean --game.latent"),
         (["--channels", "2"], "--channels is '2'; it must be 1 or 3"),
         (["--game.loss", "Hing"], "--game.loss: unknown Loss Hing; did you mean Hinge?"),
         (["--game.loss", "Hinge(a=1)"], "--game.loss: Hinge has no argument a; it takes none"),
@@ -243,16 +247,83 @@ def test_a_wrong_flag_is_one_sentence_and_trains_nothing(
 
 def test_a_family_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert "did you mean dcgan" in error_of(["train", "dcgn"], capsys)
-    assert "needs a family first" in error_of(["train", "--steps", "3", "dcgan"], capsys)
-    assert "required: FAMILY" in error_of(["train"], capsys)
+    assert "did you mean dcgan" in error_of(["train", "--steps", "3", "dcgn"], capsys)
+    assert "did you mean dcgan" in error_of(["train", "--game.latent", "3", "dcgn"], capsys)
+    for argv in ([], ["--steps", "3"], ["--out", "dcgan"], ["--flip", "true"]):
+        assert error_of(["train", *argv], capsys).startswith(
+            "train needs a family as in: ganwright"
+        )
+    for argv in (["--game.networks", "MLP", "--steps", "3"], ["--game.span", "5", "6"]):
+        said = error_of(["train", *argv], capsys)
+        assert said.startswith(
+            f"train needs a family, whose setting {argv[0]} is, as in: ganwright"
+        )
+    assert "did you mean --steps" in error_of(["train", "--stpes", "3"], capsys)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [TOY, "--steps", "3", "--log", "--flip"],
+        ["--steps", "3", TOY, "--flip", "true"],
+        ["--flip", TOY, "--steps=3"],
+        ["--flip", "True", "--steps", "3", TOY],
+        ["--game.latent", "4", TOY, "--flip=true", "--steps", "3"],
+        ["--game.span", "1", "2", "--flip", "--steps", "3", TOY],
+    ],
+)
+def test_a_family_may_stand_anywhere(
+    argv: list[str], trained: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    assert main(["train", *argv, "--out", str(tmp_path / "x")]) == 0
+    assert trained[0][:2] == (Toy, Settings(steps=3, flip=True, game=Toy.Config()))
+
+
+def test_a_family_of_the_table_may_stand_behind_several_values(
+    trained: list[tuple[Any, ...]], tmp_path: Path
+) -> None:
+    out = ["--out", str(tmp_path / "x")]
+    assert main(["train", *out, "--game.penalties", "R1", "R2", "dcgan"]) == 0
+    assert main(["train", *out, "--log", "--game.conditional", "dcgan"]) == 0
+    assert [game.__name__ for game, *_ in trained] == ["DCGAN", "DCGAN"]
+    assert trained[0][1].game.penalties == (R1(), R2())
+    assert trained[1][1].game.conditional
+
+
+def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    for argv in (["--flip", "true", "--flip", "FALSE"], ["--flip", "--no-flip"], ["--flip=false"]):
+        assert main(["train", TOY, *argv, "--out", str(tmp_path / "x")]) == 0
+        assert not trained.pop()[1].flip
+    argv = ["train", "acgan", "--game.conditional", "True", "--out", str(tmp_path / "x")]
+    assert main(argv) == 0
+    assert trained.pop()[1].game.conditional
+
+
+def test_other_libraries_names_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
+    for flag, meant in (
+        ("--epochs", "--steps"),
+        ("--latent", "--game.latent"),
+        ("--lr", "--game.optimizer-d.lr"),
+        ("--gpu", "--device"),
+        ("--num-workers", "--workers"),
+    ):
+        sentence = error_of(["train", TOY, flag, "10"], capsys)
+        assert sentence == f"unknown setting {flag}; did you mean {meant}?"
 
 
 def test_a_file_for_another_family_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "c.yaml").write_text("family: dcgan\n")
-    sentence = error_of(["train", TOY, "--config", str(tmp_path / "c.yaml")], capsys)
-    assert sentence == f"the configuration is for dcgan, not for {TOY}"
+    config = ["--config", str(tmp_path / "c.yaml")]
+    for argv in ([TOY, *config], [*config, TOY], ["--steps", "3", *config, "--flip", TOY]):
+        sentence = error_of(["train", *argv], capsys)
+        assert sentence == f"{tmp_path / 'c.yaml'} is for dcgan, not for {TOY}"
+    sentence = error_of(["train", *config, "--config=other.yaml"], capsys)
+    assert sentence.startswith("--config is given twice, as ")
+    (tmp_path / "c.yaml").write_text("family: dcgan\nsteps: 0")
+    sentence = error_of(["train", *config], capsys)
+    assert sentence == f"{tmp_path / 'c.yaml'}: steps is 0; it must be at least 1"
 
 
 def test_runs_are_numbered(tmp_path: Path) -> None:
@@ -347,7 +418,16 @@ def test_resume_goes_on_and_refuses_other_settings(
 
 def test_resume_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a run folder" in error_of(["resume", str(tmp_path)], capsys)
-    assert "needs the run first" in error_of(["resume", "--steps", "3", "x"], capsys)
+    assert "x is not a run folder" in error_of(["resume", "--steps", "3", "x"], capsys)
+    assert "required: RUN" in error_of(["resume", "--steps", "3"], capsys)
+
+
+def test_resume_shows_what_may_change(toy_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in ([], [str(toy_run)]):
+        assert main(["resume", *argv, "--help"]) == 0
+        shown = {w.strip(",]") for w in capsys.readouterr().out.split() if w.startswith("--")}
+        switches = {"--from-weights", "--no-from-weights", "--no-download"}
+        assert shown == {"--help", *switches, *(flag_of(name) for name in FREE)}
 
 
 def test_sample_draws_the_same_grid_for_the_same_seed(toy_run: Path, tmp_path: Path) -> None:
@@ -429,7 +509,7 @@ def test_resume_goes_on_from_weights_when_asked(
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["-n", "0"], "ask for at least 1"),
+        (["-n", "0"], "-n is 0; it must be at least 1"),
         (["-n", "x"], "-n is 'x'; it must be a whole number"),
         (["--labels", "frog"], "unknown label 'frog'"),
         (["--out", "grid.gif"], "--out is grid.gif; name a .png file"),

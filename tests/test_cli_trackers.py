@@ -24,14 +24,16 @@ def test_unknown_trackers_are_refused_with_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("name", TRACKERS)
-def test_a_missing_package_names_its_extra(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_named_with_its_cure(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = importlib.util.find_spec
     missing = TRACKERS[name].package
     monkeypatch.setattr(trackers, "find_spec", lambda p: None if p == missing else real(p))
     with pytest.raises(MissingExtraError) as caught:
         open_trackers([name], Path("runs/x"), {})
     assert str(caught.value).endswith(
-        f'--log {name} needs an extra: pip install "ganwright[{name}]"'
+        f"--log {name} needs packages that are not installed: pip install accelerate {missing}"
     )
 
 
@@ -96,7 +98,7 @@ def _recorders(monkeypatch: pytest.MonkeyPatch, told: list[str], *, broken: bool
     for name in ("first", "second"):
         made = partial(Recorder, name, told, broken=broken and name == "second")
         monkeypatch.setattr(tracking, name, made, raising=False)
-        kinds[name] = Kind("torch", "", name, lambda _: {}, lambda *_: None)
+        kinds[name] = Kind("torch", name, lambda _: {}, lambda *_: None)
     monkeypatch.setattr(trackers, "TRACKERS", kinds)
 
 

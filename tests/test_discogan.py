@@ -94,7 +94,7 @@ def test_mismatch_is_of_batch_means() -> None:
     [
         ({"matching": 1.5}, "matching is 1.5; it must be from 0 to 1"),
         ({"reconstruction": -1.0}, "reconstruction is -1.0"),
-        ({"every": 1}, "every is 1; they must be at least 0 and 2"),
+        ({"every": 1}, "every is 1; it must be at least 2"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, float], sentence: str) -> None:

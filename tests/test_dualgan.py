@@ -84,7 +84,7 @@ def test_critics_move_more_often_each_on_fresh_data() -> None:
 def test_settings_are_checked() -> None:
     with pytest.raises(SettingsError, match="d_moves is 0; it must be at least 1"):
         DualGAN.Config(d_moves=0)
-    with pytest.raises(SettingsError, match="must not be negative"):
+    with pytest.raises(SettingsError, match="it must be at least 0"):
         DualGAN.Config(cycle_a=-1.0)
 
 

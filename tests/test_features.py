@@ -124,5 +124,5 @@ def test_pictures_too_small_are_a_sentence() -> None:
         VGG().build((3, 8, 8))
     with pytest.raises(SettingsError, match="4 pixels or more, got 2x2"):
         SmallFeatures().build((3, 2, 2))
-    with pytest.raises(SettingsError, match="choose relu2_2 or relu5_4"):
+    with pytest.raises(SettingsError, match="it must be relu5_4 or relu2_2"):
         VGG(layer="relu3_1")  # type: ignore[arg-type]

@@ -213,7 +213,7 @@ def test_halving(down: Down) -> None:
 
 
 def test_a_kernel_that_can_not_double_is_refused() -> None:
-    with pytest.raises(SettingsError, match="kernel is 7; it must be from 2 to 6"):
+    with pytest.raises(SettingsError, match="kernel of Transposed is 7; it must be 2 or 3"):
         Transposed(kernel=7)  # type: ignore[arg-type]
     assert sum(p.numel() for p in SubPixel().build(2, 3).parameters()) == 2 * 12 * 9 + 12
 

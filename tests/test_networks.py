@@ -347,13 +347,13 @@ def test_the_nearest_size_fits() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (lambda: MLP(hidden_G=(0,)), "hidden_G is \\(0,\\); each layer needs 1 unit"),
-        (lambda: ConvNet(hidden_D=(8, -1)), "hidden_D is \\(8, -1\\); each layer needs 1 unit"),
-        (lambda: MLP(dropout=1.0), "dropout is 1.0; it must be from 0 to below 1"),
+        (lambda: MLP(hidden_G=(0,)), "hidden_G of MLP is 0; it must be at least 1"),
+        (lambda: ConvNet(hidden_D=(8, -1)), "hidden_D of ConvNet is -1; it must be at least 1"),
+        (lambda: MLP(dropout=1.0), "dropout of MLP is 1.0; it must be from 0 to below 1"),
         (lambda: MLP(weight_norm=True, spectral_D=True), "turn one of them off"),
-        (lambda: ConvNet(width=0), "width is 0; it must be at least 1"),
-        (lambda: ResNet(plain=-1), "plain >= 0"),
-        (lambda: Concat(-1), "embedding is -1"),
+        (lambda: ConvNet(width=0), "width of ConvNet is 0; it must be at least 1"),
+        (lambda: ResNet(plain=-1), "plain of ResNet is -1; it must be at least 0"),
+        (lambda: Concat(-1), "embedding of Concat is -1"),
         (lambda: MLP(norm_D=InstanceNorm()).discriminator((2,)), "InstanceNorm normalises images"),
     ],
 )

@@ -252,15 +252,15 @@ def test_domain_adaptation_takes_every_norm_and_size(norm: Norm) -> None:
     [
         (lambda: UNet().translator((3, 30, 30), (3, 30, 30)), "4 divides, .* fits is 32x32"),
         (lambda: UNet(depth=5).translator((3, 48, 48), (3, 48, 48)), "32 divides"),
-        (lambda: UNet(depth=1), "depth >= 2"),
+        (lambda: UNet(depth=1), "depth of UNet is 1; it must be at least 2"),
         (lambda: ResNetTranslator().translator((3, 4, 4), (3, 4, 4)), "fits is 8x8"),
         (lambda: EncoderDecoder().translator((3, 50, 50), (3, 50, 50)), "fits is 48x48"),
         (lambda: UNet().translator((3, 8, 8), (3, 16, 16)), "domains differ: 8x8 and 16x16"),
         (lambda: PatchGAN().discriminator((3, 20, 20)), "needs pictures of 24 .*; field=34 fits"),
-        (lambda: PatchGAN(kernel=3), "kernels have sides 4 and 5"),  # type: ignore[arg-type]
-        (lambda: PatchGAN(field=50), "patches have sides 1, 16, 34, 70, 142, 286"),  # type: ignore[arg-type]
+        (lambda: PatchGAN(kernel=3), "kernel of PatchGAN is 3; it must be 4 or 5"),  # type: ignore[arg-type]
+        (lambda: PatchGAN(field=50), "field of PatchGAN is 50; it must be 1 or 16 or 34 or 70"),  # type: ignore[arg-type]
         (lambda: SRResNet().translator((3, 8, 8), (3, 8, 8)), "makes 32x32 of 8x8"),
-        (lambda: SRResNet(scale=5), "enlarges by 2, 3, 4 or 8"),  # type: ignore[arg-type]
+        (lambda: SRResNet(scale=5), "scale of SRResNet is 5; it must be 2 or 3 or 4 or 8"),  # type: ignore[arg-type]
         (lambda: AdaptationNets().adapter(4, (1, 8, 8), (1, 9, 9)), "must have one size"),
         (lambda: AdaptationNets().discriminator((1, 3, 8)), "of 4 pixels or more, got .1, 3, 8."),
     ],

@@ -178,7 +178,7 @@ def test_lazy_penalties_become_objectives_of_their_own() -> None:
 def test_twins_and_bad_numbers_are_refused() -> None:
     with pytest.raises(SettingsError, match="R1 is given twice"):
         refuse_twins([R1(1.0), R1(2.0)])
-    with pytest.raises(SettingsError, match="every >= 1"):
+    with pytest.raises(SettingsError, match="every of R1 is 0; it must be at least 1"):
         R1(every=0)
 
 

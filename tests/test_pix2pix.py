@@ -70,7 +70,7 @@ def test_without_the_adversary_there_is_one_player() -> None:
     assert [p.name for p in play.players()] == ["G"]
     assert set(play.generator(BATCH)) == {"l1"}
     assert not hasattr(play, "D")
-    with pytest.raises(SettingsError, match="one must be above 0"):
+    with pytest.raises(SettingsError, match="one of them above 0"):
         Pix2Pix.Config(adversarial=0.0, l1=0.0)
 
 

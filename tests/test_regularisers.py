@@ -145,9 +145,9 @@ def test_what_can_not_combine_is_refused_in_a_sentence() -> None:
         trainer_of("bgan", game=family("bgan").Config(regularisers=(FeatureMatching(),)))
     with pytest.raises(SettingsError, match="PullingAway is given twice"):
         family("gan").Config(regularisers=(PullingAway(), PullingAway()))
-    with pytest.raises(SettingsError, match="weight >= 0, got -1"):
+    with pytest.raises(SettingsError, match="weight of FeatureMatching is -1"):
         FeatureMatching(weight=-1)
-    with pytest.raises(SettingsError, match="decay is 1"):
+    with pytest.raises(SettingsError, match="decay of HistoricalAveraging is 1"):
         HistoricalAveraging(decay=1.0)
 
 

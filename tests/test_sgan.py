@@ -153,7 +153,7 @@ def test_the_default_is_that_of_the_authors_code() -> None:
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(SettingsError, match="matching or fooling"):
+    with pytest.raises(SettingsError, match="matching and fooling are both 0"):
         SGAN.Config(matching=0.0)
     with pytest.raises(SettingsError, match="leave weight_norm and spectral_D off"):
         SalimansMLP(spectral_D=True)

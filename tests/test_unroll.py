@@ -115,7 +115,7 @@ def test_a_step_of_the_unrolled_game_logs_only_what_really_happened() -> None:
 def test_what_can_not_be_unrolled_is_refused_in_a_sentence() -> None:
     with pytest.raises(SettingsError, match="only GAN's can be unrolled; set unroll=0"):
         trainer_of("acgan", game=family("acgan").Config(networks=ConvNet(width=4), unroll=1))
-    with pytest.raises(SettingsError, match="unroll must be >= 0"):
+    with pytest.raises(SettingsError, match="unroll is -1; it must be at least 0"):
         family("gan").Config(unroll=-1)
 
 

@@ -26,7 +26,7 @@ def test_warm_steps_can_be_left_out() -> None:
     cfg = WGAN.Config(networks=ConvNet(width=4), warm_steps=0, warm_every=0, d_moves=3)
     D, _ = WGAN(cfg, SPEC).players()
     assert {D.moves_at(step) for step in range(1001)} == {3}
-    with pytest.raises(SettingsError, match="warm_moves >= 1"):
+    with pytest.raises(SettingsError, match="warm_moves is 0; it must be at least 1"):
         WGAN.Config(warm_moves=0)
 
 

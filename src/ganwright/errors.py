@@ -34,18 +34,56 @@ class MissingExtraError(GanwrightError, ImportError):
     """A feature needs an optional dependency."""
 
 
+_ELSEWHERE: dict[str, tuple[str, ...]] = {
+    "steps": ("epochs", "iterations", "iters", "n_iter", "num_steps", "max_steps", "kimg"),
+    "batch_size": ("batch", "bs"),
+    "image_size": ("size", "resolution", "img_size", "imsize"),
+    "device": ("gpu", "gpus", "cuda"),
+    "workers": ("num_workers", "n_cpu"),
+    "precision": ("amp", "half", "mixed_precision"),
+    "latent": ("latent_dim", "z_dim", "nz"),
+    "out": ("output", "outdir", "out_dir", "output_dir", "save_dir"),
+    "data": ("dataset", "data_dir", "data_path", "dataroot"),
+    "d_moves": ("n_critic", "critic_iters"),
+    "optimizer": ("lr", "learning_rate", "beta1", "betas", "b1", "b2"),
+    "optimizer_d": ("lr", "learning_rate", "beta1", "betas", "b1", "b2", "lr_d", "d_lr"),
+    "optimizer_g": ("lr", "learning_rate", "beta1", "betas", "b1", "b2", "lr_g", "g_lr"),
+}
+"""What other libraries call a setting."""
+
+
+def likely(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that may be meant.
+
+    They are those that end in this name, as `--game.latent` in `--latent`, or go by it in other
+    libraries; else those that are spelled alike.
+    """
+    known, word = sorted(known), _plain(name)
+    same = [k for k in known if _plain(k) == word and k != name]
+    elsewhere = [k for k in known if word in _ELSEWHERE.get(_plain(k), ())]
+    return same or elsewhere or get_close_matches(name, known, n=3, cutoff=0.5)
+
+
+def _plain(name: str) -> str:
+    """A flag or a dotted path as the field's own name."""
+    return name.lower().lstrip("-").rpartition(".")[2].replace("-", "_")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known names, or lists them all when none is near."""
     known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    near = likely(name, known)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return f"choose one of {', '.join(known)}"
 
 
-def missing_extra(feature: str, extra: str) -> MissingExtraError:
-    """The error for a feature whose optional dependency is not installed."""
-    return MissingExtraError(f'{feature} needs an extra: pip install "ganwright[{extra}]"')
+def missing_extra(feature: str, *packages: str) -> MissingExtraError:
+    """The error for a feature whose optional dependencies are not all installed."""
+    what = "packages that are" if len(packages) > 1 else "a package that is"
+    return MissingExtraError(
+        f"{feature} needs {what} not installed: pip install {' '.join(packages)}"
+    )
 
 
 def described(value: object) -> str:

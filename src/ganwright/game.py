@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.checked import Named
 from ganwright.data.types import Batch, Images, Spec
 from ganwright.errors import GameError, described
 from ganwright.optim import Adam, Optimizer
@@ -246,7 +247,7 @@ class Game(nn.Module):
         return next(self.parameters()).device
 
     @dataclass(frozen=True, kw_only=True)
-    class Config:
+    class Config(Named):
         """Settings of the family; subclasses declare theirs."""
 
     def __init__(self, cfg: Any, spec: Spec) -> None:

@@ -14,6 +14,8 @@ from typing import Any, ClassVar, TypeAlias
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import BelowOne, Positive, Real
 from ganwright.game import observe
 from ganwright.precision import wide
 
@@ -35,7 +37,7 @@ def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Loss:
+class Loss(Checked):
     """Base of the adversarial losses: the two columns of a paper's table, each a scalar."""
 
     relativistic: ClassVar[bool] = False
@@ -59,7 +61,7 @@ class NonSaturating(Loss):
             (Salimans et al., 2016, section 3.4).
     """
 
-    smooth: float = 0.0
+    smooth: BelowOne = 0.0
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
@@ -89,10 +91,10 @@ class LeastSquares(Loss):
         scale: the factor before the squares; CycleGAN has 1.
     """
 
-    a: float = 0.0
-    b: float = 1.0
-    c: float = 1.0
-    scale: float = 0.5
+    a: Real = 0.0
+    b: Real = 1.0
+    c: Real = 1.0
+    scale: Positive = 0.5
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)

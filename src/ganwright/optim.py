@@ -9,11 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Share, Whole
 from ganwright.errors import SettingsError
 
 
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Checked):
     """The factor on the learning rate, or on another number, at each step.
 
     Its horizon is not the run's length.
@@ -36,13 +38,14 @@ class Constant(Schedule):
 class LinearDecay(Schedule):
     """Constant up to step `hold`, then a straight line to 0 at step `horizon` (CycleGAN)."""
 
-    hold: int
-    horizon: int
+    hold: Whole
+    horizon: Count
 
     def __post_init__(self) -> None:
-        if not 0 <= self.hold < self.horizon:
+        super().__post_init__()
+        if self.hold >= self.horizon:
             raise SettingsError(
-                f"LinearDecay needs 0 <= hold < horizon, got {self.hold}, {self.horizon}"
+                f"LinearDecay needs hold < horizon, got {self.hold} and {self.horizon}"
             )
 
     def factor(self, step: int) -> float:
@@ -53,8 +56,8 @@ class LinearDecay(Schedule):
 class Cosine(Schedule):
     """Half a cosine from 1 to `floor` at step `horizon`, then constant."""
 
-    horizon: int
-    floor: float = 0.0
+    horizon: Count
+    floor: Share = 0.0
 
     def factor(self, step: int) -> float:
         done = min(1.0, step / self.horizon)
@@ -65,8 +68,8 @@ class Cosine(Schedule):
 class Decay(Schedule):
     """Multiplied by `rate` every `every` steps (PixelDA: .95 every 20,000; SRGAN: .1 once)."""
 
-    rate: float
-    every: int
+    rate: Share
+    every: Count
 
     def factor(self, step: int) -> float:
         return float(self.rate ** (step // self.every))
@@ -76,14 +79,8 @@ class Decay(Schedule):
 class Linear(Schedule):
     """A straight line from 1 to `to` at step `horizon`, then constant."""
 
-    to: float
-    horizon: int
-
-    def __post_init__(self) -> None:
-        if self.to < 0 or self.horizon < 1:
-            raise SettingsError(
-                f"Linear needs to >= 0 and horizon >= 1, got {self.to}, {self.horizon}"
-            )
+    to: NonNegative
+    horizon: Count
 
     def factor(self, step: int) -> float:
         return 1 + (self.to - 1) * min(1.0, step / self.horizon)
@@ -93,7 +90,7 @@ class Linear(Schedule):
 class WarmUp(Schedule):
     """A straight line from 0 over `steps`, times the schedule `then`."""
 
-    steps: int
+    steps: Count
     then: Schedule = Constant()
 
     def factor(self, step: int) -> float:
@@ -101,10 +98,10 @@ class WarmUp(Schedule):
 
 
 @dataclass(frozen=True)
-class Optimizer:
+class Optimizer(Checked):
     """Base of the optimizers: a learning rate, a schedule, and how to build torch's optimizer."""
 
-    lr: float = 2e-4
+    lr: NonNegative = 2e-4
     schedule: Schedule = Constant()
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
@@ -130,9 +127,9 @@ class Optimizer:
 class Adam(Optimizer):
     """Adam (Kingma and Ba, 2015); with weight decay added to the gradient."""
 
-    betas: tuple[float, float] = (0.5, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
+    betas: tuple[BelowOne, BelowOne] = (0.5, 0.999)
+    eps: NonNegative = 1e-8
+    weight_decay: NonNegative = 0.0
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         betas = (self.betas[0] ** lazy, self.betas[1] ** lazy)
@@ -156,8 +153,8 @@ class AdamW(Adam):
 class SGD(Optimizer):
     """Stochastic gradient descent with momentum, which may have a schedule of its own."""
 
-    momentum: float = 0.0
-    weight_decay: float = 0.0
+    momentum: BelowOne = 0.0
+    weight_decay: NonNegative = 0.0
     momentum_schedule: Schedule = Constant()
 
     def at(self, step: int, lazy: float = 1.0) -> dict[str, float]:
@@ -178,9 +175,9 @@ class SGD(Optimizer):
 class RMSprop(Optimizer):
     """RMSProp (Hinton); WGAN's choice, since momentum unsettles a clipped discriminator."""
 
-    lr: float = 5e-5
-    alpha: float = 0.99
-    eps: float = 1e-8
+    lr: NonNegative = 5e-5
+    alpha: BelowOne = 0.99
+    eps: NonNegative = 1e-8
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(parameters, self.lr * lazy, self.alpha**lazy, self.eps)

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, NonNegative, Positive
 from ganwright.errors import SettingsError
 from ganwright.game import Lazy, Objective
 from ganwright.layers.forward_state import BATCH_NORMS
@@ -87,7 +89,7 @@ def between(real: Inputs, fake: Inputs) -> Inputs:
 
 
 @dataclass(frozen=True)
-class Penalty:
+class Penalty(Checked):
     """Base of the penalties on D.
 
     Args:
@@ -95,14 +97,8 @@ class Penalty:
         every: lazy regularisation: charged every `every`-th step, `every` times as heavy.
     """
 
-    weight: float = 10.0
-    every: int = 1
-
-    def __post_init__(self) -> None:
-        if self.every < 1 or self.weight < 0:
-            raise SettingsError(
-                f"{self.name} needs every >= 1 and weight >= 0, got {self.every} and {self.weight}"
-            )
+    weight: NonNegative = 10.0
+    every: Count = 1
 
     @property
     def name(self) -> str:
@@ -132,7 +128,7 @@ class GradientPenalty(Penalty):
         one_sided: only norms above the target cost (section 4 of the paper; WGAN-LP).
     """
 
-    target: float = 1.0
+    target: NonNegative = 1.0
     one_sided: bool = False
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -154,8 +150,8 @@ class DRAGAN(Penalty):
         variance: the paper's noise instead: x + N(0, variance); images span [-1, 1].
     """
 
-    scale: float = 0.5
-    variance: float | None = None
+    scale: NonNegative = 0.5
+    variance: NonNegative | None = None
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         x, *rest = real if isinstance(real, tuple) else (real,)
@@ -192,8 +188,8 @@ class WeightClipping(Penalty):
     A constraint, not a cost: it adds no term and needs no weight.
     """
 
-    weight: float = 0.0
-    c: float = 0.01
+    weight: NonNegative = 0.0
+    c: Positive = 0.01
 
     def after(self, D: nn.Module) -> None:
         for w in D.parameters():

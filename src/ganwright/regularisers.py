@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import BelowOne, NonNegative
 from ganwright.errors import SettingsError
 from ganwright.losses import Inputs
 from ganwright.networks.base import Discriminator
@@ -42,18 +44,14 @@ def pulling_away(codes: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Regulariser:
+class Regulariser(Checked):
     """Base of the regularisers of G.
 
     Args:
         weight: factor on the cost.
     """
 
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.weight < 0:
-            raise SettingsError(f"{self.name} needs weight >= 0, got {self.weight}")
+    weight: NonNegative = 1.0
 
     @property
     def name(self) -> str:
@@ -101,7 +99,7 @@ class PullingAway(Regulariser):
     The features are D's; a sample is not compared with itself.
     """
 
-    weight: float = 0.1
+    weight: NonNegative = 0.1
 
     def cost(
         self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
@@ -133,15 +131,8 @@ class HistoricalAveraging(Regulariser):
             moves when not given.
     """
 
-    weight: float = 1e-3
-    decay: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.decay is not None and not 0 <= self.decay < 1:
-            raise SettingsError(
-                f"{self.name}'s decay is {self.decay}; it must be from 0 to below 1, or None"
-            )
+    weight: NonNegative = 1e-3
+    decay: BelowOne | None = None
 
     def cost(
         self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module

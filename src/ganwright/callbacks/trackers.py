@@ -34,14 +34,12 @@ class Kind(NamedTuple):
 
     Args:
         package: what it needs beside Accelerate.
-        extra: the extra of this library that brings it; empty where none does.
         tracker: Accelerate's class.
         arguments: the run's folder -> what that class is built with.
         show: (Accelerate's tracker, name, grid as uint8 [H, W, 1 or 3], step) -> None.
     """
 
     package: str
-    extra: str
     tracker: str
     arguments: Callable[[Path], dict[str, Any]]
     show: Callable[[Any, str, Any, int], None]
@@ -81,11 +79,9 @@ def _show_mlflow(tracker: Any, name: str, grid: Any, step: int) -> None:
 
 
 TRACKERS: dict[str, Kind] = {
-    "tensorboard": Kind(
-        "tensorboard", "tensorboard", "TensorBoardTracker", _tensorboard, _show_tensorboard
-    ),
-    "wandb": Kind("wandb", "wandb", "WandBTracker", _wandb, _show_wandb),
-    "mlflow": Kind("mlflow", "mlflow", "MLflowTracker", _mlflow, _show_mlflow),
+    "tensorboard": Kind("tensorboard", "TensorBoardTracker", _tensorboard, _show_tensorboard),
+    "wandb": Kind("wandb", "WandBTracker", _wandb, _show_wandb),
+    "mlflow": Kind("mlflow", "MLflowTracker", _mlflow, _show_mlflow),
 }
 
 
@@ -100,8 +96,9 @@ def check(names: Sequence[str]) -> None:
         if name not in TRACKERS:
             raise SettingsError(f"unknown tracker {name}; {nearest(name, TRACKERS)}")
         kind = TRACKERS[name]
-        if any(find_spec(package) is None for package in ("accelerate", kind.package)):
-            raise missing_extra(f"--log {name}", kind.extra)
+        needed = ("accelerate", kind.package)
+        if any(find_spec(package) is None for package in needed):
+            raise missing_extra(f"--log {name}", *needed)
 
 
 def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) -> list[Tracker]:

@@ -7,14 +7,16 @@ import ast
 import inspect
 import textwrap
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from difflib import get_close_matches
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
+from ganwright.config.hints import bare, hints_of, ranges
+from ganwright.config.ranges import Range
 from ganwright.config.yaml import change, spell
-from ganwright.errors import SettingsError
+from ganwright.errors import SettingsError, likely
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 
@@ -39,25 +41,35 @@ class Parser:
         self._parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
         self._instances: list[Any] = []
         self._flags = ["--help"]
+        self._switches: set[str] = set()
 
-    def add(self, title: str, instance: Any) -> None:
+    def add(self, title: str, instance: Any, shown: Collection[str] | None = None) -> None:
         """Make a flag of every field of `instance`, whose values are the defaults.
 
         The settings in its field `game`, if it has one, become a group `--game.*` of their own.
+
+        Args:
+            title: what the help calls them.
+            instance: a dataclass instance.
+            shown: the fields that the help shows; all when not given.
         """
         self._instances.append(instance)
-        self._group(title, instance, "")
+        self._group(title, instance, "", shown)
         if is_dataclass(game := getattr(instance, "game", None)):
-            self._group(f"{title} of the family", game, "game.")
+            self._group(f"{title} of the family", game, "game.", shown)
 
-    def _group(self, title: str, instance: Any, prefix: str) -> None:
+    def _group(
+        self, title: str, instance: Any, prefix: str, shown: Collection[str] | None = None
+    ) -> None:
         group = self._parser.add_argument_group(title)
         help_of = docs(type(instance))
         for name, hint in _hints(instance):
             if prefix + name == "game":
                 continue
             value = getattr(instance, name)
-            text = f"{help_of.get(name, '')} {_default(value)}".strip().replace("%", "%%")
+            text = f"{help_of.get(name, '')} {_default(value, hint)}".strip().replace("%", "%%")
+            if shown is not None and prefix + name not in shown:
+                text = argparse.SUPPRESS
             self._flag(group, prefix + name, hint, text)
             self._parts(value, f"{prefix}{name}.")
 
@@ -71,6 +83,8 @@ class Parser:
     def _flag(self, group: Any, path: str, hint: Any, text: str) -> None:
         flag = flag_of(path)
         self._flags.append(flag)
+        if hint is bool:
+            self._switches.add(flag)
         group.add_argument(flag, dest=path, default=argparse.SUPPRESS, help=text, **_how(hint))
 
     def read(self, argv: Sequence[str]) -> tuple[dict[str, str | None], list[Any]]:
@@ -79,12 +93,26 @@ class Parser:
         Raises:
             SettingsError: if a flag is unknown or a value does not fit, in one sentence.
         """
-        found, unknown = self._parser.parse_known_args(argv)
+        found, unknown = self._parser.parse_known_args(list(self._switched(argv)))
         if unknown:
             raise SettingsError(self._unknown(unknown[0]))
         given = vars(found)
         positional = {name: given.pop(name) for name in self._names}
         return positional, [self._changed(instance, given) for instance in self._instances]
+
+    def _switched(self, argv: Sequence[str]) -> Iterator[str]:
+        """`--flip true` and `--flip=false`, as files have them, as `--flip` and `--no-flip`."""
+        words = list(argv)
+        while words:
+            flag, given, value = words.pop(0).partition("=")
+            if flag not in self._switches:
+                yield flag + given + value
+                continue
+            if not given and words and words[0].lower() in ("true", "false"):
+                value = words.pop(0)
+            if value.lower() not in ("", "true", "false"):
+                raise SettingsError(f"{flag} is {value!r}; it must be true or false")
+            yield f"--no-{flag[2:]}" if value.lower() == "false" else flag
 
     def _changed(self, instance: Any, given: Mapping[str, Any]) -> Any:
         """`instance` with its own flags' values: objects first, then single arguments of them."""
@@ -105,9 +133,35 @@ class Parser:
         text = text.partition("=")[0]
         if not text.startswith("-"):
             return f"unexpected argument {text}; settings are written --name value"
-        near = get_close_matches(text, self._flags, n=1, cutoff=0.5)
+        near = likely(text, self._flags)
         hint = f"did you mean {near[0]}?" if near else f"see {self._parser.prog} --help"
         return f"unknown setting {text}; {hint}"
+
+
+def strays(argv: Sequence[str], *instances: Any) -> tuple[list[int], list[int]]:
+    """Where words stand that may be positional arguments, to be found before all flags are known.
+
+    Args:
+        argv: all arguments.
+        instances: dataclass instances whose flags are known.
+
+    Returns:
+        The places of words that are not the one value of a known flag, and, of these, of words
+        that cannot be the value of any flag.
+    """
+    hints = [pair for instance in instances for pair in _hints(instance)]
+    single = {flag_of(n) for n, h in hints if h is not bool and get_origin(h) is not tuple}
+    switches = {flag_of(n) for n, h in hints if h is bool}
+    switches |= {f"--no-{flag[2:]}" for flag in switches}
+    loose, free = [], []
+    for i, (before, word) in enumerate(pairwise(["", *argv])):
+        if word.startswith("-") or before in single:
+            continue
+        loose.append(i)
+        alone = before in switches and word.lower() not in ("true", "false")
+        if alone or not before.startswith("--") or "=" in before:
+            free.append(i)
+    return loose, free
 
 
 class _OneSentence(argparse.ArgumentParser):
@@ -119,8 +173,7 @@ class _OneSentence(argparse.ArgumentParser):
 
 def _hints(instance: Any) -> list[tuple[str, Any]]:
     """The fields that can be set, each with its type."""
-    hints = get_type_hints(type(instance))
-    return [(f.name, hints[f.name]) for f in fields(instance) if f.init]
+    return list(hints_of(type(instance)).items())
 
 
 def flag_of(path: str) -> str:
@@ -130,6 +183,7 @@ def flag_of(path: str) -> str:
 
 def _how(hint: Any) -> dict[str, Any]:
     """What argparse must know of a field: how many values, and what to call one."""
+    hint = bare(hint)
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(hint) is tuple:
@@ -139,6 +193,7 @@ def _how(hint: Any) -> dict[str, Any]:
 
 def metavar(hint: Any) -> str:
     """A type in a word for the help: N, PATH, LOSS, or its choices."""
+    hint = bare(hint)
     options = [option for option in get_args(hint) if option not in (types.NoneType, Ellipsis)]
     if get_origin(hint) is Literal:
         return "{" + ",".join(map(str, options)) + "}"
@@ -149,18 +204,25 @@ def metavar(hint: Any) -> str:
     return _METAVARS.get(hint) or getattr(hint, "__name__", "VALUE").upper()
 
 
-def _default(value: Any) -> str:
-    if value is None or value == ():
-        return ""
-    if isinstance(value, tuple):
-        return f"(default: {' '.join(map(_shown, value))})"
-    return f"(default: {_shown(value)})"
+def _default(value: Any, hint: Any) -> str:
+    """In brackets: the range of a number, and what holds when nothing is said."""
+    parts = limits(hint)
+    if isinstance(value, tuple) and value:
+        parts.append(f"default: {' '.join(map(_shown, value))}")
+    elif value not in (None, ()):
+        parts.append(f"default: {_shown(value)}")
+    return f"({'; '.join(parts)})" if parts else ""
+
+
+def limits(hint: Any) -> list[str]:
+    """The ranges of a type's numbers in words, each once; a finite number goes without saying."""
+    return list(dict.fromkeys(str(known) for known in ranges(hint) if known != Range()))
 
 
 def _shown(value: Any) -> str:
     """As one would type it."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return str(value).lower()
     return str(value) if isinstance(value, str | Path) else spell(value, brief=True)
 
 

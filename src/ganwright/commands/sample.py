@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
+from ganwright.config.checked import Named
+from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, SettingsError
 
@@ -23,24 +25,24 @@ _RUN = {"RUN": "The run's folder."}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights:
+class Weights(Named):
     """Which weights of a run are used, and where."""
 
     device: str = "auto"
     """cpu, cuda, mps, or auto for the best there is."""
-    step: int | None = None
+    step: Whole | None = None
     """The checkpoint of this step; the newest when not given."""
     raw: bool = False
     """Use the weights as trained, not their moving average."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
+class Sampling(Named):
     """What to draw, and where to put it."""
 
-    n: int | None = None
+    n: Count | None = None
     """How many pictures; 64, or one for each label, when not given."""
-    seed: int = 0
+    seed: Whole = 0
     """One number that determines the pictures."""
     labels: tuple[str, ...] = ()
     """Classes to draw, by number or name; repeated in turn until there are enough."""

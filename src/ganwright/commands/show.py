@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from itertools import takewhile
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
-from ganwright.commands.flags import Parser, docs, flag_of, metavar
+from ganwright.commands.flags import Parser, docs, flag_of, limits, metavar
+from ganwright.config.hints import hints_of
 from ganwright.config.registry import TABLES, table
 from ganwright.config.spelling import spell
 from ganwright.errors import GanwrightError, SettingsError, nearest
@@ -61,11 +62,12 @@ def info(argv: Sequence[str]) -> int:
 
 def settings_rows(settings: Any, prefix: str = "") -> Iterable[Row]:
     """Each setting as its flag and kind, and its docstring with the default."""
-    hints, help_of = get_type_hints(type(settings)), docs(type(settings))
+    hints, help_of = hints_of(type(settings)), docs(type(settings))
     for f in fields(settings):
         default = spell(getattr(settings, f.name), brief=True)
         flag = f"{flag_of(prefix + f.name)} {metavar(hints[f.name])}"
-        yield flag, f"{help_of.get(f.name, '')} (default: {default})"
+        inside = "; ".join([*limits(hints[f.name]), f"default: {default}"])
+        yield flag, f"{help_of.get(f.name, '')} ({inside})"
 
 
 def columns(rows: Iterable[Row]) -> str:

@@ -6,13 +6,14 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganwright.callbacks.trackers import check
-from ganwright.commands.flags import Parser
-from ganwright.config.settings import Settings
+from ganwright.commands.flags import Parser, strays
+from ganwright.config.checked import Named
+from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class Place(Named):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None
@@ -32,7 +33,7 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start:
+class Start(Named):
     """What a resumed run starts from."""
 
     from_weights: bool = False
@@ -41,7 +42,7 @@ class Start:
 
 def train(argv: Sequence[str]) -> int:
     """Train a family; flags on top of `--config`, on top of the family's own defaults."""
-    family = argv[0] if argv and not argv[0].startswith("-") else None
+    family, argv = _family_of(argv)
     config = _config_of(argv)
     if family is None and config is None:
         return _without_family(argv)
@@ -55,10 +56,11 @@ def train(argv: Sequence[str]) -> int:
         game = game_class(family)
         settings = defaults(game)
     else:
-        family, settings = from_yaml(_text(find(config)), family)
+        path = find(config)
+        family, settings = from_yaml(_text(path), family, file=path)
         game = game_class(family)
 
-    parser = Parser(f"train {family}", _about(game), {"[FAMILY]": "The family."})
+    parser = Parser(f"train {family}", _about(game), {})
     parser.add("run", Place())
     parser.add("settings", settings)
     _, (place, settings) = parser.read(argv)
@@ -73,12 +75,13 @@ def train(argv: Sequence[str]) -> int:
 
 def resume(argv: Sequence[str]) -> int:
     """Go on with a run; settings that would change its course are refused, each one named."""
-    if not argv or argv[0].startswith("-"):
+    _, places = strays(argv, Start(), Settings())
+    if not places:
         parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run's folder."})
-        parser.add("settings", Settings())
+        parser.add("run", Start())
+        parser.add("settings", Settings(), shown=FREE)
         parser.read(argv)
-        raise SettingsError("resume needs the run first, as in: ganwright resume runs/first")
-    folder = path_of(argv[0])
+    folder = path_of(argv[places[0]])
 
     from ganwright.callbacks.console import listener
     from ganwright.run import train as run
@@ -87,7 +90,7 @@ def resume(argv: Sequence[str]) -> int:
     _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
     parser.add("run", Start())
-    parser.add("settings", before)
+    parser.add("settings", before, shown=FREE)
     _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
@@ -116,14 +119,29 @@ def free_folder(parent: Path, family: str, data: str) -> Path:
     return next(parent / f"{stem}-{i:03}" for i in count(1) if f"{stem}-{i:03}" not in taken)
 
 
+def _family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+    """The family, wherever it stands, and the arguments without it.
+
+    The flags of a family are not known before it is: after `--game.x` and its value, or a flag that
+    takes several values, only a family of the table is taken for one.
+    """
+    from ganwright.families import FAMILIES
+
+    loose, free = strays(argv, Place(), Settings())
+    words = [i for i in free if argv[i][:1].isalpha()]
+    found = words if words[:1] == [0] else [i for i in loose if argv[i] in FAMILIES] or words
+    if not found:
+        return None, list(argv)
+    return argv[found[0]], [*argv[: found[0]], *argv[found[0] + 1 :]]
+
+
 def _config_of(argv: Sequence[str]) -> Path | None:
     """The file after `--config`: it must be read before the flags, whose defaults it sets."""
-    for i, text in enumerate(argv):
-        if text.startswith("--config="):
-            return path_of(text.partition("=")[2])
-        if text == "--config" and i + 1 < len(argv):
-            return path_of(argv[i + 1])
-    return None
+    found = [text.partition("=")[2] for text in argv if text.startswith("--config=")]
+    found += [value for text, value in pairwise(argv) if text == "--config"]
+    if len(found) > 1:
+        raise SettingsError(f"--config is given twice, as {' and '.join(found)}; give one file")
+    return path_of(found[0]) if found else None
 
 
 def _text(path: Path) -> str:
@@ -144,8 +162,13 @@ def _about(game: type[Game]) -> str:
 
 def _without_family(argv: Sequence[str]) -> int:
     """The help that every family shares, or the sentence that asks for one."""
-    parser = Parser("train", "Train a family of GANs.", {"FAMILY": "See `ganwright list`."})
+    parser = Parser("train", "Train a family of GANs.", {"[FAMILY]": "See `ganwright list`."})
     parser.add("run", Place())
     parser.add("settings of all families", Settings())
-    parser.read(argv)
-    raise SettingsError("train needs a family first, as in: ganwright train dcgan")
+    own = [text.partition("=")[0] for text in argv if text.startswith("--game.")]
+    if not own or "--help" in argv or "-h" in argv:
+        parser.read(argv)
+    whose = f", whose setting {own[0]} is," if own else ""
+    raise SettingsError(
+        f"train needs a family{whose} as in: ganwright train dcgan; `ganwright list` names them all"
+    )

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
+from ganwright.config.checked import Named
+from ganwright.config.ranges import Count, Range, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import DataError, RunError, SettingsError
 
@@ -30,30 +32,23 @@ _BLENDED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translation:
+class Translation(Named):
     """Which way to translate, how many at once, and what to do with files that exist."""
 
     direction: Literal["a2b", "b2a"] = "a2b"
     """From the first domain to the second, or back where the family can."""
-    batch_size: int = 1
+    batch_size: Count = 1
     """Pictures of one size that are translated together."""
-    tile: int | None = None
+    tile: Annotated[int, Range(16)] | None = None
     """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
-    seed: int = 0
+    seed: Whole = 0
     """One number that determines the noise, where there is some."""
     overwrite: bool = False
     """Replace outputs that exist."""
 
-    def __post_init__(self) -> None:
-        if self.batch_size < 1 or (self.tile is not None and self.tile < 16):
-            raise SettingsError(
-                f"--batch-size is {self.batch_size} and --tile is {self.tile}; they must be at "
-                "least 1 and 16"
-            )
-
 
 @dataclass(frozen=True, kw_only=True)
-class Classification:
+class Classification(Named):
     """Where labels go."""
 
     out: Path | None = None

@@ -57,7 +57,7 @@ def choices(base: type) -> dict[str, type]:
     }
     return registered or {
         name: member
-        for name, member in vars(sys.modules[base.__module__]).items()
+        for name, member in vars(sys.modules.get(base.__module__, object)).items()
         if isinstance(member, type) and issubclass(member, base) and is_dataclass(member)
     }
 
@@ -80,13 +80,13 @@ def imported(path: str, base: type) -> type:
     """The class at the dotted `path`, which must derive from `base`.
 
     Raises:
-        SettingsError: if it can not be imported, or is something else.
+        SettingsError: if it cannot be imported, or is something else.
     """
     try:
         found: Any = pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
-            f"{path} can not be imported ({error}); is its folder on PYTHONPATH?"
+            f"{path} cannot be imported ({error}); is its folder on PYTHONPATH?"
         ) from error
     if not isinstance(found, type) or not issubclass(found, base):
         raise SettingsError(f"{path} is not a {base.__name__}; name a class that derives from it")

@@ -6,14 +6,27 @@ Files and flags are read by the same conversion, so a setting is spelled alike i
 from __future__ import annotations
 
 import ast
+import os
+import textwrap
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NamedTuple,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from ganwright.config import registry
+from ganwright.config.hints import hints_of, ranges
+from ganwright.config.ranges import Range
 from ganwright.errors import SettingsError, nearest
 
 T = TypeVar("T")
@@ -73,14 +86,16 @@ def parse(text: str, base: type[T], where: str = "the setting") -> T:
 
 
 def convert(value: Any, hint: Any, where: str) -> Any:
-    """`value`, as read from a file or a command line, as the type `hint` says.
+    """`value`, from Python, a file or a command line, as the type `hint` says.
 
     Raises:
-        SettingsError: if it does not fit.
+        SettingsError: if it does not fit, or a number is out of its type's range.
     """
     kind = get_origin(hint)
     if hint is Any:
         return value
+    if kind is Annotated:
+        return _in_range(value, hint, where)
     if kind in (Union, types.UnionType):
         return _union(value, hint, where)
     if kind is Literal:
@@ -97,6 +112,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
 def describe(hint: Any) -> str:
     """A type in words: "a whole number or none"."""
     options = get_args(hint)
+    if get_origin(hint) is Annotated:
+        said = "".join(f", {limits}" for limits in ranges(hint) if limits != Range())
+        return describe(options[0]) + said
     if get_origin(hint) in (Union, types.UnionType):
         return " or ".join(map(describe, options))
     if get_origin(hint) is Literal:
@@ -105,17 +123,31 @@ def describe(hint: Any) -> str:
         if options[-1] is Ellipsis:
             return f"a list, each {describe(options[0])}"
         return f"{len(options)} values ({', '.join(map(describe, options))})"
-    return _WORDS.get(hint) or f"one of {', '.join(registry.choices(hint))}"
+    if hint in _WORDS:
+        return _WORDS[hint]
+    known = registry.choices(hint)
+    return f"one of {', '.join(known)}" if known else f"a {hint.__name__}"
 
 
 def _misfit(value: Any, hint: Any, where: str) -> SettingsError:
-    shown = value.name if isinstance(value, _Call) else repr(value)
+    shown = value.name if isinstance(value, _Call) else textwrap.shorten(repr(value), 200)
     return SettingsError(f"{where} is {shown}; it must be {describe(hint)}")
 
 
 def _word(value: Any) -> Any:
     """A bare name within a call is a text without its quotes, where a text is wanted."""
     return value.name if isinstance(value, _Call) and value == _Call(value.name) else value
+
+
+def _in_range(value: Any, hint: Any, where: str) -> Any:
+    try:
+        found = convert(value, get_args(hint)[0], where)
+    except SettingsError:
+        raise _misfit(value, hint, where) from None
+    for limits in ranges(hint):
+        if found not in limits:
+            raise SettingsError(f"{where} is {found}; it must be {limits}")
+    return found
 
 
 def _union(value: Any, hint: Any, where: str) -> Any:
@@ -141,6 +173,8 @@ def _literal(value: Any, hint: Any, where: str) -> Any:
 
 def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
     options = get_args(hint)
+    if value is None and options[-1] is Ellipsis:
+        return ()
     single = isinstance(value, _Call) or not isinstance(value, list | tuple)
     if single and isinstance(value, str) and value.lstrip().startswith(("(", "[")):
         return convert(_read(value, where), hint, where)  # type: ignore[no-any-return]
@@ -153,12 +187,12 @@ def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
 
 
 def _scalar(value: Any, hint: Any, where: str) -> Any:
-    value = _word(value)
+    value = _pythons_own(_word(value))
     text_or_number = isinstance(value, int | float | str) and not isinstance(value, bool)
     if hint is bool and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
-    if hint in (str, Path) and isinstance(value, str | Path):
-        return path_of(value) if hint is Path else str(value)
+    if hint in (str, Path) and isinstance(value, str | os.PathLike):
+        return path_of(os.fspath(value)) if hint is Path else os.fspath(value)
     if hint in (int, float) and text_or_number:
         try:
             return _whole(value) if hint is int else float(value)
@@ -175,6 +209,14 @@ def path_of(value: str | Path) -> Path:
         return Path(value)
 
 
+def _pythons_own(value: Any) -> Any:
+    """NumPy's and torch's single numbers, and torch's device, which is not imported for it."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    kind = type(value)
+    return str(value) if (kind.__module__, kind.__name__) == ("torch", "device") else value
+
+
 def _whole(value: int | float | str) -> int:
     """Exact however large it is, and 1e4 is as whole as 10_000."""
     number = Decimal(str(value))
@@ -185,12 +227,16 @@ def _whole(value: int | float | str) -> int:
 
 def _object(value: Any, base: type, where: str) -> Any:
     call = _read(value, where) if isinstance(value, str) else value
-    if not isinstance(call, _Call):
+    if isinstance(value, type) and issubclass(value, base):
+        kind: Any = value
+        call = _Call(value.__name__)
+    elif not isinstance(call, _Call):
         raise _misfit(value, base, where)
-    try:
-        kind: Any = registry.find(call.name, base)
-    except SettingsError as error:
-        raise SettingsError(f"{where}: {error}") from None
+    else:
+        try:
+            kind = registry.find(call.name, base)
+        except SettingsError as error:
+            raise SettingsError(f"{where}: {error}") from None
     arguments = _arguments(call, kind, where)
     try:
         return kind(**arguments)
@@ -200,7 +246,8 @@ def _object(value: Any, base: type, where: str) -> Any:
 
 def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
     """The arguments of a call by name, each as its field's type says."""
-    assert is_dataclass(kind)
+    if not (isinstance(kind, type) and is_dataclass(kind)):
+        raise SettingsError(f"{where}: {call.name} is no dataclass, so no text can spell it")
     own = {f.name: f for f in fields(kind) if f.init}
     places = [f.name for f in own.values() if not f.kw_only]
     if len(call.positional) > len(places):
@@ -217,7 +264,7 @@ def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
     for f in own.values():
         if f.name not in given and f.default is MISSING and f.default_factory is MISSING:
             raise SettingsError(f"{where}: {call.name} needs the argument {f.name}")
-    hints = get_type_hints(kind)
+    hints = hints_of(kind)
     return {
         name: convert(value, hints[name], f"{where}: {name} of {call.name}")
         for name, value in given.items()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from ganwright import __version__
 from ganwright.config import registry
+from ganwright.config.hints import hints_of
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse, spell
 from ganwright.errors import GanwrightError, SettingsError, nearest
@@ -25,6 +27,7 @@ __all__ = [
     "differences",
     "from_yaml",
     "game_class",
+    "keywords",
     "parse",
     "spell",
     "to_yaml",
@@ -42,15 +45,46 @@ def game_class(name: str) -> type[Game]:
     if set(name) & {".", ":"}:
         from ganwright.game import Game
 
+        if name.startswith("__main__:") or "<" in name:
+            return _of_this_script(name, Game)
         return registry.imported(name, Game)
     from ganwright.families import family
 
     return family(name)
 
 
+def _of_this_script(name: str, base: type[Game]) -> type[Game]:
+    """A family that was trained from a script or a notebook, in which alone it is to be found."""
+    try:
+        return registry.imported(name, base)
+    except SettingsError:
+        short = re.split(r"[.:]", name)[-1]
+        raise SettingsError(
+            f"the family {name} was defined in a script, a notebook or a function, which cannot "
+            f"be imported; in Python, hand its class over: game={short}; or put it into a module "
+            "of its own and hand it over from there"
+        ) from None
+
+
 def defaults(game: type[Game]) -> Settings:
-    """The settings of a family as they stand when nothing is said."""
-    return Settings(game=game.Config())
+    """The settings of a family as they stand when nothing is said.
+
+    Raises:
+        SettingsError: its Config is no dataclass, or has a setting without a default.
+    """
+    config = game.Config
+    if "__dataclass_fields__" not in vars(config) and vars(config).get("__annotations__"):
+        raise SettingsError(
+            f"{game.__name__}.Config is no dataclass; write @dataclass(frozen=True, kw_only=True) "
+            "above it"
+        )
+    for f in fields(config):
+        if f.init and f.default is MISSING and f.default_factory is MISSING:
+            raise SettingsError(
+                f"{f.name} of {game.__name__}.Config has no default; give it one, so that the "
+                "family can be described and trained when nothing is said"
+            )
+    return Settings(game=config())
 
 
 def change(
@@ -68,7 +102,7 @@ def change(
         SettingsError: if a name is unknown, or a value does not fit.
     """
     assert is_dataclass(settings)
-    hints = get_type_hints(type(settings))
+    hints = hints_of(type(settings))
     known = {f.name for f in fields(settings) if f.init}
     changed = {}
     for name, value in values.items():
@@ -89,42 +123,72 @@ def change(
     return result
 
 
+def keywords(settings: Settings, values: Mapping[str, Any]) -> Settings:
+    """A copy of `settings` in which keywords from Python hold, the family's beside all others.
+
+    Raises:
+        SettingsError: if a name is unknown, or a value does not fit.
+    """
+    ours = {f.name for f in fields(settings)} - {"game"}
+    theirs = {f.name for f in fields(settings.game) if f.init}
+    for name in values:
+        if name not in ours | theirs | {"game"}:
+            raise SettingsError(f"unknown setting {name}; {nearest(name, ours | theirs)}")
+    own = {name: value for name, value in values.items() if name in theirs}
+    nested = {name: value for name, value in values.items() if name not in theirs or name in ours}
+    if own:
+        nested["game"] = own
+    return change(settings, nested, label=lambda path: path.removeprefix("game."))
+
+
 def to_yaml(family: str, settings: Settings) -> str:
     """All settings of a run as config.yaml holds them; objects are spelled as constructor calls."""
     if settings.game is None:
         settings = replace(settings, game=game_class(family).Config())
     plain: dict[str, Any] = {"format": FORMAT, "ganwright": __version__, "family": family}
     plain |= {
-        f.name: _plain(getattr(settings, f.name)) for f in fields(settings) if f.name != "game"
+        f.name: as_yaml(getattr(settings, f.name)) for f in fields(settings) if f.name != "game"
     }
-    plain["game"] = {f.name: _plain(getattr(settings.game, f.name)) for f in fields(settings.game)}
+    plain["game"] = {f.name: as_yaml(getattr(settings.game, f.name)) for f in fields(settings.game)}
     return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=1000))
 
 
-def from_yaml(text: str, family: str | None = None) -> tuple[str, Settings]:
+def from_yaml(
+    text: str,
+    family: str | None = None,
+    *,
+    game: type[Game] | None = None,
+    file: Path | None = None,
+) -> tuple[str, Settings]:
     """The family and the settings in `text`; what it leaves out keeps its default.
 
     Args:
         text: YAML, as `to_yaml` or a person writes it.
         family: the family where the text need name none; it must not name another.
+        game: the family's class, where its name in the text cannot be imported.
+        file: where the text stands, for errors.
 
     Raises:
         RunError: if a newer format of run folders is named.
         SettingsError: if it is no mapping, or a name or a value does not fit.
     """
-    values = _mapping(text)
-    readable(values.pop("format", None), "the configuration")
+    where = str(file or "the configuration")
+    values = _mapping(text, where)
+    readable(values.pop("format", None), where)
     values.pop("ganwright", None)  # who wrote it; only the format says whether it can be read
     named = values.pop("family", family)
     if named is None:
-        raise SettingsError("the configuration names no family; add a line such as family: dcgan")
+        raise SettingsError(f"{where} names no family; add a line such as family: dcgan")
     if family not in (None, named):
-        raise SettingsError(f"the configuration is for {named}, not for {family}")
-    settings = defaults(game_class(str(named)))
-    game = values.pop("game", None) or {}
-    if not isinstance(game, Mapping):
-        raise SettingsError(f"game is {game!r}; it must be a mapping of the family's settings")
-    return str(named), change(settings, values | {"game": game})
+        raise SettingsError(f"{where} is for {named}, not for {family}")
+    settings = defaults(game or game_class(str(named)))
+    own = values.pop("game", None) or {}
+    if not isinstance(own, Mapping):
+        raise SettingsError(f"{where}: game is {own!r}; it must be a mapping of settings to values")
+    try:
+        return str(named), change(settings, values | {"game": own})
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}" if file else str(error)) from error
 
 
 def differences(a: Settings, b: Settings) -> list[str]:
@@ -147,21 +211,36 @@ def _leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + f.name, value
 
 
-def _plain(value: Any) -> Any:
+def as_yaml(value: Any) -> Any:
     """A value as YAML has it: scalars stay, lists are lists, all else is spelled."""
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [as_yaml(item) for item in value]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value) if isinstance(value, Path) else spell(value)
 
 
-def _mapping(text: str) -> dict[Any, Any]:
+class _Loader(yaml.SafeLoader):
+    """YAML in which a name stands once: of two values, one would be dropped in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if str(key.value) in seen:
+                problem = f"{key.value} stands twice"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+def _mapping(text: str, where: str) -> dict[Any, Any]:
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise SettingsError(f"the configuration is not YAML: {reason}") from error
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        line = f", line {mark.line + 1}," if mark else ""
+        reason = " ".join(str(problem or error).split())
+        raise SettingsError(f"{where}{line} cannot be read as YAML: {reason}") from error
     if not isinstance(values, dict):
-        raise SettingsError("the configuration must be a YAML mapping of settings to values")
+        raise SettingsError(f"{where} must be a YAML mapping of settings to values")
     return values

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ganwright.config.ranges import Count
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.posteriors import Deterministic, Posterior
@@ -52,7 +53,7 @@ class AAE(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 8
+        latent: Count = 8
         """Length of the code z."""
         networks: Networks = THOUSANDS
         """The kind of encoder and decoder."""
@@ -78,9 +79,8 @@ class AAE(Game):
         """How Q moves to deceive D."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.latent < 1:
-                raise SettingsError(f"latent is {self.latent}; it must be at least 1")
 
     cfg: Config
 

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, mse_loss, pdist
 
+from ganwright.config.ranges import Count, NonNegative, Several
 from ganwright.data.types import Images, SemiSupervised, Spec
-from ganwright.errors import SettingsError
 from ganwright.families.aae import THOUSANDS
 from ganwright.families.posteriors import TwoHeads
 from ganwright.game import Game, Player, Terms, observe
@@ -44,9 +44,9 @@ class TwoCodes(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 10
+        latent: Count = 10
         """Length of the style z."""
-        apart: float = 0.0
+        apart: NonNegative = 0.0
         """Least distance of the clusters' places in P's one code; 0 hands P both codes."""
         networks: Networks = THOUSANDS
         """The kind of encoder and decoder."""
@@ -56,9 +56,9 @@ class TwoCodes(Game):
         """How the critics' scores become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D_y and D_z."""
-        sharpness: float = 0.0
+        sharpness: NonNegative = 0.0
         """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
-        noise: float = 0.0
+        noise: NonNegative = 0.0
         """Standard deviation of the noise on the pictures that Q sees in training."""
         optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
         """How Q and P move to reconstruct."""
@@ -68,12 +68,8 @@ class TwoCodes(Game):
         """How Q moves to deceive them."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            for name, least in (("latent", 1), ("apart", 0), ("sharpness", 0), ("noise", 0)):
-                if getattr(self, name) < least:
-                    raise SettingsError(
-                        f"{name} is {getattr(self, name)}; it must be at least {least}"
-                    )
 
     cfg: Config
 
@@ -236,15 +232,10 @@ class AAEClusters(TwoCodes):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TwoCodes.Config):
-        clusters: int = 16
+        clusters: Several = 16
         """Values that y has: the most clusters that it can find."""
-        sharpness: float = 3.0
+        sharpness: NonNegative = 3.0
         """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if self.clusters < 2:
-                raise SettingsError(f"clusters is {self.clusters}; it must be at least 2")
 
     cfg: Config
 
@@ -267,7 +258,7 @@ class AAESemi(TwoCodes):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TwoCodes.Config):
-        noise: float = 0.6
+        noise: NonNegative = 0.6
         """Standard deviation of the noise on the pictures that Q sees in training."""
         optimizer_classifier: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
         """How Q moves to classify."""

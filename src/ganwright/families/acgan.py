@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
@@ -43,7 +44,7 @@ class ACGAN(DCGAN):
         """The kind of G and D."""
         conditional: bool = True
         """Give the label to G; D infers it."""
-        class_weight: float = 1.0
+        class_weight: NonNegative = 1.0
         """Weight of L_C beside L_S."""
 
         def __post_init__(self) -> None:

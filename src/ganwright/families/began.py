@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.data.types import Images, Spec
-from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
 from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Player, Terms, observe
@@ -53,24 +53,16 @@ class BEGAN(EnergyGame):
         """What z follows."""
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
         """The kind of G, and of D's encoder and decoder."""
-        gamma: float = 0.5
+        gamma: Share = 0.5
         """What L(G(z)) / L(x) is kept at, from 0 to 1; less for sharper, more alike drawings."""
-        k_rate: float = 0.001
+        k_rate: NonNegative = 0.001
         """How fast k follows (lambda_k)."""
-        patience: int = 10_000
+        patience: Count = 10_000
         """Moves of G in which M must reach a new low, or learning rates are halved."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How D moves."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
         """How G moves."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not 0 <= self.gamma <= 1 or self.k_rate < 0 or self.patience < 1:
-                raise SettingsError(
-                    "began needs gamma from 0 to 1, k_rate >= 0 and patience >= 1, got "
-                    f"{self.gamma}, {self.k_rate} and {self.patience}"
-                )
 
     cfg: Config
 

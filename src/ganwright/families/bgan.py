@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwright.config.ranges import Several
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
@@ -44,9 +45,9 @@ class BGAN(DCGAN):
     class Config(DCGAN.Config):
         latent: int = 64
         """Length of the noise vector z."""
-        levels: int = 2
+        levels: Several = 2
         """Values that a pixel's channel may have, evenly spaced from -1 to 1; 2 for binary."""
-        draws: int = 20
+        draws: Several = 20
         """Samples drawn for each z (M)."""
         baseline: bool = False
         """Take 1/M off each weight: the same gradient in expectation, of less variance."""
@@ -61,10 +62,6 @@ class BGAN(DCGAN):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if self.levels < 2 or self.draws < 2:
-                raise SettingsError(
-                    f"bgan needs levels >= 2 and draws >= 2, got {self.levels} and {self.draws}"
-                )
             if not isinstance(self.loss, NonSaturating):
                 raise SettingsError(
                     f"bgan weighs its samples by logits and can not use {type(self.loss).__name__};"

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 
+from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe, scope
@@ -53,19 +54,19 @@ class CCGAN(Game):
         """How D's scores of real and filled pictures become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D."""
-        hole: float = 0.375
+        hole: Portion = 0.375
         """Side of the square that is cut out, as a share of the picture's."""
         place: Literal["random", "centre"] = "random"
         """Where it is cut out in training; elsewhere it is the centre."""
-        low: int | None = None
+        low: Several | None = None
         """Show G the whole picture at 1/low of its resolution, too (section 3.3)."""
-        dropout: float = 0.0
+        dropout: BelowOne = 0.0
         """Share of D's features dropped before the classifier alone (the paper: .5)."""
-        class_weight: float = 1.0
+        class_weight: NonNegative = 1.0
         """Weight of the labelled pictures' cross-entropy in D (lambda_c)."""
-        alpha: float = 0.0
+        alpha: NonNegative = 0.0
         """Weight of all that G drew beside the filled picture (CC-GAN²: .5)."""
-        reconstruction: float = 0.0
+        reconstruction: NonNegative = 0.0
         """Weight in G of the mean absolute error in the hole; none in the paper."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
         """How D and its classifier move."""
@@ -73,16 +74,8 @@ class CCGAN(Game):
         """How G moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if not 0 < self.hole < 1:
-                raise SettingsError(f"hole is {self.hole}; it must be a share between 0 and 1")
-            if not 0 <= self.dropout < 1:
-                raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
-            if self.low is not None and self.low < 2:
-                raise SettingsError(f"low is {self.low}; it must be at least 2, or left out")
-            for name in ("class_weight", "alpha", "reconstruction"):
-                if getattr(self, name) < 0:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
 
     cfg: Config
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
@@ -46,11 +47,11 @@ class CycleGAN(TwoWay):
         """How scores of real and translated pictures become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of the discriminators."""
-        cycle: float = 10.0
+        cycle: NonNegative = 10.0
         """Weight of cycle consistency (lambda)."""
-        identity: float = 5.0
+        identity: NonNegative = 5.0
         """Weight of leaving the target domain's own pictures alone."""
-        pool: int = 50
+        pool: Whole = 50
         """How many past translations each discriminator may be shown."""
         optimizer: Optimizer = Adam(
             lr=2e-4, betas=(0.5, 0.999), schedule=LinearDecay(hold=100_000, horizon=200_000)
@@ -58,9 +59,8 @@ class CycleGAN(TwoWay):
         """How every player moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.pool < 0 or self.cycle < 0 or self.identity < 0:
-                raise SettingsError("pool, cycle and identity must not be negative")
 
     cfg: Config
 

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ganwright.config.ranges import Several, Share, Whole
 from ganwright.data.types import Spec, Unpaired
-from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms, scope
 from ganwright.losses import Loss, NonSaturating
@@ -46,28 +46,18 @@ class DiscoGAN(TwoWay):
         """The kind of the two discriminators."""
         loss: Loss = NonSaturating()
         """How scores of real and translated pictures become losses."""
-        matching: float = 0.9
+        matching: Share = 0.9
         """Share of feature matching in what is not reconstruction; the rest is adversarial."""
-        reconstruction: float = 0.5
+        reconstruction: Share = 0.5
         """Share of the reconstruction error in the translators' objective (r)."""
-        early_reconstruction: float = 0.01
+        early_reconstruction: Share = 0.01
         """The same in the first steps."""
-        early_steps: int = 10_000
+        early_steps: Whole = 10_000
         """How many steps those are."""
-        every: int = 3
+        every: Several = 3
         """The discriminators move in every step that this divides, the translators otherwise."""
         optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999), weight_decay=1e-5)
         """How both players move."""
-
-        def __post_init__(self) -> None:
-            for name in ("matching", "reconstruction", "early_reconstruction"):
-                if not 0 <= getattr(self, name) <= 1:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be from 0 to 1")
-            if self.early_steps < 0 or self.every < 2:
-                raise SettingsError(
-                    f"early_steps is {self.early_steps} and every is {self.every}; they must be at "
-                    "least 0 and 2"
-                )
 
     cfg: Config
     turns: Tensor

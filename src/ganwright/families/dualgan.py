@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
+from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Unpaired
-from ganwright.errors import SettingsError
 from ganwright.families.two_way import TwoWay
 from ganwright.game import Game, Player, Terms
 from ganwright.layers.norm import BatchNorm
@@ -47,24 +47,20 @@ class DualGAN(TwoWay):
         """How scores of real and translated pictures become losses."""
         penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)
         """Regularisers of the discriminators."""
-        cycle_a: float = 100.0
+        cycle_a: NonNegative = 100.0
         """Weight of domain a's reconstruction (lambda_U); 20 to 1000 are in use."""
-        cycle_b: float = 100.0
+        cycle_b: NonNegative = 100.0
         """Weight of domain b's reconstruction (lambda_V); smaller for natural photographs."""
-        d_moves: int = 3
+        d_moves: Count = 3
         """Moves of each discriminator in a step, each on fresh data (n_critic)."""
-        g_moves: int = 1
+        g_moves: Count = 1
         """Moves of the translators in a step."""
         optimizer: Optimizer = RMSprop(lr=5e-5)
         """How every player moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            for name in ("d_moves", "g_moves"):
-                if getattr(self, name) < 1:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
-            if self.cycle_a < 0 or self.cycle_b < 0:
-                raise SettingsError("cycle_a and cycle_b must not be negative")
 
     cfg: Config
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwright.config.ranges import NonNegative, Positive
 from ganwright.data.types import Images
-from ganwright.errors import SettingsError
 from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms, observe
 from ganwright.optim import Adam, Optimizer
@@ -36,21 +36,14 @@ class EBGAN(EnergyGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
-        margin: float = 10.0
+        margin: Positive = 10.0
         """The energy up to which D lifts drawings (m), a norm over all pixels."""
-        pull: float = 0.1
+        pull: NonNegative = 0.1
         """Weight of the pulling-away term (lambda); 0 for plain EBGAN."""
         optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How D moves."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
         """How G moves."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if self.margin <= 0 or self.pull < 0:
-                raise SettingsError(
-                    f"ebgan needs margin > 0 and pull >= 0, got {self.margin} and {self.pull}"
-                )
 
     cfg: Config
 

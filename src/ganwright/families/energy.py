@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from ganwright.config.ranges import Count, Whole
 from ganwright.data.types import Images, Spec
-from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
 from ganwright.game import Game, Player, Terms
 from ganwright.networks import ConvNet, Networks
@@ -26,11 +26,11 @@ class EnergyGame(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 64
+        latent: Count = 64
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
         """What z follows."""
-        code: int = 64
+        code: Whole = 64
         """Length of D's code; 0 for the last hidden layer of its encoder itself."""
         networks: Networks = ConvNet()
         """The kind of G, and of D's encoder and decoder."""
@@ -44,12 +44,8 @@ class EnergyGame(Game):
         """How G moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.latent < 1 or self.code < 0:
-                raise SettingsError(
-                    f"latent must be at least 1 and code at least 0, got {self.latent} and "
-                    f"{self.code}"
-                )
 
     if TYPE_CHECKING:
         cfg: Config

@@ -17,6 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.ranges import Count, NonNegative, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
@@ -43,7 +44,7 @@ class GAN(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 100
+        latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
         """What z follows."""
@@ -55,19 +56,19 @@ class GAN(Game):
         """Regularisers of D: gradient penalties, weight clipping."""
         regularisers: tuple[Regulariser, ...] = ()
         """Regularisers of G: feature matching, pulling-away, historical averaging."""
-        unroll: int = 0
+        unroll: Whole = 0
         """Moves of D that G looks ahead and differentiates through (unrolled GAN)."""
-        unroll_lr: float = 0.1
+        unroll_lr: Positive = 0.1
         """Learning rate of those moves, which are plain gradient descent."""
         conditional: bool = False
         """Give the label to G and D, so that a class can be asked for."""
-        d_moves: int = 1
+        d_moves: Count = 1
         """Moves of D in a step, each on fresh data."""
-        g_moves: int = 1
+        g_moves: Count = 1
         """Moves of G in a step."""
-        noise: float = 0.0
+        noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
-        pack: int = 1
+        pack: Count = 1
         """Samples that D judges together (PacGAN)."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
         """How D moves."""
@@ -75,15 +76,9 @@ class GAN(Game):
         """How G moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
             refuse_repeats(self.regularisers)
-            if self.unroll < 0 or self.unroll_lr <= 0:
-                raise SettingsError(
-                    f"unroll must be >= 0 and unroll_lr > 0, got {self.unroll} and {self.unroll_lr}"
-                )
-            for name in ("latent", "d_moves", "g_moves", "pack"):
-                if getattr(self, name) < 1:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
             if self.pack > 1 and self.conditional:
                 raise SettingsError(
                     "pack works without labels only; set pack=1 or conditional=False"

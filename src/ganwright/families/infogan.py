@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gaussian_nll_loss
 
+from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
@@ -44,15 +45,15 @@ class InfoGAN(DCGAN):
         """The kind of G and D; the paper's for digits."""
         latent: int = 62
         """Length of the noise z, which no code describes."""
-        categories: tuple[int, ...] = (10,)
+        categories: tuple[Several, ...] = (10,)
         """How many values each categorical code has."""
-        continuous: int = 2
+        continuous: Whole = 2
         """How many codes are uniform on [-1, 1]."""
-        information: float = 1.0
+        information: NonNegative = 1.0
         """Weight of L_I (lambda)."""
         predict_variance: bool = False
         """Let Q predict the variance of each continuous code; it is 1 otherwise."""
-        hidden: int = 128
+        hidden: Count = 128
         """Units between D's body and Q's outputs."""
         norm_Q: Norm = NoNorm()  # noqa: N815 - the paper's Q
         """Normalisation of those units; BatchNorm in the authors' code."""
@@ -61,11 +62,6 @@ class InfoGAN(DCGAN):
 
         def __post_init__(self) -> None:
             super().__post_init__()
-            if any(k < 2 for k in self.categories) or self.continuous < 0 or self.hidden < 1:
-                raise SettingsError(
-                    "infogan needs 2 or more values for each of categories, continuous >= 0 and "
-                    f"hidden >= 1, got {self.categories}, {self.continuous} and {self.hidden}"
-                )
             if not self.categories and not self.continuous:
                 raise SettingsError("infogan needs a code; set categories=(10,) or continuous=2")
             if self.conditional or self.pack > 1:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import l1_loss
 
+from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.side_by_side import side_by_side
@@ -50,20 +51,18 @@ class Pix2Pix(Game):
         """How scores of real and translated pairs become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D."""
-        adversarial: float = 1.0
+        adversarial: NonNegative = 1.0
         """Weight of the adversarial loss; 0 trains G alone, as the paper's comparison does."""
-        l1: float = 100.0
+        l1: NonNegative = 100.0
         """Weight of the distance to the target (lambda)."""
         optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
         """How both players move."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if self.adversarial < 0 or self.l1 < 0 or not self.adversarial + self.l1:
-                raise SettingsError(
-                    f"adversarial is {self.adversarial} and l1 is {self.l1}; neither may be "
-                    "negative, and one must be above 0"
-                )
+            if not self.adversarial + self.l1:
+                raise SettingsError("adversarial and l1 are both 0; G needs one of them above 0")
 
     cfg: Config
 

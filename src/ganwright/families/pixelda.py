@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms, observe
@@ -47,25 +48,25 @@ class PixelDA(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 10
+        latent: Count = 10
         """Length of the noise vector z."""
         networks: AdaptationNets = AdaptationNets()
         """G, D and T."""
         loss: Loss = NonSaturating()
         """How D's scores of target and adapted pictures become losses."""
-        domain: float = 0.1356
+        domain: NonNegative = 0.1356
         """Weight of D's loss beside T's (alpha_D)."""
-        style: float = 0.0113
+        style: NonNegative = 0.0113
         """Weight of G's adversarial term (alpha_G)."""
-        task: float = 0.0101
+        task: NonNegative = 0.0101
         """Weight in G of T's loss on adapted pictures (beta)."""
-        content: float = 0.0
+        content: NonNegative = 0.0
         """Weight of content similarity (gamma)."""
-        foreground: float = 0.0
+        foreground: Real = 0.0
         """A source pixel is the object's where any channel is above this, in [-1, 1]."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D."""
-        clip: float = 5.0
+        clip: Positive = 5.0
         """Largest norm of a player's gradient."""
         optimizer: Optimizer = Adam(
             lr=1e-3,
@@ -76,14 +77,8 @@ class PixelDA(Game):
         """How both players move."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            for name in ("domain", "style", "task", "content"):
-                if getattr(self, name) < 0:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
-            if self.latent < 1 or self.clip <= 0:
-                raise SettingsError(
-                    f"latent must be at least 1 and clip above 0, got {self.latent}, {self.clip}"
-                )
 
     cfg: Config
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count
 from ganwright.networks import Networks
 
 
-class Posterior:
+class Posterior(Checked):
     """Base of the posteriors q(z | x)."""
 
     def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
@@ -66,12 +67,8 @@ class _Noisy(nn.Module):
 class Universal(Posterior):
     """Q is handed noise beside the picture, so that q(z | x) may have any shape."""
 
-    channels: int = 1
+    channels: Count = 1
     """Channels of noise, each as large as the picture."""
-
-    def __post_init__(self) -> None:
-        if self.channels < 1:
-            raise SettingsError(f"Universal's channels is {self.channels}; it must be at least 1")
 
     def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
         widened = (shape[0] + self.channels, *shape[1:])

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.errors import SettingsError
 
 
-class Prior:
+class Prior(Checked):
     """Base of the priors."""
 
     def check(self, latent: int, classes: int = 0) -> None:
@@ -47,12 +49,8 @@ class Prior:
 class Gaussian(Prior):
     """N(0, spread²) in every direction."""
 
-    spread: float = 1.0
+    spread: Positive = 1.0
     """Standard deviation; 5 in AAE's appendix A, for MNIST in 8 dimensions."""
-
-    def __post_init__(self) -> None:
-        if self.spread <= 0:
-            raise SettingsError(f"Gaussian's spread is {self.spread}; it must be above 0")
 
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.spread * torch.randn(n, latent, device=device)
@@ -62,12 +60,13 @@ class Gaussian(Prior):
 class Uniform(Prior):
     """U(low, high) in every direction."""
 
-    low: float = -1.0
+    low: Real = -1.0
     """Where it begins."""
-    high: float = 1.0
+    high: Real = 1.0
     """Where it ends."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.low < self.high:
             raise SettingsError(f"Uniform needs low < high, got {self.low} and {self.high}")
 
@@ -101,20 +100,14 @@ class Planar(Prior):
 class Mixture(Planar):
     """Gaussians in a circle, each drawn out along its radius, as petals are."""
 
-    components: int = 10
+    components: Count = 10
     """How many; with a guided prior, one for each class."""
-    radius: float = 1.4
+    radius: Positive = 1.4
     """Distance of their centres from the origin."""
-    along: float = 0.5
+    along: Positive = 0.5
     """Standard deviation along the radius."""
-    across: float = 0.1
+    across: Positive = 0.1
     """Standard deviation across the radius."""
-
-    def __post_init__(self) -> None:
-        if self.components < 1 or min(self.radius, self.along, self.across) <= 0:
-            raise SettingsError(
-                f"Mixture needs components >= 1 and radius, along and across above 0, got {self}"
-            )
 
     def check(self, latent: int, classes: int = 0) -> None:
         super().check(latent, classes)
@@ -136,18 +129,12 @@ class Mixture(Planar):
 class SwissRoll(Planar):
     """A spiral from the origin, evenly filled along its length."""
 
-    turns: float = 2.0
+    turns: Positive = 2.0
     """How often it winds around the origin."""
-    radius: float = 3.0
+    radius: Positive = 3.0
     """Where it ends."""
-    noise: float = 0.05
+    noise: NonNegative = 0.05
     """Standard deviation around it."""
-
-    def __post_init__(self) -> None:
-        if self.turns <= 0 or self.radius <= 0 or self.noise < 0:
-            raise SettingsError(
-                f"SwissRoll needs turns and radius above 0 and noise >= 0, got {self}"
-            )
 
     def at(self, u: Tensor) -> Tensor:
         # the length of a spiral grows as the square of its radius

@@ -31,6 +31,7 @@ from torch.nn.functional import cross_entropy, normalize, pad
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
+from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Prior, Uniform
@@ -136,7 +137,7 @@ class SGAN(Game):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
-        latent: int = 100
+        latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Uniform(0.0, 1.0)
         """What z follows."""
@@ -146,13 +147,13 @@ class SGAN(Game):
         """How the scores s of unlabelled and drawn pictures become losses."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of the classifier's score s."""
-        supervision: float = 2.0
+        supervision: NonNegative = 2.0
         """Weight of the labelled pictures' cross-entropy; Salimans' code halves all other terms."""
         joint: bool = False
         """Name labelled pictures among all K+1 classes, as Odena does, not among K as Salimans."""
-        matching: float = 1.0
+        matching: NonNegative = 1.0
         """Weight of feature matching in G's objective."""
-        fooling: float = 0.0
+        fooling: NonNegative = 0.0
         """Weight of fooling the classifier in G's objective."""
         optimizer_c: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
         """How the classifier moves."""
@@ -160,17 +161,10 @@ class SGAN(Game):
         """How G moves."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            if min(self.matching, self.fooling) < 0 or not self.matching + self.fooling > 0:
-                raise SettingsError(
-                    "sgan's G needs matching or fooling above 0 and neither below, got "
-                    f"{self.matching} and {self.fooling}"
-                )
-            if self.latent < 1 or self.supervision < 0:
-                raise SettingsError(
-                    "sgan needs latent >= 1 and supervision >= 0, got "
-                    f"{self.latent} and {self.supervision}"
-                )
+            if not self.matching + self.fooling:
+                raise SettingsError("matching and fooling are both 0; G needs one of them above 0")
 
     cfg: Config
 

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, mse_loss
 
+from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Phase, Player, Terms, observe
@@ -38,7 +39,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 class Later(Schedule):
     """The schedule `then`, begun at step `start`; full learning rate before."""
 
-    start: int
+    start: Whole
     then: Schedule
 
     def factor(self, step: int) -> float:
@@ -62,15 +63,15 @@ class SRGAN(Game):
         """The kind of G."""
         patch: Patch = SRDiscriminator()
         """The kind of D."""
-        mse_steps: int = 5000
+        mse_steps: Whole = 5000
         """Length of the first phase (the paper: 1,000,000)."""
         content: Content = SmallFeatures()
         """What is kept in the second phase: VGG() as in the paper, SmallFeatures() or Pixels()."""
-        content_weight: float = 1.0
+        content_weight: NonNegative = 1.0
         """Weight of the content term."""
         loss: Loss = NonSaturating()
         """How D's scores of real and enlarged pictures become losses."""
-        adversarial: float = 1e-3
+        adversarial: NonNegative = 1e-3
         """Weight of the adversarial term in G."""
         penalties: tuple[Penalty, ...] = ()
         """Regularisers of D."""
@@ -82,10 +83,8 @@ class SRGAN(Game):
         """How G and D move in the second phase; its schedule counts from that phase's start."""
 
         def __post_init__(self) -> None:
+            super().__post_init__()
             refuse_twins(self.penalties)
-            for name in ("mse_steps", "content_weight", "adversarial"):
-                if getattr(self, name) < 0:
-                    raise SettingsError(f"{name} is {getattr(self, name)}; it must be 0 or more")
 
     cfg: Config
     content: nn.Module

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ganwright.errors import SettingsError
+from ganwright.config.ranges import Count, Whole
 from ganwright.families.dcgan import DCGAN
 from ganwright.game import Player
 from ganwright.losses import Loss, Wasserstein
@@ -36,24 +36,16 @@ class WGAN(DCGAN):
         """Regularisers of D: weight clipping, gradient penalties."""
         d_moves: int = 5
         """Moves of D in a step, each on fresh data (n_critic)."""
-        warm_moves: int = 100
+        warm_moves: Count = 100
         """Moves of D in a warm step, which brings D near its optimum."""
-        warm_steps: int = 25
+        warm_steps: Whole = 25
         """How many first steps are warm."""
-        warm_every: int = 500
+        warm_every: Whole = 500
         """Every how many steps another one is warm; 0 for none."""
         optimizer_d: Optimizer = RMSprop(lr=5e-5)
         """How D moves."""
         optimizer_g: Optimizer = RMSprop(lr=5e-5)
         """How G moves."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if self.warm_moves < 1 or self.warm_steps < 0 or self.warm_every < 0:
-                raise SettingsError(
-                    "wgan needs warm_moves >= 1, warm_steps >= 0 and warm_every >= 0, got "
-                    f"{self.warm_moves}, {self.warm_steps} and {self.warm_every}"
-                )
 
     cfg: Config
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 
-from ganwright.config.spelling import path_of
+from ganwright.config.ranges import Count, Whole
+from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Spec
 from ganwright.errors import RunError, SettingsError, nearest
 from ganwright.game import Game
 from ganwright.inference.image_files import eight_bit, fitted, like, many
 from ganwright.inference.rows import first_rows
-from ganwright.inference.tiling import TILE, Footprint, footprint, strips, unit
+from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips, unit
 from ganwright.run.run_folder import name_of, read_config, read_spec
 from ganwright.seeds import seed_torch
 from ganwright.training import checkpoint
@@ -59,14 +60,14 @@ class Model:
 
     @torch.no_grad()
     def sample(
-        self, n: int = 1, *, seed: int = 0, labels: Sequence[int | str] | None = None
+        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None
     ) -> Tensor:
         """Draw n samples.
 
         Args:
             n: how many.
             seed: the same seed draws the same samples; more of them begin with the same.
-            labels: numbers or names of classes, repeated to length n.
+            labels: numbers or names of classes, one or several, repeated to length n.
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
@@ -75,13 +76,12 @@ class Model:
             SettingsError: the family does not sample, or not by label.
         """
         draw = self.ability("sample")
-        if n < 1:
-            raise SettingsError(f"can not draw {n} samples; ask for at least 1")
+        n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
         takes = "labels" in inspect.signature(draw).parameters
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = None if labels is None else [self._label(y) for y in labels]
+        numbers = None if labels is None else [self._label(y) for y in several(labels)]
         chunks = []
         for start in range(0, n, CHUNK):
             keywords: dict[str, Any] = {}
@@ -149,11 +149,7 @@ class Model:
         Yields:
             float32 [n, C', rows, W'] in [-1, 1] on the CPU, from the top.
         """
-        if images.ndim != 4 or images.shape[1] != self.channels(direction):
-            raise SettingsError(
-                f"translate takes pictures [n, {self.channels(direction)}, H, W], got "
-                f"{list(images.shape)}"
-            )
+        check("translate", images, (self.channels(direction), None, None))
         known = self.footprint(direction)
         seed_torch(seed, "translate")
         yield from strips(self._way(direction), images, known, tile)
@@ -203,8 +199,9 @@ class Model:
 
     def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:
         function = self.ability(name)
+        check(name, images, self.spec.shape)
         seed_torch(seed, name)
-        result: Tensor = function(images.to(self.game.device), **keywords)
+        result: Tensor = function(unit(images).to(self.game.device), **keywords)
         return result.float().cpu()
 
     def ability(self, name: str) -> Callable[..., Tensor]:
@@ -238,13 +235,31 @@ class Model:
         return number
 
 
+def several(labels: Any) -> list[Any]:
+    """Labels as a list: one alone, or those of a sequence, array or tensor."""
+    if isinstance(labels, int | str):
+        return [labels]
+    if hasattr(labels, "tolist"):
+        return several(labels.tolist())
+    if not isinstance(labels, Iterable):
+        raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
+    return list(labels)
+
+
 def load(
-    run: str | Path, *, device: str = "auto", step: int | None = None, raw: bool = False
+    run: str | Path,
+    *,
+    game: type[Game] | None = None,
+    device: str = "auto",
+    step: int | None = None,
+    raw: bool = False,
 ) -> Model:
     """A trained model from its run folder; the data is not needed.
 
     Args:
         run: the run folder.
+        game: the family's class, where its name in the run cannot be imported, since it was
+            defined in a script or a notebook.
         device: cpu, cuda, mps or auto.
         step: that checkpoint in place of the newest.
         raw: the weights themselves in place of their average.
@@ -252,27 +267,27 @@ def load(
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
     """
-    run = path_of(run)
-    cls, settings = read_config(run)
-    spec = read_spec(run)
-    engine = Engine.pick(device, "fp32")
+    folder: Path = convert(run, Path, "run")
+    cls, settings = read_config(folder, game)
+    spec = read_spec(folder)
+    engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
-    found = checkpoint.load_weights(run / "checkpoints", step=step, warn=problems.append)
+    found = checkpoint.load_weights(folder / "checkpoints", step=step, warn=problems.append)
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(
-            f"{run} has no usable checkpoint yet{why}; `ganwright resume {run}` trains on"
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` trains on"
         )
     for problem in problems:
         warnings.warn(problem, stacklevel=2)
-    game = cls(settings.game, spec)
-    checkpoint.load_into(game, found.game, run)
+    trained = cls(settings.game, spec)
+    checkpoint.load_into(trained, found.game, folder)
     if not raw:
         tensors = {k.partition(".")[0] for k in found.average}
         for name in tensors:
             prefix = f"{name}."
             own = {k[len(prefix) :]: v for k, v in found.average.items() if k.startswith(prefix)}
-            checkpoint.load_into(getattr(game, name), own, run)
-    engine.prepare(game)
-    game.requires_grad_(False).eval()
-    return Model(name_of(cls), game, spec, found.step, run)
+            checkpoint.load_into(getattr(trained, name), own, folder)
+    engine.prepare(trained)
+    trained.requires_grad_(False).eval()
+    return Model(name_of(cls), trained, spec, found.step, folder)

@@ -10,7 +10,7 @@ it depends on the whole input (instance normalisation, attention), tiles differ,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,6 +26,8 @@ TILE = 1024
 """Side of a tile in pixels, of the input or of the output, whichever is larger."""
 FARTHEST = 256
 """Neighbourhoods that reach farther than so many pixels count as the whole input."""
+OVERSHOOT = 2.0
+"""Values in [-1, 1] may pass their ends a little, as interpolated pictures do, but not this far."""
 
 Function = Callable[[Tensor], Tensor]
 
@@ -196,6 +198,38 @@ def reflected(indices: Tensor, side: int) -> Tensor:
     period = max(1, 2 * (side - 1))
     turned = indices % period
     return torch.minimum(turned, period - turned) if side > 1 else torch.zeros_like(indices)
+
+
+def check(name: str, images: Tensor, shape: Sequence[int | None]) -> None:
+    """Refuse what a network would take for pictures, and misread.
+
+    Args:
+        name: who takes them, for the error.
+        images: what was given.
+        shape: of one of them; None where any side will do.
+
+    Raises:
+        SettingsError: the shape or the type is another, or the values are not in [-1, 1].
+    """
+    if not isinstance(images, Tensor):
+        raise SettingsError(f"{name} takes a tensor of pictures, got a {type(images).__name__}")
+    fits = images.ndim == 1 + len(shape) and all(
+        wanted in (None, side) for wanted, side in zip(shape, images.shape[1:], strict=True)
+    )
+    if not fits:
+        sides = zip(shape, ("C", "H", "W"), strict=False)
+        wanted = ", ".join(other if side is None else str(side) for side, other in sides)
+        raise SettingsError(f"{name} takes pictures [n, {wanted}], got {list(images.shape)}")
+    if images.dtype == torch.uint8:
+        return
+    if not images.is_floating_point():
+        raise SettingsError(f"{name} takes float or uint8 pictures, got {images.dtype}")
+    farthest = float(images.abs().max()) if images.numel() else 0.0
+    if not farthest <= OVERSHOOT:
+        raise SettingsError(
+            f"{name} takes floats in [-1, 1], got values up to {farthest:g}; make them uint8 if "
+            "they are in [0, 255]"
+        )
 
 
 def unit(images: Tensor) -> Tensor:

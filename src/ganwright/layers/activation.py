@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, NonNegative
 
 
 @dataclass(frozen=True)
-class Activation:
+class Activation(Checked):
     """Base of the activation settings."""
 
     @property
@@ -35,7 +36,7 @@ class ReLU(Activation):
 class LeakyReLU(Activation):
     """x above 0, slope * x below."""
 
-    slope: float = 0.2
+    slope: NonNegative = 0.2
     """Slope below 0."""
 
     def build(self, channels: int) -> nn.Module:
@@ -82,12 +83,8 @@ class MaxPieces(nn.Module):
 class Maxout(Activation):
     """The largest of several linear pieces (Goodfellow et al. 2013, arXiv:1302.4389)."""
 
-    count: int = 5
+    count: Count = 5
     """Linear pieces a unit."""
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise SettingsError(f"Maxout's count is {self.count}; it must be at least 1")
 
     @property
     def pieces(self) -> int:

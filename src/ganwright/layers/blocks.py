@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count
 from ganwright.layers.activation import Activation, ReLU
 from ganwright.layers.condition import Stack
 from ganwright.layers.norm import Conditioned, Norm
@@ -126,7 +127,7 @@ class DownBlock(nn.Module):
 
 
 @dataclass(frozen=True)
-class Blocks:
+class Blocks(Checked):
     """Base of the settings of what refines each feature map at its size: nothing here."""
 
     def build(self, channels: int, style: Style) -> list[nn.Module]:
@@ -143,7 +144,7 @@ class NoBlocks(Blocks):
 class Convs(Blocks):
     """Plain 3x3 convolutions at each size, as in VGG."""
 
-    count: int = 1
+    count: Count = 1
     """How many at each size."""
 
     def build(self, channels: int, style: Style) -> list[nn.Module]:
@@ -154,7 +155,7 @@ class Convs(Blocks):
 class Residual(Blocks):
     """Residual blocks at each size."""
 
-    count: int = 1
+    count: Count = 1
     """How many at each size."""
 
     def build(self, channels: int, style: Style) -> list[nn.Module]:
@@ -165,7 +166,7 @@ class Residual(Blocks):
 class Bottleneck(Blocks):
     """Bottleneck blocks at each size."""
 
-    count: int = 1
+    count: Count = 1
     """How many at each size."""
 
     def build(self, channels: int, style: Style) -> list[nn.Module]:
@@ -176,16 +177,10 @@ class Bottleneck(Blocks):
 class Dense(Blocks):
     """A dense block at each size, and a transition back to as many channels as before."""
 
-    growth: int = 16
+    growth: Count = 16
     """Channels that each layer adds."""
-    layers: int = 2
+    layers: Count = 2
     """Layers of a block."""
-
-    def __post_init__(self) -> None:
-        if self.growth < 1 or self.layers < 1:
-            raise SettingsError(
-                f"Dense needs growth >= 1 and layers >= 1, got {self.growth} and {self.layers}"
-            )
 
     def build(self, channels: int, style: Style) -> list[nn.Module]:
         wide = channels + self.growth * self.layers

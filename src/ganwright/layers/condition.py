@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, ClassBatchNorm, Conditioned, Norm, soft_labels
 from ganwright.precision import wide
@@ -68,15 +70,11 @@ class Score(nn.Module):
 
 
 @dataclass(frozen=True)
-class Concat:
+class Concat(Checked):
     """The label joins z in G, and the image as constant channels in D (CGAN)."""
 
-    embedding: int = 0
+    embedding: Whole = 0
     """Length of a learned embedding of the label; 0 joins the one-hot label itself."""
-
-    def __post_init__(self) -> None:
-        if self.embedding < 0:
-            raise SettingsError(f"embedding is {self.embedding}; it must be 0 (one-hot) or more")
 
     def join(self, classes: int) -> Join:
         """What the input passes through."""
@@ -92,7 +90,7 @@ class Concat:
 
 
 @dataclass(frozen=True)
-class ClassNorm:
+class ClassNorm(Checked):
     """Each class has its own gains and shifts in G's batch normalisation (SNGAN, SAGAN)."""
 
     def join(self, classes: int) -> Join:
@@ -116,7 +114,7 @@ class ClassNorm:
 
 
 @dataclass(frozen=True)
-class Projection:
+class Projection(Checked):
     """D's score gains the inner product of its features with an embedding of the label."""
 
     def join(self, classes: int) -> Join:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count
 from ganwright.precision import wide
 
 
@@ -51,7 +53,7 @@ class Spread(nn.Module):
 
 
 @dataclass(frozen=True)
-class Minibatch:
+class Minibatch(Checked):
     """Base of the settings of batch features: D's features gain nothing here."""
 
     def extra(self, width: int) -> int:
@@ -72,9 +74,9 @@ class NoMinibatch(Minibatch):
 class MinibatchDiscrimination(Minibatch):
     """How near each sample is to the others of the batch, by learned distances (Salimans 2016)."""
 
-    kernels: int = 100
+    kernels: Count = 100
     """Distances, each a feature."""
-    dims: int = 5
+    dims: Count = 5
     """Dimensions in which a distance is taken."""
 
     def extra(self, width: int) -> int:
@@ -88,7 +90,7 @@ class MinibatchDiscrimination(Minibatch):
 class MinibatchStdDev(Minibatch):
     """The mean standard deviation over groups of samples (Karras 2018)."""
 
-    group: int = 4
+    group: Count = 4
     """Samples in a group; fewer where the batch does not divide evenly."""
 
     def extra(self, width: int) -> int:

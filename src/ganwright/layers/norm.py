@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.errors import SettingsError
 from ganwright.precision import wide
 
@@ -31,7 +33,7 @@ def soft_labels(y: Tensor | None, classes: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Norm:
+class Norm(Checked):
     """Base of the normalisation settings."""
 
     @property
@@ -70,9 +72,9 @@ class NoNorm(Norm):
 class BatchNorm(Norm):
     """Batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167)."""
 
-    momentum: float = 0.1
+    momentum: Share = 0.1
     """Weight of the newest batch in the running statistics."""
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     """Added to the variance."""
     always_batch: bool = False
     """Use the batch's own statistics at test time too (pix2pix)."""
@@ -122,7 +124,7 @@ class InstanceNorm(Norm):
 
     affine: bool = False
     """Learn gains and shifts."""
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     """Added to the variance."""
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
@@ -138,9 +140,9 @@ class InstanceNorm(Norm):
 class GroupNorm(Norm):
     """Groups of channels of each image (Wu and He 2018, arXiv:1803.08494)."""
 
-    groups: int = 8
+    groups: Count = 8
     """How many groups; fewer where the channels do not divide evenly."""
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     """Added to the variance."""
 
     @property
@@ -156,7 +158,7 @@ class GroupNorm(Norm):
 class LayerNorm(Norm):
     """All channels and pixels of an image together (Ba et al. 2016, arXiv:1607.06450)."""
 
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     """Added to the variance."""
 
     @property
@@ -228,14 +230,10 @@ class VirtualBatchNorm(Norm):
     For generators, as in the paper: each forward also runs the reference batch.
     """
 
-    count: int = 64
+    count: Count = 64
     """Samples in the reference batch."""
-    eps: float = 1e-5
+    eps: NonNegative = 1e-5
     """Added to the variance."""
-
-    def __post_init__(self) -> None:
-        if self.count < 1:
-            raise SettingsError(f"VirtualBatchNorm's count is {self.count}; it must be at least 1")
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
         return Virtual(channels, self.eps)

@@ -7,11 +7,11 @@ from typing import Literal
 
 from torch import nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.checked import Checked
 
 
 @dataclass(frozen=True)
-class Up:
+class Up(Checked):
     """Base of the ways to double height and width."""
 
     def build(self, fan_in: int, fan_out: int, bias: bool = True) -> nn.Module:
@@ -25,10 +25,6 @@ class Transposed(Up):
 
     kernel: Literal[2, 3, 4, 5, 6] = 4
     """Side of the kernel."""
-
-    def __post_init__(self) -> None:
-        if self.kernel not in (2, 3, 4, 5, 6):
-            raise SettingsError(f"Transposed's kernel is {self.kernel}; it must be from 2 to 6")
 
     def build(self, fan_in: int, fan_out: int, bias: bool = True) -> nn.Module:
         pad, odd = (self.kernel - 1) // 2, self.kernel % 2
@@ -59,7 +55,7 @@ class SubPixel(Up):
 
 
 @dataclass(frozen=True)
-class Down:
+class Down(Checked):
     """Base of the ways to halve height and width."""
 
     def build(self, fan_in: int, fan_out: int, bias: bool = True) -> nn.Module:
@@ -73,10 +69,6 @@ class Strided(Down):
 
     kernel: Literal[2, 3, 4, 5, 6] = 4
     """Side of the kernel."""
-
-    def __post_init__(self) -> None:
-        if self.kernel not in (2, 3, 4, 5, 6):
-            raise SettingsError(f"Strided's kernel is {self.kernel}; it must be from 2 to 6")
 
     def build(self, fan_in: int, fan_out: int, bias: bool = True) -> nn.Module:
         return nn.Conv2d(fan_in, fan_out, self.kernel, 2, (self.kernel - 1) // 2, bias=bias)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ganwright.config.checked import Checked
 from ganwright.errors import SettingsError
 from ganwright.precision import wide
 
@@ -80,7 +81,7 @@ class Encoder(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Networks:
+class Networks(Checked):
     """Base of the settings that build a generator and a discriminator that fit each other."""
 
     def generator(
@@ -190,17 +191,6 @@ def _nearest_size(h: int, w: int) -> tuple[int, int]:
     }
     fitting = [(a, b) for a, b, k in sizes if min(a, b) >> k < 2 * _LEAST]
     return min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))
-
-
-def check_hidden(hidden_G: tuple[int, ...], hidden_D: tuple[int, ...]) -> None:
-    """Refuse fully connected layers without units.
-
-    Raises:
-        SettingsError: if there is one.
-    """
-    for name, hidden in (("hidden_G", hidden_G), ("hidden_D", hidden_D)):
-        if any(units < 1 for units in hidden):
-            raise SettingsError(f"{name} is {hidden}; each layer needs 1 unit or more")
 
 
 def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:

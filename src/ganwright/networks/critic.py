@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.ranges import Count
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import halvings, normal_init
 from ganwright.networks.patch import Patch
@@ -52,14 +52,10 @@ class WholeCritic(nn.Module):
 class ConvCritic(Patch):
     """One logit a picture, behind halvings down to 4 to 7 pixels (DiscoGAN)."""
 
-    width: int = 64
+    width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
     """Normalisation behind all layers but the first and the last."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return WholeCritic(self, shape)

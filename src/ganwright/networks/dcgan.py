@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Positive
 from ganwright.layers.activation import LeakyReLU, ReLU
 from ganwright.layers.attention import SelfAttention
 from ganwright.layers.blocks import Blocks, NoBlocks, Style
@@ -23,7 +23,6 @@ from ganwright.networks.base import (
     Generator,
     Networks,
     check_attention,
-    check_hidden,
     halvings,
     normal_init,
     pixels,
@@ -118,7 +117,7 @@ class ConvDiscriminator(Discriminator):
 class ConvNet(Networks):
     """DCGAN: strided and transposed convolutions, for pictures whose sides halve to 4 to 7."""
 
-    width: int = 64
+    width: Count = 64
     """Channels of the largest feature map; they double as it halves, up to 8 times as many."""
     norm_G: Norm = BatchNorm()
     """Normalisation behind all of G's layers but the last."""
@@ -128,11 +127,11 @@ class ConvNet(Networks):
     """Spectral norm in G."""
     spectral_D: bool = False
     """Spectral norm in D."""
-    hidden_G: tuple[int, ...] = ()
+    hidden_G: tuple[Count, ...] = ()
     """Units of fully connected layers between z and G's first grid (InfoGAN: 1024)."""
-    hidden_D: tuple[int, ...] = ()
+    hidden_D: tuple[Count, ...] = ()
     """Units of fully connected layers between D's last grid and its score (InfoGAN: 1024)."""
-    attention: tuple[int, ...] = ()
+    attention: tuple[Count, ...] = ()
     """Heights of the feature maps, in G and in D, behind which self-attention stands."""
     up: Up = Transposed()
     """How G doubles."""
@@ -140,9 +139,9 @@ class ConvNet(Networks):
     """How D halves."""
     blocks: Blocks = NoBlocks()
     """What refines each feature map, in G and in D."""
-    slope: float = 0.2
+    slope: NonNegative = 0.2
     """Slope of D's LeakyReLU below 0."""
-    dropout: float = 0.0
+    dropout: BelowOne = 0.0
     """Share of D's activations dropped in training (ACGAN: .5)."""
     minibatch: Minibatch = NoMinibatch()
     """Features of the whole batch that D's own features gain."""
@@ -150,17 +149,10 @@ class ConvNet(Networks):
     """How labels enter G: joined to z, or in its normalisation."""
     labels_D: Concat | Projection = Concat()
     """How labels enter D: as constant channels, or by projection."""
-    std: float = 0.02
+    std: Positive = 0.02
     """Standard deviation of the weights at the start."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in InfoGAN's code, not tanh."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
-        check_hidden(self.hidden_G, self.hidden_D)
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

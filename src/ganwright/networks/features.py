@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import NonNegative
 from ganwright.errors import SettingsError
 from ganwright.precision import wide
 
@@ -28,7 +30,7 @@ LAYERS = {"relu2_2": 9, "relu5_4": 36}
 
 
 @dataclass(frozen=True)
-class Content:
+class Content(Checked):
     """Base of the settings that say how alike the content of two pictures is."""
 
     def build(self, shape: Shape) -> nn.Module:
@@ -68,10 +70,6 @@ class VGG(Content):
     layer: Literal["relu5_4", "relu2_2"] = "relu5_4"
     weights: Path | None = None
 
-    def __post_init__(self) -> None:
-        if self.layer not in LAYERS:
-            raise SettingsError(f"VGG's layer is {self.layer!r}; choose relu2_2 or relu5_4")
-
     def build(self, shape: Shape) -> nn.Module:
         least = 16 if self.layer == "relu5_4" else 2
         if min(shape[1:]) < least:
@@ -95,12 +93,8 @@ class SmallFeatures(Content):
         weights: a file that the script wrote; None takes the package's own.
     """
 
-    pixels: float = 1.0
+    pixels: NonNegative = 1.0
     weights: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.pixels < 0:
-            raise SettingsError(f"SmallFeatures' pixels is {self.pixels}; it must be 0 or more")
 
     def build(self, shape: Shape) -> nn.Module:
         from safetensors.torch import load_file

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganwright.errors import SettingsError
+from ganwright.config.ranges import BelowOne, Count
 from ganwright.layers.activation import Activation, Maxout, ReLU
 from ganwright.layers.condition import Score
 from ganwright.layers.norm import soft_labels
@@ -101,25 +101,16 @@ class JoinedDiscriminator(Discriminator):
 class JoinedMLP(Networks):
     """CGAN's: the label gets a layer of its own, then meets the sample's; D is made of maxout."""
 
-    units_G: tuple[int, int, int] = (200, 1000, 1200)
+    units_G: tuple[Count, Count, Count] = (200, 1000, 1200)
     """Units of G's layers for z, for the label, and for both."""
-    units_D: tuple[int, int, int] = (240, 50, 240)
+    units_D: tuple[Count, Count, Count] = (240, 50, 240)
     """Units of D's layers for the sample, for the label, and for both."""
-    dropout_G: float = 0.0
+    dropout_G: BelowOne = 0.0
     """Share of G's units dropped, when drawing for D too; .5 in the paper."""
-    dropout_D: float = 0.5
+    dropout_D: BelowOne = 0.5
     """Share of D's units dropped in training."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the paper, not tanh."""
-
-    def __post_init__(self) -> None:
-        if min(*self.units_G, *self.units_D) < 1:
-            raise SettingsError("each layer of JoinedMLP needs 1 unit or more")
-        for name in ("dropout_G", "dropout_D"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)}; it must be from 0 to below 1"
-                )
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Positive
 from ganwright.errors import SettingsError
 from ganwright.layers.activation import Activation, LeakyReLU
 from ganwright.layers.condition import Concat, Stack
@@ -22,7 +23,6 @@ from ganwright.networks.base import (
     Encoder,
     Generator,
     Networks,
-    check_hidden,
     normal_init,
     pixels,
     spectral,
@@ -47,10 +47,10 @@ class Regular:
     """What a fully connected stack has beside its sizes and activation."""
 
     norm: Norm = NoNorm()
-    dropout_input: float = 0.0
-    dropout: float = 0.0
-    noise_input: float = 0.0
-    noise: float = 0.0
+    dropout_input: BelowOne = 0.0
+    dropout: BelowOne = 0.0
+    noise_input: NonNegative = 0.0
+    noise: NonNegative = 0.0
 
 
 def layers(sizes: Sequence[int], activation: Activation, regular: Regular) -> list[nn.Module]:
@@ -125,9 +125,9 @@ class MLPDiscriminator(Discriminator):
 class MLP(Networks):
     """Fully connected networks, for samples of any shape."""
 
-    hidden_G: tuple[int, ...] = (256, 512, 1024)
+    hidden_G: tuple[Count, ...] = (256, 512, 1024)
     """Units of G's hidden layers."""
-    hidden_D: tuple[int, ...] = (1024, 512, 256)
+    hidden_D: tuple[Count, ...] = (1024, 512, 256)
     """Units of D's (and an encoder's) hidden layers."""
     activation_G: Activation = LeakyReLU()
     """Behind G's hidden layers."""
@@ -137,13 +137,13 @@ class MLP(Networks):
     """Normalisation of G's hidden layers."""
     norm_D: Norm = NoNorm()
     """Normalisation of D's hidden layers."""
-    dropout: float = 0.3
+    dropout: BelowOne = 0.3
     """Share of D's hidden units dropped in training."""
-    dropout_input: float = 0.0
+    dropout_input: BelowOne = 0.0
     """Share of D's inputs dropped in training."""
-    noise: float = 0.0
+    noise: NonNegative = 0.0
     """Standard deviation of the Gaussian noise added to D's hidden units in training."""
-    noise_input: float = 0.0
+    noise_input: NonNegative = 0.0
     """Standard deviation of the Gaussian noise added to D's inputs in training."""
     labels: Concat = Concat()
     """How labels join the inputs of G and D."""
@@ -151,18 +151,13 @@ class MLP(Networks):
     """Weight-normalise D (Salimans and Kingma 2016)."""
     spectral_D: bool = False
     """Spectral norm in D."""
-    std: float | None = None
+    std: Positive | None = None
     """Draw weights from N(0, std); torch's own initialisation when not given."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the first papers, not tanh."""
 
     def __post_init__(self) -> None:
-        check_hidden(self.hidden_G, self.hidden_D)
-        for name in ("dropout", "dropout_input"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(
-                    f"{name} is {getattr(self, name)}; it must be from 0 to below 1"
-                )
+        super().__post_init__()
         if self.weight_norm and self.spectral_D:
             raise SettingsError("D has both weight norm and spectral norm; turn one of them off")
 

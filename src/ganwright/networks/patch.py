@@ -7,6 +7,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import InstanceNorm, NoNorm, Norm
 from ganwright.networks.base import normal_init, spectral
@@ -58,7 +60,7 @@ class PatchDiscriminator(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patch:
+class Patch(Checked):
     """Base of the settings of discriminators that give a map of logits."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
@@ -80,21 +82,12 @@ class PatchGAN(Patch):
     """Side of the patch in pixels, under kernels of 4."""
     kernel: Literal[4, 5] = 4
     """Side of the kernels; 5 widens the patch: 70 becomes 93."""
-    width: int = 64
+    width: Count = 64
     """Channels of the first layer; they double up to 8 times as many."""
     norm: Norm = InstanceNorm()
     """Normalisation behind the layers between the first and the last."""
     spectral: bool = False
     """Spectral norm."""
-
-    def __post_init__(self) -> None:
-        if self.field != 1 and self.field not in HALVINGS:
-            fields = ", ".join(map(str, [1, *HALVINGS]))
-            raise SettingsError(f"field is {self.field}; PatchGAN's patches have sides {fields}")
-        if self.kernel not in (4, 5):
-            raise SettingsError(f"kernel is {self.kernel}; PatchGAN's kernels have sides 4 and 5")
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> PatchDiscriminator:
         channels, h, w = shape

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, normal_init
@@ -139,31 +141,19 @@ def _first(channels: int) -> nn.Module:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptationNets:
+class AdaptationNets(Checked):
     """G, D and T of PixelDA."""
 
-    width: int = 64
+    width: Count = 64
     """Channels of G throughout, and of D's first layer."""
-    blocks: int = 6
+    blocks: Whole = 6
     """G's residual blocks."""
     norm: Norm = BatchNorm(eps=1e-3)
     """Normalisation in G and D; of z's plane, too, unless it is InstanceNorm."""
-    noise: float = 0.2
+    noise: NonNegative = 0.2
     """Standard deviation of the noise added behind D's layers in training."""
-    dropout: float = 0.1
+    dropout: BelowOne = 0.1
     """Share of D's activations dropped in training."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.blocks < 0:
-            raise SettingsError(
-                f"AdaptationNets needs width >= 1 and blocks >= 0, got {self.width} "
-                f"and {self.blocks}"
-            )
-        if self.noise < 0 or not 0 <= self.dropout < 1:
-            raise SettingsError(
-                f"AdaptationNets needs noise >= 0 and dropout from 0 to below 1, got {self.noise} "
-                f"and {self.dropout}"
-            )
 
     def adapter(
         self, latent: int, shape_in: tuple[int, ...], shape_out: tuple[int, ...]

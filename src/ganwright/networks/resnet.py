@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.attention import SelfAttention
 from ganwright.layers.blocks import DownBlock, UpBlock
@@ -110,15 +111,15 @@ def xavier_init(network: nn.Module) -> None:
 class ResNet(Networks):
     """SNGAN's residual networks, for pictures whose sides halve to 4 to 7 pixels."""
 
-    width_G: int = 64
+    width_G: Count = 64
     """Channels of G's largest feature map; they double as it halves."""
-    width_D: int = 64
+    width_D: Count = 64
     """Channels of D's largest feature map; they double as it halves."""
-    most: int = 16
+    most: Count = 16
     """How many times as many channels the smallest map may have; 1 for the same throughout."""
-    plain: int = 1
+    plain: Whole = 1
     """D's residual blocks that do not halve, at the end."""
-    halvings_D: int | None = None
+    halvings_D: Count | None = None
     """How often D halves; down to 4 to 7 pixels when not given (SNGAN on CIFAR-10: 2)."""
     norm_G: Norm = BatchNorm()
     """Normalisation in G."""
@@ -128,7 +129,7 @@ class ResNet(Networks):
     """Spectral norm in G (SAGAN)."""
     spectral_D: bool = True
     """Spectral norm in D."""
-    attention: tuple[int, ...] = ()
+    attention: tuple[Count, ...] = ()
     """Heights of the feature maps, in G and in D, behind which self-attention stands."""
     pooled_attention: bool = False
     """Attend to values of C/2 channels, max-pooled, as in SAGAN's code."""
@@ -136,16 +137,6 @@ class ResNet(Networks):
     """How labels enter G: joined to z, or in its normalisation."""
     labels_D: Concat | Projection = Projection()
     """How labels enter D: as constant channels, or by projection."""
-
-    def __post_init__(self) -> None:
-        for name in ("width_G", "width_D", "most"):
-            if getattr(self, name) < 1:
-                raise SettingsError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.plain < 0 or (self.halvings_D is not None and self.halvings_D < 1):
-            raise SettingsError(
-                f"ResNet needs plain >= 0 and halvings_D >= 1, got {self.plain} "
-                f"and {self.halvings_D}"
-            )
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

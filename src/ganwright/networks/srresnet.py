@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.patch import Patch
@@ -72,20 +73,12 @@ class SRResNet(Translator):
 
     scale: Literal[2, 3, 4, 8] = 4
     """How many times larger the output is."""
-    blocks: int = 16
+    blocks: Whole = 16
     """Residual blocks."""
-    width: int = 64
+    width: Count = 64
     """Channels throughout."""
     norm: Norm = BatchNorm()
     """Normalisation in the residual blocks; NoNorm as in EDSR and ESRGAN."""
-
-    def __post_init__(self) -> None:
-        if self.scale not in STEPS:
-            raise SettingsError(f"scale is {self.scale}; SRResNet enlarges by 2, 3, 4 or 8")
-        if self.width < 1 or self.blocks < 0:
-            raise SettingsError(
-                f"SRResNet needs width >= 1 and blocks >= 0, got {self.width} and {self.blocks}"
-            )
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         (h, w), s = shape_in[1:], self.scale
@@ -138,14 +131,10 @@ class SRCritic(nn.Module):
 class SRDiscriminator(Patch):
     """One logit a picture, of the size it was built for, after the fashion of VGG (SRGAN)."""
 
-    width: int = 64
+    width: Count = 64
     """Channels of the first layers; up to 8 times as many, and 16 times as units, at the end."""
     norm: Norm = BatchNorm()
     """Normalisation behind all convolutions but the first."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return SRCritic(self, shape)

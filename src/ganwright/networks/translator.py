@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
 from ganwright.layers.resample import Transposed, Up
@@ -23,7 +25,7 @@ class Picture(nn.Sequential):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translator:
+class Translator(Checked):
     """Base of the settings of networks from pictures to pictures."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
@@ -81,21 +83,14 @@ class ResidualReflection(nn.Module):
 class ResNetTranslator(Translator):
     """Residual blocks at a quarter of the size (CycleGAN; Johnson et al. 2016)."""
 
-    width: int = 64
+    width: Count = 64
     """Channels at full size; twice and four times as many at a half and a quarter."""
-    blocks: int | None = None
+    blocks: Whole | None = None
     """Residual blocks; 6 below 256 pixels and 9 from there when not given."""
     norm: Norm = InstanceNorm()
     """Normalisation behind every layer but the last."""
     up: Up = Transposed(kernel=3)
     """How it doubles; Resize draws no checkerboards."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or (self.blocks is not None and self.blocks < 0):
-            raise SettingsError(
-                f"ResNetTranslator needs width >= 1 and blocks >= 0, got {self.width} "
-                f"and {self.blocks}"
-            )
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         h, w = common_size(shape_in, shape_out, "ResNetTranslator", 4, 8)
@@ -126,16 +121,12 @@ class ResNetTranslator(Translator):
 class EncoderDecoder(Translator):
     """Halvings down to 4 to 7 pixels and back up, without skips (DiscoGAN)."""
 
-    width: int = 64
+    width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
     """Normalisation behind every layer but the first and the last."""
     up: Up = Transposed()
     """How it doubles."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         common_size(shape_in, shape_out, "EncoderDecoder", 1, 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from ganwright.errors import SettingsError
+from ganwright.config.ranges import BelowOne, Count, Several
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.layers.resample import Down, Strided, Transposed, Up
 from ganwright.networks.base import normal_init
@@ -85,9 +85,9 @@ class UNetTranslator(nn.Module):
 class UNet(Translator):
     """Encoder and decoder with skips between maps of the same size (pix2pix, DualGAN)."""
 
-    width: int = 64
+    width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
-    dropout: float = 0.5
+    dropout: BelowOne = 0.5
     """Share dropped in the decoder's first three blocks, in training and after; 0 for none."""
     norm: Norm = BatchNorm(always_batch=True)
     """Normalisation of all but the outermost and the innermost layers."""
@@ -97,16 +97,8 @@ class UNet(Translator):
     """How it halves."""
     up: Up = Transposed()
     """How it doubles."""
-    depth: int | None = None
+    depth: Several | None = None
     """Halvings; as many as the size allows, at most 8, when not given."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or (self.depth is not None and self.depth < 2):
-            raise SettingsError(
-                f"UNet needs width >= 1 and depth >= 2, got {self.width} and {self.depth}"
-            )
-        if not 0 <= self.dropout < 1:
-            raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         divisor = 1 << (self.depth or 2)

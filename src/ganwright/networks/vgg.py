@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import BelowOne, Count
 from ganwright.errors import SettingsError
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, halvings, normal_init
@@ -38,21 +40,15 @@ class VGGDiscriminator(Discriminator):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VGGCritic:
+class VGGCritic(Checked):
     """VGG-A's 3x3 convolutions with strides in place of pooling, and no hidden units."""
 
-    width: int = 64
+    width: Count = 64
     """Channels at full size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
     """Normalisation behind all convolutions but the first."""
-    dropout: float = 0.5
+    dropout: BelowOne = 0.5
     """Share of the features dropped in training."""
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise SettingsError(f"width is {self.width}; it must be at least 1")
-        if not 0 <= self.dropout < 1:
-            raise SettingsError(f"dropout is {self.dropout}; it must be from 0 to below 1")
 
     def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
         """A discriminator of images of `shape` (C, H, W) -> logits, float32 [n].
@@ -76,7 +72,7 @@ class VGGA(VGGCritic):
 
     norm: Norm = BatchNorm()
     """Normalisation behind all convolutions."""
-    dropout: float = 0.0
+    dropout: BelowOne = 0.0
     """Share of the features dropped in training, for the score and the classifier alike."""
 
     def discriminator(self, shape: tuple[int, ...]) -> Discriminator:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
 from ganwright.callbacks.listener import Listener
-from ganwright.config.settings import Settings
-from ganwright.errors import SettingsError, nearest
-from ganwright.families import family
+from ganwright.config.spelling import convert
+from ganwright.config.yaml import defaults, game_class, keywords
+from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.run import train as runs
@@ -34,7 +33,8 @@ def train(
         out: the run folder to make.
         listener: who shows progress; None is quiet.
         **settings: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
-            `Config` (loss, penalties, networks ...), as objects.
+            `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
+            line (`loss=Hinge()`, `loss=Hinge`, `loss="Hinge"`).
 
     Returns:
         The trained model, with its averaged weights.
@@ -42,26 +42,19 @@ def train(
     Raises:
         GanwrightError: something does not fit; the sentence says what.
     """
-    cls = family(game) if isinstance(game, str) else game
-    ours = {f.name for f in dataclasses.fields(Settings)} - {"game"}
-    theirs = {f.name for f in dataclasses.fields(cls.Config)}
-    for name in settings:
-        if name not in ours | theirs:
-            raise SettingsError(f"unknown setting {name!r}; {nearest(name, ours | theirs)}")
-    config = cls.Config(**{k: v for k, v in settings.items() if k in theirs})
-    values: dict[str, Any] = {k: v for k, v in settings.items() if k in ours}
-    if "data_root" in values:
-        values["data_root"] = Path(values["data_root"])
+    cls = game_class(game) if isinstance(game, str) else _class_of(game)
     if isinstance(data, str | os.PathLike):
-        values["data"], data = os.fspath(data), None
-    chosen = Settings(game=config, **values)
-    return runs.train(cls, chosen, Path(out), data=data, listener=listener)
+        settings["data"], data = data, None
+    chosen = keywords(defaults(cls), settings)
+    folder = convert(out, Path, "out")
+    return runs.train(cls, chosen, folder, data=data, listener=_heard(listener))
 
 
 def resume(
     run: str | Path,
     *,
     steps: int | None = None,
+    game: type[Game] | None = None,
     data: Any = None,
     from_weights: bool = False,
     listener: Listener | None = None,
@@ -72,6 +65,8 @@ def resume(
     Args:
         run: the run folder.
         steps: the new total; the run's own when not given.
+        game: the family's class, where its name in the run cannot be imported, since it was
+            defined in a script or a notebook.
         data: what was given to `train`, if it was neither a name nor a path; or where the data
             lies now.
         from_weights: where the newest checkpoint has lost its training state, go on from its
@@ -80,12 +75,35 @@ def resume(
         **changes: other settings that may change: device, log_every, save_every ...
 
     Raises:
-        RunError: it is no run, or a change would make it another run.
+        GanwrightError: it is no run, a setting is unknown, or a change would make it another run.
     """
     if steps is not None:
         changes["steps"] = steps
     if isinstance(data, str | os.PathLike):
-        changes["data"], data = os.fspath(data), None
-    if "data_root" in changes:
-        changes["data_root"] = Path(changes["data_root"])
-    return runs.resume(Path(run), changes, data=data, from_weights=from_weights, listener=listener)
+        changes["data"], data = data, None
+    cls = None if game is None else _class_of(game)
+    folder = convert(run, Path, "run")
+    return runs.resume(
+        folder,
+        changes,
+        game=cls,
+        data=data,
+        from_weights=from_weights,
+        listener=_heard(listener),
+    )
+
+
+def _class_of(game: Any) -> type[Game]:
+    if isinstance(game, type) and issubclass(game, Game):
+        return game
+    what = f"the class {game.__name__}" if isinstance(game, type) else repr(game)
+    raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
+
+
+def _heard(listener: Any) -> Any:
+    """A listener that can be told of a run."""
+    if listener is not None and not callable(getattr(listener, "started", None)):
+        raise SettingsError(
+            f"the listener is {listener!r}; give an object of ganwright.callbacks.listener"
+        )
+    return listener

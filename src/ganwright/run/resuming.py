@@ -71,7 +71,13 @@ def set_aside(start: Start, warn: Callable[[str], None]) -> None:
 
 
 def check_seal(
-    run: Path, cls: type[Game], settings: Settings, sealed: str, free: Sequence[str]
+    run: Path,
+    cls: type[Game],
+    settings: Settings,
+    sealed: str,
+    free: Sequence[str],
+    *,
+    game: type[Game] | None = None,
 ) -> None:
     """See that a run's configuration is the one that its checkpoint was trained with.
 
@@ -81,14 +87,15 @@ def check_seal(
         settings: those in config.yaml.
         sealed: the configuration in the checkpoint.
         free: settings that may differ.
+        game: the family's class, where it was handed over since its name cannot be imported.
 
     Raises:
         RunError: each setting that differs is named.
     """
-    name, then = from_yaml(sealed)
+    name, then = from_yaml(sealed, game=game)
     now = dataclasses.replace(settings, **{field: getattr(then, field) for field in free})
     changed = []
-    if name != name_of(cls):
+    if game is None and name != name_of(cls):
         changed = [f"family: {name} -> {name_of(cls)}"]
         now = dataclasses.replace(now, game=then.game)  # two families' settings do not compare
     if changed := changed + differences(then, now):

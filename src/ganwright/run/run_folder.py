@@ -157,8 +157,12 @@ def replace_config(run: Path, cls: type[Game], settings: Settings) -> None:
         raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
 
 
-def read_config(run: Path) -> tuple[type[Game], Settings]:
+def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], Settings]:
     """The family and settings of a run folder.
+
+    Args:
+        run: the run folder.
+        game: the family's class, where its name in the run cannot be imported.
 
     Raises:
         RunError: it is no run folder, or one of a newer format.
@@ -174,17 +178,18 @@ def read_config(run: Path) -> tuple[type[Game], Settings]:
             f"{run / 'config.yaml'} cannot be read: {atomic.reason(error)}{_copy(run)}"
         ) from error
     try:
-        name, settings = from_yaml(text)
+        name, settings = from_yaml(text, game=game, file=run / "config.yaml")
     except GanwrightError as error:
-        raise type(error)(f"{run / 'config.yaml'}: {error}{_copy(run)}") from error
-    return game_class(name), settings
+        raise type(error)(f"{error}{_copy(run, text)}") from error
+    return game or game_class(name), settings
 
 
-def _copy(run: Path) -> str:
-    """Where a configuration that is lost or broken stands once more."""
+def _copy(run: Path, broken: str = "") -> str:
+    """Where a configuration that is lost or `broken` stands once more, as it was."""
     for path in reversed(steps(run / "checkpoints")):
-        if (path / "config.yaml").is_file():
-            return f"; a copy of it is {path / 'config.yaml'}"
+        sealed = path / "config.yaml"
+        if sealed.is_file() and sealed.read_bytes() != broken.encode():
+            return f"; a copy of it is {sealed}"
     return ""
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ganwright.callbacks.listener import Listener, Silent
 from ganwright.callbacks.trackers import check
-from ganwright.config.settings import Settings
+from ganwright.config.read_back import read_back
+from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
-from ganwright.config.yaml import differences
+from ganwright.config.yaml import differences, keywords
 from ganwright.data import Data, open_data
 from ganwright.data.fingerprint import differences as other_data
 from ganwright.errors import RunError, SettingsError
@@ -39,21 +40,6 @@ from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
 
-FREE = (
-    "data",
-    "data_root",
-    "download",
-    "steps",
-    "device",
-    "keep",
-    "log",
-    "log_every",
-    "sample_every",
-    "save_every",
-    "workers",
-)
-"""Settings that may change when a run is resumed: they do not alter what it computes."""
-
 
 def train(
     game_class: str | type[Game],
@@ -77,6 +63,7 @@ def train(
     """
     cls = family(game_class) if isinstance(game_class, str) else game_class
     settings = resolved(cls, settings, given=data is not None)
+    read_back(settings)
     check(settings.log)
     out = path_of(out)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
@@ -94,8 +81,9 @@ def train(
 
 def resume(
     run: Path,
-    changes: dict[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
     *,
+    game: type[Game] | None = None,
     data: Any = None,
     from_weights: bool = False,
     listener: Listener | None = None,
@@ -105,6 +93,7 @@ def resume(
     Args:
         run: the run folder.
         changes: settings by name; those in `FREE` may change, `steps` being the new total.
+        game: the family's class, where its name in the run cannot be imported.
         data: as it was handed to `train`, if it was.
         from_weights: where the newest checkpoint has lost its training state, go on from its
             weights, with fresh optimizers.
@@ -115,8 +104,8 @@ def resume(
             run, or none of its checkpoints is whole.
     """
     run, listener = path_of(run), listener or Silent()
-    cls, old = read_config(run)
-    settings = dataclasses.replace(old, **(changes or {}))
+    cls, old = read_config(run, game)
+    settings = keywords(old, changes or {})
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
@@ -124,7 +113,9 @@ def resume(
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
     with _writing(run, engine):
         with engine.together():
-            start = _start(run, cls, settings, engine, from_weights) if engine.rank == 0 else None
+            start = None
+            if engine.rank == 0:
+                start = _start(run, cls, settings, engine, game, from_weights)
         # The first process chooses for all, before it renames what is broken.
         start = engine.gathered(start)[0]
         assert start is not None
@@ -156,7 +147,12 @@ def _writing(run: Path, engine: Engine) -> Iterator[None]:
 
 
 def _start(
-    run: Path, cls: type[Game], settings: Settings, engine: Engine, from_weights: bool
+    run: Path,
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    game: type[Game] | None,
+    from_weights: bool,
 ) -> Start:
     """Where to go on; refuses what would make it another run."""
     start = choose(run, from_weights=from_weights)
@@ -164,7 +160,7 @@ def _start(
         return start
     config, counts = checkpoint.sealed(start.path)
     if config is not None:
-        check_seal(run, cls, settings, config, FREE)
+        check_seal(run, cls, settings, config, FREE, game=game)
     check_world(run, counts.get("world"), engine.world)
     done = checkpoint.step_of(start.path)
     if done >= settings.steps:

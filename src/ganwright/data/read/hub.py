@@ -27,7 +27,7 @@ def open_hub(text: str) -> Source:
     try:
         import datasets
     except ImportError:
-        raise missing_extra("reading hf: data sets", "hub") from None
+        raise missing_extra("reading hf: data sets", "datasets") from None
 
     name, config, split = _parse(text)
     try:

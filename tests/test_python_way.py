@@ -1,0 +1,362 @@
+"""What people write in Python: what can be meant is taken, the rest is one sentence, nothing left.
+
+A run is begun only if its settings come back from its config.yaml in another process.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_config import Doubled, Toy
+from torch.utils.data import Dataset
+
+import ganwright
+from ganwright.config.read_back import same
+from ganwright.config.yaml import from_yaml
+from ganwright.errors import GanwrightError, SettingsError
+from ganwright.losses import Hinge, LeastSquares, Loss
+from ganwright.networks import ConvNet
+from ganwright.optim import Adam, Optimizer, Schedule
+from ganwright.penalties import R1, R2
+from ganwright.run.run_folder import read_config
+
+QUICK: dict[str, Any] = {"image_size": 8, "batch_size": 4, "steps": 1, "device": "cpu"}
+
+
+class Rotten(Dataset[Any]):
+    """A data set that is handed over as a class."""
+
+
+class Plain:
+    """A value that no text spells."""
+
+
+@dataclass(frozen=True)
+class Forgetful(Loss):
+    """It forgets what it was made with."""
+
+    memory: float = field(default=1.0, init=False)
+
+    def __init__(self, remembered: float = 1.0) -> None:
+        object.__setattr__(self, "memory", remembered)
+
+
+@dataclass(frozen=True)
+class Stepped(Schedule):
+    """A schedule that holds a function."""
+
+    function: Callable[[int], float] = abs
+
+    def factor(self, step: int) -> float:
+        return float(self.function(step))
+
+
+class Loose(Toy):
+    """A family with a setting of any kind."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Toy.Config):
+        extra: Any = None
+        """Anything."""
+        plain: Plain | None = None
+        """An object of a class that is no dataclass."""
+
+
+class Needy(Toy):
+    """A family with a setting that has no default."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Toy.Config):
+        needed: int
+        """Given by whoever makes it."""
+
+
+class Undecorated(Toy):
+    """A family whose Config is no dataclass of its own."""
+
+    class Config(Toy.Config):
+        width: int = 3
+
+
+@pytest.fixture(scope="module")
+def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "toy"
+    ganwright.train(Toy, out=out, **QUICK)
+    return out
+
+
+def test_what_can_be_meant_trains_and_is_kept(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    given: dict[str, Any] = {"loss": "Hinge", "penalties": R1(), "networks": "ConvNet(width=4)"}
+    given |= QUICK | {"device": torch.device("cpu"), "steps": "2", "seed": np.int64(3)}
+    ganwright.train("dcgan", out=out, optimizer_d=Adam(lr="1e-3"), **given)
+    _, settings = read_config(out)
+    assert settings.game.loss == Hinge()
+    assert settings.game.penalties == (R1(),)
+    assert settings.game.networks == ConvNet(width=4)
+    assert settings.game.optimizer_d.lr == 0.001
+    assert (settings.steps, settings.seed, settings.device) == (2, 3, "cpu")
+    assert (out / "checkpoints" / "step-000002").is_dir()
+
+
+def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    name = f"{Toy.__module__}:{Toy.__qualname__}"
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for i in range(8):
+        Image.fromarray(np.full((8, 8), 30 * i, np.uint8)).save(folder / f"{i}.png")
+    ganwright.train(name, data=folder, loss=LeastSquares, penalties=[R1, "R2"], out=out, **QUICK)
+    cls, settings = read_config(out)
+    assert cls is Toy
+    assert settings.game.loss == LeastSquares()
+    assert settings.game.penalties == (R1(), R2())
+    assert settings.data == str(folder)
+
+
+@pytest.mark.parametrize(
+    ("game", "given", "sentence"),
+    [
+        (Toy, {"los": "Hinge"}, "unknown setting los; did you mean loss or log?"),
+        (Toy, {"loss": "Hing"}, "loss: unknown Loss Hing; did you mean Hinge?"),
+        (Toy, {"loss": R1}, "loss is <class 'ganwright.penalties.R1'>; it must be one of NonSat"),
+        (Toy, {"loss": R1()}, "loss is R1(weight=10.0, every=1); it must be one of NonSaturating"),
+        (Toy, {"loss": lambda r, f: r}, "it must be one of NonSaturating"),
+        (Toy, {"steps": 1.5}, "steps is 1.5; it must be a whole number, at least 1"),
+        (Toy, {"steps": "many"}, "steps is 'many'; it must be a whole number, at least 1"),
+        (
+            Toy,
+            {"data": Rotten},
+            "the data is the class Rotten; hand over an instance, as in data=R",
+        ),
+        (Toy, {"epochs": 3}, "unknown setting epochs; did you mean steps?"),
+        (Toy, {"lr": 3}, "unknown setting lr; did you mean optimizer_d?"),
+        (Toy, {"num_workers": 3}, "unknown setting num_workers; did you mean workers?"),
+        (Loose, {"extra": object()}, "extra is <object object at"),
+        (Loose, {"extra": R1()}, "game.extra is R1(weight=10.0, every=1), which would not come"),
+        (Loose, {"extra": lambda x: x}, "which would not come back from the run's config.yaml"),
+        (Loose, {"plain": Plain()}, "which would not come back from the run's config.yaml"),
+        (Loose, {"loss": Forgetful(2.0)}, "game.loss is Forgetful(memory=2.0), which would not"),
+        (
+            Loose,
+            {"optimizer_d": Adam(schedule=Stepped(lambda step: 1.0))},
+            "game.optimizer_d is Adam(",
+        ),
+        (Needy, {"needed": 3}, "needed of Needy.Config has no default"),
+        (Undecorated, {"width": 3}, "Undecorated.Config is no dataclass; write @dataclass"),
+        (Toy, {"device": "cpuu"}, "unknown device 'cpuu'"),
+        ("dcgn", {}, "unknown family 'dcgn'; did you mean dcgan"),
+        ("nowhere:Mine", {}, "nowhere:Mine cannot be imported"),
+        (
+            Doubled,
+            {},
+            "the game is the class Doubled; give a family's name or a class derived from",
+        ),
+        (Toy, {"loss": Loss}, "game.loss is a bare Loss; choose one of Hinge, LeastSquares"),
+        (Toy, {"optimizer_d": Optimizer(lr=1)}, "game.optimizer_d is a bare Optimizer; choose"),
+        (Toy, {"optimizer_d": Adam(schedule=Schedule)}, "game.optimizer_d is a bare Schedule"),
+        (Toy, {"listener": 3}, "the listener is 3; give an object"),
+        (3, {}, "the game is 3; give a family's name"),
+    ],
+)
+def test_the_rest_is_one_sentence_and_leaves_no_folder(
+    game: Any, given: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(GanwrightError) as caught:
+        ganwright.train(game, out=tmp_path / "runs" / "x", **(QUICK | given))
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_a_path() -> None:
+    for call in (
+        lambda: ganwright.train(Toy, out=3, **QUICK),  # type: ignore[arg-type]
+        lambda: ganwright.resume(3),  # type: ignore[arg-type]
+        lambda: ganwright.load(3),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(SettingsError, match=r"is 3; it must be a path$"):
+            call()
+
+
+def test_a_class_of_a_function_is_no_setting(tmp_path: Path) -> None:
+    @dataclass(frozen=True)
+    class Inner(Hinge):
+        """Nobody else can import it."""
+
+    with pytest.raises(SettingsError, match=r"class Inner, which is defined in a function, .*mine"):
+        ganwright.train(Toy, loss=Inner(), out=tmp_path / "x", **QUICK)
+    nested = Adam(schedule=Stepped())
+    with pytest.raises(SettingsError, match=r"game\.optimizer_d is"):
+        ganwright.train(Toy, optimizer_d=nested, out=tmp_path / "x", **QUICK)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_game_of_a_function_loads_and_resumes_if_handed_over(tmp_path: Path) -> None:
+    class Inner(Toy):
+        pass
+
+    out = tmp_path / "run"
+    before = ganwright.train(Inner, out=out, **QUICK).sample(2)
+    with pytest.raises(SettingsError, match="hand its class over: game=Inner"):
+        ganwright.load(out)
+    with pytest.raises(SettingsError, match="hand its class over: game=Inner"):
+        ganwright.resume(out, steps=2)
+    assert torch.equal(ganwright.load(out, game=Inner, device="cpu").sample(2), before)
+    assert ganwright.resume(out, steps=2, game=Inner).step == 2
+    with pytest.raises(SettingsError, match="the game is the class Doubled"):
+        ganwright.resume(out, steps=3, game=Doubled)  # type: ignore[arg-type]
+
+
+SCRIPT = """
+import sys
+from dataclasses import dataclass
+import ganwright
+from ganwright.errors import SettingsError
+from ganwright.losses import Hinge
+from test_config import Toy
+
+@dataclass(frozen=True)
+class Mine(Hinge):
+    pass
+
+class Duel(Toy):
+    pass
+
+quick = dict(image_size=8, batch_size=4, steps=1, device="cpu")
+try:
+    ganwright.train(Toy, loss=Mine(), out="refused", **quick)
+except SettingsError as error:
+    print(error)
+ganwright.train(Duel, out="made", **quick)
+assert ganwright.load("made", device="cpu").step == 1
+"""
+
+
+def test_classes_of_a_script(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    paths = [*sys.path, str(Path(__file__).parent)]
+    done = subprocess.run(
+        [sys.executable, "script.py"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "class Mine, which is defined in a script or a notebook" in done.stdout
+    assert not (tmp_path / "refused").exists()
+    with pytest.raises(SettingsError, match=r"__main__:Duel .* hand its class over: game=Duel"):
+        ganwright.load(tmp_path / "made")
+    assert ganwright.load(tmp_path / "made", game=Toy, device="cpu").step == 1
+
+
+def test_resume_names_what_may_not_change(toy_run: Path) -> None:
+    for changes, sentence in (
+        ({"loss": Hinge()}, "these differ: game.loss: NonSaturating() -> Hinge()"),
+        ({"loss": "Hinge"}, "these differ: game.loss: NonSaturating() -> Hinge()"),
+        ({"batch_size": "5"}, "these differ: batch_size: 4 -> 5"),
+        ({"stpes": 3}, "unknown setting stpes; did you mean steps?"),
+        ({"log_every": 0}, "log_every is 0; it must be at least 1"),
+        ({"data": Rotten}, "data is the class Rotten"),
+    ):
+        with pytest.raises(GanwrightError) as caught:
+            ganwright.resume(toy_run, **({"steps": 2} | changes))
+        assert sentence in str(caught.value)
+    assert (toy_run / "config.yaml").read_text().count("steps: 1") == 1
+
+
+def test_a_model_refuses_in_a_sentence(toy_run: Path) -> None:
+    model = ganwright.load(toy_run, device="cpu")
+    pictures = torch.zeros(2, 1, 8, 8)
+    for call, sentence in (
+        (lambda: model.sample(2.5), "n is 2.5; it must be a whole number, at least 1"),
+        (lambda: model.sample(0), "n is 0; it must be at least 1"),
+        (lambda: model.sample(2, seed="x"), "seed is 'x'; it must be a whole number, at least 0"),
+        (lambda: model.sample(2, labels=3.5), "labels is 3.5; give numbers or names of classes"),
+        (lambda: model.sample(2, labels=[11]), "unknown label '11'"),
+        (lambda: model.translate(255 * torch.rand(1, 1, 8, 8) + 3), "takes floats in [-1, 1], got"),
+        (
+            lambda: model.translate(pictures + torch.nan),
+            "takes floats in [-1, 1], got values up to",
+        ),
+        (
+            lambda: model.translate(pictures.long()),
+            "takes float or uint8 pictures, got torch.int64",
+        ),
+        (
+            lambda: model.translate(torch.zeros(1, 3, 8, 8)),
+            "takes pictures [n, 1, H, W], got [1, 3",
+        ),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            call()
+        assert sentence in str(caught.value)
+    assert torch.equal(model.sample(2, labels=3), model.sample(2, labels=[3]))
+    assert torch.equal(model.sample(2, labels=torch.tensor([3, 4])), model.sample(2, labels=(3, 4)))
+    assert len(model.sample(np.int64(2))) == 2
+
+
+class Judge(Toy):
+    """It classifies by the mean of a picture."""
+
+    def classify(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2, 3))[:, None]
+
+
+def test_classify_refuses_what_it_would_misread(tmp_path: Path) -> None:
+    model = ganwright.train(Judge, out=tmp_path / "run", **QUICK)
+    for given, sentence in (
+        (torch.zeros(2, 3, 8, 8), "classify takes pictures [n, 1, 8, 8], got [2, 3, 8, 8]"),
+        (torch.zeros(1, 8, 8), "classify takes pictures [n, 1, 8, 8], got [1, 8, 8]"),
+        (torch.full((1, 1, 8, 8), 255.0), "classify takes floats in [-1, 1], got values up to 255"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            model.classify(given)
+        assert sentence in str(caught.value)
+    assert model.classify(torch.full((1, 1, 8, 8), 255, dtype=torch.uint8)).item() == 1
+
+
+def test_a_file_is_named_in_what_is_said_of_it(toy_run: Path, tmp_path: Path) -> None:
+    for text, sentence in (
+        ("family: dcgan\na: [", ", line 2, cannot be read as YAML: "),
+        (
+            "family: dcgan\nsteps: 5\nsteps: 6",
+            ", line 3, cannot be read as YAML: steps stands twice",
+        ),
+        ("family: dcgan\nsteps: 0", ": steps is 0; it must be at least 1"),
+        ("family: dcgan\nstpes: 1", ": unknown setting stpes; did you mean steps?"),
+        ("steps: 1", " names no family"),
+        ("- 1", " must be a YAML mapping"),
+    ):
+        with pytest.raises(SettingsError) as caught:
+            from_yaml(text, file=tmp_path / "my.yaml")
+        assert str(caught.value).startswith(f"{tmp_path / 'my.yaml'}{sentence}")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "equal"),
+    [
+        (1, 1, True),
+        (1, 1.0, False),
+        (float("nan"), float("nan"), True),
+        ((1, "a"), (1, "a"), True),
+        ((1,), (1, 2), False),
+        (R1(), R1(2), False),
+        (R1(), R2(), False),
+        (Path("x"), Path("x"), True),
+        (None, None, True),
+        (Forgetful(1.0), Forgetful(2.0), False),
+    ],
+)
+def test_same_compares_all_that_is_held(a: Any, b: Any, equal: bool) -> None:
+    assert same(a, b) is equal
