@@ -15,4 +15,4 @@ from ganwright.run import train as run
 def train_gallery(name: str, folder: Path, **changes: Any) -> Model:
     """The model that the recipe makes, trained in `folder`/NAME."""
     family, settings = from_yaml(find(Path("gallery") / name).read_text())
-    return run.train(family, replace(settings, **changes), folder / name)
+    return run.train(family, replace(settings, **changes), folder / name, quiet=True)

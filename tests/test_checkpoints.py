@@ -26,7 +26,7 @@ drew then, and after two more steps."""
 
 def _train(out: Path, steps: int = 4, **changes: Any) -> ganwright.Model:
     cls, settings = tiny("gan", steps=steps, save_every=2, log_every=1, sample_every=2, **changes)
-    return runs.train(cls, settings, out)
+    return runs.train(cls, settings, out, quiet=True)
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -54,10 +54,10 @@ def test_weights_alone_sample_and_go_on_when_asked(tmp_path: Path, name: str, ho
     with pytest.warns(UserWarning, match=r"step-000002 is broken .*; its weights are used"):
         assert torch.equal(ganwright.load(tmp_path / "run").sample(3), drawn)
     with pytest.raises(RunError, match=r"step-000002: .*add --from-weights.*optimizers' state"):
-        runs.resume(tmp_path / "run", {"steps": 4})
+        runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
     assert _files(tmp_path / "run/checkpoints") == before, "nothing is changed by refusing"
     with pytest.warns(UserWarning, match="its optimizers begin anew"):
-        model = runs.resume(tmp_path / "run", {"steps": 4}, from_weights=True)
+        model = runs.resume(tmp_path / "run", {"steps": 4}, from_weights=True, quiet=True)
     assert model.step == 4
     rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows] == [1, 2, 3, 4]
@@ -74,7 +74,7 @@ def test_unreadable_weights_never_begin_anew_in_silence(tmp_path: Path, name: st
         ganwright.load(tmp_path / "run")
     for from_weights in (False, True):
         with pytest.raises(RunError, match=r"no checkpoint of .* can be read.*begin anew, move"):
-            runs.resume(tmp_path / "run", {"steps": 4}, from_weights=from_weights)
+            runs.resume(tmp_path / "run", {"steps": 4}, from_weights=from_weights, quiet=True)
     assert {k: v for k, v in _files(tmp_path / "run").items() if k != ".lock"} == {
         k: v for k, v in before.items() if k != ".lock"
     }
@@ -88,7 +88,7 @@ def test_what_is_passed_over_is_set_aside(tmp_path: Path) -> None:
     _damage(newest / "training.pt", "cut")
     before = _files(newest)
     with pytest.warns(UserWarning, match=r"passed over; it is kept as .*step-000004\.broken"):
-        runs.resume(tmp_path / "run", {"steps": 8})
+        runs.resume(tmp_path / "run", {"steps": 8}, quiet=True)
     assert _files(newest.with_name("step-000004.broken")) == before
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)
@@ -99,7 +99,7 @@ def test_keep_does_not_prune_what_does_not_verify(tmp_path: Path) -> None:
     oldest = tmp_path / "run/checkpoints/step-000002"
     _damage(oldest / "game.safetensors", "cut")
     with pytest.warns(UserWarning, match=r"step-000002 is broken .* kept as .*2\.broken"):
-        runs.resume(tmp_path / "run", {"steps": 8})
+        runs.resume(tmp_path / "run", {"steps": 8}, quiet=True)
     names = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())
     assert names == ["step-000002.broken", "step-000006", "step-000008"]
 
@@ -113,7 +113,7 @@ def test_a_lost_config_is_found_in_the_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"config.yaml cannot be read.*a copy of it is"):
         ganwright.load(tmp_path / "run")
     shutil.copy(tmp_path / "run/checkpoints/step-000002/config.yaml", tmp_path / "run")
-    assert runs.resume(tmp_path / "run", {"steps": 4}).step == 4
+    assert runs.resume(tmp_path / "run", {"steps": 4}, quiet=True).step == 4
 
 
 @pytest.mark.parametrize("line", [b"\x00\xff\xfe\n", b"[1]\n", b"{}\n", b'{"step": "a"}\n'])
@@ -123,7 +123,7 @@ def test_broken_lines_of_metrics_are_kept_beside(tmp_path: Path, line: bytes) ->
     first, second = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(first + line + second + b'{"step": 9, "ima')
     with pytest.warns(UserWarning, match=r"1 lines of .* cannot be read; they are kept in"):
-        runs.resume(tmp_path / "run", {"steps": 4})
+        runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
     assert [json.loads(x)["step"] for x in path.read_text().splitlines()] == [1, 2, 3, 4]
     assert (tmp_path / "run/metrics.jsonl.broken").read_bytes() == line
 
@@ -135,7 +135,7 @@ def test_a_run_of_format_1_loads_samples_and_resumes(tmp_path: Path) -> None:
         load_file(STORED / f"{n}.safetensors")["sample"] for n in ("drawn", "resumed")
     )
     torch.testing.assert_close(ganwright.load(run).sample(3, seed=5), drawn, rtol=1e-4, atol=1e-6)
-    model = ganwright.resume(run, steps=4)
+    model = ganwright.resume(run, steps=4, quiet=True)
     torch.testing.assert_close(model.sample(3, seed=5), resumed, rtol=1e-2, atol=1e-4)
     manifest = json.loads((run / "checkpoints/step-000004/manifest.json").read_text())
     assert manifest["format"] == FORMAT

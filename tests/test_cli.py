@@ -18,7 +18,6 @@ from test_config import TOY, Doubled, Toy
 from ganwright.cli import main
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
-from ganwright.commands.train import free_folder
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.yaml import from_yaml
 from ganwright.families import FAMILIES
@@ -27,6 +26,7 @@ from ganwright.optim import Adam, AdamW, Cosine
 from ganwright.penalties import R1, R2
 from ganwright.recipes import recipes
 from ganwright.run import train as runs
+from ganwright.run.run_folder import free_folder
 
 QUICK = ["--data", "digits", "--image-size", "8", "--batch-size", "4", "--steps", "4"]
 QUICK += ["--log-every", "2", "--sample-every", "4", "--save-every", "2", "--device", "cpu"]
@@ -40,7 +40,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     class Done:
         interrupted = False
 
-    def train(game: Any, settings: Settings, out: Path, *, listener: Any) -> Done:
+    def train(game: Any, settings: Settings, out: Path | None, **_: Any) -> Done:
         calls.append((game, settings, out))
         return Done()
 
@@ -336,14 +336,16 @@ def test_runs_are_numbered(tmp_path: Path) -> None:
 
 
 def test_several_processes_must_be_told_where(
-    monkeypatch: pytest.MonkeyPatch,
-    trained: list[tuple[Any, ...]],
-    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     assert "name it with --out" in error_of(["train", TOY], capsys)
+
+
+def test_the_folder_is_the_named_one_or_a_free_one(trained: list[tuple[Any, ...]]) -> None:
     assert main(["train", TOY, "--out", "x"]) == 0
-    assert trained[0][2] == Path("x")
+    assert main(["train", TOY]) == 0
+    assert [call[2] for call in trained] == [Path("x"), None]
 
 
 def test_an_interrupted_run_ends_with_130(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -426,7 +428,8 @@ def test_resume_shows_what_may_change(toy_run: Path, capsys: pytest.CaptureFixtu
     for argv in ([], [str(toy_run)]):
         assert main(["resume", *argv, "--help"]) == 0
         shown = {w.strip(",]") for w in capsys.readouterr().out.split() if w.startswith("--")}
-        switches = {"--from-weights", "--no-from-weights", "--no-download"}
+        switches = {"--from-weights", "--no-from-weights", "--no-download", "--no-quiet"}
+        switches |= {"--callbacks", "--quiet"}
         assert shown == {"--help", *switches, *(flag_of(name) for name in FREE)}
 
 

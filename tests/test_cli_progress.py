@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
+from ganwright.callbacks.callback import Callback, Run
 from ganwright.callbacks.console import (
     JSONLines,
     LiveLine,
+    NotebookBar,
     counts,
-    listener,
+    display,
     next_commands,
     since,
     terms,
 )
 from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
+from ganwright.families import family
 
 ROW = {
     "step": 50,
@@ -34,16 +41,30 @@ ROW = {
 }
 
 
-def start(shown: LiveLine | JSONLines) -> None:
-    shown.started(
-        run=Path("runs/[x]"),
-        family="dcgan",
-        settings=Settings(steps=1000),
-        spec=Spec(Images, (1, 32, 32), count=1617),
-        device="cpu",
-        precision="fp32",
-        step=0,
-    )
+@dataclass
+class Fake:
+    """A run as far as displays look at it."""
+
+    folder: Path = Path("runs/[x]")
+    step: int = 0
+    family: str = "dcgan"
+    interrupted: bool = False
+    reason: str | None = None
+    settings: Settings = field(default_factory=lambda: Settings(steps=1000))
+
+    def __post_init__(self) -> None:
+        self.game = family(self.family)
+        self.data = SimpleNamespace(spec=Spec(Images, (1, 32, 32), count=1617))
+        self.trainer = SimpleNamespace(engine=SimpleNamespace(device="cpu", precision="fp32"))
+
+
+def fake(**values: Any) -> Run:
+    return cast(Run, Fake(**values))
+
+
+def after(run: Run, step: int, **values: Any) -> Run:
+    vars(run).update(step=step, **values)
+    return run
 
 
 def test_counts_and_terms() -> None:
@@ -64,13 +85,14 @@ def test_between_rows_the_count_goes_on_at_the_rows_pace() -> None:
 
 
 def test_the_live_line_shows_all_and_says_what_comes_next() -> None:
-    out = io.StringIO()
+    out, run = io.StringIO(), fake()
     shown = LiveLine(Console(file=out, force_terminal=True, width=120, highlight=False))
-    start(shown)
-    shown.stepped(1)
-    shown.logged(ROW)
-    shown.warned("a [strange] thing")
-    shown.finished(Path("runs/[x]"), 50, True)
+    shown.started(run)
+    shown.stepped(after(run, 1))
+    shown.logged(after(run, 50), ROW)
+    shown.warned(run, "a [strange] thing")
+    shown.finished(after(run, 50, interrupted=True))
+    shown.closed(run)
     text = out.getvalue()
     assert "dcgan on cpu (fp32), 1,617 samples of 1x32x32, into runs/[x]" in text
     assert counts(ROW, 1000) in text
@@ -88,51 +110,84 @@ def test_an_error_gives_the_cursor_back(monkeypatch: pytest.MonkeyPatch) -> None
         def isatty(self) -> bool:
             return True
 
-    out = Terminal()
+    out, run = Terminal(), fake()
     monkeypatch.setattr("sys.stdout", out)
     monkeypatch.setenv("TERM", "xterm")
-
-    def fail() -> None:
-        with listener() as shown:
-            assert isinstance(shown, LiveLine)
-            start(shown)
-            shown.logged(ROW)
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        fail()
+    shown = display()
+    assert isinstance(shown, LiveLine)
+    shown.started(run)
+    shown.logged(after(run, 50), ROW)
+    shown.closed(run)
     assert out.getvalue().rindex("\x1b[?25h") > out.getvalue().rindex("\x1b[?25l")
 
 
 def test_json_lines_keep_warnings_apart(capsys: pytest.CaptureFixture[str]) -> None:
-    with listener() as shown:
-        assert isinstance(shown, JSONLines)
-        start(shown)
-        shown.logged(ROW)
-        shown.warned("take care")
-        shown.finished(Path("runs/x"), 1000, False)
+    run, shown = fake(folder=Path("runs/x")), display()
+    assert isinstance(shown, JSONLines)
+    shown.started(run)
+    shown.logged(run, ROW)
+    shown.warned(run, "take care")
+    shown.finished(after(run, 1000))
     said = capsys.readouterr()
     first, row, last = map(json.loads, said.out.splitlines())
     assert (first["family"], first["steps"], first["samples"]) == ("dcgan", 1000, 1617)
     assert row == ROW
     assert last["resume"] == "ganwright resume runs/x --steps 2000"
+    assert "reason" not in last
     assert said.err == "ganwright: warning: take care\n"
+
+
+def test_a_run_that_a_callback_stopped_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = display()
+    shown.finished(fake(step=7, reason="no better for 3 rows"))
+    assert json.loads(capsys.readouterr().out)["reason"] == "no better for 3 rows"
+
+
+def test_a_notebook_gets_a_bar_that_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class ZMQInteractiveShell:
+        """What a notebook's kernel calls its shell."""
+
+    class Handle:
+        def update(self, html: str) -> None:
+            shown[0] = html
+
+    def show(html: str, display_id: bool) -> Handle:
+        shown.append(html)
+        return Handle()
+
+    shell, inside = ModuleType("IPython"), ModuleType("IPython.display")
+    vars(shell)["get_ipython"] = ZMQInteractiveShell
+    vars(inside).update(HTML=str, display=show)
+    monkeypatch.setitem(sys.modules, "IPython", shell)
+    monkeypatch.setitem(sys.modules, "IPython.display", inside)
+    run, bar = fake(folder=Path("runs/<x>")), display()
+    assert isinstance(bar, NotebookBar)
+    bar.started(run)
+    assert "into runs/&lt;x&gt;" in shown[0]
+    bar.logged(after(run, 50), ROW)
+    assert '<progress value="50" max="1000">' in shown[0]
+    bar.finished(after(run, 1000))
+    assert "done at step 1,000" in shown[0]
+    assert len(shown) == 1
 
 
 def test_only_the_first_process_speaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("RANK", "1")
-    with listener() as shown:
-        shown.logged(ROW)
+    shown = display()
+    assert type(shown) is Callback
+    shown.logged(fake(), ROW)
     assert capsys.readouterr().out == ""
 
 
 def test_folders_with_blanks_are_quoted_for_the_shell() -> None:
-    resume = next_commands(Path("my runs/x"), "dcgan", 5, True)["resume"]
-    assert resume == "ganwright resume 'my runs/x'"
+    run = fake(folder=Path("my runs/x"), step=5, interrupted=True)
+    assert next_commands(run)["resume"] == "ganwright resume 'my runs/x'"
 
 
 def test_only_what_the_family_can_is_offered() -> None:
-    assert list(next_commands(Path("x"), "dcgan", 5, False)) == ["resume", "sample"]
-    assert list(next_commands(Path("x"), "cyclegan", 5, False)) == ["resume", "translate"]
+    assert list(next_commands(fake(step=5))) == ["resume", "sample"]
+    assert list(next_commands(fake(step=5, family="cyclegan"))) == ["resume", "translate"]

@@ -112,9 +112,9 @@ def test_preview_and_inference_have_the_right_shape_and_range(name: str) -> None
 @pytest.mark.parametrize("name", NAMES)
 def test_six_steps_are_three_and_three_more(name: str, tmp_path: Path) -> None:
     cls, settings = tiny(name, steps=6, save_every=3, sample_every=3, log_every=1)
-    runs.train(cls, settings, tmp_path / "whole")
-    runs.train(cls, dataclasses.replace(settings, steps=3), tmp_path / "parts")
-    runs.resume(tmp_path / "parts", {"steps": 6})
+    runs.train(cls, settings, tmp_path / "whole", quiet=True)
+    runs.train(cls, dataclasses.replace(settings, steps=3), tmp_path / "parts", quiet=True)
+    runs.resume(tmp_path / "parts", {"steps": 6}, quiet=True)
     whole, parts = tensors(tmp_path / "whole"), tensors(tmp_path / "parts")
     assert whole.keys() == parts.keys()
     different = [k for k in whole if not torch.equal(whole[k], parts[k])]

@@ -149,11 +149,12 @@ def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_p
         ganwright.train(
             "dcgan", data=Set(augmented), out=tmp_path / out, steps=steps, networks=CONV,
             image_size=8, batch_size=4, workers=workers, device="cpu", precision="fp32",
+            quiet=True,
         )  # fmt: skip
 
     play("whole", 4)
     play("broken", 2)
-    ganwright.resume(tmp_path / "broken", steps=4, data=Set(augmented))
+    ganwright.resume(tmp_path / "broken", steps=4, data=Set(augmented), quiet=True)
     whole, broken = tensors(tmp_path / "whole"), tensors(tmp_path / "broken")
     assert whole.keys() == broken.keys()
     assert all(torch.equal(whole[name], broken[name]) for name in whole)
@@ -369,6 +370,7 @@ def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
         batch_size=4,
         image_size=8,
         out=tmp_path / "r",
+        quiet=True,
     )
     model.game.G.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[1]))
     assert ganwright.load(tmp_path / "r").spec == model.spec

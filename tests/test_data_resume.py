@@ -50,7 +50,7 @@ def pets(folder: Path, *names: str) -> Path:
 
 def trained(data: Any, out: Path, family: str = "dcgan", **settings: Any) -> ganwright.Model:
     return ganwright.train(
-        family, data=data, out=out, steps=1, **(QUICK | {"networks": CONV} | settings)
+        family, data=data, out=out, steps=1, **(QUICK | {"networks": CONV} | settings), quiet=True
     )
 
 
@@ -179,20 +179,20 @@ def test_a_resumed_run_refuses_other_data_and_goes_on_with_its_own(tmp_path: Pat
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "cat", folder / "wolf")
     with pytest.raises(RunError, match=r"not the data .* trained on: class cat is now wolf; bring"):
-        ganwright.resume(run, steps=2)
+        ganwright.resume(run, steps=2, quiet=True)
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "wolf", folder / "cat")
-    assert ganwright.resume(run, steps=2).step == 2
+    assert ganwright.resume(run, steps=2, quiet=True).step == 2
 
 
 def test_given_data_is_compared_too(tmp_path: Path) -> None:
     pictures = torch.arange(6, dtype=torch.uint8)[:, None, None].expand(-1, 8, 8).contiguous()
     trained(pictures, tmp_path / "run")
     with pytest.raises(RunError, match="the pictures are other ones"):
-        ganwright.resume(tmp_path / "run", steps=2, data=pictures + 1)
+        ganwright.resume(tmp_path / "run", steps=2, data=pictures + 1, quiet=True)
     with pytest.raises(RunError, match="it is digits and was data given in Python"):
-        ganwright.resume(tmp_path / "run", steps=2, data="digits")
-    assert ganwright.resume(tmp_path / "run", steps=2, data=pictures).step == 2
+        ganwright.resume(tmp_path / "run", steps=2, data="digits", quiet=True)
+    assert ganwright.resume(tmp_path / "run", steps=2, data=pictures, quiet=True).step == 2
 
 
 def test_a_relative_path_holds_from_any_folder(
@@ -203,40 +203,40 @@ def test_a_relative_path_holds_from_any_folder(
     trained("pets", Path("run"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert ganwright.resume(tmp_path / "run", steps=2).step == 2
+    assert ganwright.resume(tmp_path / "run", steps=2, quiet=True).step == 2
     # All of it moved together: then the path is again what it was.
     moved = tmp_path / "moved"
     moved.mkdir()
     for name in ("pets", "run"):
         os.rename(tmp_path / name, moved / name)
     monkeypatch.chdir(moved)
-    assert ganwright.resume("run", steps=3).step == 3
+    assert ganwright.resume("run", steps=3, quiet=True).step == 3
 
 
 def test_moved_data_may_be_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
     trained(pets(tmp_path / "pets"), run)
     shutil.copytree(run, tmp_path / "whole")
-    ganwright.resume(tmp_path / "whole", steps=3)
+    ganwright.resume(tmp_path / "whole", steps=3, quiet=True)
     os.rename(tmp_path / "pets", tmp_path / "moved")
     assert main(["resume", str(run), "--steps", "2"]) == 2
     said = capsys.readouterr().err
     assert f"not at {tmp_path / 'pets'}; if it was moved, name its place with --data" in said
     assert main(["resume", str(run), "--steps", "2", "--data", str(tmp_path / "moved")]) == 0
     # The new place is remembered, and the run is the one that never moved.
-    assert ganwright.resume(run, steps=3).step == 3
+    assert ganwright.resume(run, steps=3, quiet=True).step == 3
     one, other = tensors(run), tensors(tmp_path / "whole")
     assert all(torch.equal(one[name], other[name]) for name in one)
     pets(tmp_path / "other", "cat", "emu")
     with pytest.raises(RunError, match="class dog is now emu"):
-        ganwright.resume(run, steps=4, data=tmp_path / "other")
+        ganwright.resume(run, steps=4, data=tmp_path / "other", quiet=True)
 
 
 def test_options_of_the_data_may_not_change(tmp_path: Path) -> None:
     folder = pets(tmp_path / "pets")
     trained(str(folder), tmp_path / "run")
     with pytest.raises(RunError, match=r"its option jitter is 1\.5 and was 1\.0"):
-        ganwright.resume(tmp_path / "run", steps=2, data=f"{folder}?jitter=1.5")
+        ganwright.resume(tmp_path / "run", steps=2, data=f"{folder}?jitter=1.5", quiet=True)
 
 
 def test_paths_may_be_objects(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_paths_may_be_objects(tmp_path: Path) -> None:
     pets(tmp_path / "pets")
     for name, path in (("one", tmp_path / "pets"), ("two", Place())):
         trained(path, tmp_path / name)
-        assert ganwright.resume(tmp_path / name, steps=2).step == 2
+        assert ganwright.resume(tmp_path / name, steps=2, quiet=True).step == 2
 
 
 def test_runs_of_older_versions_are_not_checked(tmp_path: Path) -> None:
@@ -256,9 +256,9 @@ def test_runs_of_older_versions_are_not_checked(tmp_path: Path) -> None:
     os.rename(folder / "cat", folder / "wolf")
     (run / "data.json").write_text("{")
     with pytest.raises(RunError, match=r"data\.json cannot be read .*remove it to resume"):
-        ganwright.resume(run, steps=2)
+        ganwright.resume(run, steps=2, quiet=True)
     (run / "data.json").unlink()
-    assert ganwright.resume(run, steps=2).step == 2
+    assert ganwright.resume(run, steps=2, quiet=True).step == 2
 
 
 def test_the_home_folder_may_be_written_as_a_tilde(

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganwright.callbacks.listener import Silent
+from ganwright.callbacks.console import Quiet
 from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
 from ganwright.game import Game, Lazy, Player, Terms
@@ -304,9 +304,9 @@ def test_a_run_keeps_them_through_previews_rollback_and_resume(
         device="cpu", precision="fp32", on_nan=on_nan,
     )  # fmt: skip
     warnings: list[str] = []
-    monkeypatch.setattr(Silent, "warned", lambda self, text: warnings.append(text))
-    runs.train(Judged, settings, tmp_path / "run")
-    runs.resume(tmp_path / "run", {"steps": 6})
+    monkeypatch.setattr(Quiet, "warned", lambda self, run, text: warnings.append(text))
+    runs.train(Judged, settings, tmp_path / "run", quiet=True)
+    runs.resume(tmp_path / "run", {"steps": 6}, quiet=True)
     assert bad["left"] == 0
     assert len(warnings) == (on_nan == "rollback")
     assert all(s == made[0] for s in steps)

@@ -57,13 +57,13 @@ def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
 
 def test_neither_resume_nor_train_joins_a_run_that_is_trained(tmp_path: Path) -> None:
     cls, settings = tiny("gan", steps=1)
-    runs.train(cls, settings, tmp_path / "run")
+    runs.train(cls, settings, tmp_path / "run", quiet=True)
     with lock.writing(tmp_path / "run"):
         with pytest.raises(RunError, match="is being trained by process"):
-            runs.resume(tmp_path / "run", {"steps": 2})
+            runs.resume(tmp_path / "run", {"steps": 2}, quiet=True)
         with pytest.raises(RunError, match=r"trained by process \d+; choose another --out"):
-            runs.train(cls, settings, tmp_path / "run")
-    assert runs.resume(tmp_path / "run", {"steps": 2}).step == 2
+            runs.train(cls, settings, tmp_path / "run", quiet=True)
+    assert runs.resume(tmp_path / "run", {"steps": 2}, quiet=True).step == 2
 
 
 def test_of_two_that_make_one_folder_the_second_is_refused(
@@ -71,11 +71,11 @@ def test_of_two_that_make_one_folder_the_second_is_refused(
 ) -> None:
     """Both saw that the place was free; the first's run is untouched."""
     cls, settings = tiny("gan", steps=1)
-    runs.train(cls, settings, tmp_path / "run")
+    runs.train(cls, settings, tmp_path / "run", quiet=True)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     monkeypatch.setattr(runs, "check_free", lambda _: None)
     with pytest.raises(RunError, match="cannot make the run folder"):
-        runs.train(cls, settings, tmp_path / "run")
+        runs.train(cls, settings, tmp_path / "run", quiet=True)
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 
 

@@ -172,7 +172,7 @@ def test_it_learns_the_target_without_its_labels(tmp_path: Path) -> None:
         chosen = dataclasses.replace(
             settings, game=game, image_size=28, batch_size=32, steps=600, sample_every=600
         )
-        model = runs.train(PixelDA, chosen, tmp_path / f"{style}")
+        model = runs.train(PixelDA, chosen, tmp_path / f"{style}", quiet=True)
         source = runs.open_data(
             "digits-domains",
             task=Unpaired,

@@ -90,7 +90,7 @@ class Undecorated(Toy):
 @pytest.fixture(scope="module")
 def toy_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "toy"
-    ganwright.train(Toy, out=out, **QUICK)
+    ganwright.train(Toy, out=out, **QUICK, quiet=True)
     return out
 
 
@@ -98,7 +98,7 @@ def test_what_can_be_meant_trains_and_is_kept(tmp_path: Path) -> None:
     out = tmp_path / "run"
     given: dict[str, Any] = {"loss": "Hinge", "penalties": R1(), "networks": "ConvNet(width=4)"}
     given |= QUICK | {"device": torch.device("cpu"), "steps": "2", "seed": np.int64(3)}
-    ganwright.train("dcgan", out=out, optimizer_d=Adam(lr="1e-3"), **given)
+    ganwright.train("dcgan", out=out, optimizer_d=Adam(lr="1e-3"), **given, quiet=True)
     _, settings = read_config(out)
     assert settings.game.loss == Hinge()
     assert settings.game.penalties == (R1(),)
@@ -115,7 +115,9 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
     folder.mkdir()
     for i in range(8):
         Image.fromarray(np.full((8, 8), 30 * i, np.uint8)).save(folder / f"{i}.png")
-    ganwright.train(name, data=folder, loss=LeastSquares, penalties=[R1, "R2"], out=out, **QUICK)
+    ganwright.train(
+        name, data=folder, loss=LeastSquares, penalties=[R1, "R2"], out=out, **QUICK, quiet=True
+    )
     cls, settings = read_config(out)
     assert cls is Toy
     assert settings.game.loss == LeastSquares()
@@ -164,7 +166,7 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
         (Toy, {"loss": Loss}, "game.loss is a bare Loss; choose one of Hinge, LeastSquares"),
         (Toy, {"optimizer_d": Optimizer(lr=1)}, "game.optimizer_d is a bare Optimizer; choose"),
         (Toy, {"optimizer_d": Adam(schedule=Schedule)}, "game.optimizer_d is a bare Schedule"),
-        (Toy, {"listener": 3}, "the listener is 3; give an object"),
+        (Toy, {"callbacks": [3]}, "callbacks hold an int; each must be an object of a class"),
         (3, {}, "the game is 3; give a family's name"),
     ],
 )
@@ -172,7 +174,7 @@ def test_the_rest_is_one_sentence_and_leaves_no_folder(
     game: Any, given: dict[str, Any], sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(GanwrightError) as caught:
-        ganwright.train(game, out=tmp_path / "runs" / "x", **(QUICK | given))
+        ganwright.train(game, out=tmp_path / "runs" / "x", **(QUICK | given), quiet=True)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
@@ -180,8 +182,8 @@ def test_the_rest_is_one_sentence_and_leaves_no_folder(
 
 def test_a_folder_is_a_path() -> None:
     for call in (
-        lambda: ganwright.train(Toy, out=3, **QUICK),  # type: ignore[arg-type]
-        lambda: ganwright.resume(3),  # type: ignore[arg-type]
+        lambda: ganwright.train(Toy, out=3, **QUICK, quiet=True),  # type: ignore[arg-type]
+        lambda: ganwright.resume(3, quiet=True),  # type: ignore[arg-type]
         lambda: ganwright.load(3),  # type: ignore[arg-type]
     ):
         with pytest.raises(SettingsError, match=r"is 3; it must be a path$"):
@@ -194,10 +196,10 @@ def test_a_class_of_a_function_is_no_setting(tmp_path: Path) -> None:
         """Nobody else can import it."""
 
     with pytest.raises(SettingsError, match=r"class Inner, which is defined in a function, .*mine"):
-        ganwright.train(Toy, loss=Inner(), out=tmp_path / "x", **QUICK)
+        ganwright.train(Toy, loss=Inner(), out=tmp_path / "x", **QUICK, quiet=True)
     nested = Adam(schedule=Stepped())
     with pytest.raises(SettingsError, match=r"game\.optimizer_d is"):
-        ganwright.train(Toy, optimizer_d=nested, out=tmp_path / "x", **QUICK)
+        ganwright.train(Toy, optimizer_d=nested, out=tmp_path / "x", **QUICK, quiet=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -206,15 +208,15 @@ def test_a_game_of_a_function_loads_and_resumes_if_handed_over(tmp_path: Path) -
         pass
 
     out = tmp_path / "run"
-    before = ganwright.train(Inner, out=out, **QUICK).sample(2)
+    before = ganwright.train(Inner, out=out, **QUICK, quiet=True).sample(2)
     with pytest.raises(SettingsError, match="hand its class over: game=Inner"):
         ganwright.load(out)
     with pytest.raises(SettingsError, match="hand its class over: game=Inner"):
-        ganwright.resume(out, steps=2)
+        ganwright.resume(out, steps=2, quiet=True)
     assert torch.equal(ganwright.load(out, game=Inner, device="cpu").sample(2), before)
-    assert ganwright.resume(out, steps=2, game=Inner).step == 2
+    assert ganwright.resume(out, steps=2, game=Inner, quiet=True).step == 2
     with pytest.raises(SettingsError, match="the game is the class Doubled"):
-        ganwright.resume(out, steps=3, game=Doubled)  # type: ignore[arg-type]
+        ganwright.resume(out, steps=3, game=Doubled, quiet=True)  # type: ignore[arg-type]
 
 
 SCRIPT = """
@@ -234,10 +236,10 @@ class Duel(Toy):
 
 quick = dict(image_size=8, batch_size=4, steps=1, device="cpu")
 try:
-    ganwright.train(Toy, loss=Mine(), out="refused", **quick)
+    ganwright.train(Toy, loss=Mine(), out="refused", **quick, quiet=True)
 except SettingsError as error:
     print(error)
-ganwright.train(Duel, out="made", **quick)
+ganwright.train(Duel, out="made", **quick, quiet=True)
 assert ganwright.load("made", device="cpu").step == 1
 """
 
@@ -270,7 +272,7 @@ def test_resume_names_what_may_not_change(toy_run: Path) -> None:
         ({"data": Rotten}, "data is the class Rotten"),
     ):
         with pytest.raises(GanwrightError) as caught:
-            ganwright.resume(toy_run, **({"steps": 2} | changes))
+            ganwright.resume(toy_run, **({"steps": 2} | changes), quiet=True)
         assert sentence in str(caught.value)
     assert (toy_run / "config.yaml").read_text().count("steps: 1") == 1
 
@@ -314,7 +316,7 @@ class Judge(Toy):
 
 
 def test_classify_refuses_what_it_would_misread(tmp_path: Path) -> None:
-    model = ganwright.train(Judge, out=tmp_path / "run", **QUICK)
+    model = ganwright.train(Judge, out=tmp_path / "run", **QUICK, quiet=True)
     for given, sentence in (
         (torch.zeros(2, 3, 8, 8), "classify takes pictures [n, 1, 8, 8], got [2, 3, 8, 8]"),
         (torch.zeros(1, 8, 8), "classify takes pictures [n, 1, 8, 8], got [1, 8, 8]"),

@@ -85,7 +85,7 @@ def test_a_signal_to_one_stops_and_saves_both(tmp_path: Path, first: int) -> Non
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
     assert last["step"] == manifest["step"] == int(saved.name[5:])
     with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
-        runs.resume(run, {"steps": 10**7})
+        runs.resume(run, {"steps": 10**7}, quiet=True)
 
 
 def test_what_one_cannot_do_ends_both_with_its_sentence(tmp_path: Path) -> None:

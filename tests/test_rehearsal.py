@@ -59,7 +59,7 @@ def test_a_rehearsal_changes_no_number(name: str) -> None:
 def test_a_batch_of_one_leaves_no_folder(name: str, tmp_path: Path) -> None:
     cls, settings = tiny(name, batch_size=1, steps=2, game=None)
     with pytest.raises(SettingsError, match=r"BatchNorm needs at least two images.*--batch-size"):
-        runs.train(cls, settings, tmp_path / "run")
+        runs.train(cls, settings, tmp_path / "run", quiet=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,10 +67,10 @@ def test_each_phase_is_tried(tmp_path: Path) -> None:
     """SRGAN's D plays after a thousand steps only."""
     cls, _ = tiny("srgan")
     game = cls.Config(**TINY["srgan"] | {"mse_steps": 1000})
-    runs.train(cls, tiny("srgan", steps=1, game=game)[1], tmp_path / "fits")
+    runs.train(cls, tiny("srgan", steps=1, game=game)[1], tmp_path / "fits", quiet=True)
     broken = type("Broken", (cls,), {"discriminator": _broken, "__module__": __name__})
     with pytest.raises(SettingsError, match=r"first step fails .*ArithmeticError: two \(test_re"):
-        runs.train(broken, tiny("srgan", steps=1, game=game)[1], tmp_path / "run")
+        runs.train(broken, tiny("srgan", steps=1, game=game)[1], tmp_path / "run", quiet=True)
     assert [p.name for p in tmp_path.iterdir()] == ["fits"]
 
 
@@ -112,16 +112,16 @@ def test_what_fails_later_fails_before_the_folder(
 ) -> None:
     _, settings = tiny("gan", steps=2)
     with pytest.raises(GanwrightError, match=sentence) as caught:
-        runs.train(cls, settings, tmp_path / "run")
+        runs.train(cls, settings, tmp_path / "run", quiet=True)
     assert caught.value.__cause__ is not None or cls is Unseen, "the cause is kept"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_resume_rehearses_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cls, settings = tiny("gan", steps=2)
-    runs.train(cls, settings, tmp_path / "run")
+    runs.train(cls, settings, tmp_path / "run", quiet=True)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     monkeypatch.setattr(GAN, "generator", _broken)
     with pytest.raises(SettingsError, match="first step fails"):
-        runs.resume(tmp_path / "run", {"steps": 4})
+        runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
     assert {p: p.read_bytes() for p in before} == before

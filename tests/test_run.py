@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from helpers import FULL, tensors, tiny, trainer_of
 from PIL import Image
 
 import ganwright
-from ganwright import atomic
+from ganwright import Callback, Run, atomic
+from ganwright.callbacks import metrics_log
 from ganwright.config.spelling import convert
 from ganwright.data.types import Images
 from ganwright.errors import GanwrightError, NonFiniteError, RunError, SettingsError
@@ -26,16 +28,16 @@ from ganwright.families.gan import GAN
 from ganwright.game import Terms
 from ganwright.inference.rows import GROUP
 from ganwright.losses import NonSaturating
-from ganwright.run import metrics_log
 from ganwright.run import train as runs
-from ganwright.run.loop import Loop
 from ganwright.training import checkpoint
 from ganwright.training.trainer import Trainer
 
 
-def _train(out: Path, steps: int = 4, **changes: Any) -> ganwright.Model:
+def _train(
+    out: Path, callbacks: Sequence[Callback] = (), steps: int = 4, **changes: Any
+) -> ganwright.Model:
     cls, settings = tiny("gan", steps=steps, save_every=2, log_every=1, sample_every=2, **changes)
-    return runs.train(cls, settings, out)
+    return runs.train(cls, settings, out, callbacks=callbacks, quiet=True)
 
 
 def test_the_folder_holds_everything(tmp_path: Path) -> None:
@@ -85,7 +87,7 @@ def test_a_broken_checkpoint_is_named_and_passed_over(tmp_path: Path, damage: st
         # what is left of `alter` are weights that verify
         assert ganwright.load(tmp_path / "run").step == (4 if damage == "alter" else 2)
     with pytest.warns(UserWarning, match=r"step-000004 is broken"):
-        runs.resume(tmp_path / "run", {"steps": 6})
+        runs.resume(tmp_path / "run", {"steps": 6}, quiet=True)
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)
 
@@ -100,7 +102,7 @@ def test_without_a_checkpoint_resume_starts_over(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no usable checkpoint"):
         ganwright.load(tmp_path / "run")
     with pytest.warns(UserWarning, match="holds no checkpoint any more; training begins anew"):
-        runs.resume(tmp_path / "run")
+        runs.resume(tmp_path / "run", quiet=True)
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)
 
@@ -109,7 +111,7 @@ def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
     _train(tmp_path / "run")
     with (tmp_path / "run/metrics.jsonl").open("a") as file:
         file.write('{"step": 7, "ima')
-    runs.resume(tmp_path / "run", {"steps": 6})
+    runs.resume(tmp_path / "run", {"steps": 6}, quiet=True)
     rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
 
@@ -118,21 +120,21 @@ def test_changed_settings_are_each_listed(tmp_path: Path) -> None:
     _train(tmp_path / "run")
     game = GAN.Config(networks=FULL, latent=7)
     with pytest.raises(RunError, match=r"latent.*100.*7") as caught:
-        runs.resume(tmp_path / "run", {"steps": 9, "seed": 5, "game": game})
+        runs.resume(tmp_path / "run", {"steps": 9, "seed": 5, "game": game}, quiet=True)
     assert "seed" in str(caught.value)
     assert "steps" not in str(caught.value)
 
 
 def test_wrong_folders_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="does not exist"):
-        runs.resume(tmp_path / "nothing")
+        runs.resume(tmp_path / "nothing", quiet=True)
     with pytest.raises(RunError, match=r"holds no config\.yaml"):
         ganwright.load(tmp_path)
     _train(tmp_path / "run")
     with pytest.raises(RunError, match="exists; resume it"):
         _train(tmp_path / "run")
     with pytest.raises(RunError, match="already made 4 steps"):
-        runs.resume(tmp_path / "run", {"steps": 4})
+        runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
 
 
 def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
@@ -212,6 +214,7 @@ def _poisoned(out: Path, on_nan: str) -> ganwright.Model:
         device="cpu",
         precision="fp32",
         out=out,
+        quiet=True,
     )
 
 
@@ -230,61 +233,69 @@ def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
     assert all(r["G/adv"] == r["G/adv"] for r in rows), "the line with the NaN is gone"
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals do what they do in a terminal: nohup and a shell's background ignore some."""
+    wanted = {signal.SIGINT: signal.default_int_handler}
+    wanted |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_saves_and_resumes_exactly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
-) -> None:
+def test_a_signal_saves_and_resumes_exactly(tmp_path: Path, number: str) -> None:
     _train(tmp_path / "whole", steps=6)
-    real = Loop._log
 
-    def interrupt(self: Loop, sample: bool) -> Any:
-        if self.trainer.step == 3:
-            assert threading.current_thread() is threading.main_thread()
-            os.kill(os.getpid(), getattr(signal, number))
-        return real(self, sample)
+    class Interrupt(Callback):
+        def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+            if run.step == 3:
+                assert threading.current_thread() is threading.main_thread()
+                os.kill(os.getpid(), getattr(signal, number))
 
-    monkeypatch.setattr(Loop, "_log", interrupt)
-    model = _train(tmp_path / "run", steps=6)
+    model = _train(tmp_path / "run", [Interrupt()], steps=6)
     assert model.interrupted
-    monkeypatch.undo()
     newest = max(p.name for p in (tmp_path / "run/checkpoints").iterdir())
     assert int(newest[5:]) in (3, 4)
-    assert not runs.resume(tmp_path / "run").interrupted
+    assert not runs.resume(tmp_path / "run", quiet=True).interrupted
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)
 
 
-def test_a_second_signal_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def twice(self: Loop) -> None:
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.usefixtures("heard")
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    class Twice(Callback):
+        def stepped(self, run: Run) -> None:
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(Loop, "_play", twice)
     with pytest.raises(KeyboardInterrupt):
-        _train(tmp_path / "run")
+        _train(tmp_path / "run", [Twice()])
     assert list((tmp_path / "run/checkpoints").iterdir()) == []
 
 
 STREAMED = """
-import os, sys
+import os, signal, sys
 import ganwright
 from ganwright.data import batches as loader
 from ganwright.networks import MLP
 
-class Signals:
-    def started(self, **_): pass
-    def stepped(self, step):
-        if step == 3:
+# what started this process may have had them ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Signals(ganwright.Callback):
+    def stepped(self, run):
+        if run.step == 3:
             os.killpg(os.getpid(), int(sys.argv[2]))
-    def logged(self, row): pass
-    def warned(self, sentence): print(sentence, file=sys.stderr)
-    def finished(self, *_): pass
 
 loader.fits = lambda *_: False
 model = ganwright.train(
     "gan", data=sys.argv[3], image_size=8, batch_size=2, steps=10**6, log_every=1, workers=1,
     networks=MLP(hidden_G=(8,), hidden_D=(8,)), device="cpu", precision="fp32", out=sys.argv[1],
-    listener=Signals(),
+    callbacks=[Signals()], quiet=True,
 )
 print(model.step)
 sys.exit(130 if model.interrupted else 0)
@@ -313,11 +324,14 @@ def test_a_signal_to_all_processes_of_a_run_that_streams_saves_it(
     assert saved == [f"step-{int(done.stdout):06}"]
 
 
-def test_what_nohup_has_ignored_stays_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Loop, "_begin", lambda _: os.kill(os.getpid(), signal.SIGHUP))
+def test_what_nohup_has_ignored_stays_so(tmp_path: Path) -> None:
+    class HangUp(Callback):
+        def started(self, run: Run) -> None:
+            os.kill(os.getpid(), signal.SIGHUP)
+
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        assert not _train(tmp_path / "run").interrupted
+        assert not _train(tmp_path / "run", [HangUp()]).interrupted
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
@@ -394,7 +408,7 @@ def test_a_full_disk_at_resume_is_a_sentence(
 
     monkeypatch.setattr(atomic, "write", full)
     with pytest.raises(RunError, match=rf"{part} cannot be .*: no space left on the disk"):
-        runs.resume(tmp_path / "run", {"steps": 6, "keep": 1})
+        runs.resume(tmp_path / "run", {"steps": 6, "keep": 1}, quiet=True)
     kept = {p: p.read_bytes() for p in before if p.name not in (".lock", "config.yaml")}
     assert kept.items() <= before.items()
 
@@ -413,7 +427,7 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert convert("~/x", str, "name") == "~/x"
     _train(Path("~/run"), steps=1)
     assert ganwright.load("~/run").step == 1
-    assert runs.resume(Path("~/run"), {"steps": 2}).step == 2
+    assert runs.resume(Path("~/run"), {"steps": 2}, quiet=True).step == 2
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
@@ -460,13 +474,14 @@ def test_python_takes_objects_tensors_and_names(tmp_path: Path) -> None:
         batch_size=4,
         image_size=8,
         out=tmp_path / "run",
+        quiet=True,
     )
     assert model.sample(5).shape == (5, 1, 8, 8)
     with pytest.raises(RunError, match="given in Python"):
-        ganwright.resume(tmp_path / "run", steps=3)
-    assert ganwright.resume(tmp_path / "run", steps=3, data=images).step == 3
+        ganwright.resume(tmp_path / "run", steps=3, quiet=True)
+    assert ganwright.resume(tmp_path / "run", steps=3, data=images, quiet=True).step == 3
     with pytest.raises(SettingsError, match="did you mean steps"):
-        ganwright.train("gan", stepz=3, out=tmp_path / "other")
+        ganwright.train("gan", stepz=3, out=tmp_path / "other", quiet=True)
     with pytest.raises(SettingsError, match="does not translate; it can sample"):
         model.translate(torch.zeros(1, 1, 8, 8))
     with pytest.raises(SettingsError, match="without labels"):

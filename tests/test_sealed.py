@@ -18,7 +18,7 @@ from ganwright.run.resuming import check_world
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     cls, settings = tiny("gan", steps=2, save_every=2, log_every=1, sample_every=2)
-    runs.train(cls, settings, tmp_path / "run")
+    runs.train(cls, settings, tmp_path / "run", quiet=True)
     return tmp_path / "run"
 
 
@@ -49,16 +49,16 @@ def test_an_edited_config_is_named_and_refused(
     _edit(run, **values)
     for sentence in named:
         with pytest.raises(RunError, match=rf"not what this run was trained with: .*{sentence}"):
-            runs.resume(run, {"steps": 4})
+            runs.resume(run, {"steps": 4}, quiet=True)
 
 
 def test_what_does_not_alter_the_numbers_may_be_edited(run: Path) -> None:
     _edit(run, steps=4, keep=1, log_every=2, save_every=4)
-    assert runs.resume(run).step == 4
+    assert runs.resume(run, quiet=True).step == 4
 
 
 def test_a_change_asked_for_on_resume_is_sealed_with_the_next_checkpoint(run: Path) -> None:
-    runs.resume(run, {"steps": 4})
+    runs.resume(run, {"steps": 4}, quiet=True)
     sealed = run / "checkpoints/step-000004/config.yaml"
     assert sealed.read_text() == (run / "config.yaml").read_text()
     assert yaml.safe_load(sealed.read_text())["steps"] == 4
@@ -83,5 +83,5 @@ def test_a_run_trained_by_two_is_not_resumed_by_one(run: Path) -> None:
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps(manifest | {"world": 2}))
     with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
-        runs.resume(run, {"steps": 4})
+        runs.resume(run, {"steps": 4}, quiet=True)
     assert ganwright.load(run).sample(1).shape == (1, 1, 8, 8)

@@ -208,7 +208,7 @@ def test_labels_of_unlabelled_pictures_change_nothing(name: str, tmp_path: Path)
     wrong[list(kept)] = labels[list(kept)].roll(1)
     weights = {}
     for case, given in (("true", labels), ("shuffled", other), ("wrong", wrong)):
-        run.train(name, settings, tmp_path / case, data=(images, given))
+        run.train(name, settings, tmp_path / case, data=(images, given), quiet=True)
         weights[case] = tensors(tmp_path / case)
     true, shuffled = weights["true"], weights["shuffled"]
     assert all(torch.equal(true[k], shuffled[k]) for k in true)

@@ -154,8 +154,10 @@ def test_a_trained_run_needs_no_features(tmp_path: Path) -> None:
     cls, settings = tiny("srgan", steps=1)
     lacking = dataclasses.replace(settings.game, content=VGG("relu2_2", Path("no.pth")))
     with pytest.raises(SettingsError, match="VGG19's weights cannot be read"):
-        runs.train(cls, dataclasses.replace(settings, game=lacking), tmp_path / "without")
-    runs.train(cls, settings, tmp_path / "run")
+        runs.train(
+            cls, dataclasses.replace(settings, game=lacking), tmp_path / "without", quiet=True
+        )
+    runs.train(cls, settings, tmp_path / "run", quiet=True)
     config = tmp_path / "run" / "config.yaml"
     text = config.read_text()
     assert "SmallFeatures(pixels=1.0, weights=None)" in text
@@ -182,7 +184,9 @@ def test_it_learns_to_enlarge_letters(tmp_path: Path) -> None:
         optimizer_mse=Adam(lr=1e-3, betas=(0.9, 0.999), schedule=Cosine(600, 0.02)),
     )
     settings = dataclasses.replace(settings, game=game, image_size=32, batch_size=16, steps=600)
-    model = runs.train(SRGAN, dataclasses.replace(settings, sample_every=600), tmp_path / "run")
+    model = runs.train(
+        SRGAN, dataclasses.replace(settings, sample_every=600), tmp_path / "run", quiet=True
+    )
     source = runs.open_data(
         "glyphs-lowres", task=Paired, settings=settings, image_size=32, device=torch.device("cpu")
     )

@@ -13,6 +13,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ganwright.callbacks.callback import Callback as Callback
+    from ganwright.callbacks.callback import Run as Run
     from ganwright.errors import GanwrightError as GanwrightError
     from ganwright.game import Game as Game
     from ganwright.game import Lazy as Lazy
@@ -25,15 +27,16 @@ if TYPE_CHECKING:
     from ganwright.losses import Loss as Loss
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
-    from ganwright.run.api import resume as resume
-    from ganwright.run.api import train as train
+    from ganwright.run.train import resume as resume
+    from ganwright.run.train import train as train
+    from ganwright.training.engine import Engine as Engine
     from ganwright.training.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 
 _WHERE = {
-    "train": "run.api",
-    "resume": "run.api",
+    "train": "run.train",
+    "resume": "run.train",
     "load": "inference.model",
     "Model": "inference.model",
     "Game": "game",
@@ -46,6 +49,9 @@ _WHERE = {
     "Penalty": "penalties",
     "Networks": "networks",
     "Trainer": "training.trainer",
+    "Engine": "training.engine",
+    "Callback": "callbacks.callback",
+    "Run": "callbacks.callback",
     "GanwrightError": "errors",
 }
 

@@ -7,11 +7,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from html import escape
+from typing import Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,106 +19,87 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ganwright.config.yaml import game_class
-
-if TYPE_CHECKING:
-    from ganwright.callbacks.listener import Listener
-    from ganwright.config.settings import Settings
-    from ganwright.data.types import Spec
+from ganwright.callbacks.callback import Callback, Run
 
 COUNTS = ("step", "images", "images_per_second", "seconds_left", "memory_mb")
 """The numbers of a row of metrics that are no player's."""
 
 
-@contextmanager
-def listener() -> Iterator[Listener]:
-    """The display that suits standard output: live on a terminal, JSON lines elsewhere.
+def display() -> Callback:
+    """What shows a run's progress: live on a terminal, a bar in a notebook, JSON lines elsewhere.
 
-    Of several processes only the first speaks. On leaving, the terminal is as it was before.
+    Of several processes only the first speaks.
     """
     if int(os.environ.get("RANK", "0")):
-        from ganwright.callbacks.listener import Silent
-
-        yield Silent()
-    elif sys.stdout.isatty():
-        line = LiveLine()
-        try:
-            yield line
-        finally:
-            line.stop()
-    else:
-        yield JSONLines()
+        return Callback()
+    if in_notebook():
+        return NotebookBar()
+    return LiveLine() if sys.stdout.isatty() else JSONLines()
 
 
-class LiveLine:
+def in_notebook() -> bool:
+    """Whether this is a notebook's kernel, whose output is HTML."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+class Quiet(Callback):
+    """Shows nothing; warnings are Python's."""
+
+    def warned(self, run: Run, sentence: str) -> None:
+        warnings.warn(sentence, stacklevel=2)
+
+
+class LiveLine(Callback):
     """Two lines on a terminal: how far, redrawn twice a second, and the newest row of metrics."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
         self._live: Live | None = None
-        self._steps = 0
-        self._family = ""
         self._row: dict[str, Any] = {}
         self._drawn = 0.0
 
-    def started(
-        self,
-        *,
-        run: Path,
-        family: str,
-        settings: Settings,
-        spec: Spec,
-        device: str,
-        precision: str,
-        step: int,
-    ) -> None:
+    def started(self, run: Run) -> None:
         """Say what is trained, and where."""
-        self._steps, self._family = settings.steps, family
-        shape = "x".join(map(str, spec.shape))
-        data = f"{spec.count:,} samples of {shape}" if spec.count else f"samples of {shape}"
-        begin = f", from step {step:,}" if step else ""
-        self._console.print(
-            f"{family} on {device} ({precision}), {data}, into {run}{begin}", markup=False
-        )
+        self._console.print(headline(run), markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
 
-    def stepped(self, step: int) -> None:
+    def stepped(self, run: Run) -> None:
         """Move the bar on, if it has stood for half a second: a redraw costs as much as a step."""
         if time.monotonic() - self._drawn > 0.5:
-            self._draw(step)
+            self._draw(run)
 
-    def logged(self, row: dict[str, Any]) -> None:
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
         """Redraw the line."""
-        self._row = row
-        self._draw(row["step"])
+        self._row = dict(row)
+        self._draw(run)
 
-    def _draw(self, step: int) -> None:
-        row = since(self._row, step)
+    def _draw(self, run: Run) -> None:
+        row = since(self._row, run.step)
         if self._live is not None:
-            self._live.update(display(row, self._steps), refresh=True)
+            self._live.update(progress(row, run.settings.steps), refresh=True)
         self._drawn = time.monotonic()
 
-    def warned(self, sentence: str) -> None:
+    def warned(self, run: Run, sentence: str) -> None:
         """Print a warning above the line."""
         self._console.print(f"warning: {sentence}", style="yellow", markup=False)
 
-    def finished(self, run: Path, step: int, interrupted: bool) -> None:
+    def finished(self, run: Run) -> None:
         """Leave the last line standing, and say where the run lies and what to do with it."""
-        self.stop()
-        verb = "stopped" if interrupted else "done"
-        self._console.print(f"{verb} at step {step:,}: {run}", markup=False)
-        for purpose, command in next_commands(run, self._family, step, interrupted).items():
+        self.closed(run)
+        self._console.print(f"{ending(run)}: {run.folder}", markup=False)
+        for purpose, command in next_commands(run).items():
             self._console.print(f"  to {purpose}: {command}", markup=False, soft_wrap=True)
 
-    def stop(self) -> None:
-        """Leave the terminal, with the last line standing."""
+    def closed(self, run: Run) -> None:
+        """Leave the terminal as it was, with the last line standing."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
 
-class JSONLines:
+class JSONLines(Callback):
     """One JSON object a line: `run` first, then each row of metrics, then `finished`.
 
     Warnings go to standard error, so that standard output stays readable by programs.
@@ -126,62 +107,110 @@ class JSONLines:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
-        self._family = ""
 
-    def started(
-        self,
-        *,
-        run: Path,
-        family: str,
-        settings: Settings,
-        spec: Spec,
-        device: str,
-        precision: str,
-        step: int,
-    ) -> None:
+    def started(self, run: Run) -> None:
         """Write what is trained, and where."""
-        self._family = family
+        engine, spec = run.trainer.engine, run.data.spec
         self._write(
-            run=str(run),
-            family=family,
-            device=device,
-            precision=precision,
-            step=step,
-            steps=settings.steps,
+            run=str(run.folder),
+            family=run.family,
+            device=str(engine.device),
+            precision=engine.precision,
+            step=run.step,
+            steps=run.settings.steps,
             samples=spec.count,
             shape=list(spec.shape),
         )
 
-    def stepped(self, step: int) -> None:
-        """Not written."""
-
-    def logged(self, row: dict[str, Any]) -> None:
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
         """Write the row as it stands in metrics.jsonl."""
         self._write(**row)
 
-    def warned(self, sentence: str) -> None:
+    def warned(self, run: Run, sentence: str) -> None:
         """Write a warning to standard error."""
         print(f"ganwright: warning: {sentence}", file=sys.stderr, flush=True)
 
-    def finished(self, run: Path, step: int, interrupted: bool) -> None:
+    def finished(self, run: Run) -> None:
         """Write where the run lies and what to do with it."""
-        commands = next_commands(run, self._family, step, interrupted)
-        self._write(finished=str(run), step=step, interrupted=interrupted, **commands)
+        why = {} if run.reason is None else {"reason": run.reason}
+        self._write(
+            finished=str(run.folder),
+            step=run.step,
+            interrupted=run.interrupted,
+            **why,
+            **next_commands(run),
+        )
 
     def _write(self, **row: Any) -> None:
         print(json.dumps(row), file=self._out, flush=True)
 
 
-def next_commands(run: Path, family: str, step: int, interrupted: bool) -> dict[str, str]:
+class NotebookBar(Callback):
+    """A bar and the newest row below a notebook's cell, redrawn in place twice a second."""
+
+    def __init__(self) -> None:
+        self._row: dict[str, Any] = {}
+        self._drawn = 0.0
+        self._shown: Any = None
+
+    def started(self, run: Run) -> None:
+        """Say what is trained, and where."""
+        from IPython.display import HTML, display
+
+        self._head = f"<p>{escape(headline(run))}</p>"
+        self._shown = display(HTML(self._head), display_id=True)
+
+    def stepped(self, run: Run) -> None:
+        if time.monotonic() - self._drawn > 0.5:
+            self._draw(run)
+
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+        self._row = dict(row)
+        self._draw(run)
+
+    def warned(self, run: Run, sentence: str) -> None:
+        """Said as a Python warning, which notebooks show above the bar."""
+        warnings.warn(sentence, stacklevel=2)
+
+    def finished(self, run: Run) -> None:
+        self._draw(run, f"<p>{escape(f'{ending(run)}: {run.folder}')}</p>")
+
+    def _draw(self, run: Run, after: str = "") -> None:
+        from IPython.display import HTML
+
+        row, steps = since(self._row, run.step), run.settings.steps
+        bar = f'<progress value="{run.step}" max="{steps}"></progress> {escape(counts(row, steps))}'
+        body = f"{self._head}<p>{bar}</p><p>{escape(terms(row))}</p>{after}"
+        self._shown.update(HTML(body))
+        self._drawn = time.monotonic()
+
+
+def headline(run: Run) -> str:
+    """`dcgan on cpu (fp32), 1,617 samples of 1x32x32, into runs/first, from step 500`."""
+    spec, engine = run.data.spec, run.trainer.engine
+    count = f"{spec.count:,} " if spec.count else ""
+    begin = f", from step {run.step:,}" if run.step else ""
+    shape = "x".join(map(str, spec.shape))
+    where = f"on {engine.device} ({engine.precision})"
+    return f"{run.family} {where}, {count}samples of {shape}, into {run.folder}{begin}"
+
+
+def ending(run: Run) -> str:
+    """`done at step 1,000`, or why not."""
+    verb = "stopped" if run.interrupted or run.reason else "done"
+    why = f" ({run.reason})" if run.reason else ""
+    return f"{verb} at step {run.step:,}{why}"
+
+
+def next_commands(run: Run) -> dict[str, str]:
     """What one may want to do with a run that its family can: a purpose and its command."""
-    place = shlex.quote(str(run))
-    more = "" if interrupted else f" --steps {2 * step}"
+    place = shlex.quote(str(run.folder))
+    more = "" if run.interrupted else f" --steps {2 * run.step}"
     commands = {
         "sample": f"ganwright sample {place}",
         "translate": f"ganwright translate {place} INPUT OUTPUT",
     }
-    game = game_class(family)
-    able = {name: command for name, command in commands.items() if hasattr(game, name)}
+    able = {name: command for name, command in commands.items() if hasattr(run.game, name)}
     return {"resume": f"ganwright resume {place}{more}", **able}
 
 
@@ -198,7 +227,7 @@ def since(row: dict[str, Any], step: int) -> dict[str, Any]:
     return later
 
 
-def display(row: dict[str, Any], steps: int) -> RenderableType:
+def progress(row: dict[str, Any], steps: int) -> RenderableType:
     """A row of metrics for a person: how far on the first line, each player's terms below it."""
     far = Table.grid(padding=(0, 1))
     far.add_row(ProgressBar(steps, row["step"], width=20), Text(counts(row, steps), no_wrap=True))

@@ -10,6 +10,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import yaml
+
+from ganwright.callbacks.callback import Callback, Run
 from ganwright.errors import SettingsError, missing_extra, nearest
 
 if TYPE_CHECKING:
@@ -120,6 +123,38 @@ def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) ->
             opened.callback(trackers[-1].finish)
         opened.pop_all()
     return trackers
+
+
+class Trackers(Callback):
+    """Hands rows and sample grids to the trackers that the settings name.
+
+    Args:
+        names: rows of `TRACKERS`.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        self._open: list[Tracker] = []
+
+    def started(self, run: Run) -> None:
+        if run.main and self.names:
+            config = yaml.safe_load((run.folder / "config.yaml").read_text(encoding="utf-8"))
+            self._open = open_trackers(self.names, run.folder, config)
+
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+        numbers = {k: v for k, v in row.items() if isinstance(v, int | float)}
+        for tracker in self._open:
+            tracker.log(numbers, row["step"])
+
+    def sampled(self, run: Run, images: Mapping[str, Tensor]) -> None:
+        for tracker in self._open:
+            tracker.log_images(images, run.step)
+
+    def closed(self, run: Run) -> None:
+        with ExitStack() as closing:  # each is closed, whatever another raises
+            for tracker in self._open:
+                closing.callback(tracker.finish)
+        self._open = []
 
 
 def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, bool | int | float | str]:

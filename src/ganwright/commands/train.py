@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganwright.callbacks.callback import Callback
 from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
@@ -23,7 +22,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place(Named):
+class Around(Named):
+    """What happens around the steps."""
+
+    callbacks: tuple[Callback, ...] = ()
+    """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
+    quiet: bool = False
+    """Show no progress."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place(Around):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None
@@ -33,7 +42,7 @@ class Place(Named):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start(Named):
+class Start(Around):
     """What a resumed run starts from."""
 
     from_weights: bool = False
@@ -47,7 +56,6 @@ def train(argv: Sequence[str]) -> int:
     if family is None and config is None:
         return _without_family(argv)
 
-    from ganwright.callbacks.console import listener
     from ganwright.config.yaml import defaults, from_yaml, game_class
     from ganwright.recipes import find
 
@@ -66,11 +74,9 @@ def train(argv: Sequence[str]) -> int:
     _, (place, settings) = parser.read(argv)
     check(settings.log)
 
-    from ganwright.run import train as run
+    from ganwright.run.train import train as start
 
-    out = place.out or _free_folder_of_one(family, settings.data or game.data)
-    with listener() as shown:
-        return _status(run.train(game, settings, out, listener=shown))
+    return _status(start(game, settings, place.out, callbacks=place.callbacks, quiet=place.quiet))
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -83,9 +89,8 @@ def resume(argv: Sequence[str]) -> int:
         parser.read(argv)
     folder = path_of(argv[places[0]])
 
-    from ganwright.callbacks.console import listener
-    from ganwright.run import train as run
     from ganwright.run.run_folder import read_config
+    from ganwright.run.train import resume as go_on
 
     _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
@@ -94,29 +99,13 @@ def resume(argv: Sequence[str]) -> int:
     _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    with listener() as shown:
-        model = run.resume(folder, changes, from_weights=start.from_weights, listener=shown)
-    return _status(model)
+    how = {name: getattr(start, name) for name in ("from_weights", "callbacks", "quiet")}
+    return _status(go_on(folder, changes, **how))
 
 
 def _status(model: Model) -> int:
     """As the shell has it for a program that Ctrl-C stopped."""
     return 130 if model.interrupted else 0
-
-
-def _free_folder_of_one(family: str, data: str) -> Path:
-    """Several processes would each look for a free folder, and find different ones."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise SettingsError("several processes must share a run's folder; name it with --out")
-    return free_folder(Path("runs"), family, data)
-
-
-def free_folder(parent: Path, family: str, data: str) -> Path:
-    """`parent`/<family>-<data>-<NNN> with the first number that no folder has."""
-    name = re.sub(r"[^\w.]+", "-", Path(data).name).strip("-.") or "data"
-    stem = f"{re.split('[.:]', family)[-1].lower()}-{name}"
-    taken = {path.name for path in parent.glob(f"{stem}-*")} if parent.is_dir() else set()
-    return next(parent / f"{stem}-{i:03}" for i in count(1) if f"{stem}-{i:03}" not in taken)
 
 
 def _family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +217,17 @@ def name_of(cls: type[Game]) -> str:
         if f"ganwright.families.{entry.path}" == f"{cls.__module__}:{cls.__qualname__}":
             return name
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def free_folder(parent: Path, family: str, data: str) -> Path:
+    """`parent`/<family>-<data>-<NNN> with the first number that no folder has.
+
+    Raises:
+        RunError: several processes train, which would each look, and find different ones.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RunError("several processes must share a run's folder; name it with --out")
+    name = re.sub(r"[^\w.]+", "-", Path(data).name).strip("-.") or "data"
+    stem = f"{re.split('[.:]', family)[-1].lower()}-{name}"
+    taken = {path.name for path in parent.glob(f"{stem}-*")} if parent.is_dir() else set()
+    return next(parent / f"{stem}-{i:03}" for i in count(1) if f"{stem}-{i:03}" not in taken)

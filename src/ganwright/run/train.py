@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ganwright.callbacks.listener import Listener, Silent
-from ganwright.callbacks.trackers import check
+from ganwright.callbacks import metrics_log
+from ganwright.callbacks.callback import Callback, Run
+from ganwright.callbacks.checkpoints import Checkpoints, Report
+from ganwright.callbacks.console import Quiet, display
+from ganwright.callbacks.rows import MetricsFile, Rows
+from ganwright.callbacks.samples import Evaluation, Samples
+from ganwright.callbacks.trackers import Trackers, check
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
-from ganwright.config.spelling import path_of
-from ganwright.config.yaml import differences, keywords
+from ganwright.config.spelling import convert
+from ganwright.config.yaml import defaults, differences, game_class, keywords
 from ganwright.data import Data, open_data
 from ganwright.data.fingerprint import differences as other_data
-from ganwright.errors import RunError, SettingsError
-from ganwright.families import family
+from ganwright.errors import RunError, SettingsError, described
 from ganwright.game import Game
 from ganwright.inference.model import Model
-from ganwright.run import lock, metrics_log
-from ganwright.run.loop import Loop, restore, same_step
+from ganwright.run import lock
+from ganwright.run.loop import play
+from ganwright.run.recovery import restore, same_step
 from ganwright.run.rehearsal import rehearse
 from ganwright.run.resuming import Start, check_seal, check_world, choose, set_aside
 from ganwright.run.run_folder import (
     check_free,
+    free_folder,
     located,
     make,
     name_of,
@@ -42,98 +49,152 @@ from ganwright.training.trainer import Trainer
 
 
 def train(
-    game_class: str | type[Game],
-    settings: Settings,
-    out: Path,
+    game: str | type[Game],
+    settings: Settings | None = None,
+    out: str | PathLike[str] | None = None,
     *,
     data: Any = None,
-    listener: Listener | None = None,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = False,
+    **changes: Any,
 ) -> Model:
     """Train a family in a new run folder.
 
     Args:
-        game_class: a family's name, or a `Game` of one's own.
-        settings: what is not given there is the family's.
-        out: the run folder to make.
-        data: tensors or a data set, in place of `settings.data`.
-        listener: who shows progress.
+        game: a family's name, or a `Game` class of one's own.
+        settings: where settings start from; the family's defaults when not given.
+        out: the run folder to make; runs/<family>-<data>-<number> when not given.
+        data: a string as on the command line or a path, a tensor or array of images,
+            (images, labels), or a map-style data set, which is read anew each time unless
+            `cache=True`; the family's embedded data when not given.
+        callbacks: what happens around the steps beside what the library does.
+        quiet: show no progress; warnings become Python's.
+        **changes: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
+            `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
+            line (`loss=Hinge()`, `loss=Hinge`, `loss="Hinge"`).
+
+    Returns:
+        The trained model, with its averaged weights.
 
     Raises:
-        GanwrightError: settings, data or the folder do not fit; nothing is left behind.
+        GanwrightError: something does not fit; the sentence says what, and nothing is left behind.
     """
-    cls = family(game_class) if isinstance(game_class, str) else game_class
-    settings = resolved(cls, settings, given=data is not None)
-    read_back(settings)
-    check(settings.log)
-    out = path_of(out)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    settings = dataclasses.replace(settings, precision=engine.precision)
+    cls = game_class(game) if isinstance(game, str) else _class_of(game)
+    if isinstance(data, str | PathLike):
+        changes["data"], data = data, None
+    chosen = keywords(_with_game(settings, cls), changes)
+    chosen = resolved(cls, chosen, given=data is not None)
+    heard = _heard(callbacks)
+    read_back(chosen)
+    check(chosen.log)
+    folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
+    folder = convert(folder, Path, "out")
+    engine = Engine.pick(chosen.device, chosen.precision, chosen.compile)
+    chosen = dataclasses.replace(chosen, precision=engine.precision)
     with engine.together():
         if engine.rank == 0:
-            check_free(out)
-        trainer, source = assemble(cls, settings, engine, data)
+            check_free(folder)
+        trainer, source = assemble(cls, chosen, engine, data)
         rehearse(trainer, source)
         if engine.rank == 0:
-            make(out, cls, settings, source.spec, record(settings, source.fingerprint))
-    with _writing(out, engine):
-        return _go_on(out, cls, settings, trainer, source, listener or Silent())
+            make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint))
+    with _writing(folder, engine):
+        run = _run(folder, cls, chosen, trainer, source, heard, quiet)
+        return _played(run)
 
 
 def resume(
-    run: Path,
+    run: str | PathLike[str],
     changes: Mapping[str, Any] | None = None,
     *,
+    steps: int | None = None,
     game: type[Game] | None = None,
     data: Any = None,
     from_weights: bool = False,
-    listener: Listener | None = None,
+    callbacks: Sequence[Callback] = (),
+    quiet: bool = False,
+    **more: Any,
 ) -> Model:
-    """Continue a run from its newest whole checkpoint, or from its start if it has none.
+    """Continue a run exactly where its newest whole checkpoint is, or from its start without one.
 
     Args:
         run: the run folder.
-        changes: settings by name; those in `FREE` may change, `steps` being the new total.
-        game: the family's class, where its name in the run cannot be imported.
-        data: as it was handed to `train`, if it was.
+        changes: settings by name; those in `FREE` may change.
+        steps: the new total; the run's own when not given.
+        game: the family's class, where its name in the run cannot be imported, since it was
+            defined in a script or a notebook.
+        data: what was given to `train`, if it was neither a name nor a path; or where the data
+            lies now.
         from_weights: where the newest checkpoint has lost its training state, go on from its
             weights, with fresh optimizers.
-        listener: who shows progress.
+        callbacks: what happens around the steps; those given to `train` are not remembered.
+        quiet: show no progress; warnings become Python's.
+        **more: further changes.
 
     Raises:
         GanwrightError: `run` is no run, another process trains it, a change would make it another
             run, or none of its checkpoints is whole.
     """
-    run, listener = path_of(run), listener or Silent()
-    cls, old = read_config(run, game)
-    settings = keywords(old, changes or {})
+    wanted = {**(changes or {}), **more} | ({} if steps is None else {"steps": steps})
+    if isinstance(data, str | PathLike):
+        wanted["data"], data = data, None
+    folder, heard = convert(run, Path, "run"), _heard(callbacks)
+    cls, old = read_config(folder, None if game is None else _class_of(game))
+    settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    with _writing(run, engine):
+    with _writing(folder, engine):
         with engine.together():
             start = None
             if engine.rank == 0:
-                start = _start(run, cls, settings, engine, game, from_weights)
+                start = _start(folder, cls, settings, engine, game, from_weights)
         # The first process chooses for all, before it renames what is broken.
         start = engine.gathered(start)[0]
         assert start is not None
         with engine.together():
-            known = read_data(run)
+            known = read_data(folder)
             here = located(settings, old, known)
             trainer, source = assemble(cls, here, engine, data, known=known)
             rehearse(trainer, source)
             if start.path is not None:
-                restore(trainer, checkpoint.load(start.path, training=start.whole), run)
-        same_step(trainer, run)
+                restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
+        same_step(trainer, folder)
+        going = _run(folder, cls, settings, trainer, source, heard, quiet)
         with engine.together():
             if engine.rank == 0:
-                _open_again(run, start, cls, settings, old, listener)
+                _open_again(going, cls, start, old)
                 moved = (settings.data, settings.data_root) != (old.data, old.data_root)
                 if known is not None and moved:
-                    replace_data(run, record(settings, source.fingerprint))
-        return _go_on(run, cls, settings, trainer, source, listener)
+                    replace_data(folder, record(settings, source.fingerprint))
+        return _played(going)
+
+
+def _class_of(game: Any) -> type[Game]:
+    if isinstance(game, type) and issubclass(game, Game):
+        return game
+    what = f"the class {game.__name__}" if isinstance(game, type) else repr(game)
+    raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
+
+
+def _with_game(settings: Settings | None, cls: type[Game]) -> Settings:
+    if settings is None:
+        return defaults(cls)
+    return settings if settings.game else dataclasses.replace(settings, game=cls.Config())
+
+
+def _heard(callbacks: Any) -> tuple[Callback, ...]:
+    """Callbacks that can be told of a run."""
+    given = callbacks if isinstance(callbacks, Sequence) else (callbacks,)
+    for callback in given:
+        if not isinstance(callback, Callback):
+            raise SettingsError(
+                f"callbacks hold {described(callback)}; each must be an object of a class that "
+                "derives from ganwright.Callback"
+            )
+    return tuple(given)
 
 
 @contextmanager
@@ -170,19 +231,17 @@ def _start(
     return start
 
 
-def _open_again(
-    run: Path, start: Start, cls: type[Game], settings: Settings, old: Settings, listener: Listener
-) -> None:
-    set_aside(start, listener.warned)
+def _open_again(run: Run, cls: type[Game], start: Start, old: Settings) -> None:
+    set_aside(start, run.warn)
     if not start.whole:
-        listener.warned(
-            f"{run} goes on from the weights of {start.path}; its optimizers begin anew, so it is "
-            "not the run that never stopped"
+        run.warn(
+            f"{run.folder} goes on from the weights of {start.path}; its optimizers begin anew, so "
+            "it is not the run that never stopped"
         )
-    if start.path is None and metrics_log.last(run / "metrics.jsonl") >= old.save_every:
-        listener.warned(f"{run} holds no checkpoint any more; training begins anew at step 0")
-    if settings != old:
-        replace_config(run, cls, settings)
+    if start.path is None and metrics_log.last(run.folder / "metrics.jsonl") >= old.save_every:
+        run.warn(f"{run.folder} holds no checkpoint any more; training begins anew at step 0")
+    if run.settings != old:
+        replace_config(run.folder, cls, run.settings)
 
 
 def resolved(cls: type[Game], settings: Settings, *, given: bool = False) -> Settings:
@@ -248,29 +307,37 @@ def assemble(
     return trainer, source
 
 
-def _go_on(
-    run: Path,
+def _run(
+    folder: Path,
     cls: type[Game],
     settings: Settings,
     trainer: Trainer,
     source: Data,
-    listener: Listener,
-) -> Model:
-    engine = trainer.engine
-    listener.started(
-        run=run,
-        family=name_of(cls),
-        settings=settings,
-        spec=source.spec,
-        device=str(engine.device),
-        precision=engine.precision,
-        step=trainer.step,
+    callbacks: Sequence[Callback],
+    quiet: bool,
+) -> Run:
+    """The run with all that happens around its steps, in order.
+
+    What adds to a row of metrics comes before the row is completed, and a checkpoint after it, so
+    that no checkpoint is ahead of metrics.jsonl. What shows the run comes last, when all is done.
+    """
+    around = (
+        Samples(settings.sample_every),
+        Evaluation(settings.sample_every),
+        *callbacks,
+        Rows(),
+        MetricsFile(),
+        Trackers(settings.log),
+        Checkpoints(settings.save_every),
+        Report(),
+        Quiet() if quiet else display(),
     )
-    with closing(source), ExitStack() as stack:
-        with engine.together():
-            loop = stack.enter_context(closing(Loop(run, settings, trainer, source, listener)))
-        interrupted = loop.go()
-    listener.finished(run, trainer.step, interrupted)
-    game = trainer.average.view(trainer.game)
+    return Run(folder, name_of(cls), settings, trainer, source, around)
+
+
+def _played(run: Run) -> Model:
+    with closing(run.data):
+        play(run)
+    game = run.trainer.average.view(run.game)
     game.requires_grad_(False).eval()
-    return Model(name_of(cls), game, source.spec, trainer.step, run, interrupted=interrupted)
+    return Model(run.family, game, run.data.spec, run.step, run.folder, interrupted=run.interrupted)

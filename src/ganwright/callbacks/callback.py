@@ -1,0 +1,132 @@
+"""The hooks around the steps of a run, and the run that they are handed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ganwright.config.settings import Settings
+    from ganwright.data import Data
+    from ganwright.game import Game
+    from ganwright.training.trainer import Trainer
+
+
+class Callback:
+    """Base of everything that happens around the steps of a run; every hook may be left out.
+
+    Hooks are called on every process; `run.main` is true on the one that writes files. A hook may
+    read the run, log to it and stop it. It must not change the game or draw from torch's generators
+    without putting them back, or a resumed run is no longer the unbroken one.
+    """
+
+    def started(self, run: Run) -> None:
+        """Training begins, or goes on, at `run.step`."""
+
+    def stepped(self, run: Run) -> None:
+        """A step is done. Every step calls this, so nothing here may wait for the device."""
+
+    def sampled(self, run: Run, images: Mapping[str, Tensor]) -> None:
+        """Samples were drawn: [n, C, H, W] in [-1, 1], or points [n, 2], by name."""
+
+    def evaluated(self, run: Run, values: Mapping[str, float]) -> None:
+        """Numbers were measured on held-out data; the next row of metrics has them too."""
+
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+        """A row of metrics is complete: terms' means since the last one, and what was logged."""
+
+    def saved(self, run: Run, checkpoint: Path) -> None:
+        """A checkpoint was written, on the process that writes."""
+
+    def warned(self, run: Run, sentence: str) -> None:
+        """There is something that the user should know."""
+
+    def rewound(self, run: Run) -> None:
+        """After a NaN the run went back to `run.step`; what came later did not happen."""
+
+    def finished(self, run: Run) -> None:
+        """Training ended at `run.step`: it is done, was stopped or was interrupted."""
+
+    def closed(self, run: Run) -> None:
+        """The run is over, whatever happened, an error included: close what you opened."""
+
+
+class Run:
+    """A training in progress, as callbacks see it.
+
+    Args:
+        folder: the run folder.
+        family: the family's name.
+        settings: all that determines the run.
+        trainer: plays the game.
+        data: where batches come from, and what they look like (`data.spec`).
+        callbacks: who is told, in this order.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        family: str,
+        settings: Settings,
+        trainer: Trainer,
+        data: Data,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.folder, self.family, self.settings = folder, family, settings
+        self.trainer, self.data = trainer, data
+        self.callbacks = tuple(callbacks)
+        self.main = trainer.engine.rank == 0
+        """Whether this is the process that writes files."""
+        self.reason: str | None = None
+        """Why a callback stopped the run, if one did."""
+        self.interrupted = False
+        """Whether the run was stopped from outside before its last step."""
+        self.pending: dict[str, float] = {}
+        """What the next row of metrics will hold beside its counts."""
+        self.row_due = False
+        """Whether a row of metrics is to be written after this step."""
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self.trainer.step
+
+    @property
+    def game(self) -> Game:
+        """The game with its networks as they are trained."""
+        return self.trainer.game
+
+    @property
+    def last(self) -> bool:
+        """Whether all steps of the run are done."""
+        return self.step >= self.settings.steps
+
+    def averaged(self) -> AbstractContextManager[Game]:
+        """The game with its averaged networks, in evaluation mode and without gradients."""
+        return self.trainer.inferring()
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Add numbers to the next row of metrics."""
+        self.pending |= values
+
+    def log_images(self, images: Mapping[str, Tensor]) -> None:
+        """Hand images to whoever shows them: [n, C, H, W] in [-1, 1], or points [n, 2], by name."""
+        self.tell("sampled", images)
+
+    def warn(self, sentence: str) -> None:
+        """Tell the user something, once, on the process that writes."""
+        if self.main:
+            self.tell("warned", sentence)
+
+    def stop(self, reason: str) -> None:
+        """End the run after this step, saved as at its last step; the other processes stop too."""
+        self.reason = self.reason or reason
+
+    def tell(self, hook: str, *details: Any) -> None:
+        """Call one hook of every callback, in order."""
+        for callback in self.callbacks:
+            getattr(callback, hook)(self, *details)

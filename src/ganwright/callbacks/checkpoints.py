@@ -1,0 +1,61 @@
+"""Checkpoints, and the report that is written with each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganwright import atomic
+from ganwright.callbacks.callback import Callback, Run
+from ganwright.callbacks.periodic import Periodic
+from ganwright.errors import RunError
+from ganwright.report import write_report
+from ganwright.training import checkpoint
+
+
+class Checkpoints(Periodic):
+    """Saves the run, with a copy of its configuration.
+
+    Within the run a checkpoint that fails is a warning, since the next one may work; at its end it
+    is an error.
+    """
+
+    def started(self, run: Run) -> None:
+        # Read once: an edit made while the run goes on is none that it was trained with.
+        self._config = (run.folder / "config.yaml").read_text(encoding="utf-8") if run.main else ""
+
+    def act(self, run: Run) -> None:
+        try:
+            self._save(run)
+        except RunError as error:
+            self._done = -1
+            run.warn(str(error))
+
+    def finished(self, run: Run) -> None:
+        with run.trainer.engine.together():
+            if self._done != run.step:
+                self._save(run)
+
+    def _save(self, run: Run) -> None:
+        if not run.main:
+            return
+        trainer = run.trainer
+        path = checkpoint.save(
+            run.folder / "checkpoints",
+            trainer.game,
+            trainer.average.networks,
+            trainer.state() | {"world": trainer.engine.world},
+            keep=run.settings.keep,
+            config=self._config,
+            warn=run.warn,
+        )
+        run.tell("saved", path)
+
+
+class Report(Callback):
+    """Writes report.html with each checkpoint."""
+
+    def saved(self, run: Run, checkpoint: Path) -> None:
+        try:
+            write_report(run.folder)
+        except OSError as error:
+            run.warn(f"could not write the report: {atomic.reason(error)}")

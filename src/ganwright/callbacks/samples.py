@@ -1,0 +1,84 @@
+"""Sample grids, always of the same latents or inputs, and numbers on held-out data."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor
+
+from ganwright import atomic
+from ganwright.callbacks.callback import Run
+from ganwright.callbacks.periodic import Periodic
+from ganwright.data.types import mapped
+from ganwright.game import Game
+from ganwright.report import save_grid
+from ganwright.seeds import seed_torch
+
+AT_ONCE = 64
+"""Samples in a grid, and held-out items that are measured at a time."""
+
+
+class Samples(Periodic):
+    """Writes `samples/step-NNNNNN.png` with the averaged networks, and at step 0 the data too."""
+
+    def started(self, run: Run) -> None:
+        if run.step or not run.main:
+            return
+        images, maps = run.data.preview(AT_ONCE)[0], run.data.spec.label_map
+        _write(run, "data", images if maps is None else maps.shown(images))
+        self.act(run)
+
+    def act(self, run: Run) -> None:
+        if not run.main:
+            return
+        with run.averaged() as game:
+            seed_torch(run.settings.seed, "preview")
+            grid = game.preview(run.data.preview(AT_ONCE))
+        _write(run, f"step-{run.step:06d}", grid, run.game.preview_columns)
+        run.log_images({"samples": grid})
+
+
+class Evaluation(Periodic):
+    """Logs what the family measures on held-out data, with the averaged networks.
+
+    A run that is stopped between two intervals is not measured: its last row is written already.
+    """
+
+    def finished(self, run: Run) -> None:
+        pass
+
+    def act(self, run: Run) -> None:
+        if not run.main:
+            return
+        with run.averaged() as game:
+            values = _measured(run, game)
+        if values:
+            run.log(values)
+            run.tell("evaluated", values)
+
+
+def _write(run: Run, name: str, grid: Tensor, columns: int | None = None) -> None:
+    """A grid that cannot be written is but a warning."""
+    try:
+        save_grid(grid, run.folder / "samples" / f"{name}.png", columns=columns)
+    except OSError as error:
+        run.warn(f"could not write the sample grid: {atomic.reason(error)}")
+
+
+def _measured(run: Run, game: Game) -> dict[str, float]:
+    batch = run.data.held_out(game.held_out)
+    if batch is None:
+        return {}
+    seed_torch(run.settings.seed, "held out")
+    size = len(batch[0])
+    totals: dict[str, float] = {}
+    for start in range(0, size, AT_ONCE):
+        part = mapped(batch, partial(_rows, start=start, stop=start + AT_ONCE))
+        weight = len(part[0]) / size
+        for name, value in game.measure(part).items():
+            totals[name] = totals.get(name, 0.0) + weight * float(value)
+    return {f"held_out/{name}": value for name, value in totals.items()}
+
+
+def _rows(t: Tensor, start: int, stop: int) -> Tensor:
+    return t[start:stop]

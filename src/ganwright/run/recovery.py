@@ -1,0 +1,100 @@
+"""What is done about a NaN: the run stops, or goes back to its last checkpoint.
+
+No callback: a step that did not happen must not be seen by any of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ganwright.callbacks.callback import Run
+from ganwright.errors import NonFiniteError, RunError
+from ganwright.training import checkpoint
+from ganwright.training.meter import Trouble
+from ganwright.training.trainer import Trainer
+
+ROLLBACKS = 10
+"""After so many a run is hopeless and stops."""
+
+
+class Recovery:
+    """Reads the meter, logs what it holds, and acts on what was not finite."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.initial = (
+            {k: v.clone() for k, v in run.game.state_dict().items()}
+            if run.settings.on_nan == "rollback"
+            else {}
+        )
+
+    def rewound(self) -> bool:
+        """Log the means since the last reading; after trouble, go back.
+
+        Trouble on one process is trouble on all.
+
+        Returns:
+            Whether the run went back.
+
+        Raises:
+            NonFiniteError: there was trouble, and the run is to stop.
+        """
+        means, found = self.run.trainer.meter.read()
+        trouble = next((t for t in self.run.trainer.engine.gathered(found) if t), None)
+        if trouble is not None:
+            self._go_back(trouble)
+            return True
+        self.run.log(means)
+        self.run.row_due = self.run.row_due or bool(means)
+        return False
+
+    def _go_back(self, trouble: Trouble) -> None:
+        run, trainer = self.run, self.run.trainer
+        what = f"{trouble.player}'s {trouble.term} was not finite at step {trouble.step}"
+        attempt = trainer.attempt + 1
+        if run.settings.on_nan == "stop" or attempt > ROLLBACKS:
+            tries = f" after {ROLLBACKS} rollbacks" if attempt > ROLLBACKS else ""
+            raise NonFiniteError(
+                f"{what}{tries}; no update was made from it and the last good checkpoint is kept; "
+                "lower the learning rate, use --precision fp32, or go on with --on-nan rollback"
+            )
+        with trainer.engine.together():
+            found = checkpoint.load_newest(run.folder / "checkpoints", warn=run.warn)
+            if found is None:
+                trainer.game.load_state_dict(self.initial)
+                trainer.restart()
+            else:
+                restore(trainer, found, run.folder)
+        same_step(trainer, run.folder)
+        trainer.attempt = attempt
+        run.pending, run.row_due = {}, False
+        run.tell("rewound")
+        run.warn(f"{what}; back to step {run.step}, on with fresh randomness")
+
+
+def same_step(trainer: Trainer, run: Path) -> None:
+    """See that all processes stand at one step.
+
+    Raises:
+        RunError: they do not, since each looks into a folder of its own.
+    """
+    steps = trainer.engine.gathered(trainer.step)
+    if len(set(steps)) > 1:
+        raise RunError(
+            f"the processes found {run} at steps {', '.join(map(str, steps))}; it must lie where "
+            "all of them see it"
+        )
+
+
+def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
+    """Put a trainer where a checkpoint was; without training state, optimizers stay fresh."""
+    checkpoint.load_into(trainer.game, found.game, run)
+    checkpoint.load_into(trainer.average.networks, found.average, run)
+    if found.training:
+        trainer.restore(found.training)
+        return
+    trainer.step = found.step
+    # Format 1 does not repeat its counts: as if each step had drawn one batch.
+    trainer.draws = found.counts.get("draws", found.step)
+    trainer.images = found.counts.get("images", trainer.draws * trainer.batch_size)
+    trainer.attempt = found.counts.get("attempt", 0)
