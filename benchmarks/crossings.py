@@ -57,7 +57,7 @@ def _module(frame: FrameType) -> str | None:
 
 def heights() -> dict[str, int]:
     """Each room's layer, counted from the bottom."""
-    text = (Path(__file__).parents[1] / "pyproject.toml").read_text()
+    text = (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
     layers = tomllib.loads(text)["tool"]["importlinter"]["contracts"][0]["layers"]
     return {
         room.strip(" ()"): len(layers) - i
@@ -100,7 +100,7 @@ def main() -> None:
         for b in graph.find_modules_directly_imported_by(a)
         if a < b and graph.chain_exists(importer=b, imported=a)
     ]
-    lines = sum(len(path.read_text().splitlines()) for path in ROOT.rglob("*.py"))
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in ROOT.rglob("*.py"))
     print(f"{len(graph.modules)} modules, {imports} imports, {lines:,} lines, circles: {circles}")
 
 

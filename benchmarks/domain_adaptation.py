@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, help="train G on the first so many classes only")
     parser.add_argument("--steps", type=int, help="of training, in place of the recipe's")
     args = parser.parse_args()
-    _, settings = from_yaml(find(Path(args.config)).read_text(), "pixelda")
+    _, settings = from_yaml(find(Path(args.config)).read_text(encoding="utf-8"), "pixelda")
     settings = replace(settings, data=args.data, data_root=args.data_root)
     if args.steps:
         settings = replace(settings, steps=args.steps)

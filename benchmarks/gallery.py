@@ -55,7 +55,7 @@ def train(name: str, recipe: Path, out: Path, threads: int) -> float:
     if not clock.exists():
         shutil.rmtree(out, ignore_errors=True)
         start = time.perf_counter()
-        family, _ = from_yaml(recipe.read_text())
+        family, _ = from_yaml(recipe.read_text(encoding="utf-8"))
         command = [sys.executable, "-m", "ganwright", "train", family]
         done = subprocess.run(
             [*command, "--config", str(recipe), "--out", str(out)],
@@ -65,9 +65,9 @@ def train(name: str, recipe: Path, out: Path, threads: int) -> float:
         )
         if done.returncode:
             raise SystemExit(f"{name} failed: {done.stderr.strip()}")
-        clock.write_text(f"{(time.perf_counter() - start) / 60:.2f}\n")
+        clock.write_text(f"{(time.perf_counter() - start) / 60:.2f}\n", encoding="utf-8")
     print(f"{name}: {clock.read_text(encoding='utf-8').strip()} minutes", flush=True)
-    return float(clock.read_text())
+    return float(clock.read_text(encoding="utf-8"))
 
 
 def examine(name: str, run: Path, minutes: float) -> Result:
@@ -110,18 +110,24 @@ def page(results: list[Result], out: Path) -> None:
     text = f"<!doctype html><meta charset=utf-8><title>Gallery</title><style>{style}</style>"
     (out / "index.html").write_text(text + "\n".join(parts), encoding="utf-8")
     rows = [asdict(r) | {"grid": str(r.grid.relative_to(out))} for r in results]
-    (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n")
+    (out / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def publish(results: list[Result], docs: Path) -> None:
     """Grids and figures for the documentation; those of other recipes stay."""
     record = docs / "results" / "gallery.json"
-    rows = {r["name"]: r for r in json.loads(record.read_text())} if record.exists() else {}
+    rows = (
+        {r["name"]: r for r in json.loads(record.read_text(encoding="utf-8"))}
+        if record.exists()
+        else {}
+    )
     for r in results:
         shutil.copyfile(r.grid, docs / "images" / "gallery" / f"{r.name}.png")
         rows[r.name] = {k: v for k, v in asdict(r).items() if k != "grid"}
     record.parent.mkdir(exist_ok=True)
-    record.write_text(json.dumps([rows[name] for name in sorted(rows)], indent=1) + "\n")
+    record.write_text(
+        json.dumps([rows[name] for name in sorted(rows)], indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def main() -> None:

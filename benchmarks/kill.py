@@ -89,7 +89,7 @@ def kill_at_random(run: Path, steps: int, kills: int, startup: float, seed: int)
                 sleep(0.01)
             sleep(chance.uniform(0, 1))
         if (status := process.poll()) is not None:
-            log = run.with_suffix(".log").read_text()[-2000:]
+            log = run.with_suffix(".log").read_text(encoding="utf-8")[-2000:]
             sys.exit(f"status {status} after {number} kills; if 0, raise --steps:\n{log}")
         process.kill()
         process.wait()
@@ -106,7 +106,10 @@ def contents(run: Path) -> dict[str, Any]:
     """All that the last checkpoint and the log hold, clocks left out."""
     last = run / "checkpoints" / newest(run)
     training = torch.load(last / "training.pt", weights_only=True)
-    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return {
         "game": load_file(last / "game.safetensors"),
         "average": load_file(last / "average.safetensors"),

@@ -35,7 +35,7 @@ SAMPLES = 1000
 
 def train(name: str, args: argparse.Namespace) -> tuple[Model, dict[str, float]]:
     """The model of a whole run, made if it is not there, and the minutes that took."""
-    family, settings = from_yaml(find(Path(f"mnist-{name}")).read_text())
+    family, settings = from_yaml(find(Path(f"mnist-{name}")).read_text(encoding="utf-8"))
     settings = replace(settings, data_root=args.data_root, download=args.download, seed=args.seed)
     spent = {}
     if not args.out.exists():

@@ -132,7 +132,7 @@ def pairs(model: Model, data: Data) -> dict[str, float]:
 
 def cycles(run: Path) -> list[tuple[int, float, float]]:
     """(step, cycle error of a, of b) whenever held-out pictures were measured."""
-    rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    rows = map(json.loads, (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     names = "held_out/cycle_a", "held_out/cycle_b"
     return [(r["step"], r[names[0]], r[names[1]]) for r in rows if names[0] in r]
 

@@ -29,13 +29,16 @@ _SAID = {
 
 def gallery() -> list[dict[str, Any]]:
     """A record for each recipe of the gallery."""
-    rows: list[dict[str, Any]] = json.loads((RESULTS / "gallery.json").read_text())
+    rows: list[dict[str, Any]] = json.loads((RESULTS / "gallery.json").read_text(encoding="utf-8"))
     return rows
 
 
 def mnist() -> list[dict[str, Any]]:
     """A record for each run on MNIST, with the family that its recipe names."""
-    rows = [json.loads(line) for line in (RESULTS / "mnist.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (RESULTS / "mnist.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     return [row | {"family": _family(row["name"])} for row in rows]
 
 
@@ -61,7 +64,7 @@ def mnist_rows() -> Iterable[list[str]]:
 
 def curve_rows(recipe: str, terms: Iterable[str], every: int) -> Iterable[list[str]]:
     """Step and terms, from the metrics of a run."""
-    for line in (RESULTS / f"{recipe}.jsonl").read_text().splitlines():
+    for line in (RESULTS / f"{recipe}.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if row["step"] % every == 0:
             yield [f"{row['step']:,}", *(f"{row[term]:.2f}" for term in terms)]
@@ -104,5 +107,5 @@ def _verdict(record: dict[str, Any]) -> str:
 
 
 def _family(recipe: str) -> str:
-    family, _ = from_yaml(find(Path(f"mnist-{recipe}")).read_text())
+    family, _ = from_yaml(find(Path(f"mnist-{recipe}")).read_text(encoding="utf-8"))
     return family

@@ -14,5 +14,5 @@ from ganwright.run import train as run
 
 def train_gallery(name: str, folder: Path, **changes: Any) -> Model:
     """The model that the recipe makes, trained in `folder`/NAME."""
-    family, settings = from_yaml(find(Path("gallery") / name).read_text())
+    family, settings = from_yaml(find(Path("gallery") / name).read_text(encoding="utf-8"))
     return run.train(family, replace(settings, **changes), folder / name, quiet=True)

@@ -101,7 +101,7 @@ def test_clusters_refuse_what_does_not_fit(wrong: dict[str, Any]) -> None:
 def test_ten_labels_a_class_are_enough(tmp_path: Path) -> None:
     """Held-out error under 15 %."""
     trained("aae-semi", tmp_path)
-    last = (tmp_path / "aae-semi" / "metrics.jsonl").read_text().splitlines()[-1]
+    last = (tmp_path / "aae-semi" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1]
     assert json.loads(last)["held_out/error"] < 0.15
 
 

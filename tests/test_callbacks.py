@@ -47,7 +47,10 @@ class Told(Callback):
         self.hooks.append(("logged", row["step"]))
 
     def saved(self, run: Run, checkpoint: Path) -> None:
-        assert json.loads((checkpoint / "manifest.json").read_text())["step"] == run.step
+        assert (
+            json.loads((checkpoint / "manifest.json").read_text(encoding="utf-8"))["step"]
+            == run.step
+        )
         self.hooks.append(("saved", run.step))
 
     def finished(self, run: Run) -> None:
@@ -83,7 +86,10 @@ def test_what_a_callback_logs_stands_in_the_row(tmp_path: Path) -> None:
             run.log({"mine/steps": run.step})
 
     trained(tmp_path / "run", Logs(), steps=4)
-    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(x)
+        for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [(row["step"], row["mine/steps"]) for row in rows] == [(2, 2), (3, 3), (4, 4)]
     assert all("D/adv" in row for row in rows)
 
@@ -164,7 +170,10 @@ def test_steps_that_did_not_happen_are_seen_by_none(
     with pytest.warns(UserWarning, match="back to step 2"):
         trained(tmp_path / "run", sees, steps=4, log_every=1, save_every=1, on_nan="rollback")
     assert sees.seen == (1, 2, -2, 3, 4)
-    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(x)
+        for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
 
 

@@ -203,7 +203,9 @@ def test_it_learns_to_fill_and_to_classify(tmp_path: Path) -> None:
     from recipe import train_gallery
 
     train_gallery("ccgan", tmp_path)
-    last = json.loads((tmp_path / "ccgan" / "metrics.jsonl").read_text().splitlines()[-1])
+    last = json.loads(
+        (tmp_path / "ccgan" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    )
     assert last["held_out/l1"] < 0.5 * last["held_out/l1_mean_colour"]
     assert last["held_out/accuracy"] > 0.7
 

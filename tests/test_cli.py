@@ -182,7 +182,8 @@ def test_flags_stand_above_the_file_and_the_file_above_defaults(
 ) -> None:
     file = tmp_path / "my.yaml"
     file.write_text(
-        f"family: {TOY}\nsteps: 5\nseed: 6\nflip: true\ngame:\n  latent: 7\n  loss: Hinge\n"
+        f"family: {TOY}\nsteps: 5\nseed: 6\nflip: true\ngame:\n  latent: 7\n  loss: Hinge\n",
+        encoding="utf-8",
     )
     flags = ["--steps", "8", "--no-flip", "--game.latent", "9"]
     assert main(["train", "--config", str(file), *flags, "--out", str(tmp_path / "x")]) == 0
@@ -314,14 +315,14 @@ def test_other_libraries_names_are_understood(capsys: pytest.CaptureFixture[str]
 def test_a_file_for_another_family_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "c.yaml").write_text("family: dcgan\n")
+    (tmp_path / "c.yaml").write_text("family: dcgan\n", encoding="utf-8")
     config = ["--config", str(tmp_path / "c.yaml")]
     for argv in ([TOY, *config], [*config, TOY], ["--steps", "3", *config, "--flip", TOY]):
         sentence = error_of(["train", *argv], capsys)
         assert sentence == f"{tmp_path / 'c.yaml'} is for dcgan, not for {TOY}"
     sentence = error_of(["train", *config, "--config=other.yaml"], capsys)
     assert sentence.startswith("--config is given twice, as ")
-    (tmp_path / "c.yaml").write_text("family: dcgan\nsteps: 0")
+    (tmp_path / "c.yaml").write_text("family: dcgan\nsteps: 0", encoding="utf-8")
     sentence = error_of(["train", *config], capsys)
     assert sentence == f"{tmp_path / 'c.yaml'}: steps is 0; it must be at least 1"
 
@@ -377,7 +378,10 @@ def test_a_run_prints_json_lines_where_nobody_watches(
     out = tmp_path / "run"
     assert main(["train", TOY, *QUICK, "--out", str(out), "--seed", "3"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    logged = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    logged = [
+        json.loads(line)
+        for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert lines[0]["run"] == str(out)
     assert lines[0]["shape"] == [1, 8, 8]
     assert lines[1:-1] == logged
@@ -396,7 +400,7 @@ def test_a_run_prints_json_lines_where_nobody_watches(
 def test_the_settings_on_disk_train_the_same_run(tmp_path: Path, toy_run: Path) -> None:
     again = tmp_path / "again"
     assert main(["train", "--config", str(toy_run / "config.yaml"), "--out", str(again)]) == 0
-    texts = [(run / "config.yaml").read_text() for run in (again, toy_run)]
+    texts = [(run / "config.yaml").read_text(encoding="utf-8") for run in (again, toy_run)]
     assert from_yaml(texts[0]) == from_yaml(texts[1])
     grid = "samples/step-000004.png"
     assert (again / grid).read_bytes() == (toy_run / grid).read_bytes()
@@ -415,7 +419,7 @@ def test_resume_goes_on_and_refuses_other_settings(
     assert main(["resume", str(out), "--steps", "6", "--log-every", "1"]) == 0
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["step"] for line in lines] == [4, 5, 6, 6]
-    assert "steps: 6" in (out / "config.yaml").read_text()
+    assert "steps: 6" in (out / "config.yaml").read_text(encoding="utf-8")
 
 
 def test_resume_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -530,7 +534,7 @@ def test_report_writes_the_page(toy_run: Path, capsys: pytest.CaptureFixture[str
     (toy_run / "report.html").unlink()
     assert main(["report", str(toy_run)]) == 0
     assert capsys.readouterr().out == f"{toy_run / 'report.html'}\n"
-    assert "D/adv" in (toy_run / "report.html").read_text()
+    assert "D/adv" in (toy_run / "report.html").read_text(encoding="utf-8")
 
 
 def test_info_tells_paper_players_and_settings(capsys: pytest.CaptureFixture[str]) -> None:

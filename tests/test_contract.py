@@ -119,7 +119,10 @@ def test_six_steps_are_three_and_three_more(name: str, tmp_path: Path) -> None:
     assert whole.keys() == parts.keys()
     different = [k for k in whole if not torch.equal(whole[k], parts[k])]
     assert not different
-    lines = [(tmp_path / r / "metrics.jsonl").read_text().count("\n") for r in ("whole", "parts")]
+    lines = [
+        (tmp_path / r / "metrics.jsonl").read_text(encoding="utf-8").count("\n")
+        for r in ("whole", "parts")
+    ]
     assert lines == [6, 6]
     model = load(tmp_path / "parts", device="cpu")
     assert model.step == 6

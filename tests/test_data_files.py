@@ -144,7 +144,7 @@ def test_splits_and_hidden_files(tmp_path: Path) -> None:
             save(flat(value, "L"), tmp_path / split / label / "x.png")
     save(flat(99, "L"), tmp_path / "Train" / "a" / "._x.png")
     save(flat(99, "L"), tmp_path / "__MACOSX" / "x.png")
-    (tmp_path / "names.txt").write_text("a b")
+    (tmp_path / "names.txt").write_text("a b", encoding="utf-8")
     data = opened(tmp_path)
     assert (data.spec.count, data.spec.classes) == (2, ("a", "b"))
     held = data.held_out(10)
@@ -385,7 +385,7 @@ def test_each_mistake_is_one_sentence(
 
 
 def test_an_empty_folder_is_named_with_what_was_looked_for(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / "notes.txt").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"holds no pictures; looked in it and below for \.png, "):
         opened(tmp_path)
 

@@ -382,8 +382,8 @@ def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
     ):
         model.sample(1, labels=[5])
     path = tmp_path / "r" / "spec.json"
-    old = {k: v for k, v in json.loads(path.read_text()).items() if k != "present"}
-    path.write_text(json.dumps(old))  # as older versions wrote it
+    old = {k: v for k, v in json.loads(path.read_text(encoding="utf-8")).items() if k != "present"}
+    path.write_text(json.dumps(old), encoding="utf-8")  # as older versions wrote it
     assert ganwright.load(tmp_path / "r").spec.asked == tuple(range(8))
 
 

@@ -254,7 +254,7 @@ def test_runs_of_older_versions_are_not_checked(tmp_path: Path) -> None:
     run, folder = tmp_path / "run", pets(tmp_path / "pets")
     trained(str(folder), run)
     os.rename(folder / "cat", folder / "wolf")
-    (run / "data.json").write_text("{")
+    (run / "data.json").write_text("{", encoding="utf-8")
     with pytest.raises(RunError, match=r"data\.json cannot be read .*remove it to resume"):
         ganwright.resume(run, steps=2, quiet=True)
     (run / "data.json").unlink()

@@ -23,12 +23,20 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def test_tables_are_up_to_date() -> None:
-    stale = [p.name for p in tables.pages() if (page := p.read_text()) != tables.render(page)]
+    stale = [
+        p.name
+        for p in tables.pages()
+        if (page := p.read_text(encoding="utf-8")) != tables.render(page)
+    ]
     assert not stale, f"run `make docs-tables`: {stale}"
 
 
 def test_every_table_stands_in_a_page() -> None:
-    placed = set(re.findall(r"<!-- table: ([\w-]+) -->", "".join(p.read_text() for p in PAGES)))
+    placed = set(
+        re.findall(
+            r"<!-- table: ([\w-]+) -->", "".join(p.read_text(encoding="utf-8") for p in PAGES)
+        )
+    )
     assert placed == set(tables.tables())
 
 
@@ -46,7 +54,7 @@ def test_everything_has_its_paper_and_its_names_elsewhere() -> None:
 
 def test_extensions_are_short() -> None:
     """Fifteen lines each of what a person types, imports and blank lines apart."""
-    page = (ROOT / "docs/extending.md").read_text()
+    page = (ROOT / "docs/extending.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(?:# mine.py\n)?(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     assert len(blocks) == 12
     for block in blocks:
@@ -66,18 +74,18 @@ def test_a_table_that_drifted_is_rewritten() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    targets = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     local = [t for t in targets if "://" not in t]
     assert [t for t in local if not (page.parent / t).exists()] == []
 
 
 def test_pre_commit_checks_with_the_ruff_of_the_constraints() -> None:
-    hooks = (ROOT / ".pre-commit-config.yaml").read_text()
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     assert f"rev: v{_pinned('ruff')}\n" in hooks
 
 
 def test_constraints_pin_what_the_package_asks_for() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     asked = [Requirement(r) for r in project["dependencies"] + extras["dev"] + extras["docs"]]
     assert len(asked) > 15
@@ -86,14 +94,16 @@ def test_constraints_pin_what_the_package_asks_for() -> None:
 
 def _pinned(name: str) -> str:
     pattern = re.sub("[-_]", "[-_]", name)
-    pins = (ROOT / "constraints.txt").read_text()
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
     pin = re.search(rf"^{pattern}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
     assert pin, f"{name} is not pinned"
     return pin[1]
 
 
 def _blocks(page: Path, language: str) -> str:
-    found = re.findall(rf"^```{language}\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    found = re.findall(
+        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
     return "\n".join(found)
 
 
@@ -128,12 +138,12 @@ def test_python_examples_run(name: str, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "mine", raising=False)
-    text = re.sub(r"\bsteps=\d+", "steps=1", (ROOT / name).read_text())
+    text = re.sub(r"\bsteps=\d+", "steps=1", (ROOT / name).read_text(encoding="utf-8"))
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     files = {"mine.py": "", "example.py": ""}
     for block in blocks:
         files["mine.py" if block.startswith("# mine.py\n") else "example.py"] += block + "\n"
     for file, code in files.items():
-        (tmp_path / file).write_text(code)
+        (tmp_path / file).write_text(code, encoding="utf-8")
     runpy.run_path(str(tmp_path / "example.py"))
     sys.modules.pop("mine", None)

@@ -141,7 +141,7 @@ def test_two_processes_average_gradients_and_terms(tmp_path: Path) -> None:
     """Means over both halves of the batch; a gradient missing on one rank counts as zero there."""
     store, told = meeting_place()
     script = tmp_path / "worker.py"
-    script.write_text(WORKER)
+    script.write_text(WORKER, encoding="utf-8")
     common = os.environ | told | {"WORLD_SIZE": "2"}
     workers = [
         subprocess.Popen(

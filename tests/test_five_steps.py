@@ -62,7 +62,7 @@ def test_five_steps_are_as_stored(name: str) -> None:
     path = STORE / f"{name}.json"
     assert path.exists(), f"store it: python tests/test_five_steps.py {name}"
     for step, (row, stored) in enumerate(
-        zip(five_steps(name), json.loads(path.read_text()), strict=True)
+        zip(five_steps(name), json.loads(path.read_text(encoding="utf-8")), strict=True)
     ):
         assert row == pytest.approx(stored, rel=1e-6, abs=1e-12), f"step {step}"
 
@@ -74,4 +74,4 @@ def test_a_run_repeats_itself_bit_for_bit() -> None:
 if __name__ == "__main__":
     for wanted in sys.argv[1:]:
         values = json.dumps(five_steps(wanted), indent=1)
-        (STORE / f"{wanted}.json").write_text(values + "\n")
+        (STORE / f"{wanted}.json").write_text(values + "\n", encoding="utf-8")

@@ -44,7 +44,7 @@ RECIPES = [
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_build_networks_that_fit(name: str) -> None:
-    family, settings = from_yaml(find(Path(name)).read_text())
+    family, settings = from_yaml(find(Path(name)).read_text(encoding="utf-8"))
     assert name.removeprefix("gallery/").removeprefix("mnist-").removeprefix("faces64-") == family
     channels, size = 3 if name.startswith("faces64") else 1, settings.image_size
     assert size is not None
@@ -63,7 +63,10 @@ def test_drawings_are_digits_of_many_classes(name: str, tmp_path: Path) -> None:
     assert len(verdict.seen) >= classes
     if name == "bgan":
         assert drawings.unique().tolist() == [-1, 1]
-    rows = [json.loads(r) for r in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(r)
+        for r in (tmp_path / name / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     if name == "began":
         M = torch.tensor([row["G/M"] for row in rows])
         assert M[-5:].mean() < M[:2].mean() / 2, "the measure of convergence falls"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pkgutil
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,12 @@ def test_heavy_packages_load_when_they_are_needed(module: str, may: set[str]) ->
     code = f"import sys, {module}; print(*sorted({HEAVY} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) - may == set()
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "docs", "benchmarks"])
+def test_text_files_say_their_encoding(folder: str) -> None:
+    """Without one it is the locale's, and ASCII where that is C; ruff sees some of them only."""
+    root = Path(__file__).parents[1] / folder
+    bare = re.compile(r"\.read_text\(\)")
+    found = [p.name for p in root.rglob("*.py") if bare.search(p.read_text(encoding="utf-8"))]
+    assert found == []

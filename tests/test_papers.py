@@ -22,7 +22,7 @@ from ganwright.recipes import find, recipes
 
 def built(recipe: str, shape: tuple[int, ...]) -> tuple[Any, Settings]:
     """The game that a recipe makes for data of this shape, and its settings."""
-    name, settings = from_yaml(find(Path(recipe)).read_text())
+    name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
     return family(name)(settings.game, Spec(Images, shape, classes=tuple("0123456789"))), settings
 
 

@@ -30,7 +30,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)
 
 
 def recipe(name: str) -> tuple[str, Settings]:
-    return from_yaml(find(Path(name)).read_text())
+    return from_yaml(find(Path(name)).read_text(encoding="utf-8"))
 
 
 def built(name: str, game: Any, spec: Spec) -> Game:

@@ -29,7 +29,7 @@ PARTS = sorted(name for name in recipes() if name.startswith("gallery/part-"))
 
 def built(recipe: str, shape: tuple[int, ...]) -> tuple[Any, Settings]:
     """The game that a recipe makes for data of this shape, and its settings."""
-    name, settings = from_yaml(find(Path(recipe)).read_text())
+    name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
     return family(name)(settings.game, Spec(Images, shape, classes=tuple("0123456789"))), settings
 
 
@@ -108,7 +108,7 @@ def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about() -> None:
     from ganwright.run.train import assemble, resolved
     from ganwright.training.engine import Engine
 
-    name, settings = from_yaml(find(Path("ring-unrolled")).read_text())
+    name, settings = from_yaml(find(Path("ring-unrolled")).read_text(encoding="utf-8"))
 
     def divergence(unroll: int) -> float:
         changed = replace(settings.game, unroll=unroll)

@@ -68,7 +68,7 @@ def test_one_output_for_each_input_with_its_name(
     picture(tmp_path / "in" / "a.png", 55)
     picture(tmp_path / "in" / "deep" / "b.JPG", 255, "RGB")
     picture(tmp_path / "in" / "c.gif", 0)
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    (tmp_path / "in" / "notes.txt").write_text("no picture", encoding="utf-8")
     out = tmp_path / "out"
     argv = ["translate", str(toy_run), str(tmp_path / "in"), str(out)]
     assert main(argv) == 0
@@ -295,7 +295,7 @@ def test_classify_names_each_picture(
     assert all(0.1 <= float(r["probability"]) <= 1 for r in rows)
     table = tmp_path / "labels.csv"
     assert main([*argv, "--out", str(table)]) == 1
-    assert list(csv.DictReader(table.read_text().splitlines())) == rows
+    assert list(csv.DictReader(table.read_text(encoding="utf-8").splitlines())) == rows
     capsys.readouterr()
     assert "labels.csv exists; add --overwrite" in error_of([*argv, "--out", str(table)], capsys)
     wrong = error_of([*argv, "--out", str(tmp_path / "labels.png")], capsys)

@@ -245,7 +245,7 @@ assert ganwright.load("made", device="cpu").step == 1
 
 
 def test_classes_of_a_script(tmp_path: Path) -> None:
-    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     paths = [*sys.path, str(Path(__file__).parent)]
     done = subprocess.run(
         [sys.executable, "script.py"],
@@ -274,7 +274,7 @@ def test_resume_names_what_may_not_change(toy_run: Path) -> None:
         with pytest.raises(GanwrightError) as caught:
             ganwright.resume(toy_run, **({"steps": 2} | changes), quiet=True)
         assert sentence in str(caught.value)
-    assert (toy_run / "config.yaml").read_text().count("steps: 1") == 1
+    assert (toy_run / "config.yaml").read_text(encoding="utf-8").count("steps: 1") == 1
 
 
 def test_a_model_refuses_in_a_sentence(toy_run: Path) -> None:

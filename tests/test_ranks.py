@@ -62,7 +62,7 @@ def _said(ranks: list[subprocess.Popen[str]], seconds: float = 60) -> list[tuple
 def _until_trained(run: Path) -> None:
     for _ in range(600):
         metrics = run / "metrics.jsonl"
-        if metrics.exists() and metrics.read_text().count("\n") >= 2:
+        if metrics.exists() and metrics.read_text(encoding="utf-8").count("\n") >= 2:
             return
         time.sleep(0.1)
     raise TimeoutError(f"{run} logs nothing")
@@ -80,9 +80,9 @@ def test_a_signal_to_one_stops_and_saves_both(tmp_path: Path, first: int) -> Non
             ranks[1 - first].send_signal(signal.SIGTERM)
         assert _said(ranks, 20) == [(130, ""), (130, "")]
     (saved,) = (run / "checkpoints").iterdir()
-    manifest = json.loads((saved / "manifest.json").read_text())
+    manifest = json.loads((saved / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["world"] == 2
-    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert last["step"] == manifest["step"] == int(saved.name[5:])
     with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
         runs.resume(run, {"steps": 10**7}, quiet=True)

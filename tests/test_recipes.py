@@ -18,7 +18,7 @@ DIGITS = sorted(n for n in recipes() if n.startswith("mnist-"))
 
 
 def named(recipe: str) -> str:
-    return from_yaml(find(Path(recipe)).read_text())[0]
+    return from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))[0]
 
 
 def test_every_family_that_draws_has_recipes_for_digits_and_for_colour() -> None:
@@ -29,7 +29,7 @@ def test_every_family_that_draws_has_recipes_for_digits_and_for_colour() -> None
 
 @pytest.mark.parametrize("recipe", COLOUR)
 def test_recipes_for_colour_draw_at_64_pixels(recipe: str) -> None:
-    name, settings = from_yaml(find(Path(recipe)).read_text())
+    name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
     task = family(name).task
     spec = Spec(task, (3, settings.image_size or 0, 64), classes=("a", "b"), count=1000)
     game: Any = family(name)(settings.game, spec).eval()
@@ -41,7 +41,7 @@ def test_recipes_for_colour_draw_at_64_pixels(recipe: str) -> None:
 
 @pytest.mark.parametrize("recipe", sorted(recipes()))
 def test_every_recipe_is_read(recipe: str) -> None:
-    name, settings = from_yaml(find(Path(recipe)).read_text())
+    name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
     assert name in FAMILIES
     assert isinstance(settings.game, family(name).Config)
     assert settings.steps

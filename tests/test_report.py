@@ -97,7 +97,8 @@ def test_a_grid_that_can_not_be_written_leaves_nothing(tmp_path: Path) -> None:
 def make_run(folder: Path, grids: int) -> Path:
     (folder / "samples").mkdir(parents=True)
     (folder / "config.yaml").write_text(
-        "ganwright: 0.1.0\nfamily: dcgan\ndata: <digits>\nlog: [a, b]\ngame:\n  latent: 100\n"
+        "ganwright: 0.1.0\nfamily: dcgan\ndata: <digits>\nlog: [a, b]\ngame:\n  latent: 100\n",
+        encoding="utf-8",
     )
     rows = [
         {
@@ -110,7 +111,9 @@ def make_run(folder: Path, grids: int) -> Path:
         for s in (10, 20, 30)
     ]
     lines = [json.dumps(row) for row in rows]
-    (folder / "metrics.jsonl").write_text("\n".join(lines) + '\n{"step": 40, "D/a')
+    (folder / "metrics.jsonl").write_text(
+        "\n".join(lines) + '\n{"step": 40, "D/a', encoding="utf-8"
+    )
     for i in range(grids):
         save_grid(levels(i / grids), folder / "samples" / f"step-{i:06}.png")
     return folder
@@ -140,7 +143,7 @@ class Page(HTMLParser):
 def test_the_report_shows_settings_curves_and_samples_in_order(tmp_path: Path) -> None:
     run = make_run(tmp_path / "runs" / "first", grids=3)
     assert write_report(run) == run / "report.html"
-    text = (run / "report.html").read_text()
+    text = (run / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     shown = " ".join(page.words)
     assert "30 steps, 1,920 images" in shown
@@ -169,14 +172,14 @@ def test_the_report_shows_settings_curves_and_samples_in_order(tmp_path: Path) -
 
 def test_the_report_asks_nothing_of_the_network(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", grids=1)
-    page = Page(write_report(run).read_text())
+    page = Page(write_report(run).read_text(encoding="utf-8"))
     assert all(source.startswith("data:") for source in page.sources)
     assert not any("://" in link for link in page.links)
 
 
 def test_of_many_grids_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", grids=SHOWN + 10)
-    page = Page(write_report(run).read_text())
+    page = Page(write_report(run).read_text(encoding="utf-8"))
     assert len(page.sources) == SHOWN
     grids = [link for link in page.links if link.endswith(".png")]
     assert grids == sorted(grids)
@@ -184,15 +187,15 @@ def test_of_many_grids_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
 
 
 def test_an_empty_run_has_a_report_and_a_folder_that_is_no_run_has_none(tmp_path: Path) -> None:
-    (tmp_path / "config.yaml").write_text("family: gan\n")
-    assert "No metrics have been logged yet" in write_report(tmp_path).read_text()
+    (tmp_path / "config.yaml").write_text("family: gan\n", encoding="utf-8")
+    assert "No metrics have been logged yet" in write_report(tmp_path).read_text(encoding="utf-8")
     with pytest.raises(RunError, match=r"it has no config\.yaml"):
         write_report(tmp_path / "nowhere")
 
 
 def test_metrics_of_a_step_made_twice_are_the_last_ones(tmp_path: Path) -> None:
     lines = [{"step": 2, "a": 1}, {"step": 1, "a": 2}, {"step": 2, "a": 3}, {"no": 1}, [1]]
-    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
     assert read_metrics(tmp_path / "m.jsonl") == [{"step": 1, "a": 2}, {"step": 2, "a": 3}]
 
 

@@ -51,7 +51,10 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
         "step-000002.png",
         "step-000004.png",
     ]
-    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(x)
+        for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [r["step"] for r in rows] == [1, 2, 3, 4]
     assert rows[-1]["images"] == 16
     assert {"D/adv", "G/adv", "D/gradient", "images_per_second", "seconds_left"} <= set(rows[-1])
@@ -82,7 +85,7 @@ def test_a_broken_checkpoint_is_named_and_passed_over(tmp_path: Path, damage: st
         data[len(data) // 2] ^= 1
         path.write_bytes(bytes(data))
     else:
-        (newest / "manifest.json").write_text("{")
+        (newest / "manifest.json").write_text("{", encoding="utf-8")
     with pytest.warns(UserWarning, match=r"step-000004 is broken"):
         # what is left of `alter` are weights that verify
         assert ganwright.load(tmp_path / "run").step == (4 if damage == "alter" else 2)
@@ -109,10 +112,13 @@ def test_without_a_checkpoint_resume_starts_over(tmp_path: Path) -> None:
 
 def test_a_line_cut_by_a_kill_is_dropped(tmp_path: Path) -> None:
     _train(tmp_path / "run")
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+    with (tmp_path / "run/metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 7, "ima')
     runs.resume(tmp_path / "run", {"steps": 6}, quiet=True)
-    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(x)
+        for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
 
 
@@ -228,7 +234,10 @@ def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="back to step 2, on with fresh randomness"):
         model = _poisoned(tmp_path / "run", "rollback")
     assert model.step == 6
-    rows = [json.loads(x) for x in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(x)
+        for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
     assert all(r["G/adv"] == r["G/adv"] for r in rows), "the line with the NaN is gone"
 
@@ -386,9 +395,9 @@ def test_a_line_that_a_full_disk_cuts_leaves_no_part(tmp_path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
-    assert path.read_text() == '{"step": 1}\n'
+    assert path.read_text(encoding="utf-8") == '{"step": 1}\n'
     metrics_log.append(path, {"step": 3})
-    assert [json.loads(x)["step"] for x in path.read_text().splitlines()] == [1, 3]
+    assert [json.loads(x)["step"] for x in path.read_text(encoding="utf-8").splitlines()] == [1, 3]
 
 
 @pytest.mark.parametrize("part", ["metrics.jsonl", "config.yaml"])
@@ -396,7 +405,7 @@ def test_a_full_disk_at_resume_is_a_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     _train(tmp_path / "run")
-    with (tmp_path / "run/metrics.jsonl").open("a") as file:
+    with (tmp_path / "run/metrics.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"step": 7, "ima')
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     real = atomic.write

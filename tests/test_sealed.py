@@ -24,11 +24,11 @@ def run(tmp_path: Path) -> Path:
 
 def _edit(run: Path, **values: Any) -> None:
     path = run / "config.yaml"
-    config = yaml.safe_load(path.read_text())
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
     game = values.pop("game", {})
     config |= values
     config["game"] |= game
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_what_does_not_alter_the_numbers_may_be_edited(run: Path) -> None:
 def test_a_change_asked_for_on_resume_is_sealed_with_the_next_checkpoint(run: Path) -> None:
     runs.resume(run, {"steps": 4}, quiet=True)
     sealed = run / "checkpoints/step-000004/config.yaml"
-    assert sealed.read_text() == (run / "config.yaml").read_text()
-    assert yaml.safe_load(sealed.read_text())["steps"] == 4
+    assert sealed.read_text(encoding="utf-8") == (run / "config.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(sealed.read_text(encoding="utf-8"))["steps"] == 4
 
 
 def test_another_number_of_processes_is_refused(run: Path) -> None:
@@ -80,8 +80,8 @@ def test_a_run_trained_by_two_is_not_resumed_by_one(run: Path) -> None:
     import json
 
     path = run / "checkpoints/step-000002/manifest.json"
-    manifest = json.loads(path.read_text())
-    path.write_text(json.dumps(manifest | {"world": 2}))
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(manifest | {"world": 2}), encoding="utf-8")
     with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
         runs.resume(run, {"steps": 4}, quiet=True)
     assert ganwright.load(run).sample(1).shape == (1, 1, 8, 8)

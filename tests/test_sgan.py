@@ -249,7 +249,7 @@ def test_ten_labels_a_class_are_enough(tmp_path: Path) -> None:
     from recipe import train_gallery
 
     model = train_gallery("sgan", tmp_path)
-    lines = (tmp_path / "sgan" / "metrics.jsonl").read_text().splitlines()
+    lines = (tmp_path / "sgan" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert '"held_out/error"' in lines[-1]
     assert json.loads(lines[-1])["held_out/error"] < 0.15
     assert model.sample(4).shape == (4, 1, 16, 16)

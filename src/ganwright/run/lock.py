@@ -94,7 +94,7 @@ def _sign(descriptor: int) -> None:
 
 def _holder(path: Path) -> str:
     try:
-        said = json.loads(path.read_text())
+        said = json.loads(path.read_text(encoding="utf-8"))
         process, host = int(said["process"]), str(said["host"])
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -53,8 +53,8 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[
             (beside / "samples").mkdir()
             (beside / "checkpoints").mkdir()
             (beside / "config.yaml").write_text(text, encoding="utf-8")
-            (beside / "spec.json").write_text(json.dumps(values, indent=1))
-            (beside / "data.json").write_text(json.dumps(data, indent=1))
+            (beside / "spec.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
+            (beside / "data.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
             (beside / "metrics.jsonl").touch()
     except OSError as error:
         raise RunError(f"cannot make the run folder {out}: {atomic.reason(error)}") from error
@@ -110,7 +110,7 @@ def read_data(run: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        known: dict[str, Any] = json.loads(path.read_text())
+        known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         known["source"], known["data_root"], known["fingerprint"]["kind"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
@@ -198,7 +198,7 @@ def _copy(run: Path, broken: str = "") -> str:
 def read_spec(run: Path) -> Spec:
     """What the data of a run looked like."""
     try:
-        values = json.loads((run / "spec.json").read_text())
+        values = json.loads((run / "spec.json").read_text(encoding="utf-8"))
         values["task"] = BATCHES[values["task"]]
         values["shape"] = tuple(values["shape"])
         values["target"] = values["target"] and tuple(values["target"])

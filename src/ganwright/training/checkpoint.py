@@ -269,11 +269,11 @@ def _write_manifest(folder: Path, training: dict[str, Any]) -> None:
     counts = {name: training[name] for name in COUNTS if name in training}
     sums = {p.name: _hash(p) for p in sorted(folder.iterdir())}
     manifest = {"format": FORMAT, **counts, "sha256": sums}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1))
+    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    found: Any = json.loads((path / "manifest.json").read_text())
+    found: Any = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError("manifest.json is no table")
     readable(found.get("format"), f"checkpoint {path}")
