@@ -70,8 +70,8 @@ def test_hooks_come_in_order(tmp_path: Path) -> None:
     trained(tmp_path / "run", told, name="sgan", steps=5)
     assert told.steps == [1, 2, 3, 4, 5]
     assert told.hooks == [
-        ("sampled", 0),
         ("started", 0),
+        ("sampled", 0),
         ("logged", 2),
         *(("sampled", 3), ("evaluated", 3), ("logged", 3)),
         *(("logged", 4), ("saved", 4)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
@@ -9,14 +10,17 @@ import sys
 import tomllib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from helpers import tiny
 from packaging.requirements import Requirement
 
 import names
 import tables
 from ganwright.config.registry import table as registered
 from ganwright.families import FAMILIES
+from ganwright.run.train import train as train_run
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -60,6 +64,25 @@ def test_extensions_are_short() -> None:
     for block in blocks:
         typed = [x for x in block.splitlines() if x and not x.startswith(("from ", "import "))]
         assert len(typed) <= 15, block
+
+
+def test_the_callback_and_the_metric_of_the_docs_work(tmp_path: Path) -> None:
+    page = (ROOT / "docs/callbacks.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    callback, train, metric, measure = blocks
+    typed = [x for x in callback.splitlines() if x and not x.startswith("from ")]
+    assert len(typed) <= 10
+    assert "ganwright.train(" in train
+    assert "ganwright.train(" in measure
+    names: dict[str, Any] = {}
+    exec(callback + metric, names)
+    cls, settings = tiny("gan", steps=9, log_every=1, sample_every=3)
+    patient = names["Patience"]("step", rows=2)  # it only grows
+    around = {"callbacks": [patient], "metrics": [names["Spread"]()], "quiet": True}
+    model = train_run(cls, settings, tmp_path / "run", **around)
+    assert model.step == 3
+    rows = (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(rows[-1])["Spread/deviation"] > 0
 
 
 def test_a_table_that_drifted_is_rewritten() -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ganwright.inference.model import Model as Model
     from ganwright.inference.model import load as load
     from ganwright.losses import Loss as Loss
+    from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
     from ganwright.run.train import resume as resume
@@ -52,6 +53,7 @@ _WHERE = {
     "Engine": "training.engine",
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
+    "Metric": "metrics.metric",
     "GanwrightError": "errors",
 }
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import yaml
 
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.config import plugins
 from ganwright.errors import SettingsError, missing_extra, nearest
 
 if TYPE_CHECKING:
@@ -96,8 +97,13 @@ def check(names: Sequence[str]) -> None:
         MissingExtraError: if its package is not installed.
     """
     for name in names:
+        if name in plugins.rows("trackers") and name not in TRACKERS:
+            if plugins.load("trackers", name) is None:
+                raise SettingsError(f"the tracker {name} cannot be loaded; leave it out of --log")
+            continue
         if name not in TRACKERS:
-            raise SettingsError(f"unknown tracker {name}; {nearest(name, TRACKERS)}")
+            known = (*TRACKERS, *plugins.rows("trackers"))
+            raise SettingsError(f"unknown tracker {name}; {nearest(name, known)}")
         kind = TRACKERS[name]
         needed = ("accelerate", kind.package)
         if any(find_spec(package) is None for package in needed):
@@ -119,10 +125,18 @@ def open_trackers(names: Sequence[str], run: Path, config: Mapping[str, Any]) ->
     with ExitStack() as opened:  # where one cannot be opened, those before it are closed
         trackers: list[Tracker] = []
         for name in names:
-            trackers.append(_Accelerate(TRACKERS[name], run, flat(config)))
+            trackers.append(_opened(name, run, flat(config)))
             opened.callback(trackers[-1].finish)
         opened.pop_all()
     return trackers
+
+
+def _opened(name: str, run: Path, config: dict[str, bool | int | float | str]) -> Tracker:
+    """One tracker; that of an installed package is a class that takes the folder and settings."""
+    if name in TRACKERS:
+        return _Accelerate(TRACKERS[name], run, config)
+    made: Tracker = plugins.load("trackers", name)(run, config)
+    return made
 
 
 class Trackers(Callback):

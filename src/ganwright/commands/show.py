@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from ganwright.commands.flags import Parser, docs, flag_of, limits, metavar
+from ganwright.config import plugins
 from ganwright.config.hints import hints_of
 from ganwright.config.registry import TABLES, table
 from ganwright.config.spelling import spell
@@ -84,7 +85,11 @@ def columns(rows: Iterable[Row]) -> str:
 def _families() -> Iterable[Row]:
     from ganwright.families import FAMILIES
 
-    return [(name, f"{entry.title}, arXiv:{entry.paper}") for name, entry in FAMILIES.items()]
+    for name, entry in FAMILIES.items():
+        yield name, f"{entry.title}, arXiv:{entry.paper}"
+    for name, game in plugins.loaded("families").items():
+        if name not in FAMILIES:
+            yield name, f"{game.title}, of {_package('families', name)}"
 
 
 def _recipes() -> Iterable[Row]:
@@ -110,6 +115,8 @@ def _data() -> Iterable[Row]:
         yield name, first_sentence(pkgutil.resolve_name(f"ganwright.data.read.{path}"))
     for name, known in SETS.items():
         yield name, f"torchvision's {known.builder}, under --data-root"
+    for name, read in plugins.loaded("data").items():
+        yield name, f"{first_sentence(read)} Of {_package('data', name)}"
     yield "a path", "a folder or a zip of pictures"
     yield "hf:owner/name", "a data set of the Hugging Face hub"
 
@@ -117,7 +124,17 @@ def _data() -> Iterable[Row]:
 def _trackers() -> Iterable[Row]:
     from ganwright.callbacks.trackers import TRACKERS
 
-    return [(name, f"needs the package {kind.package}") for name, kind in TRACKERS.items()]
+    for name, kind in TRACKERS.items():
+        yield name, f"needs the package {kind.package}"
+    for name in plugins.rows("trackers"):
+        if name not in TRACKERS:
+            yield name, f"of {_package('trackers', name)}"
+
+
+def _package(topic: str, name: str) -> str:
+    """The installed package that adds a row."""
+    dist = plugins.rows(topic)[name].dist
+    return dist.name if dist else "an installed package"
 
 
 def first_sentence(member: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganwright.callbacks.callback import Callback
 from ganwright.callbacks.trackers import check
@@ -15,6 +15,7 @@ from ganwright.config.checked import Named
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
+from ganwright.metrics.metric import Metric
 
 if TYPE_CHECKING:
     from ganwright.game import Game
@@ -27,6 +28,8 @@ class Around(Named):
 
     callbacks: tuple[Callback, ...] = ()
     """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
+    metrics: tuple[Metric, ...] = ()
+    """Metrics of samples against held-out data, measured with each grid: see `list metrics`."""
     quiet: bool = False
     """Show no progress."""
 
@@ -76,7 +79,7 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright.run.train import train as start
 
-    return _status(start(game, settings, place.out, callbacks=place.callbacks, quiet=place.quiet))
+    return _status(start(game, settings, place.out, **_around(place)))
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -99,8 +102,11 @@ def resume(argv: Sequence[str]) -> int:
     _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    how = {name: getattr(start, name) for name in ("from_weights", "callbacks", "quiet")}
-    return _status(go_on(folder, changes, **how))
+    return _status(go_on(folder, changes, from_weights=start.from_weights, **_around(start)))
+
+
+def _around(given: Around) -> dict[str, Any]:
+    return {f.name: getattr(given, f.name) for f in fields(Around)}
 
 
 def _status(model: Model) -> int:
@@ -114,11 +120,11 @@ def _family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     The flags of a family are not known before it is: after `--game.x` and its value, or a flag that
     takes several values, only a family of the table is taken for one.
     """
-    from ganwright.families import FAMILIES
+    from ganwright.families import names
 
     loose, free = strays(argv, Place(), Settings())
     words = [i for i in free if argv[i][:1].isalpha()]
-    found = words if words[:1] == [0] else [i for i in loose if argv[i] in FAMILIES] or words
+    found = words if words[:1] == [0] else [i for i in loose if argv[i] in names()] or words
     if not found:
         return None, list(argv)
     return argv[found[0]], [*argv[: found[0]], *argv[found[0] + 1 :]]

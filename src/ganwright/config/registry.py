@@ -8,6 +8,7 @@ from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
 
+from ganwright.config import plugins
 from ganwright.errors import SettingsError, nearest
 
 TABLES: dict[str, str] = {
@@ -28,19 +29,22 @@ TABLES: dict[str, str] = {
     "minibatch": "ganwright.layers.minibatch:MINIBATCHES",
     "labels-in-g": "ganwright.layers.condition:LABELS_G",
     "labels-in-d": "ganwright.layers.condition:LABELS_D",
+    "callbacks": "ganwright.callbacks:CALLBACKS",
+    "metrics": "ganwright.metrics.table:METRICS",
 }
 
 
 @cache
 def table(topic: str) -> dict[str, type]:
-    """The classes of one topic by name.
+    """The classes of one topic by name, those of installed packages after the library's own.
 
     Raises:
         SettingsError: if there is no such topic.
     """
     if topic not in TABLES:
         raise SettingsError(f"there is no table of {topic}; {nearest(topic, TABLES)}")
-    return dict(pkgutil.resolve_name(TABLES[topic]))
+    own = dict(pkgutil.resolve_name(TABLES[topic]))
+    return {**plugins.loaded(topic), **own}
 
 
 def choices(base: type) -> dict[str, type]:

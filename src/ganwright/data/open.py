@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ganwright.config import plugins
 from ganwright.config.settings import Settings
 from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
@@ -47,8 +48,8 @@ _VARIANTS: dict[type[Batch], str] = {Paired: "-paired", Unpaired: "-unpaired"}
 
 
 def known_sets() -> tuple[str, ...]:
-    """The names that `--data` knows, embedded ones first."""
-    return (*EMBEDDED, *SETS)
+    """The names that `--data` knows: embedded sets, torchvision's, those of installed packages."""
+    return (*EMBEDDED, *SETS, *plugins.rows("data"))
 
 
 def open_data(
@@ -112,7 +113,8 @@ def _kind(text: str) -> str:
     names = [name.strip() for name in text.partition("?")[0].split("->")]
     if all(name in EMBEDDED for name in names):
         return "embedded"
-    public = all(name in EMBEDDED or name in SETS or name.startswith("hf:") for name in names)
+    known = known_sets()
+    public = all(name in known or name.startswith("hf:") for name in names)
     return "named" if public else "files"
 
 
@@ -205,6 +207,8 @@ def _named(
         return _embedded(name, task, image_size, options)
     if name in SETS:
         return replace(open_set(name, settings), options=options)
+    if name in plugins.rows("data"):
+        return _plugged(name, task, settings, image_size, options)
     if name.startswith("hf:"):
         from ganwright.data.read.hub import open_hub
 
@@ -227,6 +231,17 @@ def _embedded(name: str, task: type[Batch], image_size: int | None, options: Opt
     if options.low is None:
         options = replace(options, low=source.options.low)
     return replace(source, name=name, options=options)
+
+
+def _plugged(
+    name: str, task: type[Batch], settings: Settings, image_size: int | None, options: Options
+) -> Source:
+    """A set that an installed package adds: a function of the image size, or None for its own."""
+    read = plugins.load("data", name)
+    if read is None:
+        raise DataError(f"the data set {name} cannot be loaded; see the warning above")
+    found = source_of(read(image_size), task, settings.channels)
+    return replace(found, name=name, options=options)
 
 
 def _unknown(name: str) -> DataError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
+from ganwright.config import plugins
 from ganwright.errors import SettingsError, nearest
 
 if TYPE_CHECKING:
@@ -58,6 +59,36 @@ FAMILIES: dict[str, Entry] = {
 }
 
 
+def names() -> tuple[str, ...]:
+    """The library's families, then those of installed packages."""
+    return tuple(dict.fromkeys((*FAMILIES, *plugins.rows("families"))))
+
+
+def name_of(cls: type[Game]) -> str:
+    """How config.yaml names a family: by its row in the table, or by its import path."""
+    path = f"{cls.__module__}:{cls.__qualname__}"
+    for name, entry in FAMILIES.items():
+        if f"ganwright.families.{entry.path}" == path:
+            return name
+    own = (name for name, point in plugins.rows("families").items() if point.value == path)
+    return next(own, path)
+
+
+def _installed(name: str) -> type[Game]:
+    """The class of a family that an installed package adds."""
+    if name not in plugins.rows("families"):
+        raise SettingsError(f"unknown family {name!r}; {nearest(name, names())}")
+    from ganwright.game import Game
+
+    found = plugins.load("families", name)
+    if not isinstance(found, type) or not issubclass(found, Game):
+        package = getattr(plugins.rows("families")[name].dist, "name", "its package")
+        raise SettingsError(
+            f"the family {name} cannot be used: {package} does not give a class derived from Game"
+        )
+    return found
+
+
 def family(name: str) -> type[Game]:
     """The class of a family.
 
@@ -65,7 +96,7 @@ def family(name: str) -> type[Game]:
         SettingsError: there is none of that name; the nearest are named.
     """
     if name not in FAMILIES:
-        raise SettingsError(f"unknown family {name!r}; {nearest(name, FAMILIES)}")
+        return _installed(name)
     module, _, cls = FAMILIES[name].path.partition(":")
     found: type[Game] = getattr(import_module(f"ganwright.families.{module}"), cls)
     return found

@@ -16,11 +16,12 @@ from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Spec
 from ganwright.errors import RunError, SettingsError, nearest
+from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.image_files import eight_bit, fitted, like, many
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips, unit
-from ganwright.run.run_folder import name_of, read_config, read_spec
+from ganwright.run.run_folder import read_config, read_spec
 from ganwright.seeds import seed_torch
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ganwright.errors import SettingsError
+from ganwright.metrics.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,22 @@ def modes(points: Tensor, mixture: Mixture) -> Modes:
         high_quality=float(good.float().mean()),
         reverse_kl=float(torch.special.xlogy(share, share * len(centres)).sum()),
     )
+
+
+@dataclass(frozen=True)
+class MixtureModes(Metric):
+    """Modes of a mixture that samples reach, their share of high quality, and the reverse KL."""
+
+    mixture: Literal["ring", "grid"] = "ring"
+    """Which mixture."""
+
+    def measure(self, real: Tensor | None, fake: Tensor) -> Mapping[str, float]:
+        found = modes(fake, MIXTURES[self.mixture]())
+        return {
+            "modes": found.found,
+            "high_quality": found.high_quality,
+            "reverse_kl": found.reverse_kl,
+        }
 
 
 MIXTURES = {"ring": ring, "grid": grid}

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from ganwright.config.settings import Settings
 from ganwright.config.yaml import differences, from_yaml
 from ganwright.errors import RunError
+from ganwright.families import name_of
 from ganwright.game import Game
-from ganwright.run.run_folder import name_of
 from ganwright.training import checkpoint
 
 

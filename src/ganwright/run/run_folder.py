@@ -27,7 +27,7 @@ from ganwright.data.label_map import LabelMap
 from ganwright.data.open import absolute, there
 from ganwright.data.types import BATCHES, Spec
 from ganwright.errors import GanwrightError, RunError
-from ganwright.families import FAMILIES
+from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run import lock
 from ganwright.training.checkpoint import steps
@@ -209,14 +209,6 @@ def read_spec(run: Path) -> Spec:
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error
-
-
-def name_of(cls: type[Game]) -> str:
-    """How config.yaml names a family: by its row in the table, or by its import path."""
-    for name, entry in FAMILIES.items():
-        if f"ganwright.families.{entry.path}" == f"{cls.__module__}:{cls.__qualname__}":
-            return name
-    return f"{cls.__module__}:{cls.__qualname__}"
 
 
 def free_folder(parent: Path, family: str, data: str) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
@@ -23,8 +23,10 @@ from ganwright.config.yaml import defaults, differences, game_class, keywords
 from ganwright.data import Data, open_data
 from ganwright.data.fingerprint import differences as other_data
 from ganwright.errors import RunError, SettingsError, described
+from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
+from ganwright.metrics.metric import Metric
 from ganwright.run import lock
 from ganwright.run.loop import play
 from ganwright.run.recovery import restore, same_step
@@ -35,7 +37,6 @@ from ganwright.run.run_folder import (
     free_folder,
     located,
     make,
-    name_of,
     read_config,
     read_data,
     record,
@@ -47,6 +48,8 @@ from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
 
+T = TypeVar("T")
+
 
 def train(
     game: str | type[Game],
@@ -55,6 +58,7 @@ def train(
     *,
     data: Any = None,
     callbacks: Sequence[Callback] = (),
+    metrics: Sequence[Metric] = (),
     quiet: bool = False,
     **changes: Any,
 ) -> Model:
@@ -68,6 +72,7 @@ def train(
             (images, labels), or a map-style data set, which is read anew each time unless
             `cache=True`; the family's embedded data when not given.
         callbacks: what happens around the steps beside what the library does.
+        metrics: measured on samples against held-out data with each grid.
         quiet: show no progress; warnings become Python's.
         **changes: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
@@ -84,7 +89,7 @@ def train(
         changes["data"], data = data, None
     chosen = keywords(_with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, given=data is not None)
-    heard = _heard(callbacks)
+    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
     read_back(chosen)
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
@@ -99,7 +104,7 @@ def train(
         if engine.rank == 0:
             make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint))
     with _writing(folder, engine):
-        run = _run(folder, cls, chosen, trainer, source, heard, quiet)
+        run = _run(folder, cls, chosen, trainer, source, heard, measured, quiet)
         return _played(run)
 
 
@@ -112,6 +117,7 @@ def resume(
     data: Any = None,
     from_weights: bool = False,
     callbacks: Sequence[Callback] = (),
+    metrics: Sequence[Metric] = (),
     quiet: bool = False,
     **more: Any,
 ) -> Model:
@@ -128,6 +134,7 @@ def resume(
         from_weights: where the newest checkpoint has lost its training state, go on from its
             weights, with fresh optimizers.
         callbacks: what happens around the steps; those given to `train` are not remembered.
+        metrics: measured with each grid; those given to `train` are not remembered either.
         quiet: show no progress; warnings become Python's.
         **more: further changes.
 
@@ -138,7 +145,8 @@ def resume(
     wanted = {**(changes or {}), **more} | ({} if steps is None else {"steps": steps})
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
-    folder, heard = convert(run, Path, "run"), _heard(callbacks)
+    folder = convert(run, Path, "run")
+    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
     cls, old = read_config(folder, None if game is None else _class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
@@ -162,7 +170,7 @@ def resume(
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
         same_step(trainer, folder)
-        going = _run(folder, cls, settings, trainer, source, heard, quiet)
+        going = _run(folder, cls, settings, trainer, source, heard, measured, quiet)
         with engine.together():
             if engine.rank == 0:
                 _open_again(going, cls, start, old)
@@ -185,16 +193,17 @@ def _with_game(settings: Settings | None, cls: type[Game]) -> Settings:
     return settings if settings.game else dataclasses.replace(settings, game=cls.Config())
 
 
-def _heard(callbacks: Any) -> tuple[Callback, ...]:
-    """Callbacks that can be told of a run."""
-    given = callbacks if isinstance(callbacks, Sequence) else (callbacks,)
-    for callback in given:
-        if not isinstance(callback, Callback):
+def _objects(given: Any, base: type[T]) -> tuple[T, ...]:
+    """What is hung on a run: objects of classes that derive from `base`, or the only one."""
+    several = given if isinstance(given, Sequence) else (given,)
+    for each in several:
+        if not isinstance(each, base):
+            name = base.__name__
             raise SettingsError(
-                f"callbacks hold {described(callback)}; each must be an object of a class that "
-                "derives from ganwright.Callback"
+                f"{name.lower()}s hold {described(each)}; each must be an object of a class that "
+                f"derives from ganwright.{name}"
             )
-    return tuple(given)
+    return tuple(several)
 
 
 @contextmanager
@@ -314,20 +323,22 @@ def _run(
     trainer: Trainer,
     source: Data,
     callbacks: Sequence[Callback],
+    metrics: Sequence[Metric],
     quiet: bool,
 ) -> Run:
     """The run with all that happens around its steps, in order.
 
-    What adds to a row of metrics comes before the row is completed, and a checkpoint after it, so
-    that no checkpoint is ahead of metrics.jsonl. What shows the run comes last, when all is done.
+    First comes what only listens, so that it hears everything. What adds to a row of metrics comes
+    before the row is completed, and a checkpoint after it, so that no checkpoint is ahead of
+    metrics.jsonl. What shows the run comes last, when all is done.
     """
     around = (
-        Samples(settings.sample_every),
-        Evaluation(settings.sample_every),
-        *callbacks,
-        Rows(),
-        MetricsFile(),
         Trackers(settings.log),
+        MetricsFile(),
+        *callbacks,
+        Samples(settings.sample_every),
+        Evaluation(settings.sample_every, metrics),
+        Rows(),
         Checkpoints(settings.save_every),
         Report(),
         Quiet() if quiet else display(),

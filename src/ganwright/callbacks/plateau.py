@@ -1,0 +1,35 @@
+"""Early stopping."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganwright.callbacks.callback import Callback, Run
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count
+
+
+@dataclass
+class Plateau(Checked, Callback):
+    """Stops a run whose metric has not become better for so many rows that hold it."""
+
+    metric: str = "held_out/error"
+    """The name in metrics.jsonl, such as held_out/error."""
+    patience: Count = 5
+    """Rows without a better value after which the run stops."""
+    larger: bool = False
+    """Whether larger is better."""
+    _best: float = field(default=math.inf, init=False, repr=False)
+    _waited: int = field(default=0, init=False, repr=False)
+
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+        if self.metric not in row:
+            return
+        value = -row[self.metric] if self.larger else row[self.metric]
+        self._waited = 0 if value < self._best else self._waited + 1
+        self._best = min(self._best, value)
+        if self._waited >= self.patience:
+            run.stop(f"{self.metric} was no better for {self.patience} rows")

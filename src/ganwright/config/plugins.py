@@ -1,0 +1,46 @@
+"""Rows that installed packages add to the library's tables, by entry points."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+PREFIX = "ganwright."
+"""A package adds a row to a table by an entry point in the group ganwright.<table>."""
+
+
+@cache
+def rows(topic: str) -> Mapping[str, EntryPoint]:
+    """The entry points of a table by name, none of them loaded."""
+    return {point.name: point for point in _installed().select(group=PREFIX + topic)}
+
+
+@cache
+def loaded(topic: str) -> Mapping[str, Any]:
+    """What the entry points of a table stand for; one that fails is named and passed over."""
+    found = ((name, load(topic, name)) for name in rows(topic))
+    return {name: member for name, member in found if member is not None}
+
+
+@cache
+def load(topic: str, name: str) -> Any:
+    """What one entry point stands for; None, with a warning, where it cannot be loaded."""
+    point = rows(topic)[name]
+    try:
+        return point.load()
+    except Exception as error:  # a plug-in's import runs its own code
+        package = point.dist.name if point.dist else "an installed package"
+        reason = " ".join(str(error).split()) or type(error).__name__
+        warnings.warn(
+            f"{name} of {package}, one of {topic}, cannot be loaded ({reason}) and is passed over",
+            stacklevel=2,
+        )
+        return None
+
+
+@cache
+def _installed() -> Any:
+    return entry_points()
