@@ -20,11 +20,11 @@ import multiprocessing, os, sys, time
 from pathlib import Path
 from ganwright.run import lock
 with lock.writing(Path(sys.argv[1])):
-    if hasattr(os, "fork") and os.fork() == 0:  # a worker outlives its killed parent
-        time.sleep(30)
-        os._exit(0)
-    print("held", flush=True)
+    # A worker outlives its killed parent. It speaks, so that it has run and let go before.
+    if not hasattr(os, "fork") or os.fork() == 0:
+        print("held", flush=True)
     time.sleep(60)
+    os._exit(0)
 """
 
 
