@@ -25,12 +25,12 @@ from torch.nn.functional import cross_entropy
 
 from ganwright import Model, load, train
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import from_yaml
 from ganwright.data import open_data
 from ganwright.data.types import Unpaired
 from ganwright.families.pixelda import PixelDA
 from ganwright.networks.pixelda import AdaptationNets, TaskClassifier
 from ganwright.recipes import find
+from ganwright.run.config_file import from_yaml
 from ganwright.seeds import seed_torch
 
 EVERYTHING = 10**9

@@ -25,11 +25,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import ganwright
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images
 from ganwright.families import FAMILIES
 from ganwright.metrics.judge import judge, opened
 from ganwright.recipes import recipes
+from ganwright.run.config_file import from_yaml
 from ganwright.run.run_folder import read_config
 from ganwright.training.engine import usable_cores
 

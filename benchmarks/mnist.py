@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 import ganwright
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images
 from ganwright.inference.model import Model
 from ganwright.metrics.judge import accuracy, judge, matched, opened
 from ganwright.recipes import find
 from ganwright.run import train as runs
+from ganwright.run.config_file import from_yaml
 
 SAMPLES = 1000
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ganwright.config.yaml import from_yaml
 from ganwright.recipes import find
+from ganwright.run.config_file import from_yaml
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ganwright.config.yaml import from_yaml
 from ganwright.inference.model import Model
 from ganwright.recipes import find
 from ganwright.run import train as run
+from ganwright.run.config_file import from_yaml
 
 
 def train_gallery(name: str, folder: Path, **changes: Any) -> Model:

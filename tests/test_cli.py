@@ -19,13 +19,13 @@ from ganwright.cli import main
 from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, flag_of
 from ganwright.config.settings import FREE, Settings
-from ganwright.config.yaml import from_yaml
 from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
 from ganwright.optim import Adam, AdamW, Cosine
 from ganwright.penalties import R1, R2
 from ganwright.recipes import recipes
 from ganwright.run import train as runs
+from ganwright.run.config_file import from_yaml
 from ganwright.run.run_folder import free_folder
 
 QUICK = ["--data", "digits", "--image-size", "8", "--batch-size", "4", "--steps", "4"]

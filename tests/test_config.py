@@ -15,19 +15,10 @@ import yaml
 from torch import Tensor, nn
 
 from ganwright import __version__
+from ganwright.config.changes import change, differences
 from ganwright.config.registry import TABLES, table
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import convert
-from ganwright.config.yaml import (
-    change,
-    defaults,
-    differences,
-    from_yaml,
-    game_class,
-    parse,
-    spell,
-    to_yaml,
-)
+from ganwright.config.spelling import convert, parse, spell
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.formats import FORMAT
@@ -35,6 +26,7 @@ from ganwright.game import Game, Player, Terms
 from ganwright.losses import Hinge, LeastSquares, Loss, NonSaturating
 from ganwright.optim import Adam, Constant, LinearDecay, Optimizer, Schedule, WarmUp
 from ganwright.penalties import R1, R2, Penalty
+from ganwright.run.config_file import defaults, from_yaml, game_class, to_yaml
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from helpers import TINY, tensors, tiny, trainer_of
 from torch import Tensor
 
 from ganwright.families import FAMILIES, family
-from ganwright.inference.model import load
 from ganwright.penalties import Penalty
 from ganwright.run import train as runs
+from ganwright.run.load import load
 
 NAMES = sorted(FAMILIES)
 

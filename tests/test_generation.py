@@ -14,10 +14,10 @@ import pytest
 import torch
 from recipe import train_gallery
 
-from ganwright.config.yaml import from_yaml, game_class
 from ganwright.data.types import Images, Spec
 from ganwright.metrics.judge import judge
 from ganwright.recipes import find
+from ganwright.run.config_file import from_yaml, game_class
 
 BARS = {
     "gan": (0.3, 9),

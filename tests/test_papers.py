@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images, Spec
 from ganwright.families import family
 from ganwright.families.priors import Gaussian, Uniform
 from ganwright.layers.activation import MaxPieces
 from ganwright.optim import SGD, Adam
 from ganwright.recipes import find, recipes
+from ganwright.run.config_file import from_yaml
 
 
 def built(recipe: str, shape: tuple[int, ...]) -> tuple[Any, Settings]:

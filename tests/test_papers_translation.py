@@ -13,7 +13,6 @@ import torch
 from torch import nn
 
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.families import family
 from ganwright.families.posteriors import Deterministic
@@ -24,6 +23,7 @@ from ganwright.losses import LeastSquares, NonSaturating, Wasserstein
 from ganwright.networks.features import VGG_SCALE
 from ganwright.optim import Adam, Decay, LinearDecay, RMSprop
 from ganwright.recipes import find
+from ganwright.run.config_file import from_yaml
 
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.InstanceNorm2d)

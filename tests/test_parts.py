@@ -13,7 +13,6 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images, Spec
 from ganwright.families import family
 from ganwright.families.gan import GAN
@@ -23,6 +22,7 @@ from ganwright.layers.minibatch import Discriminate, Spread
 from ganwright.layers.norm import Virtual
 from ganwright.optim import Adam
 from ganwright.recipes import find, recipes
+from ganwright.run.config_file import from_yaml
 
 PARTS = sorted(name for name in recipes() if name.startswith("gallery/part-"))
 

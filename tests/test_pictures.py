@@ -19,7 +19,7 @@ from ganwright.config.settings import Settings
 from ganwright.data import Paired, open_data
 from ganwright.errors import DataError, RunError
 from ganwright.inference.image_files import eight_bit, picture_of, read_picture, write_picture
-from ganwright.inference.model import load
+from ganwright.run.load import load
 
 PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
 PAIRS += ["--device", "cpu", "--precision", "fp32", "--game.patch", "PatchGAN(field=16, width=4)"]

@@ -21,12 +21,12 @@ from torch.utils.data import Dataset
 
 import ganwright
 from ganwright.config.read_back import same
-from ganwright.config.yaml import from_yaml
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.losses import Hinge, LeastSquares, Loss
 from ganwright.networks import ConvNet
 from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import R1, R2
+from ganwright.run.config_file import from_yaml
 from ganwright.run.run_folder import read_config
 
 QUICK: dict[str, Any] = {"image_size": 8, "batch_size": 4, "steps": 1, "device": "cpu"}

@@ -16,6 +16,7 @@ import torch
 
 import ganwright
 from ganwright.commands.flags import Parser
+from ganwright.config.changes import change
 from ganwright.config.checked import Checked
 from ganwright.config.hints import hints_of
 from ganwright.config.ranges import (
@@ -30,7 +31,6 @@ from ganwright.config.ranges import (
 )
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, describe
-from ganwright.config.yaml import change
 from ganwright.errors import SettingsError
 from ganwright.families import FAMILIES, family
 from ganwright.layers.activation import LeakyReLU

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from ganwright.config.yaml import from_yaml
 from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.families import FAMILIES, family
 from ganwright.recipes import find, recipes
+from ganwright.run.config_file import from_yaml
 
 COLOUR = sorted(n for n in recipes() if n.startswith(("faces64-", "classes64-", "sagan-anime")))
 DIGITS = sorted(n for n in recipes() if n.startswith("mnist-"))

@@ -16,12 +16,12 @@ from ganwright.data.batches import lowered
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.srgan import SRGAN, Later, bicubic
-from ganwright.inference.model import load
 from ganwright.layers.norm import NoNorm
 from ganwright.networks import PatchGAN, SRResNet
 from ganwright.networks.features import VGG, Pixels
 from ganwright.optim import Adam, Cosine, Decay
 from ganwright.run import train as runs
+from ganwright.run.load import load
 from ganwright.training.trainer import Trainer
 
 SPEC = Spec(Paired, (1, 2, 2), (1, 8, 8))

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ganwright.game import observe as observe
     from ganwright.game import scope as scope
     from ganwright.inference.model import Model as Model
-    from ganwright.inference.model import load as load
     from ganwright.losses import Loss as Loss
     from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
+    from ganwright.run.load import load as load
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
     from ganwright.training.engine import Engine as Engine
@@ -38,7 +38,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "train": "run.train",
     "resume": "run.train",
-    "load": "inference.model",
+    "load": "run.load",
     "Model": "inference.model",
     "Game": "game",
     "Player": "game",

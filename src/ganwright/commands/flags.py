@@ -13,9 +13,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
+from ganwright.config.changes import change
 from ganwright.config.hints import bare, hints_of, ranges
 from ganwright.config.ranges import Range
-from ganwright.config.yaml import change, spell
+from ganwright.config.spelling import spell
 from ganwright.errors import SettingsError, likely
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}

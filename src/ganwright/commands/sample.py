@@ -81,7 +81,7 @@ def report(argv: Sequence[str]) -> int:
 
 def load_run(run: Path, weights: Weights) -> Model:
     """The model of a run's folder, imported when it is needed."""
-    from ganwright.inference.model import load
+    from ganwright.run.load import load
 
     return load(run, device=weights.device, step=weights.step, raw=weights.raw)
 

@@ -48,7 +48,7 @@ def info(argv: Sequence[str]) -> int:
     """Describe a family: its paper, players and settings."""
     given, _ = Parser("info", info.__doc__ or "", {"FAMILY": "See `ganwright list`."}).read(argv)
 
-    from ganwright.config.yaml import game_class
+    from ganwright.run.config_file import game_class
 
     name = str(given["FAMILY"])
     game = game_class(name)

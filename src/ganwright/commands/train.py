@@ -59,8 +59,8 @@ def train(argv: Sequence[str]) -> int:
     if family is None and config is None:
         return _without_family(argv)
 
-    from ganwright.config.yaml import defaults, from_yaml, game_class
     from ganwright.recipes import find
+    from ganwright.run.config_file import defaults, from_yaml, game_class
 
     if config is None:
         assert family is not None

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
+from ganwright.config.changes import as_yaml
 from ganwright.config.hints import hints_of
 from ganwright.config.registry import choices, imported, name_of
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert
-from ganwright.config.yaml import as_yaml
 from ganwright.errors import SettingsError
 
 

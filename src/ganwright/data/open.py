@@ -20,7 +20,10 @@ from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
 from ganwright.data.plan import settle
 from ganwright.data.read.combine import joined, stacked
+from ganwright.data.read.files import open_files
+from ganwright.data.read.folders import open_images
 from ganwright.data.read.objects import source_of
+from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Options, Source
 from ganwright.data.types import Batch, Images, Paired, Unpaired
@@ -215,9 +218,10 @@ def _named(
         return replace(open_hub(name.removeprefix("hf:")), options=options)
     if not path.exists():
         raise _unknown(name)
-    from ganwright.data.read.folders import open_tree
-
-    return open_tree(path, task, options, skip=settings.on_bad_file == "skip")
+    tree = open_files(path, skip=settings.on_bad_file == "skip")
+    if task is Unpaired or (task is Paired and options.low is None):
+        return open_sides(tree, task, options)
+    return open_images(tree, options)
 
 
 def _embedded(name: str, task: type[Batch], image_size: int | None, options: Options) -> Source:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ganwright.config.changes import differences
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import differences, from_yaml
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
+from ganwright.run.config_file import from_yaml
 from ganwright.training import checkpoint
 
 

@@ -22,7 +22,6 @@ from typing import Any
 
 from ganwright import atomic
 from ganwright.config.settings import Settings
-from ganwright.config.yaml import from_yaml, game_class, to_yaml
 from ganwright.data.label_map import LabelMap
 from ganwright.data.open import absolute, there
 from ganwright.data.types import BATCHES, Spec
@@ -30,6 +29,7 @@ from ganwright.errors import GanwrightError, RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run import lock
+from ganwright.run.config_file import from_yaml, game_class, to_yaml
 from ganwright.training.checkpoint import steps
 
 

@@ -16,10 +16,10 @@ from ganwright.callbacks.console import Quiet, display
 from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Evaluation, Samples
 from ganwright.callbacks.trackers import Trackers, check
+from ganwright.config.changes import differences, keywords
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
-from ganwright.config.yaml import defaults, differences, game_class, keywords
 from ganwright.data import Data, open_data
 from ganwright.data.fingerprint import differences as other_data
 from ganwright.errors import RunError, SettingsError, described
@@ -28,6 +28,7 @@ from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
 from ganwright.run import lock
+from ganwright.run.config_file import defaults, game_class
 from ganwright.run.loop import play
 from ganwright.run.recovery import restore, same_step
 from ganwright.run.rehearsal import rehearse

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import torch
 from PIL import Image
 
 from ganwright.data.picture import Head
-from ganwright.data.read.files import Opener, Tree, open_files
+from ganwright.data.read.files import Opener, Tree
 from ganwright.data.sides import Options, Rows, Source
-from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.data.types import Images
 from ganwright.errors import DataError
 
 
@@ -37,20 +37,15 @@ def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     return Rows(reader, names, list(heads.values()))
 
 
-def open_tree(path: Path, task: type[Batch], options: Options, *, skip: bool) -> Source:
-    """The source that a folder or zip file makes for a task.
+def open_images(tree: Tree, options: Options) -> Source:
+    """Single pictures.
 
-    Single pictures: first-level subfolders are classes where every picture lies in one and there
-    are at least two; `train`, and `test` or `val`, are splits.
+    First-level subfolders are classes where every picture lies in one and there are at least two;
+    `train`, and `test` or `val`, are splits.
 
     Raises:
-        DataError: it is empty, has unreadable files, or its layout does not suit the task.
+        DataError: the splits have different classes.
     """
-    from ganwright.data.read.pairs import open_sides
-
-    tree = open_files(path, skip=skip)
-    if task is Unpaired or (task is Paired and options.low is None):
-        return open_sides(tree, task, options)
     train, test = tree.splits()
     classes = _classes(train)
     sides = _labelled(train, classes)

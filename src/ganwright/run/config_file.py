@@ -1,39 +1,25 @@
-"""Settings as a whole: changed by names, written to config.yaml, read back and compared."""
+"""config.yaml: the family and all settings of a run, written and read back."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, fields, is_dataclass, replace
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from ganwright import __version__
 from ganwright.config import registry
-from ganwright.config.hints import hints_of
+from ganwright.config.changes import as_yaml, change
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import convert, parse, spell
-from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.errors import SettingsError
+from ganwright.families import family as family_called
 from ganwright.formats import FORMAT, readable
 
 if TYPE_CHECKING:
     from ganwright.game import Game
-
-__all__ = [
-    "change",
-    "defaults",
-    "differences",
-    "from_yaml",
-    "game_class",
-    "keywords",
-    "parse",
-    "spell",
-    "to_yaml",
-]
-
-S = TypeVar("S")
 
 
 def game_class(name: str) -> type[Game]:
@@ -43,14 +29,12 @@ def game_class(name: str) -> type[Game]:
         SettingsError: if there is no such family.
     """
     if set(name) & {".", ":"}:
-        from ganwright.game import Game
+        from ganwright.game import Game  # a name that is wrong must not wait for torch
 
         if name.startswith("__main__:") or "<" in name:
             return _of_this_script(name, Game)
         return registry.imported(name, Game)
-    from ganwright.families import family
-
-    return family(name)
+    return family_called(name)
 
 
 def _of_this_script(name: str, base: type[Game]) -> type[Game]:
@@ -85,60 +69,6 @@ def defaults(game: type[Game]) -> Settings:
                 "family can be described and trained when nothing is said"
             )
     return Settings(game=config())
-
-
-def change(
-    settings: S, values: Mapping[str, Any], label: Callable[[str], str] = str, prefix: str = ""
-) -> S:
-    """A copy of `settings` in which `values`, as read from a file or a command line, hold.
-
-    Args:
-        settings: a dataclass instance; a nested mapping changes a field that is one itself.
-        values: raw values by field name.
-        label: how an error names a setting, given its dotted path.
-        prefix: the dotted path of `settings` itself, with its dot.
-
-    Raises:
-        SettingsError: if a name is unknown, or a value does not fit.
-    """
-    assert is_dataclass(settings)
-    hints = hints_of(type(settings))
-    known = {f.name for f in fields(settings) if f.init}
-    changed = {}
-    for name, value in values.items():
-        where = label(prefix + str(name))
-        if name not in known:
-            raise SettingsError(f"unknown setting {where}; {nearest(str(name), known)}")
-        now = getattr(settings, name)
-        if isinstance(value, Mapping) and is_dataclass(now):
-            changed[name] = change(now, value, label, f"{prefix}{name}.")
-        else:
-            changed[name] = convert(value, hints[name], where)
-    try:
-        result: S = replace(settings, **changed)  # type: ignore[type-var]
-    except (ValueError, TypeError) as error:
-        if isinstance(error, GanwrightError) and prefix in ("", "game."):
-            raise
-        raise SettingsError(f"{label(prefix.rstrip('.'))}: {error}") from error
-    return result
-
-
-def keywords(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """A copy of `settings` in which keywords from Python hold, the family's beside all others.
-
-    Raises:
-        SettingsError: if a name is unknown, or a value does not fit.
-    """
-    ours = {f.name for f in fields(settings)} - {"game"}
-    theirs = {f.name for f in fields(settings.game) if f.init}
-    for name in values:
-        if name not in ours | theirs | {"game"}:
-            raise SettingsError(f"unknown setting {name}; {nearest(name, ours | theirs)}")
-    own = {name: value for name, value in values.items() if name in theirs}
-    nested = {name: value for name, value in values.items() if name not in theirs or name in ours}
-    if own:
-        nested["game"] = own
-    return change(settings, nested, label=lambda path: path.removeprefix("game."))
 
 
 def to_yaml(family: str, settings: Settings) -> str:
@@ -189,35 +119,6 @@ def from_yaml(
         return str(named), change(settings, values | {"game": own})
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}" if file else str(error)) from error
-
-
-def differences(a: Settings, b: Settings) -> list[str]:
-    """Each setting that differs, as `game.loss: Hinge() -> Wasserstein()`."""
-    old, new = dict(_leaves(a)), dict(_leaves(b))
-    texts = (
-        (name, *(spell(side[name], brief=True) if name in side else "-" for side in (old, new)))
-        for name in old | new
-        if name not in old or name not in new or old[name] != new[name]
-    )
-    return [f"{name}: {before} -> {after}" for name, before, after in texts if before != after]
-
-
-def _leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for f in fields(settings):
-        value = getattr(settings, f.name)
-        if f.name == "game" and value is not None:
-            yield from _leaves(value, "game.")
-        else:
-            yield prefix + f.name, value
-
-
-def as_yaml(value: Any) -> Any:
-    """A value as YAML has it: scalars stay, lists are lists, all else is spelled."""
-    if isinstance(value, tuple | list):
-        return [as_yaml(item) for item in value]
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value) if isinstance(value, Path) else spell(value)
 
 
 class _Loader(yaml.SafeLoader):

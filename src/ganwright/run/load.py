@@ -1,0 +1,62 @@
+"""A run folder's newest weights, ready to use."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from ganwright.config.spelling import convert
+from ganwright.errors import RunError
+from ganwright.families import name_of
+from ganwright.game import Game
+from ganwright.inference.model import Model
+from ganwright.run.run_folder import read_config, read_spec
+from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
+
+
+def load(
+    run: str | Path,
+    *,
+    game: type[Game] | None = None,
+    device: str = "auto",
+    step: int | None = None,
+    raw: bool = False,
+) -> Model:
+    """A trained model from its run folder; the data is not needed.
+
+    Args:
+        run: the run folder.
+        game: the family's class, where its name in the run cannot be imported, since it was
+            defined in a script or a notebook.
+        device: cpu, cuda, mps or auto.
+        step: that checkpoint in place of the newest.
+        raw: the weights themselves in place of their average.
+
+    Raises:
+        RunError: it is no run folder, or holds no usable checkpoint.
+    """
+    folder: Path = convert(run, Path, "run")
+    cls, settings = read_config(folder, game)
+    spec = read_spec(folder)
+    engine = Engine.pick(str(device), "fp32")
+    problems: list[str] = []
+    found = checkpoint.load_weights(folder / "checkpoints", step=step, warn=problems.append)
+    if found is None:
+        why = f" ({'; '.join(problems)})" if problems else ""
+        raise RunError(
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` trains on"
+        )
+    for problem in problems:
+        warnings.warn(problem, stacklevel=2)
+    trained = cls(settings.game, spec)
+    checkpoint.load_into(trained, found.game, folder)
+    if not raw:
+        tensors = {k.partition(".")[0] for k in found.average}
+        for name in tensors:
+            prefix = f"{name}."
+            own = {k[len(prefix) :]: v for k, v in found.average.items() if k.startswith(prefix)}
+            checkpoint.load_into(getattr(trained, name), own, folder)
+    engine.prepare(trained)
+    trained.requires_grad_(False).eval()
+    return Model(name_of(cls), trained, spec, found.step, folder)
