@@ -450,7 +450,10 @@ def test_a_sample_costs_its_rows_and_does_not_depend_on_how_many(name: str) -> N
     one = model.sample(1, seed=3)
     # BGAN draws pixels from what G gives, and these clusters add a network's rows to drawn ones
     assert max(seen) == (64 if name in ("bgan", "aae-clusters") else GROUP)
+    seen.clear()
     many = model.sample(70, seed=3)
+    # 64 rows at once differ from groups of them in the last bits, on some processors only
+    assert max(seen) == (64 if name in ("bgan", "aae-clusters") else GROUP)
     assert torch.equal(many[:1], one)
     assert torch.equal(model.sample(9, seed=3), many[:9])
     assert torch.equal(model.sample(64, seed=3), many[:64])

@@ -25,10 +25,10 @@ def first_rows(game: nn.Module, draw: Callable[[], Tensor], size: int, count: in
         game: whose children are the networks.
         draw: draws `size` rows, and seeds the generators itself.
         size: how many rows `draw` gives.
-        count: how many are wanted.
+        count: how many are wanted; more than `size` are `size`.
     """
     groups: list[Tensor] = []
-    for start in range(0, count, GROUP):
+    for start in range(0, min(count, size), GROUP):
         group = _group(game, draw, size, start)
         if group is None:
             return draw()[:count]
