@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ganwright._torch import buffers as buffers_of
 from ganwright.data import Data
 from ganwright.data.types import Batch, mapped
 from ganwright.errors import GanwrightError, SettingsError
@@ -106,7 +107,7 @@ def _look(trainer: Trainer, source: Data) -> None:
 def _put_back(trainer: Trainer) -> Iterator[None]:
     """All tensors of the game and its averages, optimizers, counts and meters as before."""
     both = (trainer.game, trainer.average.networks)
-    buffers = [(m._buffers, dict(m._buffers)) for net in both for m in net.modules()]
+    buffers = [(buffers_of(m), dict(buffers_of(m))) for net in both for m in net.modules()]
     live = [t for net in both for t in _tensors(net)]
     before = [t.detach().clone() for t in live]
     try:
