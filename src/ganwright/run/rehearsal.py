@@ -45,7 +45,7 @@ def rehearse(trainer: Trainer, source: Data) -> None:
     """
     try:
         with _put_back(trainer), generators_kept(), _alone(trainer):
-            for step in _firsts(trainer):
+            for step in first_steps(trainer):
                 trainer.step = step
                 trainer.play_step(most=1)
             if trainer.engine.rank == 0:
@@ -79,7 +79,7 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-def _firsts(trainer: Trainer) -> Iterator[int]:
+def first_steps(trainer: Trainer) -> Iterator[int]:
     """A step of each phase in which as many as possible play, lazy objectives included."""
     players = [seat.player for seat in trainer.seats]
     every = lcm(*(p.every for p in players), *(lazy.every for p in players for lazy in p.lazy))
