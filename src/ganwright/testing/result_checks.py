@@ -26,27 +26,15 @@ def gives_what_it_promises(subject: Subject) -> None:
     with subject.at_start() as (trainer, data), trainer.inferring() as game:
         seed_torch(subject.settings.seed, "contract")
         spec = game.spec
-        grid = game.preview(data.preview(16))
-        points = len(spec.shape) == 1
-        assert grid.ndim == (2 if points else 4), (
-            f"{subject.name}'s preview has the shape {tuple(grid.shape)}; give pictures "
-            "[n, C, H, W], or points [n, d]"
-        )
-        assert grid.dtype == torch.float32, f"{subject.name}'s preview is {grid.dtype}; end in wide"
-        low, high = float(grid.min()), float(grid.max())
-        assert points or -1 <= low < high <= 1, (
-            f"{subject.name}'s preview runs from {low:.3g} to {high:.3g}; pictures that differ in "
-            "[-1, 1] are shown"
-        )
+        _is_shown(subject, game.preview(data.preview(16)), points=len(spec.shape) == 1)
         x = torch.rand(3, *spec.shape, device=game.device)
-        target = spec.target or spec.shape
-        for name, arguments, shape in (
-            ("sample", (3,), spec.shape),
-            ("reconstruct", (x,), spec.shape),
-            ("translate", (x,), target),
+        for name, argument, shape in (
+            ("sample", 3, spec.shape),
+            ("reconstruct", x, spec.shape),
+            ("translate", x, spec.target or spec.shape),
         ):
             if hasattr(game, name):
-                _has_shape(subject, name, getattr(game, name)(*arguments), (3, *shape))
+                _has_shape(subject, name, getattr(game, name)(argument), (3, *shape))
         if hasattr(game, "classify"):
             first = data.preview(3)[0]
             p: Tensor = getattr(game, "classify")(first)  # noqa: B009 - a family's own method
@@ -71,26 +59,44 @@ def resumes_bitwise(subject: Subject) -> None:
         train(subject.game, settings, whole, quiet=True)
         train(subject.game, dataclasses.replace(settings, steps=3), parts, quiet=True)
         resume(parts, steps=6, game=subject.game, quiet=True)
-        unbroken, resumed = _tensors(whole), _tensors(parts)
-        assert unbroken.keys() == resumed.keys(), (
-            f"{subject.name} saves other tensors after a resume: "
-            f"{sorted(unbroken.keys() ^ resumed.keys())}; register all in its constructor"
-        )
-        other = [k for k, t in unbroken.items() if not torch.equal(t, resumed[k])]
-        assert not other, (
-            f"{subject.name} does not resume to the bit: {len(other)} of {len(unbroken)} tensors "
-            f"differ, such as {other[0]}; keep state in registered buffers written in place, and "
-            "draw from torch's global generator"
-        )
+        _are_same(subject, _tensors(whole), _tensors(parts))
         for run in (whole, parts):
             rows = (run / "metrics.jsonl").read_text(encoding="utf-8").count("\n")
             assert rows == 6, f"metrics.jsonl of {run.name} has {rows} rows after 6 steps"
-        one, other_one = (load(run, game=subject.game, device="cpu") for run in (whole, parts))
-        if hasattr(one.game, "sample"):
-            assert torch.equal(one.sample(5, seed=3)[:2], other_one.sample(2, seed=3)), (
+        first, second = (load(run, game=subject.game, device="cpu") for run in (whole, parts))
+        if hasattr(first.game, "sample"):
+            assert torch.equal(first.sample(5, seed=3)[:2], second.sample(2, seed=3)), (
                 f"{subject.name} draws other samples each time that it is loaded; what its "
                 "constructor draws must be a registered weight or buffer"
             )
+
+
+def _is_shown(subject: Subject, grid: Tensor, *, points: bool) -> None:
+    assert grid.ndim == (2 if points else 4), (
+        f"{subject.name}'s preview has the shape {tuple(grid.shape)}; give pictures "
+        "[n, C, H, W], or points [n, d]"
+    )
+    assert grid.dtype == torch.float32, (
+        f"{subject.name}'s preview is {grid.dtype}; end its networks in float()"
+    )
+    low, high = float(grid.min()), float(grid.max())
+    assert points or -1 <= low < high <= 1, (
+        f"{subject.name}'s preview runs from {low:.3g} to {high:.3g}; pictures that differ, in "
+        "[-1, 1], are shown"
+    )
+
+
+def _are_same(subject: Subject, whole: dict[str, Tensor], parts: dict[str, Tensor]) -> None:
+    assert whole.keys() == parts.keys(), (
+        f"{subject.name} saves other tensors after a resume, "
+        f"{sorted(whole.keys() ^ parts.keys())}; register all in its constructor"
+    )
+    other = [k for k, t in whole.items() if not torch.equal(t, parts[k])]
+    assert not other, (
+        f"{subject.name} does not resume to the bit: {len(other)} of {len(whole)} tensors "
+        f"differ, such as {other[0]}; keep state in registered buffers written in place, and "
+        "draw from torch's global generator"
+    )
 
 
 def _tensors(run: Path) -> dict[str, Tensor]:
