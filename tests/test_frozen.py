@@ -321,10 +321,9 @@ def test_restoring_keeps_modes() -> None:
     game = Judged()
     trainer = trainer_of(game)
     given = standing(game)
-    state, tensors = trainer.state(), copy.deepcopy(game.state_dict())
+    state = copy.deepcopy(trainer.state_dict())
     trainer.play_step()
-    game.load_state_dict(tensors)
-    trainer.restore(state)
+    trainer.load_state_dict(state)
     trainer.restart()
     assert standing(game) == given
     trainer.play_step()

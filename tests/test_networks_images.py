@@ -16,6 +16,9 @@ from ganwright.networks import (
     PATCHES,
     TRANSLATORS,
     AdaptationNets,
+    ConvCritic,
+    CustomPatch,
+    CustomTranslator,
     EncoderDecoder,
     Patch,
     PatchGAN,
@@ -173,7 +176,7 @@ def test_kernels_of_five_keep_the_map_and_widen_the_patch() -> None:
     assert (int(seen.any(0).sum()), int(seen.any(1).sum())) == (93, 93)
 
 
-@pytest.mark.parametrize("kind", PATCHES.values())
+@pytest.mark.parametrize("kind", [ConvCritic, PatchGAN, SRDiscriminator])
 def test_critics_give_maps_and_features(kind: type[Patch]) -> None:
     patch = PatchGAN(field=16, width=4) if kind is PatchGAN else kind(width=4)  # type: ignore[call-arg]
     D = patch.discriminator((3, 16, 24))
@@ -278,5 +281,7 @@ def test_the_smallest_pictures_that_are_accepted_work() -> None:
 
 
 def test_registries_hold_every_kind() -> None:
-    assert {type(t) for t in KINDS.values()} | {SRResNet} == set(TRANSLATORS.values())
-    assert set(PATCHES.values()) >= {PatchGAN, SRDiscriminator}
+    assert {type(t) for t in KINDS.values()} | {SRResNet, CustomTranslator} == set(
+        TRANSLATORS.values()
+    )
+    assert set(PATCHES.values()) == {ConvCritic, PatchGAN, SRDiscriminator, CustomPatch}

@@ -38,14 +38,14 @@ def _modes(trainer: Trainer) -> list[bool]:
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_a_rehearsal_changes_no_number(name: str) -> None:
     plain, tried = trainer_of(name), trainer_of(name)
-    before, modes, states = _everything(tried), _modes(tried), tried.state()
+    before, modes, states = _everything(tried), _modes(tried), tried.state_dict()["training"]
     generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
     rehearse(tried, tried.batches)  # type: ignore[arg-type]
     after = _everything(tried)
     assert before.keys() == after.keys()
     assert not [k for k in before if not torch.equal(before[k], after[k])]
     assert modes == _modes(tried)
-    assert tried.state() == states
+    assert tried.state_dict()["training"] == states
     assert torch.equal(torch.get_rng_state(), generators[0])
     assert (random.getstate(), np.random.get_state()[1].tolist()) == generators[1:]  # type: ignore[index,union-attr]
     for trainer in (plain, tried):

@@ -38,12 +38,9 @@ class Checkpoints(Periodic):
     def _save(self, run: Run) -> None:
         if not run.main:
             return
-        trainer = run.trainer
         path = checkpoint.save(
             run.folder / "checkpoints",
-            trainer.game,
-            trainer.average.networks,
-            trainer.state() | {"world": trainer.engine.world},
+            run.trainer.state_dict(),
             keep=run.settings.keep,
             config=self._config,
             warn=run.warn,

@@ -86,15 +86,24 @@ def imported(path: str, base: type) -> type:
     Raises:
         SettingsError: if it cannot be imported, or is something else.
     """
+    found = resolved(path)
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise SettingsError(f"{path} is not a {base.__name__}; name a class that derives from it")
+    return found
+
+
+def resolved(path: str) -> Any:
+    """What stands at the dotted `path`.
+
+    Raises:
+        SettingsError: if it cannot be imported.
+    """
     try:
-        found: Any = pkgutil.resolve_name(path)
+        return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
             f"{path} cannot be imported ({error}); is its folder on PYTHONPATH?"
         ) from error
-    if not isinstance(found, type) or not issubclass(found, base):
-        raise SettingsError(f"{path} is not a {base.__name__}; name a class that derives from it")
-    return found
 
 
 def name_of(kind: type) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.critic import ConvCritic
+from ganwright.networks.custom import Custom, CustomPatch, CustomTranslator
 from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
@@ -13,17 +14,24 @@ from ganwright.networks.srresnet import SRDiscriminator, SRResNet
 from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Translator
 from ganwright.networks.unet import UNet
 
-NETWORKS: dict[str, type[Networks]] = {"ConvNet": ConvNet, "MLP": MLP, "ResNet": ResNet}
+NETWORKS: dict[str, type[Networks]] = {
+    "ConvNet": ConvNet,
+    "MLP": MLP,
+    "ResNet": ResNet,
+    "Custom": Custom,
+}
 TRANSLATORS: dict[str, type[Translator]] = {
     "EncoderDecoder": EncoderDecoder,
     "ResNetTranslator": ResNetTranslator,
     "SRResNet": SRResNet,
     "UNet": UNet,
+    "CustomTranslator": CustomTranslator,
 }
 PATCHES: dict[str, type[Patch]] = {
     "ConvCritic": ConvCritic,
     "PatchGAN": PatchGAN,
     "SRDiscriminator": SRDiscriminator,
+    "CustomPatch": CustomPatch,
 }
 
 __all__ = [
@@ -34,6 +42,9 @@ __all__ = [
     "AdaptationNets",
     "ConvCritic",
     "ConvNet",
+    "Custom",
+    "CustomPatch",
+    "CustomTranslator",
     "Discriminator",
     "EncoderDecoder",
     "Generator",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
@@ -19,7 +20,7 @@ class Generator(nn.Module):
 
     latent: int
     """Length of z."""
-    classes: int
+    classes: int = 0
     """How many classes it is conditional on; 0 for none, and then it ignores labels."""
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
@@ -40,7 +41,7 @@ class Discriminator(nn.Module):
 
     width: int
     """Number of features."""
-    classes: int
+    classes: int = 0
     """How many classes it is conditional on; 0 for none, and then it ignores labels."""
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
@@ -83,6 +84,11 @@ class Encoder(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class Networks(Checked):
     """Base of the settings that build a generator and a discriminator that fit each other."""
+
+    advice: ClassVar[str] = (
+        "networks of your own come from functions in a module: Custom(G=mine.make_G, D=mine.make_D)"
+    )
+    """What the error for anything else adds."""
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

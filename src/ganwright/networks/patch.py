@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -62,6 +62,11 @@ class PatchDiscriminator(nn.Module):
 @dataclass(frozen=True, kw_only=True)
 class Patch(Checked):
     """Base of the settings of discriminators that give a map of logits."""
+
+    advice: ClassVar[str] = (
+        "one of your own comes from a function in a module: CustomPatch(D=mine.make_D)"
+    )
+    """What the error for anything else adds."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         """A discriminator of pictures of `shape` (C, H, W) -> logits, float32 [n, 1, h, w].

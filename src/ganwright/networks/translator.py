@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -27,6 +28,11 @@ class Picture(nn.Sequential):
 @dataclass(frozen=True, kw_only=True)
 class Translator(Checked):
     """Base of the settings of networks from pictures to pictures."""
+
+    advice: ClassVar[str] = (
+        "one of your own comes from a function in a module: CustomTranslator(G=mine.make_G)"
+    )
+    """What the error for anything else adds."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         """A network from pictures of one shape (C, H, W) to another; both float32 in [-1, 1].

@@ -13,6 +13,7 @@ from ganwright.inference.model import Model
 from ganwright.run.run_folder import read_config, read_spec
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
+from ganwright.training.state import load_into
 
 
 def load(
@@ -50,13 +51,14 @@ def load(
     for problem in problems:
         warnings.warn(problem, stacklevel=2)
     trained = cls(settings.game, spec)
-    checkpoint.load_into(trained, found.game, folder)
+    what = f"the checkpoint in {folder}"
+    load_into(trained, found.game, what)
     if not raw:
         tensors = {k.partition(".")[0] for k in found.average}
         for name in tensors:
             prefix = f"{name}."
             own = {k[len(prefix) :]: v for k, v in found.average.items() if k.startswith(prefix)}
-            checkpoint.load_into(getattr(trained, name), own, folder)
+            load_into(getattr(trained, name), own, what)
     engine.prepare(trained)
     trained.requires_grad_(False).eval()
     return Model(name_of(cls), trained, spec, found.step, folder)

@@ -88,13 +88,15 @@ def same_step(trainer: Trainer, run: Path) -> None:
 
 def restore(trainer: Trainer, found: checkpoint.Checkpoint, run: Path) -> None:
     """Put a trainer where a checkpoint was; without training state, optimizers stay fresh."""
-    checkpoint.load_into(trainer.game, found.game, run)
-    checkpoint.load_into(trainer.average.networks, found.average, run)
-    if found.training:
-        trainer.restore(found.training)
-        return
-    trainer.step = found.step
+    draws = found.counts.get("draws", found.step)
     # Format 1 does not repeat its counts: as if each step had drawn one batch.
-    trainer.draws = found.counts.get("draws", found.step)
-    trainer.images = found.counts.get("images", trainer.draws * trainer.batch_size)
-    trainer.attempt = found.counts.get("attempt", 0)
+    counts = {
+        "step": found.step,
+        "draws": draws,
+        "images": found.counts.get("images", draws * trainer.batch_size),
+        "attempt": found.counts.get("attempt", 0),
+    }
+    trainer.load_state_dict(
+        {"game": found.game, "average": found.average, "training": found.training or counts},
+        what=f"the checkpoint in {run}",
+    )

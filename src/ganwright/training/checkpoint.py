@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganwright import atomic
 from ganwright.errors import RunError
@@ -60,9 +60,7 @@ def _silent(_: str) -> None:
 
 def save(
     folder: Path,
-    game: nn.Module,
-    average: nn.Module,
-    training: dict[str, Any],
+    state: Mapping[str, Any],
     *,
     keep: int,
     config: str = "",
@@ -71,12 +69,14 @@ def save(
     """Write `folder`/step-NNNNNN and drop all whole ones but the `keep` newest.
 
     Args:
+        state: what `Trainer.state_dict` gives.
         config: the run's configuration, which is sealed with it.
         warn: told of checkpoints that do not verify; they are set aside, never dropped.
 
     Raises:
         RunError: the disk is full or cannot be written; what was there before is untouched.
     """
+    training = state["training"]
     target = folder / f"step-{training['step']:06d}"
     try:
         for stale in folder.glob(".step-*"):
@@ -84,8 +84,8 @@ def save(
         if target.exists() and (problem := problem_of(target)):
             warn(f"checkpoint {target} is broken ({problem}); it is kept as {set_aside(target)}")
         with atomic.folder(target, replace=True) as beside:
-            save_file(_plain(game), beside / WEIGHTS[0])
-            save_file(_plain(average), beside / WEIGHTS[1])
+            save_file(_plain(state["game"]), beside / WEIGHTS[0])
+            save_file(_plain(state["average"]), beside / WEIGHTS[1])
             torch.save(training, beside / "training.pt")
             (beside / "config.yaml").write_text(config, encoding="utf-8")
             _write_manifest(beside, training)
@@ -174,21 +174,6 @@ def sealed(path: Path) -> tuple[str | None, dict[str, int]]:
     return _config(path), _counts(path)
 
 
-def load_into(module: nn.Module, tensors: dict[str, Tensor], what: Path) -> None:
-    """Fill a module's parameters and buffers in place, keeping their memory layout.
-
-    Raises:
-        RunError: names or shapes do not fit.
-    """
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise RunError(
-            f"the checkpoint in {what} does not fit the family's networks: "
-            f"{str(error).splitlines()[1].strip()}"
-        ) from error
-
-
 def steps(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first; those set aside are none."""
     found = [p for p in folder.glob("step-*") if p.name[5:].isdigit()]
@@ -260,9 +245,9 @@ def _tell(warn: Callable[[str], None], sentences: list[str]) -> None:
     sentences.clear()
 
 
-def _plain(module: nn.Module) -> dict[str, Tensor]:
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     # A network that stands under two names is stored under both: safetensors shares no memory.
-    return {k: v.detach().cpu().contiguous().clone() for k, v in module.state_dict().items()}
+    return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
 
 
 def _write_manifest(folder: Path, training: dict[str, Any]) -> None:

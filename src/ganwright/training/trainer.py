@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from ganwright.training.engine import Engine
 from ganwright.training.finite_step import guarded_step
 from ganwright.training.meter import Meter
 from ganwright.training.seat import Pass, Seat
+from ganwright.training.state import check_state, load_into, load_optimizers, of_optimizers
 
 
 class Batches(Protocol):
@@ -236,25 +237,43 @@ class Trainer:
             seat.optimizer = seat.player.optimizer.build(seat.weights, seat.lazy)
         self.average.update(0, 0)
 
-    def state(self) -> dict[str, Any]:
-        """All that resuming needs beside the game's and the averages' tensors."""
+    def state_dict(self) -> dict[str, Any]:
+        """All that going on needs, bit for bit: the game, its averages, optimizers and counts.
+
+        Tensors are the live ones, as in torch: `torch.save` it, or copy it deeply to keep it. What
+        the meter has summed up since it was last read is not in it.
+        """
         return {
-            "step": self.step,
-            "draws": self.draws,
-            "images": self.images,
-            "attempt": self.attempt,
-            "optimizers": {s.player.name: s.optimizer.state_dict() for s in self.seats},
-            "scalers": {s.player.name: s.scaler.state_dict() for s in self.seats if s.scaler},
+            "game": self.game.state_dict(),
+            "average": self.average.networks.state_dict(),
+            "training": {
+                "step": self.step,
+                "draws": self.draws,
+                "images": self.images,
+                "attempt": self.attempt,
+                "world": self.engine.world,
+                **of_optimizers(self.seats),
+            },
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`; the game's and the averages' tensors are loaded apart."""
-        self.step, self.draws = state["step"], state["draws"]
-        self.images, self.attempt = state["images"], state["attempt"]
-        for seat in self.seats:
-            seat.optimizer.load_state_dict(state["optimizers"][seat.player.name])
-            if seat.scaler:
-                seat.scaler.load_state_dict(state["scalers"][seat.player.name])
+    def load_state_dict(self, state: Mapping[str, Any], *, what: str = "this state") -> None:
+        """Go on where a trainer of the same game was, from its `state_dict`.
+
+        Args:
+            state: where its training has no optimizers, they stay as they are.
+            what: what errors call it.
+
+        Raises:
+            RunError: it does not fit this game, or is no trainer's state.
+        """
+        check_state(state)
+        training = state["training"]
+        load_into(self.game, state["game"], what)
+        load_into(self.average.networks, state["average"], what)
+        if "optimizers" in training:
+            load_optimizers(self.seats, training, what)
+        self.step, self.draws = training["step"], training["draws"]
+        self.images, self.attempt = training["images"], training["attempt"]
 
 
 def _resized(batch: Batch, size: int) -> Batch:

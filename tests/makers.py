@@ -1,0 +1,66 @@
+"""Functions that make plain networks, as a user's module has them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Conditional(nn.Module):
+    """A linear layer of what it is called with and of the one-hot label."""
+
+    def __init__(self, fan_in: int, classes: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.linear = nn.Linear(fan_in + classes, math.prod(shape))
+        self.classes, self.shape = classes, shape
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        label = nn.functional.one_hot(y, self.classes).to(x.dtype)
+        out: Tensor = self.linear(torch.cat([x.flatten(1), label], 1))
+        return out.tanh().reshape(-1, *self.shape)
+
+
+def make_G(latent: int, shape: tuple[int, ...], classes: int, hidden: int = 8) -> nn.Module:
+    if classes:
+        return Conditional(latent, classes, shape)
+    layers = [nn.Linear(latent, hidden), nn.ReLU(), nn.Linear(hidden, math.prod(shape)), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Unflatten(1, shape))
+
+
+def make_D(shape: tuple[int, ...], classes: int, width: int = 1) -> nn.Module:
+    if classes:
+        return Conditional(math.prod(shape), classes, (width,))
+    return nn.Sequential(
+        nn.Conv2d(shape[0], width, 3, 2, 1), nn.BatchNorm2d(width), nn.Dropout(0.1)
+    )
+
+
+def make_T(shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(shape_in[0], shape_out[0], 3, padding=1), nn.Tanh())
+
+
+def make_patch(shape: tuple[int, ...]) -> nn.Module:
+    return nn.Conv2d(shape[0], 1, 4, 2, 1)
+
+
+def fails(*_: Any) -> nn.Module:
+    raise KeyError("no such backbone")
+
+
+def no_module(*_: Any) -> int:
+    return 3
+
+
+def one_row(*_: Any) -> nn.Module:
+    return nn.Flatten(0)
+
+
+def takes_nothing(*_: Any) -> nn.Module:
+    return nn.Linear(1, 1)
+
+
+ready = nn.Linear(1, 1)
+TRIES = 3

@@ -1,0 +1,192 @@
+"""The examples of the documentation run, each page's from top to bottom in an empty folder.
+
+- A `python` block runs in the page's namespace. One that begins with `# mine.py` is a part of that
+  module, whose parts are written before anything runs.
+- Of an `sh` block the lines that call `ganwright` run, within this process; those of other programs
+  are passed over. RUN stands for the page's newest run.
+- The text stays as it is, and what it starts is cut: `train` makes one step, `resume` one more,
+  `Trainer.play` its first and its last, each with batches of at most 8.
+- `<!-- not run: needs MNIST -->` above a block says why it cannot run here.
+
+Blocks of other languages are no examples. Pages that take seconds are marked slow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+
+import ganwright
+from ganwright.cli import main
+from ganwright.config.settings import Settings
+from ganwright.run import train as runs
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    str(p.relative_to(ROOT)): p.read_text(encoding="utf-8")
+    for p in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+}
+SLOW: set[str] = set()
+LARGEST_BATCH = 8
+
+_MARK = "<!-- not run:"
+_BLOCK = re.compile(
+    rf"^(?:{_MARK}(?P<reason>.*?)-->\n+)?```(?P<language>python|sh)\n(?P<code>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+_MODULE = re.compile(r"# (\w+)\.py\n")
+
+
+class Block(NamedTuple):
+    """An example: its language, its text, and why it is not run; "" where it is."""
+
+    language: str
+    code: str
+    reason: str
+
+
+def blocks(page: str) -> list[Block]:
+    """A page's examples in order."""
+    found = _BLOCK.finditer(PAGES[page])
+    return [Block(m["language"], m["code"], (m["reason"] or "").strip()) for m in found]
+
+
+def commands(block: Block) -> list[list[str]]:
+    """What an sh block calls `ganwright` with."""
+    lines = block.code.replace("\\\n", " ").splitlines()
+    words = [shlex.split(line, comments=True) for line in lines]
+    return [line[1:] for line in words if line[:1] == ["ganwright"]]
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and loops of one's own are as short as they can be."""
+    resolved, keywords, play = runs.resolved, runs.keywords, ganwright.Trainer.play
+
+    def begun(*args: Any, **options: Any) -> Settings:
+        settings = resolved(*args, **options)
+        assert settings.batch_size is not None
+        batch_size = min(settings.batch_size, LARGEST_BATCH)
+        return dataclasses.replace(settings, steps=1, batch_size=batch_size)
+
+    def changed(old: Settings, values: Any) -> Settings:
+        return dataclasses.replace(keywords(old, values), steps=old.steps + 1)
+
+    def short(trainer: ganwright.Trainer, steps: int) -> Iterator[int]:
+        trainer.batch_size = min(trainer.batch_size, LARGEST_BATCH)
+        yield from play(trainer, min(steps, trainer.step + 1))
+        trainer.step = max(trainer.step, steps - 1)
+        yield from play(trainer, steps)
+
+    monkeypatch.setattr(runs, "resolved", begun)
+    monkeypatch.setattr(runs, "keywords", changed)
+    monkeypatch.setattr(ganwright.Trainer, "play", short)
+
+
+@pytest.fixture
+def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Writes a page's modules into the working folder, and forgets them afterwards."""
+    names: set[str] = set()
+
+    def write(page: str) -> None:
+        for block in blocks(page):
+            if not block.reason and (head := _MODULE.match(block.code)):
+                names.add(head[1])
+                with Path(f"{head[1]}.py").open("a", encoding="utf-8") as file:
+                    file.write(block.code + "\n")
+
+    yield write
+    for name in names:
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW))
+        for page in PAGES
+        if any(not block.reason for block in blocks(page))
+    ],
+)
+def test_a_page_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: None, modules: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    modules(page)
+    script = ModuleType("__main__")  # what a script or a notebook defines stands there
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    for block in blocks(page):
+        if block.reason or _MODULE.match(block.code):
+            continue
+        if block.language == "python":
+            exec(compile(block.code, page, "exec"), vars(script))
+            continue
+        for arguments in commands(block):
+            newest = max(Path("runs").glob("*"), key=os.path.getmtime, default=None)
+            assert main([str(newest) if a == "RUN" else a for a in arguments]) == 0, arguments
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_not_run_says_why(page: str) -> None:
+    """A mark stands above an example and has a reason; each other sh block calls `ganwright`."""
+    found = blocks(page)
+    reasons = [block.reason for block in found if block.reason]
+    assert len(reasons) == PAGES[page].count(_MARK)
+    assert [reason for reason in reasons if len(reason.split()) < 2] == []
+    assert [b.code for b in found if b.language == "sh" and not b.reason and not commands(b)] == []
+
+
+def test_own_networks_and_loops_are_short() -> None:
+    """Fifteen lines for what a person types, and twenty for a loop, imports and blanks apart."""
+    for page in ("docs/extending.md", "docs/networks.md"):
+        python = [block.code for block in blocks(page) if block.language == "python"]
+        assert len(python) >= 6
+        for code in python:
+            typed = [
+                x for x in code.splitlines() if x and not x.startswith(("from ", "import ", "# "))
+            ]
+            assert len(typed) <= (20 if "Trainer(" in code else 15), code
+
+
+def test_the_loop_of_one_s_own_resumes_bitwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modules: Any
+) -> None:
+    """It plays four steps at once, then two and two, and keeps the same state."""
+    page = "docs/extending.md"
+    loop = next(block.code for block in blocks(page) if "load_state_dict" in block.code)
+    loop = loop.replace("step % 500", "step % 2")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    modules(page)
+    kept = []
+    for name, lengths in {"whole": [4], "parts": [2, 4]}.items():
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        for steps in lengths:
+            exec(loop.replace("play(2000)", f"play({steps})"), {"__name__": "example"})
+        kept.append(torch.load("own.pt", weights_only=True))
+    whole, parts = ({**state["game"], **flat_moments(state)} for state in kept)
+    assert kept[0]["training"]["step"] == kept[1]["training"]["step"] == 4
+    assert whole.keys() == parts.keys()
+    assert [k for k in whole if not torch.equal(whole[k], parts[k])] == []
+
+
+def flat_moments(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The optimizers' tensors by player, weight and name."""
+    return {
+        f"{player}.{weight}.{name}": tensor
+        for player, optimizer in state["training"]["optimizers"].items()
+        for weight, moments in optimizer["state"].items()
+        for name, tensor in moments.items()
+    }
