@@ -12,12 +12,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
 from ganwright.config.settings import Settings
+from ganwright.data.fitted import Fitted
 from ganwright.data.label_map import LabelMap
+from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.sides import Fitted, counted, some, unreadable
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError
 from ganwright.precision import wide

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwright.data.messages import counted
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.items import Items
 from ganwright.data.read.pairs import Half
-from ganwright.data.sides import Side, Source, Stack, counted
+from ganwright.data.sides import Side, Source, Stack
 
 MOST_FILES = 20_000
 """Of more files than this a hash is kept, not every name: then a difference names no file."""
@@ -33,7 +34,7 @@ def fingerprint(source: Source, kind: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "name": None if kind in ("files", "given") else source.name,
-        "options": {k: v for k, v in asdict(source.options).items() if v is not None},
+        "options": {k: v for k, v in asdict(source.query).items() if v is not None},
         **{name: [_side(side, kind) for side in split] for name, split in sides.items()},
     }
 

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ganwright.config.settings import Settings
+from ganwright.data.fitted import Fitted
 from ganwright.data.misfits import without_misfits
 from ganwright.data.picture import Fit
-from ganwright.data.sides import Fitted, Side, Source, Stack
+from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.seeds import seed_of
@@ -53,11 +54,11 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
         SettingsError: settings contradict each other.
     """
     _check_task(source, task, settings)
-    options = source.options
-    low = options.low if task is Paired and source.kind is Images else None
+    query = source.query
+    low = query.low if task is Paired and source.kind is Images else None
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
-    cropped = options.crop or low is not None
+    cropped = query.crop or low is not None
     window = source.train[0].size() if size is None else (size, size)
     if low is not None and (window[0] % low or window[1] % low):
         raise SettingsError(
@@ -65,12 +66,12 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
             f"choose an --image-size that is a multiple of {low}"
         )
     channels = _channels(source, settings, task)
-    cut = cropped or options.jitter > 1
+    cut = cropped or query.jitter > 1
     # Pictures of one side that keep their own size are checked against it, never scaled to it.
     keep = cropped or (size is None and len(source.train) == 1)
     kept = None if keep else window
-    larger = (round(window[0] * options.jitter), round(window[1] * options.jitter))
-    stored = larger if options.jitter > 1 and not cropped else kept
+    larger = (round(window[0] * query.jitter), round(window[1] * query.jitter))
+    stored = larger if query.jitter > 1 and not cropped else kept
     sides = zip(source.train, channels, strict=True)
     train = tuple(_fitted(side, n, stored, window, cut) for side, n in sides)
     sides = zip(source.test or (), channels, strict=False)
@@ -102,7 +103,7 @@ def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
             )
         return
     served = kind is task or (kind is Paired and task is Unpaired)
-    if served or (task is Paired and kind is Images and source.options.low is not None):
+    if served or (task is Paired and kind is Images and source.query.low is not None):
         return
     hints: dict[type[Batch], str] = {
         Images: f"name one of its sides, or a set such as {name.split('-')[0]} or digits",
