@@ -31,6 +31,7 @@ from ganwright.families.pixelda import PixelDA
 from ganwright.networks.pixelda import AdaptationNets, TaskClassifier
 from ganwright.recipes import find
 from ganwright.run.config_file import from_yaml
+from ganwright.run.data import data_options
 from ganwright.seeds import seed_torch
 
 EVERYTHING = 10**9
@@ -57,9 +58,7 @@ def domains(settings: Settings) -> dict[str, Domain]:
     opened = open_data(
         settings.data,
         task=Unpaired,
-        settings=settings,
-        image_size=settings.image_size,
-        device=torch.device("cpu"),
+        options=data_options(settings),
     )
     held, every = opened.held_out(EVERYTHING), opened.batch(0, opened.spec.count)
     assert isinstance(held, Unpaired)

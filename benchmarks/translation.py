@@ -26,6 +26,7 @@ from ganwright.data.batches import Data
 from ganwright.inference.model import Model
 from ganwright.layers.fidelity import psnr, ssim
 from ganwright.metrics.judge import matched
+from ganwright.run.data import data_options
 from ganwright.run.run_folder import read_config
 
 
@@ -36,9 +37,7 @@ def data_of(run: Path) -> Data:
     return open_data(
         settings.data,
         task=cls.task,
-        settings=settings,
-        image_size=settings.image_size,
-        device=torch.device("cpu"),
+        options=data_options(settings),
     )
 
 

@@ -10,10 +10,12 @@ from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Un
 if TYPE_CHECKING:
     from ganwright.data.batches import Data
     from ganwright.data.open import open_data
+    from ganwright.data.options import DataOptions
 
 __all__ = [
     "Batch",
     "Data",
+    "DataOptions",
     "Images",
     "Paired",
     "SemiSupervised",
@@ -23,7 +25,11 @@ __all__ = [
 ]
 
 # Families import the batches alone; the readers come when a data set is opened.
-_LATER = {"Data": "ganwright.data.batches", "open_data": "ganwright.data.open"}
+_LATER = {
+    "Data": "ganwright.data.batches",
+    "DataOptions": "ganwright.data.options",
+    "open_data": "ganwright.data.open",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
-from ganwright.config.settings import Settings
 from ganwright.data.fitted import Fitted
 from ganwright.data.label_map import LabelMap
 from ganwright.data.messages import counted, some, unreadable
+from ganwright.data.options import DataOptions
 from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
@@ -40,7 +40,7 @@ class Data:
     def __init__(
         self,
         settled: Settled,
-        settings: Settings,
+        options: DataOptions,
         device: torch.device,
         fingerprint: dict[str, Any],
     ) -> None:
@@ -50,17 +50,17 @@ class Data:
         self._test = settled.test
         self._held: list[tuple[Tensor, Tensor | None]] = []
         self._asked: list[int] = []
-        self._skip = skip = settings.on_bad_file == "skip"
+        self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
-        if resident(train, device, cache=settings.cache):
+        if resident(train, device, cache=options.cache):
             train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
-            streams = _streams(settled, train, settings)
+            streams = _streams(settled, train, options)
             keeper = Resident(shelves, streams, self.window)
         else:
-            streams = _streams(settled, train, settings)
+            streams = _streams(settled, train, options)
             keeper = Streamed(
-                train, streams, self.window, device=device, workers=settings.workers, skip=skip
+                train, streams, self.window, device=device, workers=options.workers, skip=skip
             )
         self._train, self._streams, self._keeper = train, streams, keeper
         labels = [side.side.labels for side in train]
@@ -192,15 +192,15 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
     return small.add_(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
 
 
-def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> tuple[Stream, ...]:
+def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) -> tuple[Stream, ...]:
     def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
         pictures = len(settled.window) > 0
         return Stream(
             name,
             sides,
             len(train[sides[0]]),
-            settings.seed,
-            flip=settings.flip and pictures,
+            options.seed,
+            flip=options.flip and pictures,
             cut=settled.cut,
             subset=subset,
         )
@@ -209,7 +209,7 @@ def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> t
     if task is Unpaired:
         return stream("a", 0), stream("b", 1)
     if task is SemiSupervised:
-        return stream("labelled", 0, subset=labelled(train[0].side, settings)), stream(
+        return stream("labelled", 0, subset=labelled(train[0].side, options)), stream(
             "unlabelled", 0
         )
     return (stream("pairs", *range(len(train))),)

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ganwright.config import plugins
-from ganwright.config.settings import Settings
 from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
+from ganwright.data.options import DataOptions
 from ganwright.data.plan import settle
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
@@ -58,9 +58,8 @@ def open_data(
     source: str | os.PathLike[str] | Tensor | tuple[Any, ...] | Dataset[Any] | Any,
     *,
     task: type[Batch],
-    settings: Settings,
-    image_size: int | None,
-    device: torch.device,
+    options: DataOptions | None = None,
+    device: torch.device | None = None,
 ) -> Data:
     """Open a data set for a task.
 
@@ -69,28 +68,28 @@ def open_data(
             pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
             (a, b); or a map-style `Dataset` of (picture[, label]).
         task: the batch type that the family takes.
-        settings: data_root, download, channels, flip, labels_per_class, on_bad_file, workers, seed.
-        image_size: height and width to which pictures are brought: the shorter side is scaled
-            with antialiasing, the middle is cut out. None keeps the data's own size.
-        device: where batches arrive.
+        options: how it is opened and served. Where they name an image_size, the shorter side of
+            each picture is scaled to it with antialiasing, and the middle is cut out.
+        device: where batches arrive; the CPU when not given.
 
     Raises:
         DataError: the data is missing, broken, or does not suit the task.
-        SettingsError: settings contradict each other.
+        SettingsError: options contradict each other.
     """
+    options, device = options or DataOptions(), device or torch.device("cpu")
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        if settings.cache:
+        if options.cache:
             raise SettingsError(
                 "cache is for a Dataset given in Python; data with a name stays in memory wherever "
                 "it fits, so leave cache out"
             )
-        found, kind = resolve(text, task, settings, image_size), _kind(text)
+        found, kind = resolve(text, task, options), _kind(text)
     else:
-        found, kind = source_of(source, task, settings.channels), "given"
+        found, kind = source_of(source, task, options.channels), "given"
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
-    return Data(settle(found, task, settings, image_size), settings, device, marks)
+    return Data(settle(found, task, options), options, device, marks)
 
 
 def absolute(text: str) -> str:
@@ -120,7 +119,7 @@ def _kind(text: str) -> str:
     return "named" if public else "files"
 
 
-def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | None) -> Source:
+def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     """What a data string stands for.
 
     `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
@@ -132,29 +131,27 @@ def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | 
         parts = [part.strip() for part in text.split("->")]
         if len(parts) != 2 or not all(parts):
             raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
-        sides = [_named(part, Images, settings, image_size, query) for part in parts]
+        sides = [_named(part, Images, options, query) for part in parts]
         return replace(joined(text, *sides), query=query)
-    found = _named(text, task, settings, image_size, query)
+    found = _named(text, task, options, query)
     return found if query.stack is None else stacked(found, query.stack)
 
 
-def _named(
-    name: str, task: type[Batch], settings: Settings, image_size: int | None, query: Query
-) -> Source:
+def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     path = Path(os.path.expanduser(name))
     if name in EMBEDDED:
-        return _embedded(name, task, image_size, query)
+        return _embedded(name, task, options.image_size, query)
     if name in SETS:
-        return replace(open_set(name, settings), query=query)
+        return replace(open_set(name, options), query=query)
     if name in plugins.rows("data"):
-        return _plugged(name, task, settings, image_size, query)
+        return _plugged(name, task, options, query)
     if name.startswith("hf:"):
         from ganwright.data.read.hub import open_hub
 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    tree = open_files(path, skip=settings.on_bad_file == "skip")
+    tree = open_files(path, skip=options.skip)
     if task is Unpaired or (task is Paired and query.low is None):
         return open_sides(tree, task, query)
     return open_images(tree, query)
@@ -173,14 +170,12 @@ def _embedded(name: str, task: type[Batch], image_size: int | None, query: Query
     return replace(source, name=name, query=query)
 
 
-def _plugged(
-    name: str, task: type[Batch], settings: Settings, image_size: int | None, query: Query
-) -> Source:
+def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     """A set that an installed package adds: a function of the image size, or None for its own."""
     read = plugins.load("data", name)
     if read is None:
         raise DataError(f"the data set {name} cannot be loaded; see the warning above")
-    found = source_of(read(image_size), task, settings.channels)
+    found = source_of(read(options.image_size), task, options.channels)
     return replace(found, name=name, query=query)
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ganwright.config.settings import Settings
 from ganwright.data.fitted import Fitted
 from ganwright.data.misfits import without_misfits
+from ganwright.data.options import DataOptions
 from ganwright.data.picture import Fit
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
@@ -46,15 +46,15 @@ class Settled:
     low: int | None = None
 
 
-def settle(source: Source, task: type[Batch], settings: Settings, size: int | None) -> Settled:
+def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     """Decide what batches look like.
 
     Raises:
         DataError: the source cannot serve the task, or its sizes do not allow it.
-        SettingsError: settings contradict each other.
+        SettingsError: options contradict each other.
     """
-    _check_task(source, task, settings)
-    query = source.query
+    _check_task(source, task, options)
+    query, size = source.query, options.image_size
     low = query.low if task is Paired and source.kind is Images else None
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
@@ -65,7 +65,7 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
             f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
             f"choose an --image-size that is a multiple of {low}"
         )
-    channels = _channels(source, settings, task)
+    channels = _channels(source, options, task)
     cut = cropped or query.jitter > 1
     # Pictures of one side that keep their own size are checked against it, never scaled to it.
     keep = cropped or (size is None and len(source.train) == 1)
@@ -76,7 +76,7 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
     train = tuple(_fitted(side, n, stored, window, cut) for side, n in sides)
     sides = zip(source.test or (), channels, strict=False)
     test = tuple(_fitted(side, n, kept, window, cropped) for side, n in sides)
-    skip, together = settings.on_bad_file == "skip", task is Paired
+    skip, together = options.skip, task is Paired
     train = without_misfits(train, skip=skip, together=together)
     test = without_misfits(test, skip=skip, together=together)
     if not all(map(len, train)):
@@ -88,9 +88,9 @@ def settle(source: Source, task: type[Batch], settings: Settings, size: int | No
     return Settled(_spec(task, train, low), train, shown, window, cut, low)
 
 
-def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
+def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None:
     kind, name = source.kind, source.name
-    if settings.labels_per_class is not None and task is not SemiSupervised:
+    if options.labels_per_class is not None and task is not SemiSupervised:
         raise SettingsError(
             "labels_per_class is for families that learn from few labels and many unlabelled "
             f"images; this one takes {WORDS[task]}, so leave it out"
@@ -114,10 +114,10 @@ def _check_task(source: Source, task: type[Batch], settings: Settings) -> None:
     raise DataError(f"{name} holds {WORDS[kind]}, but {WORDS[task]} are needed; {hints[task]}")
 
 
-def _channels(source: Source, settings: Settings, task: type[Batch]) -> list[int]:
+def _channels(source: Source, options: DataOptions, task: type[Batch]) -> list[int]:
     """Channels of each side; both domains of unpaired data get the same."""
-    if settings.channels is not None:
-        return [3 if side.label_map else settings.channels for side in source.train]
+    if options.channels is not None:
+        return [3 if side.label_map else options.channels for side in source.train]
     own = [3 if side.label_map else side.channels for side in source.train]
     return [max(own)] * len(own) if task is Unpaired else own
 
@@ -153,26 +153,26 @@ def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
     return Spec(task, shape, None, classes, count)
 
 
-def labelled(side: Side, settings: Settings) -> Tensor | None:
+def labelled(side: Side, options: DataOptions) -> Tensor | None:
     """The images whose labels are kept, as many of each class, chosen by the seed; None for all.
 
     Raises:
         DataError: a class has fewer than asked for.
     """
     assert side.labels is not None
-    if settings.labels_per_class is None:
+    if options.labels_per_class is None:
         return None
     kept: list[Tensor] = []
     for number, name in enumerate(side.classes):
         members = (side.labels == number).nonzero()[:, 0]
         if not len(members):  # a class that has a number alone
             continue
-        if len(members) < settings.labels_per_class:
+        if len(members) < options.labels_per_class:
             raise DataError(
                 f"class {name} has {len(members)} images, fewer than the "
-                f"{settings.labels_per_class} of --labels-per-class; ask for fewer"
+                f"{options.labels_per_class} of --labels-per-class; ask for fewer"
             )
-        generator = torch.Generator().manual_seed(seed_of(settings.seed, "labelled", number))
+        generator = torch.Generator().manual_seed(seed_of(options.seed, "labelled", number))
         order = torch.randperm(len(members), generator=generator)
-        kept.append(members[order[: settings.labels_per_class]])
+        kept.append(members[order[: options.labels_per_class]])
     return torch.cat(kept)

@@ -29,6 +29,7 @@ from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
 from ganwright.run import lock
 from ganwright.run.config_file import defaults, game_class
+from ganwright.run.data import data_options
 from ganwright.run.loop import play
 from ganwright.run.recovery import restore, same_step
 from ganwright.run.rehearsal import rehearse
@@ -288,8 +289,7 @@ def assemble(
     source = open_data(
         settings.data if data is None else data,
         task=cls.task,
-        settings=settings,
-        image_size=settings.image_size,
+        options=data_options(settings),
         device=engine.device,
     )
     if known and (changed := other_data(known["fingerprint"], source.fingerprint)):
