@@ -29,6 +29,7 @@ from ganwright.data import open_data
 from ganwright.data.types import Unpaired
 from ganwright.families.pixelda import PixelDA
 from ganwright.networks.pixelda import AdaptationNets, TaskClassifier
+from ganwright.pixels import to_bytes
 from ganwright.recipes import find
 from ganwright.run.config_file import from_yaml
 from ganwright.run.data import data_options
@@ -50,7 +51,7 @@ class Domain:
 
     def bytes(self) -> tuple[Tensor, Tensor]:
         """As training takes them."""
-        return (self.x * 127.5 + 127.5).round().to(torch.uint8), self.y
+        return to_bytes(self.x), self.y
 
 
 def domains(settings: Settings) -> dict[str, Domain]:

@@ -17,7 +17,8 @@ from ganwright.cli import main
 from ganwright.commands.translate import outputs
 from ganwright.data import DataOptions, Paired, open_data
 from ganwright.errors import DataError, RunError
-from ganwright.inference.image_files import eight_bit, picture_of, read_picture, write_picture
+from ganwright.inference.image_files import picture_of, read_picture, write_picture
+from ganwright.pixels import to_bytes
 from ganwright.run.load import load
 
 PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
@@ -334,7 +335,7 @@ def test_label_maps_are_read_as_they_were_for_training(
     trained = open_data(data[1], task=Paired, options=DataOptions(image_size=16))
     shown = trained.preview(3)
     assert isinstance(shown, Paired)
-    expected = eight_bit(model.translate(shown.a)).permute(0, 2, 3, 1).numpy()
+    expected = to_bytes(model.translate(shown.a)).permute(0, 2, 3, 1).numpy()
 
     # The same as files, and as Pillow pictures: numbers of palette pictures are classes as well.
     files = [opened(labels / f"{i}.png") for i in range(3)]

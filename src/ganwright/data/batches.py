@@ -21,6 +21,7 @@ from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError
+from ganwright.pixels import from_bytes, rounded
 from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
@@ -179,7 +180,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
         hot = one_hot(pixels[:, 0].long(), label_map.classes)
         return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
-        return wide(pixels).div_(127.5).sub_(1)
+        return from_bytes(pixels)
     return pixels.to(torch.get_default_dtype())
 
 
@@ -189,7 +190,7 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
     Bicubic with antialiasing (SRGAN, section 3.2).
     """
     small = interpolate(pictures, scale_factor=1 / factor, mode="bicubic", antialias=True)
-    return small.add_(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+    return rounded(small)
 
 
 def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) -> tuple[Stream, ...]:

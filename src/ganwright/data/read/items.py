@@ -17,6 +17,7 @@ from ganwright.data.picture import as_image, channels_of, plain
 from ganwright.data.read.labels import is_label, names_a_class, numbered
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError
+from ganwright.pixels import to_bytes
 from ganwright.seeds import generators_kept, seed_everything
 
 LOOK = 16
@@ -183,7 +184,7 @@ def _bytes(picture: Tensor) -> Tensor:
             f"spans {low:.4g} to {high:.4g} in {str(picture.dtype).removeprefix('torch.')}; "
             "pictures are uint8, or floats in [-1, 1]"
         )
-    return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return to_bytes(picture)
 
 
 def _check_floats(pictures: Sequence[Any]) -> None:
