@@ -35,6 +35,8 @@ class Data:
 
     spec: Spec
 
+    notes: tuple[str, ...] = ()
+
     fingerprint: dict[str, Any]
     """What tells this data from other data, see `fingerprint.py`."""
 

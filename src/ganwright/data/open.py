@@ -15,17 +15,19 @@ from torch.utils.data import Dataset
 from ganwright.config import plugins
 from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
+from ganwright.data.iterated import Iterated
 from ganwright.data.options import DataOptions
-from ganwright.data.plan import settle
+from ganwright.data.own_batches import OwnBatches
+from ganwright.data.plan import settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
-from ganwright.data.read.objects import source_of
+from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
-from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError, nearest
 from ganwright.precision import default_type
 
@@ -60,13 +62,14 @@ def open_data(
     task: type[Batch],
     options: DataOptions | None = None,
     device: torch.device | None = None,
-) -> Data:
+) -> RunData:
     """Open a data set for a task.
 
     Args:
         source: the `--data` string; or uint8 [n, H, W(, C)] or [n, C, H, W], float [-1, 1]
             pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
-            (a, b); or a map-style `Dataset` of (picture[, label]).
+            (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
+            one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
         options: how it is opened and served. Where they name an image_size, the shorter side of
             each picture is scaled to it with antialiasing, and the middle is cut out.
@@ -85,11 +88,28 @@ def open_data(
                 "it fits, so leave cache out"
             )
         found, kind = resolve(text, task, options), _kind(text)
+    elif isinstance(getattr(source, "spec", None), Spec):
+        return OwnBatches(source, task, device)
+    elif (items := one_by_one(source)) is not None:
+        _check_iterable(task, options)
+        return Iterated(items, options, device)
     else:
         found, kind = source_of(source, task, options.channels), "given"
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
     return Data(settle(found, task, options), options, device, marks)
+
+
+def _check_iterable(task: type[Any], options: DataOptions) -> None:
+    """Refuse what needs items that can be asked for."""
+    if task is not Images:
+        raise DataError(
+            f"an iterable gives single pictures as they come, and {words(task)} are needed; hand "
+            "over data sets with a length, whose items can be asked for"
+        )
+    for name in ("cache", "labels_per_class"):
+        if getattr(options, name):
+            raise SettingsError(f"{name} needs items that can be asked for; leave it out")
 
 
 def absolute(text: str) -> str:

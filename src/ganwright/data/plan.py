@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,13 @@ from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Un
 from ganwright.errors import DataError, SettingsError
 from ganwright.seeds import seed_of
 
-WORDS: dict[type[Batch], str] = {
+
+def words(task: type[Any]) -> str:
+    """What a task's batches hold, as messages call it."""
+    return _WORDS.get(task, f"batches of {task.__name__}")
+
+
+_WORDS: dict[type[Batch], str] = {
     Images: "pictures",
     Paired: "pairs of pictures",
     Unpaired: "two domains of pictures",
@@ -93,7 +100,7 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
     if options.labels_per_class is not None and task is not SemiSupervised:
         raise SettingsError(
             "labels_per_class is for families that learn from few labels and many unlabelled "
-            f"images; this one takes {WORDS[task]}, so leave it out"
+            f"images; this one takes {words(task)}, so leave it out"
         )
     if task is SemiSupervised and kind is Images:
         if source.train[0].labels is None:
@@ -111,7 +118,10 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
         Paired: f"take a folder of pairs, glyphs-paired, or {name}?low=4 for super-resolution",
         Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',
     }
-    raise DataError(f"{name} holds {WORDS[kind]}, but {WORDS[task]} are needed; {hints[task]}")
+    own = "hand over an object with `batch` and `spec` as data="
+    raise DataError(
+        f"{name} holds {words(kind)}, but {words(task)} are needed; {hints.get(task, own)}"
+    )
 
 
 def _channels(source: Source, options: DataOptions, task: type[Batch]) -> list[int]:
