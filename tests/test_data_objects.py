@@ -144,7 +144,7 @@ def broken(number: int) -> Tensor:
     [
         (Passing(0), {}, "the iterable gives no items; hand over one"),
         (Passing(make=lambda n: "text"), {}, "items of the data set hold str"),
-        (Passing(), {"cache": True}, "cache needs items that can be asked for"),
+        (Passing(), {"cache": True}, "cache cannot be heeded with an iterable"),
     ],
 )
 def test_what_no_iterable_may_be(given: Any, options: dict[str, Any], sentence: str) -> None:

@@ -12,6 +12,9 @@ from ganwright.errors import RunError
 FORMAT = 2
 """What this version writes; it reads all up to it."""
 
+SINCE: dict[str, object] = {"held_out": 0.0}
+"""Settings that older versions did not know -> the value by which they did what they did."""
+
 
 class NewerFormatError(RunError):
     """A newer version of the library wrote it."""

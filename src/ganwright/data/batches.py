@@ -35,8 +35,6 @@ class Data:
 
     spec: Spec
 
-    notes: tuple[str, ...] = ()
-
     fingerprint: dict[str, Any]
     """What tells this data from other data, see `fingerprint.py`."""
 
@@ -46,7 +44,10 @@ class Data:
         options: DataOptions,
         device: torch.device,
         fingerprint: dict[str, Any],
+        *,
+        notes: tuple[str, ...] = (),
     ) -> None:
+        self.notes = notes
         self.device = device
         self.window = settled.window
         self.low = settled.low

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from ganwright.config import plugins
 from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
+from ganwright.data.hold_out import hold_out
 from ganwright.data.iterated import Iterated
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
@@ -89,6 +90,7 @@ def open_data(
             )
         found, kind = resolve(text, task, options), _kind(text)
     elif isinstance(getattr(source, "spec", None), Spec):
+        _refuse(options, "an object that makes its batches itself")
         return OwnBatches(source, task, device)
     elif (items := one_by_one(source)) is not None:
         _check_iterable(task, options)
@@ -97,7 +99,9 @@ def open_data(
         found, kind = source_of(source, task, options.channels), "given"
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
-    return Data(settle(found, task, options), options, device, marks)
+    parted = hold_out(found, options, drawn=kind == "embedded")
+    settled = settle(parted.source, task, options)
+    return Data(settled, options, device, marks, notes=parted.notes)
 
 
 def _check_iterable(task: type[Any], options: DataOptions) -> None:
@@ -107,9 +111,18 @@ def _check_iterable(task: type[Any], options: DataOptions) -> None:
             f"an iterable gives single pictures as they come, and {words(task)} are needed; hand "
             "over data sets with a length, whose items can be asked for"
         )
-    for name in ("cache", "labels_per_class"):
-        if getattr(options, name):
-            raise SettingsError(f"{name} needs items that can be asked for; leave it out")
+    _refuse(options, "an iterable, whose items come as they come")
+
+
+def _refuse(options: DataOptions, given: str) -> None:
+    """Refuse what needs items that can be asked for.
+
+    Raises:
+        SettingsError: naming the option.
+    """
+    for name in ("cache", "labels_per_class", "held_out"):
+        if getattr(options, name) not in (False, None, "auto"):
+            raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 
 
 def absolute(text: str) -> str:

@@ -26,6 +26,8 @@ class DataOptions:
     """Mirror training pictures at random."""
     labels_per_class: int | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
+    held_out: float | Literal["auto"] = 0.0
+    """Share of the pictures held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
     cache: bool = False

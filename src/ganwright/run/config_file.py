@@ -16,7 +16,7 @@ from ganwright.config.changes import as_yaml, change
 from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
 from ganwright.families import family as family_called
-from ganwright.formats import FORMAT, readable
+from ganwright.formats import FORMAT, SINCE, readable
 
 if TYPE_CHECKING:
     from ganwright.game import Game
@@ -105,6 +105,8 @@ def from_yaml(
     where = str(file or "the configuration")
     values = _mapping(text, where)
     readable(values.pop("format", None), where)
+    if "ganwright" in values:  # a whole configuration: what it lacks, its version did not know
+        values = SINCE | values
     values.pop("ganwright", None)  # who wrote it; only the format says whether it can be read
     named = values.pop("family", family)
     if named is None:
