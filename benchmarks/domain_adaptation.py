@@ -29,8 +29,10 @@ from ganwright.data import open_data
 from ganwright.data.types import Unpaired
 from ganwright.families.pixelda import PixelDA
 from ganwright.networks.pixelda import AdaptationNets, TaskClassifier
+from ganwright.pixels import to_bytes
 from ganwright.recipes import find
 from ganwright.run.config_file import from_yaml
+from ganwright.run.data import data_options
 from ganwright.seeds import seed_torch
 
 EVERYTHING = 10**9
@@ -49,7 +51,7 @@ class Domain:
 
     def bytes(self) -> tuple[Tensor, Tensor]:
         """As training takes them."""
-        return (self.x * 127.5 + 127.5).round().to(torch.uint8), self.y
+        return to_bytes(self.x), self.y
 
 
 def domains(settings: Settings) -> dict[str, Domain]:
@@ -57,9 +59,7 @@ def domains(settings: Settings) -> dict[str, Domain]:
     opened = open_data(
         settings.data,
         task=Unpaired,
-        settings=settings,
-        image_size=settings.image_size,
-        device=torch.device("cpu"),
+        options=data_options(settings),
     )
     held, every = opened.held_out(EVERYTHING), opened.batch(0, opened.spec.count)
     assert isinstance(held, Unpaired)

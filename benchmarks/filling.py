@@ -23,6 +23,7 @@ from ganwright.data import open_data
 from ganwright.data.types import SemiSupervised
 from ganwright.families.ccgan import CCGAN
 from ganwright.game import Game, Terms
+from ganwright.run.data import data_options
 from ganwright.run.run_folder import read_config
 
 
@@ -62,9 +63,7 @@ def main() -> None:
     opened = open_data(
         settings.data,
         task=SemiSupervised,
-        settings=settings,
-        image_size=settings.image_size,
-        device=torch.device("cpu"),
+        options=data_options(settings),
     )
     held = opened.held_out(10**9)
     assert isinstance(held, SemiSupervised)

@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy, interpolate
 from ganwright.data.read.glyphs import glyphs
 from ganwright.data.sides import Stack
 from ganwright.networks.features import SHIPPED, FeatureDistance, small_net
+from ganwright.pixels import from_bytes
 from ganwright.seeds import seed_torch
 
 WAYS = 4
@@ -104,7 +105,7 @@ def _share(logits: Tensor, y: Tensor) -> float:
 
 
 def _floats(pictures: Tensor) -> Tensor:
-    return pictures.float() / 127.5 - 1
+    return from_bytes(pictures)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from ganwright import load
 from ganwright.data.batches import lowered
 from ganwright.families.srgan import bicubic
 from ganwright.metrics.restoration import restored
+from ganwright.pixels import from_bytes
 
 
 def pictures(folder: Path, scale: int) -> dict[str, Tensor]:
@@ -29,7 +30,7 @@ def pictures(folder: Path, scale: int) -> dict[str, Tensor]:
     found = {}
     for path in sorted(folder.iterdir()):
         with Image.open(path) as file:
-            x = pil_to_tensor(file.convert("RGB"))[None].float() / 127.5 - 1
+            x = from_bytes(pil_to_tensor(file.convert("RGB"))[None])
         h, w = (side - side % scale for side in x.shape[-2:])
         found[path.stem] = x[..., :h, :w]
     return found

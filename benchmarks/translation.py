@@ -21,24 +21,22 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, l1_loss
 
 from ganwright import load
-from ganwright.data import Paired, Unpaired, open_data
-from ganwright.data.batches import Data
+from ganwright.data import Paired, RunData, Unpaired, open_data
 from ganwright.inference.model import Model
 from ganwright.layers.fidelity import psnr, ssim
 from ganwright.metrics.judge import matched
+from ganwright.run.data import data_options
 from ganwright.run.run_folder import read_config
 
 
-def data_of(run: Path) -> Data:
+def data_of(run: Path) -> RunData:
     """The data that a run was trained on."""
     cls, settings = read_config(run)
     assert settings.data is not None
     return open_data(
         settings.data,
         task=cls.task,
-        settings=settings,
-        image_size=settings.image_size,
-        device=torch.device("cpu"),
+        options=data_options(settings),
     )
 
 
@@ -51,7 +49,7 @@ def classifier(channels: int, size: int, classes: int) -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.3), nn.Linear(128 * cells, classes))
 
 
-def judge_of(data: Data, side: str, steps: int = 800, batch: int = 64) -> nn.Module:
+def judge_of(data: RunData, side: str, steps: int = 800, batch: int = 64) -> nn.Module:
     """A classifier of one domain's letters, trained on that domain's training pictures."""
     (channels, size, _), classes = data.spec.shape, len(data.spec.classes)
     with torch.random.fork_rng():
@@ -82,7 +80,7 @@ def same_letter(seen: Tensor, asked: Tensor) -> tuple[float, float]:
     return (seen == asked).sum().item() / len(seen), matched(seen, asked)
 
 
-def letters(model: Model, data: Data) -> list[dict[str, float]]:
+def letters(model: Model, data: RunData) -> list[dict[str, float]]:
     """For each direction: the judge's accuracy on real pictures, same letter, best permutation."""
     test = data.held_out(10_000)
     rows = []
@@ -96,7 +94,7 @@ def letters(model: Model, data: Data) -> list[dict[str, float]]:
     return rows
 
 
-def constants(data: Data, batch: int = 50) -> tuple[Tensor, Tensor]:
+def constants(data: RunData, batch: int = 50) -> tuple[Tensor, Tensor]:
     """What can be said without looking at the source: mean target, and the same blurred."""
     total, count = torch.zeros(()), -(-data.spec.count // batch)
     for draw in range(count):
@@ -113,7 +111,7 @@ def detail(x: Tensor) -> float:
     return (l1_loss(x[..., 1:], x[..., :-1]) + l1_loss(x[..., 1:, :], x[..., :-1, :])).item() / 2
 
 
-def pairs(model: Model, data: Data) -> dict[str, float]:
+def pairs(model: Model, data: RunData) -> dict[str, float]:
     """Held-out L1 on [-1, 1], PSNR, SSIM and detail, beside the L1 of constant baselines."""
     test = data.held_out(10_000)
     assert isinstance(test, Paired)

@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
 from ganwright.data.batches import lowered
 from ganwright.data.serve import load as memory
 from ganwright.errors import DataError, SettingsError
@@ -21,8 +20,8 @@ from ganwright.errors import DataError, SettingsError
 CPU = torch.device("cpu")
 
 
-def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:
-    return open_data(source, task=task, settings=Settings(**settings), image_size=size, device=CPU)
+def opened(source: Any, task: type = Images, size: int | None = None, **options: Any) -> Data:
+    return open_data(source, task=task, options=DataOptions(image_size=size, **options))
 
 
 def numbered(count: int, size: int = 4) -> Tensor:
@@ -314,9 +313,8 @@ def test_a_gpu_gets_the_batches_of_the_cpu(
     text = f"{photographs(tmp_path, 7, ((12, 16), (20, 11)))}{query}"
     here = opened(text, task, 8, flip=True)
     monkeypatch.setattr(memory, "RESIDENT_BYTES", limit)
-    settings = Settings(flip=True, workers=0)
-    device = torch.device("cuda")
-    there = open_data(text, task=task, settings=settings, image_size=8, device=device)
+    options = DataOptions(flip=True, workers=0, image_size=8)
+    there = open_data(text, task=task, options=options, device=torch.device("cuda"))
     for draw in (0, 5, 6):
         for one, other in zip(here.batch(draw, 4), there.batch(draw, 4), strict=True):
             if one is not None:

@@ -11,20 +11,13 @@ import pytest
 import torch
 from PIL import Image
 
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, Paired, Unpaired, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, Unpaired, open_data
 from ganwright.data.read.files import ZipOpener
 from ganwright.errors import DataError
 
 
-def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:
-    return open_data(
-        str(source),
-        task=task,
-        settings=Settings(**settings),
-        image_size=size,
-        device=torch.device("cpu"),
-    )
+def opened(source: Any, task: type = Images, size: int | None = None, **options: Any) -> Data:
+    return open_data(str(source), task=task, options=DataOptions(image_size=size, **options))
 
 
 def only(source: Any, size: int | None = None, **settings: Any) -> torch.Tensor:

@@ -17,8 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 import ganwright
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, Paired, SemiSupervised, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, open_data
 from ganwright.data.types import Spec
 from ganwright.errors import DataError, SettingsError
 from ganwright.families.aae import AAE
@@ -30,9 +29,8 @@ CPU = torch.device("cpu")
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
-def opened(source: Any, task: type = Images, **settings: Any) -> Data:
-    chosen = Settings(**({"workers": 0} | settings))
-    return open_data(source, task=task, settings=chosen, image_size=None, device=CPU)
+def opened(source: Any, task: type = Images, **options: Any) -> Data:
+    return open_data(source, task=task, options=DataOptions(**({"workers": 0} | options)))
 
 
 class Set(torch.utils.data.Dataset[Any]):

@@ -17,8 +17,7 @@ from PIL import Image
 
 import ganwright
 from ganwright.cli import main
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, Paired, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, open_data
 from ganwright.data import open as sources
 from ganwright.data.fingerprint import differences
 from ganwright.errors import DataError, RunError
@@ -28,11 +27,9 @@ QUICK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:
-    chosen = Settings(**({"workers": 0} | settings))
-    return open_data(
-        source, task=task, settings=chosen, image_size=size, device=torch.device("cpu")
-    )
+def opened(source: Any, task: type = Images, size: int | None = None, **options: Any) -> Data:
+    chosen = DataOptions(**({"workers": 0, "image_size": size} | options))
+    return open_data(source, task=task, options=chosen)
 
 
 def write(path: Path, size: tuple[int, int] = (8, 8), seed: int = 0) -> None:

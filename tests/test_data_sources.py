@@ -24,20 +24,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, Paired, SemiSupervised, Unpaired, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
 from ganwright.data import open as sources
 from ganwright.errors import DataError, MissingExtraError, SettingsError
 
 
-def opened(source: Any, task: type = Images, size: int | None = None, **settings: Any) -> Data:
-    return open_data(
-        source,
-        task=task,
-        settings=Settings(**settings),
-        image_size=size,
-        device=torch.device("cpu"),
-    )
+def opened(source: Any, task: type = Images, size: int | None = None, **options: Any) -> Data:
+    return open_data(source, task=task, options=DataOptions(image_size=size, **options))
 
 
 def accuracy(train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> float:

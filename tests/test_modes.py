@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from ganwright.config.settings import Settings
 from ganwright.data import open_data
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
@@ -35,9 +34,7 @@ def test_one_mode_alone_has_the_logarithm_of_their_number() -> None:
 @pytest.mark.parametrize(("name", "floor"), [("ring", 0.0014), ("grid", 0.0048)])
 def test_the_data_itself_is_at_floor_and_ceiling(name: str, floor: float) -> None:
     """Twenty draws of 2,500: means within three standard errors."""
-    data = open_data(
-        name, task=Images, settings=Settings(), image_size=None, device=torch.device("cpu")
-    )
+    data = open_data(name, task=Images)
     results = [modes(data.batch(i, 2500)[0], MIXTURES[name]()) for i in range(20)]
     high = torch.tensor([r.high_quality for r in results])
     kl = torch.tensor([r.reverse_kl for r in results])

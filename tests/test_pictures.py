@@ -15,10 +15,10 @@ from test_config import TOY
 
 from ganwright.cli import main
 from ganwright.commands.translate import outputs
-from ganwright.config.settings import Settings
-from ganwright.data import Paired, open_data
+from ganwright.data import DataOptions, Paired, open_data
 from ganwright.errors import DataError, RunError
-from ganwright.inference.image_files import eight_bit, picture_of, read_picture, write_picture
+from ganwright.inference.image_files import picture_of, read_picture, write_picture
+from ganwright.pixels import to_bytes
 from ganwright.run.load import load
 
 PAIRS = ["--data", "glyphs-paired", "--image-size", "16", "--batch-size", "4", "--steps", "1"]
@@ -332,12 +332,10 @@ def test_label_maps_are_read_as_they_were_for_training(
     data = ["--data", f"{tmp_path / 'data'}?a=label&b=photo{query}"]
     assert main(["train", "pix2pix", *PAIRS, *data, *UNET, "--out", str(run)]) == 0
     model = load(run)
-    trained = open_data(
-        data[1], task=Paired, settings=Settings(), image_size=16, device=torch.device("cpu")
-    )
+    trained = open_data(data[1], task=Paired, options=DataOptions(image_size=16))
     shown = trained.preview(3)
     assert isinstance(shown, Paired)
-    expected = eight_bit(model.translate(shown.a)).permute(0, 2, 3, 1).numpy()
+    expected = to_bytes(model.translate(shown.a)).permute(0, 2, 3, 1).numpy()
 
     # The same as files, and as Pillow pictures: numbers of palette pictures are classes as well.
     files = [opened(labels / f"{i}.png") for i in range(3)]

@@ -13,14 +13,14 @@ from by_hand import Times, Weighted, flat
 from helpers import trainer_of
 from PIL import Image
 
-from ganwright.config.settings import Settings
-from ganwright.data import Paired, Spec, open_data
+from ganwright.data import DataOptions, Paired, Spec, open_data
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import SettingsError
 from ganwright.families.pix2pix import Pix2Pix, pair
 from ganwright.families.side_by_side import side_by_side
 from ganwright.networks import PatchGAN, UNet
 from ganwright.penalties import R1
+from ganwright.run.data import data_options
 
 SPEC = Spec(Paired, (1, 2, 2), (1, 2, 2))
 BATCH = Paired(flat(0.5), flat(0.25))
@@ -119,9 +119,7 @@ def test_jitter_and_mirror_are_the_same_for_both_pictures(tmp_path: Path) -> Non
     data = open_data(
         f"{tmp_path}?jitter=1.25",
         task=Paired,
-        settings=Settings(flip=True),
-        image_size=16,
-        device=torch.device("cpu"),
+        options=DataOptions(flip=True, image_size=16),
     )
     batches = [data.batch(draw, 6) for draw in range(4)]
     assert all(torch.equal(b.a, b.b) for b in batches)
@@ -158,9 +156,7 @@ def test_it_learns_from_pairs(tmp_path: Path) -> None:
     data = ganwright.data.open_data(
         "glyphs-paired",
         task=Paired,
-        settings=dataclasses.replace(settings),
-        image_size=None,
-        device=torch.device("cpu"),
+        options=dataclasses.replace(data_options(settings), image_size=None),
     )
     test = data.held_out(200)
     assert test is not None

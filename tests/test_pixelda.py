@@ -12,11 +12,13 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
+from ganwright.data import open_data
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.pixelda import PixelDA, pairwise_error
 from ganwright.networks import AdaptationNets
 from ganwright.run import train as runs
+from ganwright.run.data import data_options
 
 SPEC = Spec(Unpaired, (1, 8, 8), (1, 8, 8), ("0", "1", "2"))
 
@@ -173,13 +175,7 @@ def test_it_learns_the_target_without_its_labels(tmp_path: Path) -> None:
             settings, game=game, image_size=28, batch_size=32, steps=600, sample_every=600
         )
         model = runs.train(PixelDA, chosen, tmp_path / f"{style}", quiet=True)
-        source = runs.open_data(
-            "digits-domains",
-            task=Unpaired,
-            settings=chosen,
-            image_size=28,
-            device=torch.device("cpu"),
-        )
+        source = open_data("digits-domains", task=Unpaired, options=data_options(chosen))
         held = source.held_out(1000)
         assert isinstance(held, Unpaired)
         as_source = model.game.T(held.b, source=True)  # type: ignore[operator]

@@ -9,7 +9,7 @@ import torch
 from helpers import trainer_of
 
 import ganwright
-from ganwright.config.settings import Settings
+from ganwright.data import DataOptions
 from ganwright.data.open import EMBEDDED, open_data
 from ganwright.families import family
 from ganwright.precision import default_type, wide
@@ -61,10 +61,7 @@ def test_embedded_data_are_the_same_in_every_default_type(name: str) -> None:
     ).task
 
     def first() -> torch.Tensor:
-        settings = Settings(data=name)
-        data = open_data(
-            name, task=task, settings=settings, image_size=8, device=torch.device("cpu")
-        )
+        data = open_data(name, task=task, options=DataOptions(image_size=8))
         return data.batch(0, 4)[0]
 
     single = first()

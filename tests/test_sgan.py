@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from ganwright.config.settings import Settings
-from ganwright.data import open_data
+from ganwright.data import DataOptions, open_data
 from ganwright.data.plan import labelled
 from ganwright.data.sides import Stack
 from ganwright.data.types import SemiSupervised, Spec
@@ -217,14 +217,8 @@ def test_labels_of_unlabelled_pictures_change_nothing(name: str, tmp_path: Path)
 
 def test_batches_hold_few_labels_and_many_pictures() -> None:
     images, labels = few_labels()
-    settings = Settings(labels_per_class=2)
-    data = open_data(
-        (images, labels),
-        task=SemiSupervised,
-        settings=settings,
-        image_size=8,
-        device=torch.device("cpu"),
-    )
+    options = DataOptions(labels_per_class=2, image_size=8)
+    data = open_data((images, labels), task=SemiSupervised, options=options)
     named = torch.cat([data.batch(d, 12).images for d in range(10)])  # type: ignore[union-attr]
     free = torch.cat([data.batch(d, 12).unlabelled for d in range(10)])  # type: ignore[union-attr]
     assert len(named.unique(dim=0)) == 6

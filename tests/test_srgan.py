@@ -12,6 +12,7 @@ from helpers import tiny, trainer_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ganwright.data import open_data
 from ganwright.data.batches import lowered
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
@@ -21,6 +22,7 @@ from ganwright.networks import PatchGAN, SRResNet
 from ganwright.networks.features import VGG, Pixels
 from ganwright.optim import Adam, Cosine, Decay
 from ganwright.run import train as runs
+from ganwright.run.data import data_options
 from ganwright.run.load import load
 from ganwright.training.trainer import Trainer
 
@@ -187,8 +189,6 @@ def test_it_learns_to_enlarge_letters(tmp_path: Path) -> None:
     model = runs.train(
         SRGAN, dataclasses.replace(settings, sample_every=600), tmp_path / "run", quiet=True
     )
-    source = runs.open_data(
-        "glyphs-lowres", task=Paired, settings=settings, image_size=32, device=torch.device("cpu")
-    )
+    source = open_data("glyphs-lowres", task=Paired, options=data_options(settings))
     found = model.game.measure(source.held_out(520))
     assert found["psnr"] > found["psnr_bicubic"] + 1

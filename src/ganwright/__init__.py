@@ -17,6 +17,9 @@ from ganwright.version import __version__
 if TYPE_CHECKING:
     from ganwright.callbacks.callback import Callback as Callback
     from ganwright.callbacks.callback import Run as Run
+    from ganwright.data.read.hub import HuggingFace as HuggingFace
+    from ganwright.data.types import Batches as Batches
+    from ganwright.data.types import Spec as Spec
     from ganwright.errors import GanwrightError as GanwrightError
     from ganwright.game import Game as Game
     from ganwright.game import Lazy as Lazy
@@ -51,6 +54,9 @@ _WHERE = {
     "Networks": "networks",
     "Trainer": "training.trainer",
     "Engine": "training.engine",
+    "Batches": "data.types",
+    "Spec": "data.types",
+    "HuggingFace": "data.read.hub",
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",

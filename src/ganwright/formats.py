@@ -15,6 +15,9 @@ from ganwright.errors import RunError
 FORMAT = 2
 """What this version writes; it reads all up to it."""
 
+SINCE: dict[str, object] = {"held_out": 0.0}
+"""Settings that older versions did not know -> the value by which they did what they did."""
+
 ANY: Any = object()
 _OBJECTIVES = {"pack": 1, "unroll": 0, "unroll_lr": ANY}
 RETIRED: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ganwright.config.settings import Settings
-    from ganwright.data import Data
+    from ganwright.data import RunData
     from ganwright.game import Game
     from ganwright.training.trainer import Trainer
 
@@ -73,7 +73,7 @@ class Run:
         family: str,
         settings: Settings,
         trainer: Trainer,
-        data: Data,
+        data: RunData,
         callbacks: Sequence[Callback] = (),
     ) -> None:
         self.folder, self.family, self.settings = folder, family, settings

@@ -12,7 +12,7 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.periodic import Periodic
-from ganwright.data.types import mapped
+from ganwright.data.types import leading, mapped
 from ganwright.game import Game
 from ganwright.metrics.metric import Metric
 from ganwright.report import save_grid
@@ -30,7 +30,7 @@ class Samples(Periodic):
     def started(self, run: Run) -> None:
         if run.step or not run.main:
             return
-        images, maps = run.data.preview(AT_ONCE)[0], run.data.spec.label_map
+        images, maps = leading(run.data.preview(AT_ONCE)), run.data.spec.label_map
         _write(run, "data", images if maps is None else maps.shown(images))
         self.act(run)
 
@@ -87,11 +87,11 @@ def _measured(run: Run, game: Game) -> dict[str, float]:
     if batch is None:
         return {}
     seed_torch(run.settings.seed, "held out")
-    size = len(batch[0])
+    size = len(leading(batch))
     totals: dict[str, float] = {}
     for start in range(0, size, AT_ONCE):
         part = mapped(batch, partial(_rows, start=start, stop=start + AT_ONCE))
-        weight = len(part[0]) / size
+        weight = len(leading(part)) / size
         for name, value in game.measure(part).items():
             totals[name] = totals.get(name, 0.0) + weight * float(value)
     return {f"held_out/{name}": value for name, value in totals.items()}
@@ -99,7 +99,7 @@ def _measured(run: Run, game: Game) -> dict[str, float]:
 
 def _compared(run: Run, game: Any, metrics: Sequence[Metric]) -> dict[str, float]:
     held_out = run.data.held_out(game.held_out)
-    real = None if held_out is None else held_out[0].cpu()
+    real = None if held_out is None else leading(held_out).cpu()
     count = UNMATCHED if real is None else len(real)
     seed_torch(run.settings.seed, "metrics")
     parts = [game.sample(min(AT_ONCE, count - i)).float().cpu() for i in range(0, count, AT_ONCE)]

@@ -155,19 +155,11 @@ def _facts(game: type[Game]) -> Iterable[Row]:
 
 def player_rows(game: type[Game]) -> list[str]:
     """Who plays, as built for the family's own data; empty where the data can not be opened."""
-    import torch
-
-    from ganwright.config.settings import Settings
-    from ganwright.data import open_data
+    from ganwright.data import DataOptions, open_data
 
     try:
-        data = open_data(
-            game.data,
-            task=game.task,
-            settings=Settings(),
-            image_size=game.image_size,
-            device=torch.device("cpu"),
-        )
+        options = DataOptions(image_size=game.image_size)
+        data = open_data(game.data, task=game.task, options=options)
         players = list(game(game.Config(), data.spec).players())
     except GanwrightError:
         return []

@@ -238,13 +238,13 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
     """Pictures of one size translated, and whether that took tiles that had to be blended."""
     import torch
 
-    from ganwright.inference.image_files import eight_bit
     from ganwright.inference.tiling import TILE, tiles
+    from ganwright.pixels import to_bytes
 
     pixels = torch.stack([picture.pixels for picture in group])
     tile, known = how.tile or TILE, model.footprint(how.direction)
     rows = model.strips(pixels, direction=how.direction, seed=how.seed, tile=tile)
-    made = torch.cat([eight_bit(strip) for strip in rows], 2)
+    made = torch.cat([to_bytes(strip) for strip in rows], 2)
     height, width = pixels.shape[2:]
     blended = known.radius is None and tiles(height, width, known, tile) > 1
     return [p.with_pixels(result) for p, result in zip(group, made, strict=True)], blended

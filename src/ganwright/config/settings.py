@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, NonNegative, Whole
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -47,6 +47,8 @@ class Settings(Named):
     """Mirror training pictures at random; leave off where left and right differ, as in digits."""
     labels_per_class: Count | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
+    held_out: Literal["auto"] | BelowOne = "auto"
+    """Share of the images kept from training for evaluation, where the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
     cache: bool = False

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
-from ganwright.config.settings import Settings
+from ganwright.data.fitted import Fitted
 from ganwright.data.label_map import LabelMap
+from ganwright.data.messages import counted, some, unreadable
+from ganwright.data.options import DataOptions
 from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.sides import Fitted, counted, some, unreadable
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError
+from ganwright.pixels import from_bytes, rounded
 from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
@@ -39,27 +41,30 @@ class Data:
     def __init__(
         self,
         settled: Settled,
-        settings: Settings,
+        options: DataOptions,
         device: torch.device,
         fingerprint: dict[str, Any],
+        *,
+        notes: tuple[str, ...] = (),
     ) -> None:
+        self.notes = notes
         self.device = device
         self.window = settled.window
         self.low = settled.low
         self._test = settled.test
         self._held: list[tuple[Tensor, Tensor | None]] = []
         self._asked: list[int] = []
-        self._skip = skip = settings.on_bad_file == "skip"
+        self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
-        if resident(train, device, cache=settings.cache):
+        if resident(train, device, cache=options.cache):
             train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
-            streams = _streams(settled, train, settings)
+            streams = _streams(settled, train, options)
             keeper = Resident(shelves, streams, self.window)
         else:
-            streams = _streams(settled, train, settings)
+            streams = _streams(settled, train, options)
             keeper = Streamed(
-                train, streams, self.window, device=device, workers=settings.workers, skip=skip
+                train, streams, self.window, device=device, workers=options.workers, skip=skip
             )
         self._train, self._streams, self._keeper = train, streams, keeper
         labels = [side.side.labels for side in train]
@@ -178,7 +183,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
         hot = one_hot(pixels[:, 0].long(), label_map.classes)
         return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
-        return wide(pixels).div_(127.5).sub_(1)
+        return from_bytes(pixels)
     return pixels.to(torch.get_default_dtype())
 
 
@@ -188,18 +193,18 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
     Bicubic with antialiasing (SRGAN, section 3.2).
     """
     small = interpolate(pictures, scale_factor=1 / factor, mode="bicubic", antialias=True)
-    return small.add_(1).mul_(127.5).round_().clamp_(0, 255).div_(127.5).sub_(1)
+    return rounded(small)
 
 
-def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> tuple[Stream, ...]:
+def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) -> tuple[Stream, ...]:
     def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
         pictures = len(settled.window) > 0
         return Stream(
             name,
             sides,
             len(train[sides[0]]),
-            settings.seed,
-            flip=settings.flip and pictures,
+            options.seed,
+            flip=options.flip and pictures,
             cut=settled.cut,
             subset=subset,
         )
@@ -208,7 +213,7 @@ def _streams(settled: Settled, train: Sequence[Fitted], settings: Settings) -> t
     if task is Unpaired:
         return stream("a", 0), stream("b", 1)
     if task is SemiSupervised:
-        return stream("labelled", 0, subset=labelled(train[0].side, settings)), stream(
+        return stream("labelled", 0, subset=labelled(train[0].side, options)), stream(
             "unlabelled", 0
         )
     return (stream("pairs", *range(len(train))),)

@@ -10,10 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwright.data.messages import counted
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.items import Items
 from ganwright.data.read.pairs import Half
-from ganwright.data.sides import Side, Source, Stack, counted
+from ganwright.data.sides import Side, Source, Stack
+from ganwright.data.types import Spec
 
 MOST_FILES = 20_000
 """Of more files than this a hash is kept, not every name: then a difference names no file."""
@@ -33,15 +35,28 @@ def fingerprint(source: Source, kind: str) -> dict[str, Any]:
     return {
         "kind": kind,
         "name": None if kind in ("files", "given") else source.name,
-        "options": {k: v for k, v in asdict(source.options).items() if v is not None},
+        "options": {k: v for k, v in asdict(source.query).items() if v is not None},
         **{name: [_side(side, kind) for side in split] for name, split in sides.items()},
     }
+
+
+def fingerprint_of_object(given: Any, spec: Spec, **more: Any) -> dict[str, Any]:
+    """What tells an object whose pictures cannot be asked for: its type, and what it says of them.
+
+    Args:
+        given: what the caller handed over.
+        spec: what it looks like.
+        **more: further marks of its training pictures, as JSON holds them.
+    """
+    marks = {"count": spec.count, "classes": list(spec.classes), "shape": list(spec.shape)}
+    marks |= {"type": type(given).__qualname__, **more}
+    return {"kind": "given", "name": None, "options": {}, "train": [marks], "test": []}
 
 
 def _side(side: Side, kind: str) -> dict[str, Any]:
     marks: dict[str, Any] = {"count": len(side), "classes": list(side.classes)}
     if side.labels is not None:
-        marks["labels"] = _hash(side.labels)
+        marks["labels"] = digest_of(side.labels)
     if isinstance(side, Stack):
         marks["shape"] = list(side.pictures.shape[1:])
         marks["type"] = str(side.pictures.dtype).removeprefix("torch.")
@@ -59,6 +74,12 @@ def _side(side: Side, kind: str) -> dict[str, Any]:
     if isinstance(read, Items):
         marks["type"] = type(read.items).__qualname__
     return marks
+
+
+def begins_otherwise(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether an iterable gives other first items than those that a run began with."""
+    firsts = [[side.get("first") for side in marks["train"]] for marks in (old, new)]
+    return firsts[0] != firsts[1]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
@@ -143,10 +164,11 @@ def _content(pictures: Tensor) -> str:
     many = min(len(pictures), max(1, HASHED // each))
     rows = torch.linspace(0, len(pictures) - 1, many, dtype=torch.float64).round().long()
     chosen = pictures if many == len(pictures) else pictures[rows.to(pictures.device)]
-    return _hash(chosen)
+    return digest_of(chosen)
 
 
-def _hash(tensor: Tensor) -> str:
+def digest_of(tensor: Tensor) -> str:
+    """A hash of all its bytes."""
     return _digest(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganwright.pixels import from_bytes
+
 MODES = ("P", "L")
 """Pillow's modes whose pixels can be class numbers."""
 MOST_CLASSES = 64
@@ -64,7 +66,7 @@ class LabelMap:
         if not self.onehot:
             return pictures
         colours = torch.from_numpy(self.palette()).to(pictures.device)
-        return colours[pictures.argmax(1)].movedim(-1, 1).div(127.5) - 1
+        return from_bytes(colours[pictures.argmax(1)].movedim(-1, 1))
 
     def channelled(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] as networks see them: uint8 [3 or classes, H, W]."""

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 import torch
 
-from ganwright.data.sides import Fitted, Stack, counted, some
+from ganwright.data.fitted import Fitted
+from ganwright.data.messages import counted, some
+from ganwright.data.sides import Stack
 from ganwright.errors import DataError
 
 

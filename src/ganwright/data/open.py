@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ganwright.config import plugins
-from ganwright.config.settings import Settings
 from ganwright.data.batches import Data
 from ganwright.data.fingerprint import fingerprint
-from ganwright.data.plan import settle
+from ganwright.data.hold_out import hold_out
+from ganwright.data.iterated import Iterated
+from ganwright.data.options import DataOptions
+from ganwright.data.own_batches import OwnBatches
+from ganwright.data.plan import settle, words
+from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
-from ganwright.data.read.objects import source_of
+from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.torchvision_sets import SETS, open_set
-from ganwright.data.sides import Options, Source
-from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.data.sides import Source
+from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError, nearest
 from ganwright.precision import default_type
 
@@ -59,39 +61,68 @@ def open_data(
     source: str | os.PathLike[str] | Tensor | tuple[Any, ...] | Dataset[Any] | Any,
     *,
     task: type[Batch],
-    settings: Settings,
-    image_size: int | None,
-    device: torch.device,
-) -> Data:
+    options: DataOptions | None = None,
+    device: torch.device | None = None,
+) -> RunData:
     """Open a data set for a task.
 
     Args:
         source: the `--data` string; or uint8 [n, H, W(, C)] or [n, C, H, W], float [-1, 1]
             pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
-            (a, b); or a map-style `Dataset` of (picture[, label]).
+            (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
+            one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
-        settings: data_root, download, channels, flip, labels_per_class, on_bad_file, workers, seed.
-        image_size: height and width to which pictures are brought: the shorter side is scaled
-            with antialiasing, the middle is cut out. None keeps the data's own size.
-        device: where batches arrive.
+        options: how it is opened and served. Where they name an image_size, the shorter side of
+            each picture is scaled to it with antialiasing, and the middle is cut out.
+        device: where batches arrive; the CPU when not given.
 
     Raises:
         DataError: the data is missing, broken, or does not suit the task.
-        SettingsError: settings contradict each other.
+        SettingsError: options contradict each other.
     """
+    options, device = options or DataOptions(), device or torch.device("cpu")
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        if settings.cache:
+        if options.cache:
             raise SettingsError(
                 "cache is for a Dataset given in Python; data with a name stays in memory wherever "
                 "it fits, so leave cache out"
             )
-        found, kind = resolve(text, task, settings, image_size), _kind(text)
+        found, kind = resolve(text, task, options), _kind(text)
+    elif isinstance(getattr(source, "spec", None), Spec):
+        _refuse(options, "an object that makes its batches itself")
+        return OwnBatches(source, task, device)
+    elif (items := one_by_one(source)) is not None:
+        _check_iterable(task, options)
+        return Iterated(items, options, device)
     else:
-        found, kind = source_of(source, task, settings.channels), "given"
+        found, kind = source_of(source, task, options.channels), "given"
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
-    return Data(settle(found, task, settings, image_size), settings, device, marks)
+    parted = hold_out(found, options, drawn=kind == "embedded")
+    settled = settle(parted.source, task, options)
+    return Data(settled, options, device, marks, notes=parted.notes)
+
+
+def _check_iterable(task: type[Any], options: DataOptions) -> None:
+    """Refuse what needs items that can be asked for."""
+    if task is not Images:
+        raise DataError(
+            f"an iterable gives single pictures as they come, and {words(task)} are needed; hand "
+            "over data sets with a length, whose items can be asked for"
+        )
+    _refuse(options, "an iterable, whose items come as they come")
+
+
+def _refuse(options: DataOptions, given: str) -> None:
+    """Refuse what needs items that can be asked for.
+
+    Raises:
+        SettingsError: naming the option.
+    """
+    for name in ("cache", "labels_per_class", "held_out"):
+        if getattr(options, name) not in (False, None, "auto"):
+            raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 
 
 def absolute(text: str) -> str:
@@ -121,131 +152,64 @@ def _kind(text: str) -> str:
     return "named" if public else "files"
 
 
-def resolve(text: str, task: type[Batch], settings: Settings, image_size: int | None) -> Source:
+def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     """What a data string stands for.
 
-    `name?key=value&key=value` sets options; `A->B` makes two domains of two sets.
+    `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
     """
-    text, _, query = text.partition("?")
-    options = parse_options(query)
-    _check(options, task)
+    text, _, asked = text.partition("?")
+    query = parse_query(asked)
+    check_query(query, task)
     if "->" in text:
         parts = [part.strip() for part in text.split("->")]
         if len(parts) != 2 or not all(parts):
             raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
-        sides = [_named(part, Images, settings, image_size, options) for part in parts]
-        return replace(joined(text, *sides), options=options)
-    found = _named(text, task, settings, image_size, options)
-    return found if options.stack is None else stacked(found, options.stack)
+        sides = [_named(part, Images, options, query) for part in parts]
+        return replace(joined(text, *sides), query=query)
+    found = _named(text, task, options, query)
+    return found if query.stack is None else stacked(found, query.stack)
 
 
-def parse_options(query: str) -> Options:
-    """The options behind the question mark of a data string.
-
-    Raises:
-        DataError: an option is unknown or its value is not allowed.
-    """
-    try:
-        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-    except ValueError:
-        raise DataError(f'"?{query}" must read like ?a=label&b=photo') from None
-    values: dict[str, Any] = {}
-    for key, text in given.items():
-        if key not in _OPTIONS:
-            raise DataError(f"unknown data option {key}; {nearest(key, _OPTIONS)}")
-        allowed, convert = _OPTIONS[key]
-        try:
-            values[key] = convert(text)
-        except ValueError:
-            raise DataError(f"data option {key}={text} must be {allowed}") from None
-    return Options(**values)
-
-
-def _check(options: Options, task: type[Batch]) -> None:
-    """Options that this task would not heed are refused."""
-    for name in ("low", "onehot"):
-        if getattr(options, name) is not None and task is not Paired:
-            raise DataError(f"data option {name} is for pairs of pictures; leave it out")
-    if (options.a or options.b) and task not in (Paired, Unpaired):
-        raise DataError("data options a and b are for two domains; leave them out")
-    if options.crop and options.jitter > 1:
-        raise DataError("data options crop and jitter exclude each other; leave one out")
-
-
-def _one_of(*names: str) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in names:
-            raise ValueError(text)
-        return text
-
-    return convert
-
-
-def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        value = kind(text)
-        if not value >= least:
-            raise ValueError(text)
-        return value
-
-    return convert
-
-
-_OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "a": ("a subfolder's name", str),
-    "b": ("a subfolder's name", str),
-    "onehot": ("a, the side that is translated", _one_of("a")),
-    "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
-    "low": ("a whole number of at least 2", _at_least(int, 2)),
-    "stack": ("a whole number of at least 2", _at_least(int, 2)),
-    "crop": ("random", lambda text: _one_of("random")(text) == "random"),
-}
-
-
-def _named(
-    name: str, task: type[Batch], settings: Settings, image_size: int | None, options: Options
-) -> Source:
+def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     path = Path(os.path.expanduser(name))
     if name in EMBEDDED:
-        return _embedded(name, task, image_size, options)
+        return _embedded(name, task, options.image_size, query)
     if name in SETS:
-        return replace(open_set(name, settings), options=options)
+        return replace(open_set(name, options), query=query)
     if name in plugins.rows("data"):
-        return _plugged(name, task, settings, image_size, options)
+        return _plugged(name, task, options, query)
     if name.startswith("hf:"):
         from ganwright.data.read.hub import open_hub
 
-        return replace(open_hub(name.removeprefix("hf:")), options=options)
+        return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    tree = open_files(path, skip=settings.on_bad_file == "skip")
-    if task is Unpaired or (task is Paired and options.low is None):
-        return open_sides(tree, task, options)
-    return open_images(tree, options)
+    tree = open_files(path, skip=options.skip)
+    if task is Unpaired or (task is Paired and query.low is None):
+        return open_sides(tree, task, query)
+    return open_images(tree, query)
 
 
-def _embedded(name: str, task: type[Batch], image_size: int | None, options: Options) -> Source:
+def _embedded(name: str, task: type[Batch], image_size: int | None, query: Query) -> Source:
     variant = name + _VARIANTS.get(task, "")
-    if variant in EMBEDDED and options.low is None:
+    if variant in EMBEDDED and query.low is None:
         name = variant
     module, function = EMBEDDED[name].split(":")
     build = getattr(import_module(f"ganwright.data.read.{module}"), function)
     with default_type(torch.float32):  # a set is the same whatever type its caller computes in
         source: Source = build(image_size)
-    if options.low is None:
-        options = replace(options, low=source.options.low)
-    return replace(source, name=name, options=options)
+    if query.low is None:
+        query = replace(query, low=source.query.low)
+    return replace(source, name=name, query=query)
 
 
-def _plugged(
-    name: str, task: type[Batch], settings: Settings, image_size: int | None, options: Options
-) -> Source:
+def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     """A set that an installed package adds: a function of the image size, or None for its own."""
     read = plugins.load("data", name)
     if read is None:
         raise DataError(f"the data set {name} cannot be loaded; see the warning above")
-    found = source_of(read(image_size), task, settings.channels)
-    return replace(found, name=name, options=options)
+    found = source_of(read(options.image_size), task, options.channels)
+    return replace(found, name=name, query=query)
 
 
 def _unknown(name: str) -> DataError:

@@ -75,7 +75,7 @@ def plain(image: Image.Image) -> Image.Image:
     """
     image = upright(image)
     if image.mode in _SIXTEEN_BIT:
-        return _eight_bit(image)
+        return _of_sixteen_bits(image)
     if image.mode == "F":
         raise ValueError("has floating-point pixels")
     grey = channels_of(image.mode) == 1
@@ -85,7 +85,7 @@ def plain(image: Image.Image) -> Image.Image:
     return image.convert("L" if grey else "RGB")
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _of_sixteen_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("has pixels wider than 16 bits")

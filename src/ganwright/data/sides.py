@@ -1,21 +1,20 @@
-"""Sides: one domain's pictures, in memory or read one at a time."""
+"""Sides: one domain's pictures, in memory or read one at a time, and the sources they make up."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import TypeAlias
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
-from ganwright.data.picture import UNREADABLE, Fit, Head, channels_of
+from ganwright.data.messages import mixed, reason, unreadable
+from ganwright.data.picture import UNREADABLE, Head, channels_of
+from ganwright.data.query import Query
 from ganwright.data.types import Batch
-from ganwright.errors import DataError
 from ganwright.seeds import generators_kept, seed_everything
 
 
@@ -155,34 +154,6 @@ class Chosen:
 Side: TypeAlias = Stack | Rows
 
 
-def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> DataError:
-    """The error for pictures of several sizes."""
-    return DataError(
-        f"pictures differ in size ({one} is {size[1]}x{size[0]}, {other} is "
-        f"{other_size[1]}x{other_size[0]}); give --image-size to bring them to one"
-    )
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a data string asks for behind its question mark."""
-
-    a: str | None = None
-    """Name of the subfolder (or `left`, `right`) that is domain a."""
-    b: str | None = None
-    """Name of the subfolder that is domain b."""
-    onehot: str | None = None
-    """`a` if its label maps become one channel a class."""
-    jitter: float = 1.0
-    """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
-    low: int | None = None
-    """Pairs of low resolution (this factor, bicubic with antialias) and high."""
-    crop: bool = False
-    """Cut pictures at random from their own resolution instead of scaling them."""
-    stack: int | None = None
-    """Random grey pictures as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
-
-
 @dataclass(frozen=True)
 class Source:
     """What a data string stands for, before sizes are settled.
@@ -192,127 +163,11 @@ class Source:
         kind: `Images` (one side), `Paired` or `Unpaired` (two).
         train: the sides.
         test: the sides of the test split, or None.
-        options: what the string asked for.
+        query: what the string asked for.
     """
 
     name: str
     kind: type[Batch]
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
-    options: Options = field(default_factory=Options)
-
-
-def cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A side whose pictures come out in their final type, channels and stored size.
-
-    Args:
-        side: the pictures.
-        fit: how each is brought into shape.
-        window: (height, width) of what batches hold; empty for points.
-        cut: windows are cut from larger pictures, whose sizes may differ.
-    """
-
-    side: Side
-    fit: Fit
-    window: tuple[int, ...]
-    cut: bool = False
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one picture in a batch: (C, H, W), or (2,) for points."""
-        if not self.window:
-            assert isinstance(self.side, Stack)
-            return tuple(self.side.pictures.shape[1:])
-        classes = self.fit.label_map
-        channels = classes.classes if classes and classes.onehot else self.fit.channels
-        return (channels, *self.window)
-
-    def __len__(self) -> int:
-        return len(self.side)
-
-    def name(self, index: int) -> str:
-        """What messages call the picture."""
-        return self.side.names[index] if isinstance(self.side, Rows) else f"number {index}"
-
-    def __getitem__(self, index: int) -> Tensor:
-        """One picture, [C, h, w].
-
-        Raises:
-            DataError: it cannot be read; the message names it.
-        """
-        if isinstance(self.side, Stack):
-            return self.side.pictures[index]
-        try:
-            picture = self.fit.picture(self.side.read(index))
-        except UNREADABLE as error:
-            raise DataError(f"{self.name(index)} ({reason(error)})") from error
-        height, width = picture.shape[1:]
-        small = height < self.window[0] or width < self.window[1]
-        if small or (not self.cut and (height, width) != self.window):
-            wanted = f"{self.window[1]}x{self.window[0]}{' or more' if self.cut else ''}"
-            raise DataError(f"{self.name(index)} (is {width}x{height}, not {wanted})")
-        return picture
-
-    @property
-    def anew(self) -> bool:
-        """Whether a picture may differ each time that it is read."""
-        return isinstance(self.side, Rows) and self.side.anew
-
-    def read(self, indices: Sequence[int]) -> list[Tensor | DataError]:
-        """Many pictures, decoded by threads; an error stands in for what cannot be read.
-
-        Pictures that may differ each time are those of `Rows.look`.
-        """
-
-        def attempt(index: int) -> Tensor | DataError:
-            try:
-                return self[index]
-            except DataError as error:
-                return error
-
-        def looked(index: int) -> Tensor | DataError:
-            seed_everything("look", index)
-            return attempt(index)
-
-        if self.anew:
-            # Threads would draw from one generator in any order.
-            with generators_kept():
-                return [looked(index) for index in indices]
-        if isinstance(self.side, Stack) or not self.side.large():
-            return [attempt(index) for index in indices]
-        with ThreadPoolExecutor(min(8, cores())) as pool:
-            return list(pool.map(attempt, indices))
-
-
-def reason(error: BaseException) -> str:
-    """Why a file cannot be read, in a few words."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-
-
-def unreadable(bad: Sequence[str]) -> DataError:
-    """The error that names the first few of the pictures that cannot be read."""
-    return DataError(
-        f"{counted(len(bad), 'picture')} cannot be used: {some(bad)}; mend or remove "
-        f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
-    )
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more}"
-
-
-def counted(n: int, noun: str, nouns: str | None = None) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"
+    query: Query = field(default_factory=Query)

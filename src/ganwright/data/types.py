@@ -6,8 +6,8 @@ Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n].
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from torch import Tensor
 
@@ -76,10 +76,55 @@ class Spec:
         return self.present or tuple(range(len(self.classes)))
 
 
-def mapped(batch: Batch, function: Callable[[Tensor], Tensor]) -> Batch:
-    """The batch with `function` applied to each of its tensors."""
-    changed: Any = (None if t is None else function(t) for t in batch)
-    return type(batch)(*changed)
+class Batches(Protocol):
+    """Where batches come from: a pure function of which draw it is."""
+
+    def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Any:
+        """This process's share of the `draw`-th batch of `size` images, on the device."""
+        ...
+
+
+class RunData(Batches, Protocol):
+    """The batches of a run, and all else that it asks of its data."""
+
+    spec: Spec
+    """What the family is told of it."""
+    fingerprint: dict[str, Any]
+    """What tells this data from other data, see `fingerprint.py`."""
+    notes: tuple[str, ...]
+    """Sentences that are said when a run begins."""
+
+    def held_out(self, count: int) -> Any | None:
+        """`count` items that are never trained on, always the same; None where there are none."""
+        ...
+
+    def preview(self, count: int) -> Any:
+        """At most `count` fixed items for sample grids."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what reads ahead; the next batch starts it again."""
+        ...
+
+
+def mapped(batch: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """The batch with `function` applied to each of its tensors; what is no tensor stays.
+
+    A batch is a named tuple or a dataclass, of the library or of one's own.
+    """
+
+    def change(value: Any) -> Any:
+        return function(value) if isinstance(value, Tensor) else value
+
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return replace(batch, **{f.name: change(getattr(batch, f.name)) for f in fields(batch)})
+    return type(batch)(*map(change, batch))
+
+
+def leading(batch: Any) -> Tensor:
+    """The first tensor of a batch: the images, or domain a."""
+    values = [getattr(batch, f.name) for f in fields(batch)] if is_dataclass(batch) else batch
+    return next(value for value in values if isinstance(value, Tensor))
 
 
 BATCHES: dict[str, type[Batch]] = {

@@ -193,11 +193,6 @@ def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
 
 
-def eight_bit(images: Tensor) -> Tensor:
-    """Pictures in [-1, 1] as uint8."""
-    return images.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
-
-
 def is_picture(path: Path) -> bool:
     """Whether a file's name is that of a picture."""
     return path.is_file() and path.suffix.lower() in EXTENSIONS

@@ -16,9 +16,10 @@ from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
 from ganwright.game import Game
-from ganwright.inference.image_files import eight_bit, fitted, like, many
+from ganwright.inference.image_files import fitted, like, many
 from ganwright.inference.rows import first_rows
-from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips, unit
+from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
+from ganwright.pixels import as_floats, to_bytes
 from ganwright.seeds import seed_torch
 
 CHUNK = 64
@@ -129,7 +130,7 @@ class Model:
             return torch.cat(list(self.strips(images, **options)), 2)
 
         def translated(pixels: Tensor) -> Tensor:
-            return torch.cat([eight_bit(rows) for rows in self.strips(pixels, **options)], 2)
+            return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
 
         return like(images, self.channels(direction), translated, self.label_map(direction))
 
@@ -190,14 +191,16 @@ class Model:
             seed: determines the noise, where there is some.
         """
         if not isinstance(images, Tensor):
-            images = torch.cat([unit(fitted(image, self.spec.shape)) for image in many(images)])
+            images = torch.cat(
+                [as_floats(fitted(image, self.spec.shape)) for image in many(images)]
+            )
         return self._apply("classify", images, seed)
 
     def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:
         function = self.ability(name)
         check(name, images, self.spec.shape)
         seed_torch(seed, name)
-        result: Tensor = function(unit(images).to(self.game.device), **keywords)
+        result: Tensor = function(as_floats(images).to(self.game.device), **keywords)
         return result.float().cpu()
 
     def ability(self, name: str) -> Callable[..., Tensor]:

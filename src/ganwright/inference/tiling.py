@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
+from ganwright.pixels import as_floats
 from ganwright.seeds import seed_torch
 
 TILE = 1024
@@ -134,7 +135,7 @@ def strips(
         band: Tensor | None = None
         for column in across:
             piece = images.index_select(2, row.indices).index_select(3, column.indices)
-            made = function(unit(piece)) * (row.window[:, None] * column.window)
+            made = function(as_floats(piece)) * (row.window[:, None] * column.window)
             if band is None:
                 total = (across[-1].start + len(column.indices)) * s
                 band = made.new_zeros(*made.shape[:3], total)
@@ -230,11 +231,6 @@ def check(name: str, images: Tensor, shape: Sequence[int | None]) -> None:
             f"{name} takes floats in [-1, 1], got values up to {farthest:g}; make them uint8 if "
             "they are in [0, 255]"
         )
-
-
-def unit(images: Tensor) -> Tensor:
-    """Pictures as float in [-1, 1], from these or from uint8."""
-    return images.float() / 127.5 - 1 if images.dtype == torch.uint8 else images
 
 
 def _reach(layer: nn.Module) -> int:

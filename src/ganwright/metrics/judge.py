@@ -20,8 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
-from ganwright.config.settings import Settings
-from ganwright.data import Data, Images, open_data
+from ganwright.data import DataOptions, Images, RunData, open_data
 
 SURE = 0.8
 """The probability from which the judge is sure."""
@@ -82,15 +81,9 @@ def matched(found: Tensor, labels: Tensor) -> float:
     return float(table[rows, columns].sum()) / len(found)
 
 
-def opened(data: str, size: int, data_root: Path) -> Data:
+def opened(data: str, size: int, data_root: Path) -> RunData:
     """The judge's data set."""
-    return open_data(
-        data,
-        task=Images,
-        settings=Settings(data_root=data_root),
-        image_size=size,
-        device=torch.device("cpu"),
-    )
+    return open_data(data, task=Images, options=DataOptions(data_root=data_root, image_size=size))
 
 
 @lru_cache(maxsize=8)

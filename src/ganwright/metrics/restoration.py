@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from ganwright.layers.fidelity import luma, psnr, ssim
+from ganwright.pixels import rounded
 
 __all__ = ["Fidelity", "luma", "psnr", "restored", "ssim"]
 
@@ -30,11 +31,7 @@ def restored(made: Tensor, truth: Tensor, border: int = 0) -> Fidelity:
         border: pixels cut off on each side.
     """
     x, y = (
-        luma(_eight_bit(t[..., border : t.shape[-2] - border, border : t.shape[-1] - border]))
+        luma(rounded(t[..., border : t.shape[-2] - border, border : t.shape[-1] - border]))
         for t in (made, truth)
     )
     return Fidelity(psnr(x, y), ssim(x, y))
-
-
-def _eight_bit(x: Tensor) -> Tensor:
-    return ((x.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 
 from ganwright import atomic
 from ganwright.errors import SettingsError
+from ganwright.pixels import to_bytes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,8 +98,8 @@ def to_pixels(images: Tensor) -> Pixels:
         raise SettingsError(
             f"a grid shows pictures [n, 1 or 3, H, W] or points [n, 2], got {list(images.shape)}"
         )
-    levels = images.detach().float().nan_to_num(0.0).clamp(-1, 1).add(1).mul(127.5).round()
-    pixels: Pixels = levels.byte().permute(0, 2, 3, 1).cpu().numpy()
+    levels = to_bytes(images.detach().float().nan_to_num(0.0))
+    pixels: Pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
     return pixels
 
 

@@ -16,7 +16,7 @@ from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
 from ganwright.families import family as family_called
 from ganwright.families import name_of
-from ganwright.formats import FORMAT, readable, retired
+from ganwright.formats import FORMAT, SINCE, readable, retired
 from ganwright.version import __version__
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def from_yaml(
     values = _mapping(text, where)
     readable(values.pop("format", None), where)
     written = values.pop("ganwright", None) is not None  # by a run, and not by a person
+    if written:  # a whole configuration: what it lacks, its version did not know
+        values = SINCE | values
     named = values.pop("family", family)
     if named is None:
         raise SettingsError(f"{where} names no family; add a line such as family: dcgan")

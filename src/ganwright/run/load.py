@@ -39,7 +39,7 @@ def load(
     """
     folder: Path = convert(run, Path, "run")
     cls, settings = read_config(folder, game)
-    spec = read_spec(folder)
+    spec = read_spec(folder, cls)
     engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
     found = checkpoint.load_weights(folder / "checkpoints", step=step, warn=problems.append)

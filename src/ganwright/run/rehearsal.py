@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright._torch import buffers as buffers_of
-from ganwright.data import Data
+from ganwright.data import RunData
 from ganwright.data.types import Batch, mapped
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.report.grid import to_pixels
@@ -34,7 +34,7 @@ _ADVICE = {
 _OTHERS = (Path(torch.__file__).parent, Path(__file__).parent)
 
 
-def rehearse(trainer: Trainer, source: Data) -> None:
+def rehearse(trainer: Trainer, source: RunData) -> None:
     """Make every player's move once in every phase, preview and measure, then put all back.
 
     The trainer must be at its first step, and is there again afterwards, to the bit; compiled
@@ -92,7 +92,7 @@ def first_steps(trainer: Trainer) -> Iterator[int]:
         start += phase.steps or 0
 
 
-def _look(trainer: Trainer, source: Data) -> None:
+def _look(trainer: Trainer, source: RunData) -> None:
     few = partial(_first, count=FEW)
     with trainer.inferring() as game:
         grid = game.preview(mapped(source.preview(64), few))

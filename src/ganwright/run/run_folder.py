@@ -195,11 +195,11 @@ def _copy(run: Path, broken: str = "") -> str:
     return ""
 
 
-def read_spec(run: Path) -> Spec:
-    """What the data of a run looked like."""
+def read_spec(run: Path, cls: type[Game]) -> Spec:
+    """What the data of a run looked like; a batch type of one's own is the family's."""
     try:
         values = json.loads((run / "spec.json").read_text(encoding="utf-8"))
-        values["task"] = BATCHES[values["task"]]
+        values["task"] = BATCHES.get(values["task"], cls.task)
         values["shape"] = tuple(values["shape"])
         values["target"] = values["target"] and tuple(values["target"])
         values["classes"] = tuple(values["classes"])

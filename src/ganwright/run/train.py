@@ -20,8 +20,8 @@ from ganwright.config.changes import differences, keywords
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
-from ganwright.data import Data, open_data
-from ganwright.data.fingerprint import differences as other_data
+from ganwright.data import RunData, open_data
+from ganwright.data.read.loaders import batch_size_of
 from ganwright.errors import RunError, SettingsError, described
 from ganwright.families import name_of
 from ganwright.game import Game
@@ -29,6 +29,7 @@ from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
 from ganwright.run import lock
 from ganwright.run.config_file import defaults, game_class
+from ganwright.run.data import check_batch_size, check_same, data_options
 from ganwright.run.loop import play
 from ganwright.run.recovery import restore, same_step
 from ganwright.run.rehearsal import rehearse
@@ -70,8 +71,9 @@ def train(
         settings: where settings start from; the family's defaults when not given.
         out: the run folder to make; runs/<family>-<data>-<number> when not given.
         data: a string as on the command line or a path, a tensor or array of images,
-            (images, labels), or a map-style data set, which is read anew each time unless
-            `cache=True`; the family's embedded data when not given.
+            (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
+            DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
+            embedded data when not given.
         callbacks: what happens around the steps beside what the library does.
         metrics: measured on samples against held-out data with each grid.
         quiet: show no progress; warnings become Python's.
@@ -89,7 +91,7 @@ def train(
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
     chosen = keywords(_with_game(settings, cls), changes)
-    chosen = resolved(cls, chosen, given=data is not None)
+    chosen = resolved(cls, chosen, data)
     heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
     read_back(chosen)
     check(chosen.log)
@@ -254,13 +256,13 @@ def _open_again(run: Run, cls: type[Game], start: Start, old: Settings) -> None:
         replace_config(run.folder, cls, run.settings)
 
 
-def resolved(cls: type[Game], settings: Settings, *, given: bool = False) -> Settings:
-    """The settings with the family's choices filled in."""
+def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
+    """The settings with the choices of the data handed over and of the family filled in."""
     return dataclasses.replace(
         settings,
         game=cls.Config() if settings.game is None else settings.game,
-        data=settings.data or ("(given in Python)" if given else cls.data),
-        batch_size=settings.batch_size or cls.batch_size,
+        data=settings.data or (cls.data if data is None else "(given in Python)"),
+        batch_size=settings.batch_size or batch_size_of(data) or cls.batch_size,
         image_size=settings.image_size or cls.image_size,
     )
 
@@ -272,7 +274,7 @@ def assemble(
     data: Any = None,
     *,
     known: dict[str, Any] | None = None,
-) -> tuple[Trainer, Data]:
+) -> tuple[Trainer, RunData]:
     """Data, game and trainer of a run, as at its first step.
 
     Args:
@@ -285,18 +287,15 @@ def assemble(
     assert settings.batch_size is not None
     if data is None and settings.data == "(given in Python)":
         raise RunError("this run was trained on data given in Python; hand it over again as data=")
+    check_batch_size(settings, data)
     source = open_data(
         settings.data if data is None else data,
         task=cls.task,
-        settings=settings,
-        image_size=settings.image_size,
+        options=data_options(settings),
         device=engine.device,
     )
-    if known and (changed := other_data(known["fingerprint"], source.fingerprint)):
-        raise RunError(
-            f"this is not the data that the run was trained on: {'; '.join(changed)}; bring back "
-            "the data as it was, or train a new run"
-        )
+    if known:
+        check_same(known["fingerprint"], source.fingerprint)
     if cls.needs_labels and not source.spec.classes:
         raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
     if settings.batch_size % engine.world:
@@ -322,7 +321,7 @@ def _run(
     cls: type[Game],
     settings: Settings,
     trainer: Trainer,
-    source: Data,
+    source: RunData,
     callbacks: Sequence[Callback],
     metrics: Sequence[Metric],
     quiet: bool,

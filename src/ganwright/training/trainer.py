@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from ganwright.data.types import Batch, mapped
+from ganwright.data.types import Batch, Batches, mapped
 from ganwright.game import Game, Phase, Player
 from ganwright.layers.forward_state import evaluating
 from ganwright.precision import wide
@@ -23,14 +23,6 @@ from ganwright.training.finite_step import guarded_step
 from ganwright.training.meter import Meter
 from ganwright.training.seat import Pass, Seat
 from ganwright.training.state import check_state, load_into, load_optimizers, of_optimizers
-
-
-class Batches(Protocol):
-    """Where batches come from: a pure function of which draw it is."""
-
-    def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Batch:
-        """This process's share of the `draw`-th batch of `size` images, on the device."""
-        ...
 
 
 class Trainer:
@@ -152,7 +144,7 @@ class Trainer:
 
     def _draw(self, phase: Phase) -> Batch:
         size = phase.batch_size or self.batch_size
-        batch = self.batches.batch(self.draws, size, self.engine.rank, self.engine.world)
+        batch: Batch = self.batches.batch(self.draws, size, self.engine.rank, self.engine.world)
         self.draws += 1
         return batch if phase.image_size is None else _resized(batch, phase.image_size)
 
@@ -284,4 +276,5 @@ def _resized(batch: Batch, size: int) -> Batch:
             return t
         return interpolate(t, (size, size), mode="bilinear", antialias=True)
 
-    return mapped(batch, resize)
+    resized: Batch = mapped(batch, resize)
+    return resized

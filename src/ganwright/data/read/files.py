@@ -15,8 +15,8 @@ from typing import BinaryIO, Protocol
 
 from PIL import Image
 
+from ganwright.data.messages import counted, reason, some, unreadable
 from ganwright.data.picture import UNREADABLE, Head, head_of
-from ganwright.data.sides import counted, reason, some, unreadable
 from ganwright.errors import DataError
 
 EXTENSIONS = (

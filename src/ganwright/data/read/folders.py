@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from ganwright.data.picture import Head
+from ganwright.data.query import Query
 from ganwright.data.read.files import Opener, Tree
-from ganwright.data.sides import Options, Rows, Source
+from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Images
 from ganwright.errors import DataError
 
@@ -37,7 +38,7 @@ def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     return Rows(reader, names, list(heads.values()))
 
 
-def open_images(tree: Tree, options: Options) -> Source:
+def open_images(tree: Tree, query: Query) -> Source:
     """Single pictures.
 
     First-level subfolders are classes where every picture lies in one and there are at least two;
@@ -50,7 +51,7 @@ def open_images(tree: Tree, options: Options) -> Source:
     classes = _classes(train)
     sides = _labelled(train, classes)
     tests = None if test is None else (_labelled(test, classes),)
-    return Source(tree.name, Images, (sides,), tests, options)
+    return Source(tree.name, Images, (sides,), tests, query)
 
 
 def _classes(tree: Tree) -> tuple[str, ...]:

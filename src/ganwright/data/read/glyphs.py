@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample, interpolate
 
+from ganwright.data.query import Query
 from ganwright.data.read import styles
 from ganwright.data.read.embedded import domains, paired, tenth, unpaired
-from ganwright.data.sides import Options, Source, Stack
+from ganwright.data.sides import Source, Stack
 from ganwright.data.types import Images
 from ganwright.seeds import seed_of
 
@@ -73,7 +74,7 @@ def glyphs_domains(size: int | None) -> Source:
 
 def glyphs_lowres(size: int | None) -> Source:
     """Letters of 64 pixels, unless asked otherwise, and what is left of them at a quarter."""
-    return replace(glyphs(size or 64), options=Options(low=4))
+    return replace(glyphs(size or 64), query=Query(low=4))
 
 
 @lru_cache(maxsize=2)

@@ -1,13 +1,17 @@
-"""Data sets of the Hugging Face hub, through its `datasets` library."""
+"""Data sets of Hugging Face's `datasets`: from the hub by name, or handed over in Python."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from ganwright.data.read.items import Items
+from ganwright.data.read.labels import numbered
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Images
 from ganwright.errors import DataError, missing_extra
@@ -39,12 +43,75 @@ def open_hub(text: str) -> Source:
             "the network and your access"
         ) from error
     if split is not None:
-        return Source(f"hf:{text}", Images, (_rows(found, text),))
+        return Source(f"hf:{text}", Images, (rows_of(HuggingFace(found), f"hf:{text}"),))
     if "train" not in found:
         raise DataError(f"hf:{text} has no train split; name one of {', '.join(found)} after a /")
-    test = next((key for key in _TESTS if key in found), None)
-    tests = None if test is None else (_rows(found[test], text),)
-    return Source(f"hf:{text}", Images, (_rows(found["train"], text),), tests)
+    return _splits(HuggingFace(found), f"hf:{text}")
+
+
+@dataclass(frozen=True)
+class HuggingFace:
+    """A data set of Hugging Face's `datasets` with its columns named.
+
+    Args:
+        rows: a `Dataset`, a `DatasetDict` with a split `train`, or an `IterableDataset`.
+        image: the column of pictures; the first of the type `Image` when not given.
+        label: the column of classes, numbers or names; the first of the type `ClassLabel` when not
+            given.
+    """
+
+    rows: Any
+    image: str | None = None
+    label: str | None = None
+
+
+def is_hugging_face(given: Any) -> bool:
+    """Whether it is one of the library's objects, which need not be imported to tell."""
+    return any(kind.__module__.partition(".")[0] == "datasets" for kind in type(given).__mro__)
+
+
+def named(given: Any) -> HuggingFace | None:
+    """What was handed over, with its columns; None where it is something else."""
+    if isinstance(given, HuggingFace):
+        return given
+    return HuggingFace(given) if is_hugging_face(given) else None
+
+
+def source_of_rows(given: HuggingFace) -> Source:
+    """The source that such an object makes, with its test split where it has one.
+
+    Raises:
+        DataError: it has no split `train`, or not the columns.
+    """
+    if not isinstance(given.rows, Mapping):
+        return Source("the data", Images, (rows_of(given, "the data set"),))
+    if "train" not in given.rows:
+        raise DataError(
+            f"the data set has no split train; hand over one of {', '.join(given.rows)}, as in "
+            f'data["{next(iter(given.rows), "train")}"]'
+        )
+    return _splits(given, "the data set")
+
+
+def passing(given: HuggingFace) -> PassingRows | None:
+    """The rows of a data set that only passes by, as it streams; None where rows can be asked for.
+
+    Raises:
+        DataError: it does not know its columns, or has others.
+    """
+    rows = given.rows.get("train", given.rows) if isinstance(given.rows, Mapping) else given.rows
+    if hasattr(rows, "__len__"):
+        return None
+    return PassingRows(HuggingFace(rows, given.image, given.label))
+
+
+def _splits(given: HuggingFace, name: str) -> Source:
+    def side(split: str) -> Rows:
+        part = HuggingFace(given.rows[split], given.image, given.label)
+        return rows_of(part, name)
+
+    test = next((key for key in _TESTS if key in given.rows), None)
+    return Source(name, Images, (side("train"),), None if test is None else (side(test),))
 
 
 def _parse(text: str) -> tuple[str, str | None, str | None]:
@@ -62,24 +129,89 @@ class Column:
     def __init__(self, rows: Any, column: str) -> None:
         self.rows, self.column = rows, column
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Any:
+        """What the row holds."""
+        return self.rows[index][self.column]
+
     def __call__(self, index: int) -> Image.Image:
-        """The decoded picture."""
-        image: Image.Image = self.rows[index][self.column]
+        """The decoded picture.
+
+        Raises:
+            ValueError: the row has none.
+        """
+        image = self[index]
+        if not isinstance(image, Image.Image):
+            raise ValueError("holds no picture")
         return image
 
 
-def _rows(rows: Any, text: str) -> Rows:
-    kinds = {name: type(feature).__name__ for name, feature in rows.features.items()}
-    picture = next((name for name, kind in kinds.items() if kind == "Image"), None)
-    if picture is None:
-        raise DataError(f"hf:{text} has no column of pictures; it has {', '.join(kinds)}")
-    label = next((name for name, kind in kinds.items() if kind == "ClassLabel"), None)
-    labels: Tensor | None = None
-    classes: tuple[str, ...] = ()
-    if label is not None:
-        numbers = torch.tensor(rows[label])
-        # Test splits without answers hold -1.
-        if len(numbers) and int(numbers.min()) >= 0:
-            labels, classes = numbers, tuple(rows.features[label].names)
-    names = [f"row {i} of hf:{text}" for i in range(len(rows))]
-    return Rows(Column(rows, picture), names, labels=labels, classes=classes)
+class PassingRows:
+    """The rows of an iterable data set as (picture, label)."""
+
+    def __init__(self, given: HuggingFace) -> None:
+        self.rows = given.rows
+        features = given.rows.features or {}
+        if not features and given.image is None:
+            raise DataError(
+                "the data set does not know its columns before it is read; name them, as in "
+                'HuggingFace(data, image="image", label="label")'
+            )
+        self.image = given.image or _column(features, "Image") or ""
+        self.label = given.label or _column(features, "ClassLabel")
+        self.classes = tuple(getattr(features.get(self.label), "names", ()))
+        for column in (self.image, self.label):
+            if features and column is not None:
+                _known(features, column, "the data set")
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self.rows:
+            yield row[self.image] if self.label is None else (row[self.image], row[self.label])
+
+
+def _column(features: Mapping[str, Any], kind: str) -> str | None:
+    """The first column of a type."""
+    return next((name for name, f in features.items() if type(f).__name__ == kind), None)
+
+
+def _known(features: Mapping[str, Any], column: str, name: str) -> None:
+    if column not in features:
+        what = f"column {column}" if column else "column of pictures"
+        raise DataError(f"{name} has no {what}; it has {', '.join(features)}")
+
+
+def rows_of(given: HuggingFace, name: str) -> Rows:
+    """The pictures of a table's rows, and their labels.
+
+    Rows that a transform of one's own makes are read anew each time.
+
+    Raises:
+        DataError: it has not the columns, or its labels are not allowed.
+    """
+    rows, features = given.rows, given.rows.features
+    picture = given.image or _column(features, "Image") or ""
+    _known(features, picture, name)
+    if not len(rows):
+        raise DataError(f"{name} is empty; give at least one picture")
+    labels, classes = _labels(given, name)
+    column, names = Column(rows, picture), [f"row {i} of {name}" for i in range(len(rows))]
+    form = getattr(rows, "format", {"type": None})["type"]
+    if form is None and type(features[picture]).__name__ == "Image":
+        return Rows(column, names, labels=labels, classes=classes)
+    return Rows(Items(column), names, labels=labels, classes=classes, anew=form == "custom")
+
+
+def _labels(given: HuggingFace, name: str) -> tuple[Tensor | None, tuple[str, ...]]:
+    features = given.rows.features
+    label = given.label or _column(features, "ClassLabel")
+    if label is None:
+        return None, ()
+    _known(features, label, name)
+    plain = given.rows.with_format(None) if hasattr(given.rows, "with_format") else given.rows
+    values = list(plain[label])
+    if type(features[label]).__name__ != "ClassLabel":
+        return numbered(values, len(values))
+    # Test splits without answers hold -1.
+    return (None, ()) if min(values) < 0 else (torch.tensor(values), tuple(features[label].names))

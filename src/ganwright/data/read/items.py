@@ -17,6 +17,7 @@ from ganwright.data.picture import as_image, channels_of, plain
 from ganwright.data.read.labels import is_label, names_a_class, numbered
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError
+from ganwright.pixels import to_bytes
 from ganwright.seeds import generators_kept, seed_everything
 
 LOOK = 16
@@ -40,23 +41,7 @@ class Items:
         Raises:
             ValueError: the data set raised something, or its picture is not allowed.
         """
-        picture = _picture(self.item(index))
-        if isinstance(picture, Tensor | np.ndarray):
-            image = as_image(_bytes(_upright(picture)))
-            found = channels_of(image.mode)
-            wrong = self.channels is not None and found not in self.channels
-        elif isinstance(picture, Image.Image):
-            image = plain(picture)
-            found = channels_of(image.mode)
-            # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
-            wrong = self.channels is not None and found > max(self.channels)
-        else:
-            raise ValueError(f"is of type {type(picture).__name__}")
-        if wrong:
-            assert self.channels is not None
-            known = " or ".join(map(str, sorted(self.channels)))
-            raise ValueError(f"has {found} channels, the first items {known}; channels=3 allows it")
-        return image
+        return image_of(picture_in(self.item(index)), self.channels)
 
     def item(self, index: int) -> Any:
         """The item as the data set gives it.
@@ -67,9 +52,42 @@ class Items:
         try:
             return self.items[index]
         except Exception as error:
-            last = extract_tb(error.__traceback__)[-1]
-            where = f"{Path(last.filename).name}, line {last.lineno}"
-            raise ValueError(f"raised {type(error).__name__}: {error}, in {where}") from error
+            raise ValueError(raised(error)) from error
+
+
+def raised(error: Exception) -> str:
+    """What the code of a data set raised, and where, in words that follow the item's name."""
+    last = extract_tb(error.__traceback__)[-1]
+    where = f"{Path(last.filename).name}, line {last.lineno}"
+    return f"raised {type(error).__name__}: {error}, in {where}"
+
+
+def image_of(picture: Any, channels: frozenset[int] | None) -> Image.Image:
+    """A picture as a Pillow image of 8 bits.
+
+    Args:
+        picture: a Pillow image, or a tensor or an array: uint8, or floats in [-1, 1].
+        channels: how many it may have; None allows any.
+
+    Raises:
+        ValueError: it is something else; the sentence goes behind its name.
+    """
+    if isinstance(picture, Tensor | np.ndarray):
+        image = as_image(_bytes(_upright(picture)))
+        found = channels_of(image.mode)
+        wrong = channels is not None and found not in channels
+    elif isinstance(picture, Image.Image):
+        image = plain(picture)
+        found = channels_of(image.mode)
+        # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
+        wrong = channels is not None and found > max(channels)
+    else:
+        raise ValueError(f"is of type {type(picture).__name__}")
+    if wrong:
+        assert channels is not None
+        known = " or ".join(map(str, sorted(channels)))
+        raise ValueError(f"has {found} channels, the first items {known}; channels=3 allows it")
+    return image
 
 
 def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
@@ -84,15 +102,9 @@ def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
         raise DataError("the data set is empty; give at least one picture")
     reader = Items(items)
     first = _looked_at(reader, range(min(LOOK, len(items))))
-    pictures = [_picture(item) for item in first]
-    if not isinstance(pictures[0], Image.Image | Tensor | np.ndarray):
-        raise DataError(
-            f"items of the data set hold {type(pictures[0]).__name__}; they must be a Pillow image "
-            "or a tensor, alone or with a label"
-        )
-    _check_floats(pictures)
+    found = channels_among([picture_in(item) for item in first])
     if channels is None:
-        reader = Items(items, _channels(pictures))
+        reader = Items(items, found)
     numbers: Tensor | None = None
     classes: tuple[str, ...] = ()
     if labels is not None:
@@ -141,7 +153,8 @@ def _agree(known: Any, item: Any) -> bool:
     return is_label(known) and is_label(item[1]) and bool(known == item[1])
 
 
-def _picture(item: Any) -> Any:
+def picture_in(item: Any) -> Any:
+    """An item's picture, which stands alone or first."""
     return item[0] if isinstance(item, tuple | list) and len(item) else item
 
 
@@ -183,7 +196,7 @@ def _bytes(picture: Tensor) -> Tensor:
             f"spans {low:.4g} to {high:.4g} in {str(picture.dtype).removeprefix('torch.')}; "
             "pictures are uint8, or floats in [-1, 1]"
         )
-    return picture.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+    return to_bytes(picture)
 
 
 def _check_floats(pictures: Sequence[Any]) -> None:
@@ -223,8 +236,18 @@ def _floats(picture: Any) -> Tensor | None:
     return None
 
 
-def _channels(pictures: Sequence[Any]) -> frozenset[int] | None:
-    """The numbers of channels among them, grey or colour."""
+def channels_among(pictures: Sequence[Any]) -> frozenset[int] | None:
+    """The numbers of channels among a data set's first pictures, grey or colour.
+
+    Raises:
+        DataError: they are no pictures, or floats of another range than [-1, 1].
+    """
+    if not isinstance(pictures[0], Image.Image | Tensor | np.ndarray):
+        raise DataError(
+            f"items of the data set hold {type(pictures[0]).__name__}; they must be a Pillow image "
+            "or a tensor, alone or with a label"
+        )
+    _check_floats(pictures)
     found: set[int] = set()
     for picture in pictures:
         if isinstance(picture, Image.Image):

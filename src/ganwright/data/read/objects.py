@@ -1,4 +1,4 @@
-"""Data that a Python caller hands over: tensors, arrays, and map-style data sets."""
+"""Data that a Python caller hands over: tensors, arrays, data sets, and loaders of these."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader
 
+from ganwright.data.read import hub
 from ganwright.data.read.items import check_range, rows
 from ganwright.data.read.labels import dimensions, numbered, several
+from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, Unpaired
 from ganwright.errors import DataError
@@ -31,6 +34,10 @@ def source_of(given: Any, task: type[Batch], channels: int | None = None) -> Sou
     Raises:
         DataError: it is none of these, or its shape, range or labels are not allowed.
     """
+    if isinstance(given, DataLoader):
+        given = data_set_of(given)
+    if (rows_given := hub.named(given)) is not None:
+        return hub.source_of_rows(rows_given)
     if _is_two(given):
         first, second = given
         if _are_labels(first, second):
@@ -44,6 +51,16 @@ def source_of(given: Any, task: type[Batch], channels: int | None = None) -> Sou
             )
         return Source("the data", kind, sides)
     return Source("the data", Images, (_side(given, channels),))
+
+
+def one_by_one(given: Any) -> Any | None:
+    """What can only be taken as it comes, as an iterable of items; None for all else."""
+    if isinstance(given, DataLoader):
+        inner = data_set_of(given)
+        return Unbatched(given) if inner is None else one_by_one(inner)
+    if (rows_given := hub.named(given)) is not None:
+        return hub.passing(rows_given)
+    return given if is_iterable(given) else None
 
 
 def _is_two(given: Any) -> bool:
@@ -72,13 +89,17 @@ def _side(given: Any, channels: int | None, labels: Any = None) -> Side:
         )
     if isinstance(given, Tensor | np.ndarray):
         return _stack(given, labels)
+    if isinstance(given, DataLoader) and data_set_of(given) is not None:
+        return _side(data_set_of(given), channels, labels)
+    if (rows_given := hub.named(given)) is not None:
+        return hub.rows_of(rows_given, "the data set")
     if isinstance(given, tuple) and len(given) == 2 and _are_labels(*given):
         return _side(given[0], channels, given[1])
     if hasattr(given, "__getitem__") and hasattr(given, "__len__") and not isinstance(given, dict):
         return rows(given, channels, labels)
     raise DataError(
         f"data of type {type(given).__name__} cannot be read; give a name, a folder, "
-        f"{_SHAPES}, or a map-style Dataset"
+        f"{_SHAPES}, a Dataset, a DataLoader, or an object with `batch` and `spec`"
     )
 
 

@@ -11,18 +11,20 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image
 
+from ganwright.data.cores import cores
 from ganwright.data.label_map import MODES, MOST_CLASSES, LabelMap
 from ganwright.data.picture import UNREADABLE, Head, upright
+from ganwright.data.query import Query
 from ganwright.data.read.files import Tree
 from ganwright.data.read.folders import Reader, rows_of, side_of
-from ganwright.data.sides import Options, Rows, Source, cores
+from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
 
 Two: TypeAlias = tuple[Tree, Tree]
 
 
-def open_sides(tree: Tree, task: type[Batch], options: Options) -> Source:
+def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
@@ -34,18 +36,18 @@ def open_sides(tree: Tree, task: type[Batch], options: Options) -> Source:
     """
     top, top_test = tree.splits()
     if task is Paired and not top.folders:
-        halves = [_halves(part, options) for part in (top, top_test) if part is not None]
-        return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, options)
-    train, test = _domains(tree, options)
+        halves = [_halves(part, query) for part in (top, top_test) if part is not None]
+        return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, query)
+    train, test = _domains(tree, query)
     if task is Unpaired:
         tests = test and (side_of(test[0]), side_of(test[1]))
-        return Source(tree.name, Unpaired, (side_of(train[0]), side_of(train[1])), tests, options)
+        return Source(tree.name, Unpaired, (side_of(train[0]), side_of(train[1])), tests, query)
     splits = [_matched(two) for two in (train, test) if two is not None]
-    splits = _with_label_maps(splits, options)
-    return Source(tree.name, Paired, splits[0], splits[1] if test else None, options)
+    splits = _with_label_maps(splits, query)
+    return Source(tree.name, Paired, splits[0], splits[1] if test else None, query)
 
 
-def _domains(tree: Tree, options: Options) -> tuple[Two, Two | None]:
+def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
     """Domains a and b of the training split and of the test split."""
 
     def marked(split: str) -> Two | None:
@@ -55,27 +57,27 @@ def _domains(tree: Tree, options: Options) -> tuple[Two, Two | None]:
     two = marked("train")
     if two is not None:
         test = marked("test") or marked("val")
-        back = options.a in ("B", "trainB") or options.b in ("A", "trainA")
+        back = query.a in ("B", "trainB") or query.b in ("A", "trainA")
         return (two[::-1], test and test[::-1]) if back else (two, test)
     train, test_tree = tree.splits()
-    a, b = _two_folders(train, options)
+    a, b = _two_folders(train, query)
     if test_tree is not None:
-        return (a, b), _two_folders(test_tree, options)
+        return (a, b), _two_folders(test_tree, query)
     (a, a_test), (b, b_test) = a.splits(), b.splits()
     return (a, b), (a_test, b_test) if a_test and b_test else None
 
 
-def _two_folders(tree: Tree, options: Options) -> Two:
+def _two_folders(tree: Tree, query: Query) -> Two:
     names = list(tree.folders)
-    for wanted in (options.a, options.b):
+    for wanted in (query.a, query.b):
         if wanted is not None and wanted not in names:
             raise DataError(
                 f"{tree.name} has no subfolder {wanted}; it has {', '.join(names) or 'none'}"
             )
-    chosen = [name for name in names if name not in (options.a, options.b)]
-    a = options.a or (chosen.pop(0) if chosen else None)
-    b = options.b or (chosen.pop(0) if chosen else None)
-    if a is None or b is None or (chosen and not (options.a and options.b)):
+    chosen = [name for name in names if name not in (query.a, query.b)]
+    a = query.a or (chosen.pop(0) if chosen else None)
+    b = query.b or (chosen.pop(0) if chosen else None)
+    if a is None or b is None or (chosen and not (query.a and query.b)):
         raise DataError(
             f"{tree.name} must hold two domains, as trainA and trainB or as two subfolders; it "
             f"has {', '.join(names) or 'no subfolders'}; name two with ?a=...&b=..., or add ?low=4 "
@@ -144,7 +146,7 @@ class Half:
         return image.crop(box)
 
 
-def _halves(tree: Tree, options: Options) -> tuple[Rows, Rows]:
+def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     """Pictures that are split in the middle; a is the left half unless `?a=right`."""
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
@@ -156,25 +158,23 @@ def _halves(tree: Tree, options: Options) -> tuple[Rows, Rows]:
                 f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; for "
                 "pairs of low and high resolution add ?low=4"
             )
-    for given in (options.a, options.b):
+    for given in (query.a, query.b):
         if given not in (None, "left", "right"):
             raise DataError(f"sides of pictures are called left and right, not {given}")
     heads = [head._replace(width=head.width // 2) for head in rows.heads]
     left = replace(rows, read=Half(rows.read, True), heads=heads)
     right = replace(rows, read=Half(rows.read, False), heads=heads)
-    back = options.a == "right" or options.b == "left"
+    back = query.a == "right" or query.b == "left"
     return (right, left) if back else (left, right)
 
 
-def _with_label_maps(
-    splits: Sequence[tuple[Rows, Rows]], options: Options
-) -> list[tuple[Rows, Rows]]:
+def _with_label_maps(splits: Sequence[tuple[Rows, Rows]], query: Query) -> list[tuple[Rows, Rows]]:
     """Sides whose pixels are class numbers are marked, over all splits alike."""
     sides = list(zip(*splits, strict=True))
     marked = []
     for key, rows in zip("ab", sides, strict=True):
-        found = _label_map(rows, onehot=options.onehot == key)
-        if found is None and options.onehot == key:
+        found = _label_map(rows, onehot=query.onehot == key)
+        if found is None and query.onehot == key:
             raise DataError(
                 f"side {key} cannot be one-hot: {_first_other(rows)} is no label map (a grey or "
                 f"palette picture whose numbers stay below {MOST_CLASSES})"

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganwright.config.settings import Settings
+from ganwright.data.options import DataOptions
 from ganwright.data.read.items import Items
 from ganwright.data.read.objects import as_tensor
 from ganwright.data.sides import Rows, Side, Source, Stack
@@ -70,20 +70,20 @@ _TRANSPOSED = {"emnist", "emnist-letters"}
 _BARE_DIGITS = {"mnist", "qmnist", "svhn"}
 
 
-def open_set(name: str, settings: Settings) -> Source:
-    """The named set under `settings.data_root`.
+def open_set(name: str, options: DataOptions) -> Source:
+    """The named set under `options.data_root`.
 
     Raises:
         DataError: it is not there and may not be downloaded, or the download failed.
     """
     entry = SETS[name]
-    train = _side(name, entry, entry.train, settings)
-    test = None if entry.test is None else (_side(name, entry, entry.test, settings),)
+    train = _side(name, entry, entry.train, options)
+    test = None if entry.test is None else (_side(name, entry, entry.test, options),)
     return Source(name, Images, (train,), test)
 
 
-def _side(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Settings) -> Side:
-    built = _build(name, entry, split, settings)
+def _side(name: str, entry: VisionSet, split: Mapping[str, Any], options: DataOptions) -> Side:
+    built = _build(name, entry, split, options)
     labels = _labels(built) if entry.labels else None
     classes = _classes(name, built, labels)
     pixels = getattr(built, "data", None)
@@ -100,15 +100,15 @@ def _side(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Setti
     return Stack(pictures.contiguous(), labels, classes)
 
 
-def _build(name: str, entry: VisionSet, split: Mapping[str, Any], settings: Settings) -> Any:
+def _build(name: str, entry: VisionSet, split: Mapping[str, Any], options: DataOptions) -> Any:
     from torchvision import datasets
 
-    root, builder = os.path.expanduser(settings.data_root), getattr(datasets, entry.builder)
+    root, builder = os.path.expanduser(options.data_root), getattr(datasets, entry.builder)
     try:
         # Downloading again would only check what is there, but some sets fetch it anew.
         return builder(root, download=False, **split)
     except (RuntimeError, FileNotFoundError) as error:
-        if not settings.download:
+        if not options.download:
             raise DataError(
                 f"{name} is not in the folder {root}; pass --download to fetch it there, or "
                 "name the folder that has it with --data-root"

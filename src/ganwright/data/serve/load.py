@@ -12,8 +12,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganwright.data.fitted import Fitted
+from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.serve.resident import Shelf
-from ganwright.data.sides import Fitted, Rows, Stack, counted, some, unreadable
+from ganwright.data.sides import Rows, Stack
 from ganwright.errors import DataError, SettingsError
 
 RESIDENT_BYTES = 2 << 30

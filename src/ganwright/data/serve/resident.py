@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from ganwright.data.cores import cores
+from ganwright.data.fitted import Fitted
+from ganwright.data.messages import counted, unreadable
 from ganwright.data.serve.order import Draw, Picks, Stream, corner
-from ganwright.data.sides import Fitted, cores, counted, unreadable
 from ganwright.errors import DataError
 from ganwright.seeds import generators_kept, seed_everything
 from ganwright.stopping import outlive

@@ -1,0 +1,43 @@
+"""What is said of pictures that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import UnidentifiedImageError
+
+from ganwright.errors import DataError
+
+
+def reason(error: BaseException) -> str:
+    """Why a file cannot be read, in a few words."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture"
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def unreadable(bad: Sequence[str]) -> DataError:
+    """The error that names the first few of the pictures that cannot be read."""
+    return DataError(
+        f"{counted(len(bad), 'picture')} cannot be used: {some(bad)}; mend or remove "
+        f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
+    )
+
+
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more}"
+
+
+def counted(n: int, noun: str, nouns: str | None = None) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"
+
+
+def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> DataError:
+    """The error for pictures of several sizes."""
+    return DataError(
+        f"pictures differ in size ({one} is {size[1]}x{size[0]}, {other} is "
+        f"{other_size[1]}x{other_size[0]}); give --image-size to bring them to one"
+    )

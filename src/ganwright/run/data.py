@@ -1,0 +1,53 @@
+"""The data of a run: its settings say how it is opened, and what it knows of it is checked."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import fields
+from typing import Any
+
+from ganwright.config.settings import Settings
+from ganwright.data.fingerprint import begins_otherwise, differences
+from ganwright.data.options import DataOptions
+from ganwright.data.read.loaders import batch_size_of
+from ganwright.errors import RunError, SettingsError
+
+
+def data_options(settings: Settings) -> DataOptions:
+    """The settings that data heeds; they have the names of the options."""
+    return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
+
+
+def check_batch_size(settings: Settings, data: Any) -> None:
+    """See that a DataLoader and the run speak of the same batches.
+
+    Raises:
+        SettingsError: they do not.
+    """
+    size = batch_size_of(data)
+    if size not in (None, settings.batch_size):
+        raise SettingsError(
+            f"the DataLoader makes batches of {size}, and batch_size is {settings.batch_size}; "
+            "make them the same, or leave batch_size out"
+        )
+
+
+def check_same(then: dict[str, Any], now: dict[str, Any]) -> None:
+    """See by their fingerprints that a run goes on with its own data.
+
+    Of an iterable that begins with other items it is said that the run is not continued exactly.
+
+    Raises:
+        RunError: it is other data; each difference is named.
+    """
+    if changed := differences(then, now):
+        raise RunError(
+            f"this is not the data that the run was trained on: {'; '.join(changed)}; bring back "
+            "the data as it was, or train a new run"
+        )
+    if begins_otherwise(then, now):
+        warnings.warn(
+            "the iterable begins with other items than those that the run began with, so that this "
+            "is not the run that never stopped: it goes on with other data",
+            stacklevel=3,
+        )
