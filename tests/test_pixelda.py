@@ -12,6 +12,7 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
+from ganwright.data import open_data
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.pixelda import PixelDA, pairwise_error
@@ -173,7 +174,7 @@ def test_it_learns_the_target_without_its_labels(tmp_path: Path) -> None:
             settings, game=game, image_size=28, batch_size=32, steps=600, sample_every=600
         )
         model = runs.train(PixelDA, chosen, tmp_path / f"{style}", quiet=True)
-        source = runs.open_data(
+        source = open_data(
             "digits-domains",
             task=Unpaired,
             settings=chosen,

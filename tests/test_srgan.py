@@ -12,6 +12,7 @@ from helpers import tiny, trainer_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
+from ganwright.data import open_data
 from ganwright.data.batches import lowered
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
@@ -187,7 +188,7 @@ def test_it_learns_to_enlarge_letters(tmp_path: Path) -> None:
     model = runs.train(
         SRGAN, dataclasses.replace(settings, sample_every=600), tmp_path / "run", quiet=True
     )
-    source = runs.open_data(
+    source = open_data(
         "glyphs-lowres", task=Paired, settings=settings, image_size=32, device=torch.device("cpu")
     )
     found = model.game.measure(source.held_out(520))

@@ -101,6 +101,11 @@ class GAN(Game):
         self.D = cfg.networks.discriminator(packed, self.classes if self.judges_labels else 0)
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
 
+    def before_training(self) -> None:
+        """Regularisers begin with the weights that G has now: it may have been given others."""
+        for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
+            memory.load_state_dict(regulariser.memory(self.G).state_dict())
+
     def _refuse_unplayed(self) -> None:
         """Settings that a family's own objectives would not hear of.
 

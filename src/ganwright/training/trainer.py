@@ -243,6 +243,7 @@ class Trainer:
             "draws": self.draws,
             "images": self.images,
             "attempt": self.attempt,
+            "weights": {s.player.name: s.names for s in self.seats},
             "optimizers": {s.player.name: s.optimizer.state_dict() for s in self.seats},
             "scalers": {s.player.name: s.scaler.state_dict() for s in self.seats if s.scaler},
         }
