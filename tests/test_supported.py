@@ -18,6 +18,7 @@ from ganwright.families.acgan import ACGAN
 from ganwright.formats import RETIRED
 from ganwright.run import run_folder
 from ganwright.run import train as runs
+from ganwright.run.assembly import resolved
 from ganwright.run.config_file import from_yaml, to_yaml
 
 EVERY = {"pack", "unroll", "unroll_lr", "regularisers", "conditional"}
@@ -82,7 +83,7 @@ class Mine(ACGAN):
 
 def test_a_family_that_derives_from_one_is_read_too() -> None:
     path = f"{Mine.__module__}:{Mine.__qualname__}"
-    text = to_yaml(path, runs.resolved(Mine, ganwright.run.config_file.defaults(Mine)))
+    text = to_yaml(path, resolved(Mine, ganwright.run.config_file.defaults(Mine)))
     before = text + "  pack: 1\n  conditional: true\n"
     assert from_yaml(before, game=Mine) == from_yaml(text, game=Mine)
     with pytest.raises(SettingsError, match=r"unknown setting game\.pack; "):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
+    from ganwright.run.fork import fork as fork
     from ganwright.run.load import load as load
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _WHERE = {
     "train": "run.train",
     "resume": "run.train",
+    "fork": "run.fork",
     "load": "run.load",
     "Model": "inference.model",
     "Game": "game",

@@ -193,7 +193,8 @@ class WeightClipping(Penalty):
 
     def after(self, D: nn.Module) -> None:
         for w in D.parameters():
-            w.clamp_(-self.c, self.c)
+            if w.requires_grad:  # what is frozen stays as it is
+                w.clamp_(-self.c, self.c)
 
 
 def charge(

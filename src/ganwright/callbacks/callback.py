@@ -65,6 +65,7 @@ class Run:
         trainer: plays the game.
         data: where batches come from, and what they look like (`data.spec`).
         callbacks: who is told, in this order.
+        notes: sentences on how the run began, such as what fitted of another run's weights.
     """
 
     def __init__(
@@ -75,8 +76,11 @@ class Run:
         trainer: Trainer,
         data: RunData,
         callbacks: Sequence[Callback] = (),
+        *,
+        notes: Sequence[str] = (),
     ) -> None:
         self.folder, self.family, self.settings = folder, family, settings
+        self.notes = (*data.notes, *notes)
         self.trainer, self.data = trainer, data
         self.callbacks = tuple(callbacks)
         self.main = trainer.engine.rank == 0

@@ -61,7 +61,7 @@ class LiveLine(Callback):
 
     def started(self, run: Run) -> None:
         """Say what is trained, and where."""
-        for line in (headline(run), *run.data.notes):
+        for line in (headline(run), *run.notes):
             self._console.print(line, markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
@@ -121,7 +121,7 @@ class JSONLines(Callback):
             steps=run.settings.steps,
             samples=spec.count,
             shape=list(spec.shape),
-            **({"notes": list(run.data.notes)} if run.data.notes else {}),
+            **({"notes": list(run.notes)} if run.notes else {}),
         )
 
     def logged(self, run: Run, row: Mapping[str, Any]) -> None:
@@ -159,8 +159,7 @@ class NotebookBar(Callback):
         """Say what is trained, and where."""
         from IPython.display import HTML, display
 
-        said = (headline(run), *run.data.notes)
-        self._head = "".join(f"<p>{escape(line)}</p>" for line in said)
+        self._head = "".join(f"<p>{escape(x)}</p>" for x in (headline(run), *run.notes))
         self._shown = display(HTML(self._head), display_id=True)
 
     def stepped(self, run: Run) -> None:

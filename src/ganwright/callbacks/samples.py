@@ -25,10 +25,11 @@ UNMATCHED = 1000
 
 
 class Samples(Periodic):
-    """Writes `samples/step-NNNNNN.png` with the averaged networks, and at step 0 the data too."""
+    """Writes `samples/step-NNNNNN.png` with the averaged networks; first of all the data, too."""
 
     def started(self, run: Run) -> None:
-        if run.step or not run.main:
+        shown = (run.folder / "samples" / "data.png").exists()
+        if not run.main or (run.step and shown):
             return
         images, maps = leading(run.data.preview(AT_ONCE)), run.data.spec.label_map
         _write(run, "data", images if maps is None else maps.shown(images))

@@ -20,6 +20,11 @@ COMMANDS: dict[str, Command] = {
     "resume": Command(
         "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
     ),
+    "fork": Command(
+        "ganwright.commands.fork:fork",
+        "RUN [--out NEW] [settings]",
+        "Go on from a checkpoint with other settings, in a new folder.",
+    ),
     "sample": Command(
         "ganwright.commands.sample:sample",
         "RUN [-n N] [--out FILE]",

@@ -79,7 +79,7 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright.run.train import train as start
 
-    return _status(start(game, settings, place.out, **_around(place)))
+    return status(start(game, settings, place.out, **hung(place)))
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -102,14 +102,15 @@ def resume(argv: Sequence[str]) -> int:
     _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    return _status(go_on(folder, changes, from_weights=start.from_weights, **_around(start)))
+    return status(go_on(folder, changes, from_weights=start.from_weights, **hung(start)))
 
 
-def _around(given: Around) -> dict[str, Any]:
+def hung(given: Around) -> dict[str, Any]:
+    """What is hung on a run, as keywords."""
     return {f.name: getattr(given, f.name) for f in fields(Around)}
 
 
-def _status(model: Model) -> int:
+def status(model: Model) -> int:
     """As the shell has it for a program that Ctrl-C stopped."""
     return 130 if model.interrupted else 0
 

@@ -55,6 +55,14 @@ class Settings(Named):
     """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
     workers: Whole = 2
     """Processes that read what does not stay in memory: large data, or a Dataset from Python."""
+    init: str | None = None
+    """Begin with the weights of a run, a checkpoint, or a state dict (.safetensors, .pt)."""
+    init_weights: Literal["average", "raw"] = "average"
+    """Which weights of that run: their moving average, where it keeps one, or as trained."""
+    init_rename: tuple[str, ...] = ()
+    """What its networks are called here, as "netG=G"; "=G" if its names have no such prefix."""
+    freeze: tuple[str, ...] = ()
+    """Submodules whose weights are not trained (FreezeD), as "D.stack.0, D.stack.3"."""
     steps: Count = 10_000
     """Rounds of the game in the whole run, what was done before a resume included."""
     batch_size: Count | None = None
@@ -83,3 +91,9 @@ class Settings(Named):
     """After a NaN: stop, or go back to the last checkpoint and on with fresh randomness."""
     log: tuple[str, ...] = ()
     """Trackers beside metrics.jsonl: tensorboard, wandb, mlflow."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("init_rename", "freeze"):
+            parts = [part.strip() for text in getattr(self, name) for part in text.split(",")]
+            object.__setattr__(self, name, tuple(filter(None, parts)))

@@ -182,6 +182,11 @@ class RegularisedGame(DrawingGame):
         super().__init__(cfg, spec, labelled=labelled)
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
 
+    def before_training(self) -> None:
+        """Regularisers begin with the weights that G has now: it may have been given others."""
+        for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
+            memory.load_state_dict(regulariser.memory(self.G).state_dict())
+
     def regularise(self, real: Inputs, fake: Inputs) -> dict[str, Tensor]:
         """The regularisers' terms of G's objective."""
         pairs = zip(self.cfg.regularisers, self.memories, strict=True)

@@ -93,18 +93,33 @@ def check_seal(
     Raises:
         RunError: each setting that differs is named.
     """
-    name, then = from_yaml(sealed, game=game)
+    then = from_yaml(sealed, game=game)[1]
     now = dataclasses.replace(settings, **{field: getattr(then, field) for field in free})
-    changed = []
-    if game is None and name != name_of(cls):
-        changed = [f"family: {name} -> {name_of(cls)}"]
-        now = dataclasses.replace(now, game=then.game)  # two families' settings do not compare
-    if changed := changed + differences(then, now):
+    if changed := changed_since(cls, now, sealed, game=game):
         raise RunError(
             f"{run / 'config.yaml'} is not what this run was trained with: {'; '.join(changed)}; "
             "put it back (each checkpoint holds a copy), or train a run of its own with "
             "`ganwright train --config`"
         )
+
+
+def changed_since(
+    cls: type[Game], settings: Settings, sealed: str, *, game: type[Game] | None = None
+) -> list[str]:
+    """Each setting that differs from those in a checkpoint, as `seed: 0 -> 5`.
+
+    Args:
+        cls: the family now.
+        settings: those that hold now.
+        sealed: the configuration in the checkpoint.
+        game: the family's class, where it was handed over since its name cannot be imported.
+    """
+    name, then = from_yaml(sealed, game=game)
+    if game is None and name != name_of(cls):
+        # Two families' settings do not compare.
+        now = dataclasses.replace(settings, game=then.game)
+        return [f"family: {name} -> {name_of(cls)}", *differences(then, now)]
+    return differences(then, settings)
 
 
 def check_world(run: Path, then: int | None, now: int) -> None:

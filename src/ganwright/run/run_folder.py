@@ -3,6 +3,7 @@
 RUN/config.yaml       all that determines the run
 RUN/spec.json         what the data looked like; sampling needs no data
 RUN/data.json         where the data lay, and what tells it from other data
+RUN/origin.json       whose weights it began with, if it did not begin from nothing
 RUN/metrics.jsonl     a line of numbers each log interval
 RUN/samples/          grids, always of the same latents or inputs
 RUN/checkpoints/      see checkpoint.py
@@ -16,6 +17,7 @@ import dataclasses
 import json
 import os
 import re
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -33,7 +35,14 @@ from ganwright.run.config_file import from_yaml, game_class, to_yaml
 from ganwright.training.checkpoint import steps
 
 
-def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[str, Any]) -> None:
+def make(
+    out: Path,
+    cls: type[Game],
+    settings: Settings,
+    spec: Spec,
+    data: dict[str, Any],
+    first: Callable[[Path], None] | None = None,
+) -> None:
     """Make a run folder beside and rename it.
 
     Args:
@@ -42,6 +51,7 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[
         settings: of the run.
         spec: what its data looks like.
         data: where it lies and its fingerprint, as `record` has it.
+        first: puts into the folder what a run has that does not begin from nothing.
 
     Raises:
         RunError: it cannot be written; nothing is left behind.
@@ -56,6 +66,8 @@ def make(out: Path, cls: type[Game], settings: Settings, spec: Spec, data: dict[
             (beside / "spec.json").write_text(json.dumps(values, indent=1), encoding="utf-8")
             (beside / "data.json").write_text(json.dumps(data, indent=1), encoding="utf-8")
             (beside / "metrics.jsonl").touch()
+            if first is not None:
+                first(beside)
     except OSError as error:
         raise RunError(f"cannot make the run folder {out}: {atomic.reason(error)}") from error
 

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.checkpoints import Checkpoints, Report
-from ganwright.callbacks.console import Quiet, display
-from ganwright.callbacks.rows import MetricsFile, Rows
-from ganwright.callbacks.samples import Evaluation, Samples
-from ganwright.callbacks.trackers import Trackers, check
+from ganwright.callbacks.trackers import check
 from ganwright.config.changes import differences, keywords
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
-from ganwright.data import RunData, open_data
-from ganwright.data.read.loaders import batch_size_of
-from ganwright.errors import RunError, SettingsError, described
+from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
-from ganwright.run import lock
-from ganwright.run.config_file import defaults, game_class
-from ganwright.run.data import check_batch_size, check_same, data_options
-from ganwright.run.loop import play
+from ganwright.run.assembly import assemble, begin, class_of, resolved, with_game
+from ganwright.run.config_file import game_class
+from ganwright.run.origin import Origin, first, refuse_anew
 from ganwright.run.recovery import restore, same_step
 from ganwright.run.rehearsal import rehearse
 from ganwright.run.resuming import Start, check_seal, check_world, choose, set_aside
@@ -45,12 +37,10 @@ from ganwright.run.run_folder import (
     replace_config,
     replace_data,
 )
-from ganwright.seeds import seed_torch
+from ganwright.run.running import around, opened, played, writing
+from ganwright.run.weights import read as read_weights
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
-from ganwright.training.trainer import Trainer
-
-T = TypeVar("T")
 
 
 def train(
@@ -77,7 +67,7 @@ def train(
         callbacks: what happens around the steps beside what the library does.
         metrics: measured on samples against held-out data with each grid.
         quiet: show no progress; warnings become Python's.
-        **changes: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
+        **changes: fields of `Settings` (steps, batch_size, seed, init ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
             line (`loss=Hinge()`, `loss=Hinge`, `loss="Hinge"`).
 
@@ -87,28 +77,34 @@ def train(
     Raises:
         GanwrightError: something does not fit; the sentence says what, and nothing is left behind.
     """
-    cls = game_class(game) if isinstance(game, str) else _class_of(game)
+    cls = game_class(game) if isinstance(game, str) else class_of(game)
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
-    chosen = keywords(_with_game(settings, cls), changes)
+    chosen = keywords(with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, data)
-    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
+    hung = around(callbacks, metrics, quiet)
     read_back(chosen)
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
     folder = convert(folder, Path, "out")
     engine = Engine.pick(chosen.device, chosen.precision, chosen.compile)
     chosen = dataclasses.replace(chosen, precision=engine.precision)
+    notes: list[str] = []
     with engine.together():
         if engine.rank == 0:
             check_free(folder)
-        trainer, source = assemble(cls, chosen, engine, data)
+        weights, chosen = read_weights(chosen, notes.append)
+        trainer, source, taken = begin(cls, chosen, engine, data, weights=weights)
         rehearse(trainer, source)
+        notes += taken
+        fill = None
+        if weights is not None:
+            origin = Origin("init", str(weights.place), weights.checksum, taken)
+            fill = first(origin, trainer, chosen.keep)
         if engine.rank == 0:
-            make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint))
-    with _writing(folder, engine):
-        run = _run(folder, cls, chosen, trainer, source, heard, measured, quiet)
-        return _played(run)
+            make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint), fill)
+    with writing(folder, engine):
+        return played(opened(folder, cls, chosen, trainer, source, hung, notes))
 
 
 def resume(
@@ -149,15 +145,18 @@ def resume(
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
-    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
-    cls, old = read_config(folder, None if game is None else _class_of(game))
+    hung = around(callbacks, metrics, quiet)
+    cls, old = read_config(folder, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
-        raise RunError(f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}")
+        raise RunError(
+            f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
+            f"`ganwright fork {folder}` goes on with others in a new folder"
+        )
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
-    with _writing(folder, engine):
+    with writing(folder, engine):
         with engine.together():
             start = None
             if engine.rank == 0:
@@ -173,50 +172,14 @@ def resume(
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
         same_step(trainer, folder)
-        going = _run(folder, cls, settings, trainer, source, heard, measured, quiet)
+        going = opened(folder, cls, settings, trainer, source, hung)
         with engine.together():
             if engine.rank == 0:
                 _open_again(going, cls, start, old)
                 moved = (settings.data, settings.data_root) != (old.data, old.data_root)
                 if known is not None and moved:
                     replace_data(folder, record(settings, source.fingerprint))
-        return _played(going)
-
-
-def _class_of(game: Any) -> type[Game]:
-    if isinstance(game, type) and issubclass(game, Game):
-        return game
-    what = f"the class {game.__name__}" if isinstance(game, type) else repr(game)
-    raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
-
-
-def _with_game(settings: Settings | None, cls: type[Game]) -> Settings:
-    if settings is None:
-        return defaults(cls)
-    return settings if settings.game else dataclasses.replace(settings, game=cls.Config())
-
-
-def _objects(given: Any, base: type[T]) -> tuple[T, ...]:
-    """What is hung on a run: objects of classes that derive from `base`, or the only one."""
-    several = given if isinstance(given, Sequence) else (given,)
-    for each in several:
-        if not isinstance(each, base):
-            name = base.__name__
-            raise SettingsError(
-                f"{name.lower()}s hold {described(each)}; each must be an object of a class that "
-                f"derives from ganwright.{name}"
-            )
-    return tuple(several)
-
-
-@contextmanager
-def _writing(run: Path, engine: Engine) -> Iterator[None]:
-    """The first process is the folder's one writer; the others learn whether it may be."""
-    with ExitStack() as stack:
-        with engine.together():
-            if engine.rank == 0:
-                stack.enter_context(lock.writing(run))
-        yield
+        return played(going)
 
 
 def _start(
@@ -230,6 +193,7 @@ def _start(
     """Where to go on; refuses what would make it another run."""
     start = choose(run, from_weights=from_weights)
     if start.path is None:
+        refuse_anew(run)
         return start
     config, counts = checkpoint.sealed(start.path)
     if config is not None:
@@ -254,101 +218,3 @@ def _open_again(run: Run, cls: type[Game], start: Start, old: Settings) -> None:
         run.warn(f"{run.folder} holds no checkpoint any more; training begins anew at step 0")
     if run.settings != old:
         replace_config(run.folder, cls, run.settings)
-
-
-def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
-    """The settings with the choices of the data handed over and of the family filled in."""
-    return dataclasses.replace(
-        settings,
-        game=cls.Config() if settings.game is None else settings.game,
-        data=settings.data or (cls.data if data is None else "(given in Python)"),
-        batch_size=settings.batch_size or batch_size_of(data) or cls.batch_size,
-        image_size=settings.image_size or cls.image_size,
-    )
-
-
-def assemble(
-    cls: type[Game],
-    settings: Settings,
-    engine: Engine,
-    data: Any = None,
-    *,
-    known: dict[str, Any] | None = None,
-) -> tuple[Trainer, RunData]:
-    """Data, game and trainer of a run, as at its first step.
-
-    Args:
-        cls: the family.
-        settings: of the run.
-        engine: where it computes.
-        data: what a Python caller hands over, if anything.
-        known: what the run knows of its data; other data is refused.
-    """
-    assert settings.batch_size is not None
-    if data is None and settings.data == "(given in Python)":
-        raise RunError("this run was trained on data given in Python; hand it over again as data=")
-    check_batch_size(settings, data)
-    source = open_data(
-        settings.data if data is None else data,
-        task=cls.task,
-        options=data_options(settings),
-        device=engine.device,
-    )
-    if known:
-        check_same(known["fingerprint"], source.fingerprint)
-    if cls.needs_labels and not source.spec.classes:
-        raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
-    if settings.batch_size % engine.world:
-        raise SettingsError(
-            f"batch_size {settings.batch_size} does not divide among {engine.world} processes"
-        )
-    seed_torch(settings.seed, "weights")
-    game = cls(settings.game, source.spec)
-    trainer = Trainer(
-        game,
-        source,
-        engine,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-        accumulate=settings.accumulate,
-        ema_half_life=settings.ema_half_life,
-    )
-    return trainer, source
-
-
-def _run(
-    folder: Path,
-    cls: type[Game],
-    settings: Settings,
-    trainer: Trainer,
-    source: RunData,
-    callbacks: Sequence[Callback],
-    metrics: Sequence[Metric],
-    quiet: bool,
-) -> Run:
-    """The run with all that happens around its steps, in order.
-
-    First comes what only listens, so that it hears everything. What adds to a row of metrics comes
-    before the row is completed, and a checkpoint after it, so that no checkpoint is ahead of
-    metrics.jsonl. What shows the run comes last, when all is done.
-    """
-    around = (
-        Trackers(settings.log),
-        MetricsFile(),
-        *callbacks,
-        Samples(settings.sample_every),
-        Evaluation(settings.sample_every, metrics),
-        Rows(),
-        Checkpoints(settings.save_every),
-        Report(),
-        Quiet() if quiet else display(),
-    )
-    return Run(folder, name_of(cls), settings, trainer, source, around)
-
-
-def _played(run: Run) -> Model:
-    with closing(run.data):
-        play(run)
-    game = run.trainer.average.view(run.game)
-    game.requires_grad_(False).eval()
-    return Model(run.family, game, run.data.spec, run.step, run.folder, interrupted=run.interrupted)

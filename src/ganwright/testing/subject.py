@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 from ganwright.config.changes import keywords
 from ganwright.config.hints import hints_of
 from ganwright.config.settings import Settings
-from ganwright.data import Data
+from ganwright.data import RunData
 from ganwright.game import Game, Player, Terms
+from ganwright.run.assembly import assemble, resolved
 from ganwright.run.config_file import defaults
 from ganwright.run.rehearsal import first_steps
-from ganwright.run.train import assemble, resolved
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
 
@@ -66,7 +66,7 @@ class Subject:
         return Subject(self.game, self.settings, changes)
 
     @contextmanager
-    def at_start(self) -> Iterator[tuple[Trainer, Data]]:
+    def at_start(self) -> Iterator[tuple[Trainer, RunData]]:
         """A trainer at its first step, and its data."""
         settings = self.settings
         engine = Engine.pick(settings.device, settings.precision, settings.compile)

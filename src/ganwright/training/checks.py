@@ -52,7 +52,7 @@ def _check_weights(game: Game, players: Sequence[Player]) -> None:
         weights = [w for network in player.networks for w in network.parameters()]
         if not any(w.requires_grad for w in weights):
             why = (
-                "all its parameters are frozen; let some require gradients"
+                "all its parameters are frozen; freeze fewer of its submodules"
                 if weights
                 else "its networks have no parameters"
                 if player.networks

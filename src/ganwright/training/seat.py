@@ -37,6 +37,8 @@ class Seat:
         self.player = player
         unique = {id(w): w for net in player.networks for w in net.parameters()}
         self.weights = [w for w in unique.values() if w.requires_grad]
+        called = {id(w): name for name, w in game.named_parameters()}
+        self.names = [called[id(w)] for w in self.weights]
         mine = {id(w) for w in self.weights}
         self.others = [w for w in game.parameters() if id(w) not in mine]
         # StyleGAN2's correction of lr and betas for the passes that lazy objectives add

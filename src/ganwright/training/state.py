@@ -47,8 +47,9 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> No
 
 
 def of_optimizers(seats: Iterable[Seat]) -> dict[str, Any]:
-    """The optimizers' and scalers' states by player."""
+    """Optimizers' and scalers' states by player, and the names of the weights that they move."""
     return {
+        "weights": {s.player.name: s.names for s in seats},
         "optimizers": {s.player.name: s.optimizer.state_dict() for s in seats},
         "scalers": {s.player.name: s.scaler.state_dict() for s in seats if s.scaler},
     }

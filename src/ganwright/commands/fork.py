@@ -1,0 +1,50 @@
+"""`ganwright fork`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganwright.callbacks.trackers import check
+from ganwright.commands.flags import Parser, strays
+from ganwright.commands.train import Around, hung, status
+from ganwright.config.ranges import Whole
+from ganwright.config.settings import Settings
+from ganwright.config.spelling import path_of
+
+_RUN = {"RUN": "The run's folder to begin from; it is only read."}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fork(Around):
+    """Where a fork begins, and where it goes."""
+
+    out: Path | None = None
+    """The new run's folder; runs/<family>-<data>-<number> when not given."""
+    step: Whole | None = None
+    """The checkpoint to go on from; the newest whole one when not given."""
+
+
+def fork(argv: Sequence[str]) -> int:
+    """Go on from a run's checkpoint with other settings, in a new folder; says what differs."""
+    _, places = strays(argv, Fork(), Settings())
+    about = fork.__doc__ or ""
+    if not places:
+        parser = Parser("fork", about, _RUN)
+        parser.add("run", Fork())
+        parser.add("settings", Settings())
+        parser.read(argv)
+    folder = path_of(argv[places[0]])
+
+    from ganwright.run.fork import fork as go_on
+    from ganwright.run.run_folder import read_config
+
+    _, before = read_config(folder)
+    parser = Parser(f"fork {folder}", about, _RUN)
+    parser.add("run", Fork())
+    parser.add("settings", before)
+    _, (given, after) = parser.read(argv)
+    check(after.log)
+    changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
+    return status(go_on(folder, given.out, changes, step=given.step, **hung(given)))

@@ -1,0 +1,123 @@
+"""A run's data, game and trainer, made from its settings."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from ganwright.config.settings import Settings
+from ganwright.data import RunData, open_data
+from ganwright.data.read.loaders import batch_size_of
+from ganwright.errors import RunError, SettingsError
+from ganwright.families import name_of
+from ganwright.game import Game
+from ganwright.run.config_file import defaults
+from ganwright.run.data import check_batch_size, check_same, data_options
+from ganwright.run.weights import Weights, take_over
+from ganwright.seeds import seed_torch
+from ganwright.training.engine import Engine
+from ganwright.training.freezing import freeze
+from ganwright.training.trainer import Trainer
+
+
+def class_of(game: Any) -> type[Game]:
+    """A family's class as a Python caller hands it over.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    if isinstance(game, type) and issubclass(game, Game):
+        return game
+    what = f"the class {game.__name__}" if isinstance(game, type) else repr(game)
+    raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
+
+
+def with_game(settings: Settings | None, cls: type[Game]) -> Settings:
+    """The settings a run starts from, the family's own among them."""
+    if settings is None:
+        return defaults(cls)
+    return settings if settings.game else dataclasses.replace(settings, game=cls.Config())
+
+
+def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
+    """The settings with the choices of the data handed over and of the family filled in."""
+    return dataclasses.replace(
+        settings,
+        game=cls.Config() if settings.game is None else settings.game,
+        data=settings.data or (cls.data if data is None else "(given in Python)"),
+        batch_size=settings.batch_size or batch_size_of(data) or cls.batch_size,
+        image_size=settings.image_size or cls.image_size,
+    )
+
+
+def assemble(
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    data: Any = None,
+    *,
+    known: dict[str, Any] | None = None,
+) -> tuple[Trainer, RunData]:
+    """Data, game and trainer of a run, as at its first step.
+
+    Args:
+        cls: the family.
+        settings: of the run.
+        engine: where it computes.
+        data: what a Python caller hands over, if anything.
+        known: what the run knows of its data; other data is refused.
+    """
+    trainer, source, _ = begin(cls, settings, engine, data, known=known)
+    return trainer, source
+
+
+def begin(
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    data: Any = None,
+    *,
+    known: dict[str, Any] | None = None,
+    weights: Weights | None = None,
+) -> tuple[Trainer, RunData, tuple[str, ...]]:
+    """As `assemble`, but the networks begin with `weights`; also says what of them fitted."""
+    source = _opened(cls, settings, engine, data, known)
+    seed_torch(settings.seed, "weights")
+    game = cls(settings.game, source.spec)
+    taken = () if weights is None else take_over(game, weights)
+    freeze(game, settings.freeze)
+    assert settings.batch_size is not None
+    trainer = Trainer(
+        game,
+        source,
+        engine,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        accumulate=settings.accumulate,
+        ema_half_life=settings.ema_half_life,
+    )
+    return trainer, source, taken
+
+
+def _opened(
+    cls: type[Game], settings: Settings, engine: Engine, data: Any, known: dict[str, Any] | None
+) -> RunData:
+    assert settings.batch_size is not None
+    if data is None and settings.data == "(given in Python)":
+        raise RunError("this run was trained on data given in Python; hand it over again as data=")
+    check_batch_size(settings, data)
+    source = open_data(
+        settings.data if data is None else data,
+        task=cls.task,
+        options=data_options(settings),
+        device=engine.device,
+    )
+    if known:
+        check_same(known["fingerprint"], source.fingerprint)
+    if cls.needs_labels and not source.spec.classes:
+        raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
+    if settings.batch_size % engine.world:
+        raise SettingsError(
+            f"batch_size {settings.batch_size} does not divide among {engine.world} processes"
+        )
+    return source

@@ -1,0 +1,151 @@
+"""Going on from a run's checkpoint with other settings, in a folder of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ganwright.callbacks.callback import Callback
+from ganwright.callbacks.trackers import check
+from ganwright.config.changes import keywords
+from ganwright.config.ranges import Whole
+from ganwright.config.read_back import read_back
+from ganwright.config.settings import Settings
+from ganwright.config.spelling import convert
+from ganwright.data.fingerprint import differences as other_data
+from ganwright.errors import RunError
+from ganwright.families import name_of
+from ganwright.game import Game
+from ganwright.inference.model import Model
+from ganwright.metrics.metric import Metric
+from ganwright.run.assembly import assemble, class_of
+from ganwright.run.origin import Origin, first
+from ganwright.run.recovery import same_step
+from ganwright.run.rehearsal import rehearse
+from ganwright.run.resuming import changed_since
+from ganwright.run.run_folder import (
+    check_free,
+    free_folder,
+    located,
+    make,
+    read_config,
+    read_data,
+    record,
+)
+from ganwright.run.running import around, opened, played, writing
+from ganwright.run.weights import checksum
+from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
+from ganwright.training.fitting import adopt, fit, fits
+from ganwright.training.trainer import Trainer
+
+
+def fork(
+    run: str | PathLike[str],
+    out: str | PathLike[str] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    step: int | None = None,
+    game: type[Game] | None = None,
+    data: Any = None,
+    callbacks: Sequence[Callback] = (),
+    metrics: Sequence[Metric] = (),
+    quiet: bool = False,
+    **more: Any,
+) -> Model:
+    """Go on from a run's checkpoint with other settings, in a new run folder.
+
+    Whatever has the same name and shape goes on: weights, averages, pools, optimizers, and the
+    count of steps. With no setting changed it is the run that never stopped. The run it comes from
+    is only read, and never needed again.
+
+    Args:
+        run: the run folder to begin from.
+        out: the run folder to make; runs/<family>-<data>-<number> when not given.
+        changes: settings by name; any may change.
+        step: that checkpoint in place of the newest.
+        game: the family's class, where its name in the run cannot be imported.
+        data: other data, as for `train`; or the run's own, where it was given in Python.
+        callbacks: what happens around the steps; those of `run` are not remembered.
+        metrics: measured with each grid; those of `run` are not remembered either.
+        quiet: show no progress; warnings become Python's.
+        **more: further changes (`steps=20_000`, `loss="Hinge"`).
+
+    Raises:
+        GanwrightError: `run` is no run or has no whole checkpoint, or something does not fit; the
+            sentence says what, and nothing is left behind.
+    """
+    wanted = {**(changes or {}), **more}
+    if isinstance(data, str | PathLike):
+        wanted["data"], data = data, None
+    elif data is not None:
+        wanted["data"] = "(given in Python)"
+    source_run = convert(run, Path, "run").absolute()
+    hung = around(callbacks, metrics, quiet)
+    cls, old = read_config(source_run, None if game is None else class_of(game))
+    settings = keywords(old, wanted)
+    read_back(settings)
+    check(settings.log)
+    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    settings = dataclasses.replace(settings, precision=engine.precision)
+    folder = free_folder(Path("runs"), name_of(cls), settings.data or "") if out is None else out
+    folder = convert(folder, Path, "out")
+    notes: list[str] = []
+    with engine.together():
+        if engine.rank == 0:
+            check_free(folder)
+        found, place = _checkpoint(source_run, step, settings, notes)
+        known = read_data(source_run)
+        same = settings.data == old.data and data is None
+        here = located(settings, old, known) if same else settings
+        trainer, source = assemble(cls, here, engine, data)
+        rehearse(trainer, source)
+        if found.config is not None:
+            changed = changed_since(cls, settings, found.config, game=game)
+            notes.append(f"changed: {'; '.join(changed) or 'nothing'}")
+        if known is not None:
+            other = other_data(known["fingerprint"], source.fingerprint)
+            notes += [f"other data: {'; '.join(other)}"] if other else []
+        notes += _carried(trainer, found)
+        origin = Origin("fork", str(place), checksum(found.game), tuple(notes))
+        if engine.rank == 0:
+            fill = first(origin, trainer, settings.keep)
+            make(folder, cls, settings, source.spec, record(here, source.fingerprint), fill)
+    same_step(trainer, source_run)
+    with writing(folder, engine):
+        return played(opened(folder, cls, settings, trainer, source, hung, notes))
+
+
+def _checkpoint(
+    run: Path, step: int | None, settings: Settings, notes: list[str]
+) -> tuple[checkpoint.Checkpoint, Path]:
+    """What to go on from, and where it stands."""
+    if step is not None:
+        step = convert(step, Whole, "step")
+    found = checkpoint.load_newest(run / "checkpoints", step=step, warn=notes.append)
+    if found is None:
+        raise RunError(
+            f"{run} has no whole checkpoint to go on from; where weights are left, train a new run "
+            f"with --init {run}"
+        )
+    if found.step >= settings.steps:
+        raise RunError(
+            f"the checkpoint of {run} has made {found.step} steps; --steps is the total, so give "
+            "more than that"
+        )
+    place = run / "checkpoints" / f"step-{found.step:06d}"
+    notes.append(f"goes on from {place}")
+    return found, place
+
+
+def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
+    """Put a trainer where a checkpoint was, as far as it fits; says what does not."""
+    own = trainer.game.state_dict()
+    fitted = fit(own, found.game)
+    if not fits(trainer.game, fitted):
+        raise RunError("none of the run's weights fits the networks of these settings")
+    fit(trainer.average.networks.state_dict(), found.average)
+    return [*fitted.lines(), *adopt(trainer, found.training)]
