@@ -29,6 +29,7 @@ import torch
 import ganwright
 from ganwright.cli import main
 from ganwright.config.settings import Settings
+from ganwright.run import fork as forks
 from ganwright.run import train as runs
 
 ROOT = Path(__file__).parent.parent
@@ -89,7 +90,8 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> None:
         yield from play(trainer, steps)
 
     monkeypatch.setattr(runs, "resolved", begun)
-    monkeypatch.setattr(runs, "keywords", changed)
+    for module in (runs, forks):
+        monkeypatch.setattr(module, "keywords", changed)
     monkeypatch.setattr(ganwright.Trainer, "play", short)
 
 
