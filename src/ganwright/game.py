@@ -234,6 +234,7 @@ class Game(nn.Module):
     image_size: int | None = None
     """The size to which it brings pictures unless told; None keeps the data's."""
     batch_size: int = 64
+    """Images in a batch unless told; a trainer writes how many a move is made on, of all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     held_out: int = 256

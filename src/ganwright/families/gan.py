@@ -17,11 +17,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganwright.augment import Augment, Augmenter
 from ganwright.config.ranges import Count, NonNegative, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Game, Player, Terms, observe
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
@@ -68,6 +69,8 @@ class GAN(Game):
         """Moves of G in a step."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
+        augment: Augment | None = None
+        """Changes of all that D sees: DiffAugment or ADA, for few pictures."""
         pack: Count = 1
         """Samples that D judges together (PacGAN)."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
@@ -99,6 +102,9 @@ class GAN(Game):
         self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
         packed = (spec.shape[0] * cfg.pack, *spec.shape[1:])
         self.D = cfg.networks.discriminator(packed, self.classes if self.judges_labels else 0)
+        if cfg.augment and len(spec.shape) != 3:
+            raise SettingsError("augment changes pictures, and this data is points; leave it out")
+        self.augment = cfg.augment.build() if cfg.augment else Augmenter()
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
 
     def _refuse_unplayed(self) -> None:
@@ -147,6 +153,7 @@ class GAN(Game):
 
     def criticise(self, D: Scorer, real: Inputs, fake: Inputs) -> Terms:
         """What D minimises, however it scores."""
+        self.watch()
         adv = self.cfg.loss.discriminator(D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
@@ -177,7 +184,8 @@ class GAN(Game):
         return self.cfg.prior.draw(n, self.cfg.latent, self.device)
 
     def shown(self, x: Tensor) -> Tensor:
-        """Images as D sees them: with instance noise, and packed along the channels."""
+        """Images as D sees them: augmented, with instance noise, packed along the channels."""
+        x = self.augment(x)
         if self.cfg.noise:
             x = x + self.cfg.noise * torch.randn_like(x)
         if self.cfg.pack > 1:
@@ -188,8 +196,14 @@ class GAN(Game):
             x = x.reshape(len(x) // self.cfg.pack, -1, *x.shape[2:])
         return x
 
+    def watch(self) -> None:
+        """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
+        for name, value in self.augment.watched().items():
+            observe(name, value)
+
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
+            self.augment.after(terms, self.batch_size * player.accumulate)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
         if player.name == "G":
