@@ -280,7 +280,7 @@ def test_a_warps_gradients_are_those_of_finite_differences() -> None:
 
 def augmented(name: str, augment: Any, **changes: Any) -> dict[str, Any]:
     cls = family(name)
-    return {"game": cls.Config(**(TINY[name] | changes), augment=augment)}
+    return {"game": cls.Config(**(TINY[name] | changes), augment_d=augment)}
 
 
 NAMES = ["gan", "dcgan", "lsgan", "dragan", "bgan-continuous", "cgan", "acgan", "infogan", "sagan"]
@@ -327,19 +327,20 @@ def test_p_counts_the_images_of_all_accumulated_batches() -> None:
 
 def test_points_are_refused() -> None:
     cls = family("gan")
-    with pytest.raises(SettingsError, match="augment changes pictures"):
-        cls(cls.Config(augment=DiffAugment()), Spec(cls.task, (2,)))
+    with pytest.raises(SettingsError, match="augment_d changes pictures"):
+        cls(cls.Config(augment_d=DiffAugment()), Spec(cls.task, (2,)))
 
 
 def test_real_sign_counts_from_the_score_where_both_are_equally_likely() -> None:
     """LSGAN's targets 0 and 1 meet at .5; the scores .4, .6, .7, .9 have the mean sign .5."""
-    from ganwright.game import recording
+    from ganwright.game import ask, recording
     from ganwright.losses import Hinge, LeastSquares, NonSaturating, Wasserstein
 
     x = torch.tensor([0.4, 0.6, 0.7, 0.9])
 
     def sign(loss: Any) -> float | None:
         with recording() as seen:
+            ask("real_sign")
             loss.discriminator(lambda x: x, x, -x)
         found: Tensor | None = dict(seen).get("real_sign")
         return None if found is None else found.item()
@@ -371,6 +372,6 @@ def test_augmentation_compiles_as_a_whole(settings: Any) -> None:
 
 def test_a_convnet_of_four_channels_takes_augmented_pictures() -> None:
     cls = family("dcgan")
-    cfg = cls.Config(networks=ConvNet(width=4), augment=ADA(p=1, **ALL))
+    cfg = cls.Config(networks=ConvNet(width=4), augment_d=ADA(p=1, **ALL))
     game: Any = cls(cfg, Spec(cls.task, (4, 8, 8)))
     assert game.D(game.shown(torch.randn(2, 4, 8, 8))).shape == (2,)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ganwright.callbacks.callback import Callback as Callback
     from ganwright.callbacks.callback import Run as Run
+    from ganwright.config.transform import Transform as Transform
     from ganwright.errors import GanwrightError as GanwrightError
     from ganwright.game import Game as Game
     from ganwright.game import Lazy as Lazy
@@ -54,6 +55,7 @@ _WHERE = {
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",
+    "Transform": "config.transform",
     "GanwrightError": "errors",
 }
 

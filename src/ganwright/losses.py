@@ -2,7 +2,7 @@
 
 `D` is any callable that scores; `real` and `fake` are its argument, or tuples of its arguments
 (images and labels, say). Scores are logits of shape [n], or maps [n, 1, h, w] of patches.
-The discriminator's column also observes the mean scores `real` and `fake`, and `real_sign`.
+The discriminator's column also observes the mean scores `real` and `fake`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Positive, Real
-from ganwright.game import observe
+from ganwright.game import asked, observe
 from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]
@@ -35,14 +35,15 @@ def scores(
     """D's scores of both, their means observed.
 
     Args:
-        even: the score at which real and fake are equally likely, where the loss has one. The mean
-            sign of real scores from there is observed as `real_sign`: 0 while D cannot tell, and 1
-            when it knows all training pictures (Karras et al., 2020, arXiv:2006.06676, eq. 1).
+        even: the score at which real and fake are equally likely, where the loss has one. When
+            asked for `real_sign`, the mean sign of real scores from there is observed: 0 while D
+            cannot tell, 1 when it knows all training pictures (Karras et al., 2020,
+            arXiv:2006.06676, eq. 1).
     """
     r, f = score(D, real), score(D, fake)
     observe("real", r.mean())
     observe("fake", f.mean())
-    if even is not None:
+    if even is not None and asked("real_sign"):
         observe("real_sign", (r - even).sign().mean())
     return r, f
 

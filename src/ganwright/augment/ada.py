@@ -19,7 +19,7 @@ Order, each change with a coin of its own for each picture:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -86,6 +86,9 @@ class Adaptive(Transformed):
 
     def watched(self) -> Mapping[str, Tensor]:
         return {"p": self.p}
+
+    def asks(self) -> Sequence[str]:
+        return () if self.settings.target is None else ("real_sign",)
 
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
         settings = self.settings

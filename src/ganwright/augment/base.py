@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ class Augmenter(nn.Module):
     def watched(self) -> Mapping[str, Tensor]:
         """Scalars for the log, which D's main objective observes and no lazy one."""
         return {}
+
+    def asks(self) -> Sequence[str]:
+        """What that objective is to observe for `after`."""
+        return ()
 
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
         """Called, without gradients, once D has moved.

@@ -126,6 +126,25 @@ def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
     return halved
 
 
+def resampled(x: Tensor, matrix: Tensor, shift: Tensor, *, exact: bool = False) -> Tensor:
+    """Pictures [n, C, H, W] through affine maps, bilinearly, or the nearest pixel where `exact`.
+
+    Args:
+        x: [n, C, H, W].
+        matrix, shift: as `source` takes them.
+        exact: keep to values that are there.
+    """
+    h, w = x.shape[-2:]
+    rows, columns = (torch.arange(side, device=x.device).to(matrix.dtype) for side in (h, w))
+    rows, columns = source(rows, columns, matrix, shift, (h, w))
+    if exact:
+        return picked(x, mirrored(rows.round().long(), h), mirrored(columns.round().long(), w))
+    rows, columns = mirrored(rows, h), mirrored(columns, w)
+    grid = torch.stack([2 * columns / max(1, w - 1) - 1, 2 * rows / max(1, h - 1) - 1], -1)
+    out: Tensor = grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=True)
+    return out
+
+
 def _padded(x: Tensor) -> Tensor:
     for dim in (-2, -1):
         around = torch.arange(-MARGIN, x.shape[dim] + MARGIN, device=x.device)

@@ -5,11 +5,10 @@ Files and flags are read by the same conversion, so a setting is spelled alike i
 
 from __future__ import annotations
 
-import ast
 import os
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import (
     Annotated,
     Any,
     Literal,
-    NamedTuple,
     TypeVar,
     Union,
     get_args,
@@ -25,6 +23,7 @@ from typing import (
 )
 
 from ganwright.config import registry
+from ganwright.config.calls import Call, read, word
 from ganwright.config.hints import hints_of, ranges
 from ganwright.config.ranges import Range
 from ganwright.errors import SettingsError, nearest
@@ -39,14 +38,6 @@ _WORDS: dict[Any, str] = {
     Path: "a path",
     types.NoneType: "none",
 }
-
-
-class _Call(NamedTuple):
-    """`Name(1, every=2)`, or a bare `Name`, before it is known what the name stands for."""
-
-    name: str
-    positional: tuple[Any, ...] = ()
-    named: Mapping[str, Any] = types.MappingProxyType({})
 
 
 def spell(value: Any, *, brief: bool = False) -> str:
@@ -130,13 +121,10 @@ def describe(hint: Any) -> str:
 
 
 def _misfit(value: Any, hint: Any, where: str) -> SettingsError:
-    shown = value.name if isinstance(value, _Call) else textwrap.shorten(repr(value), 200)
-    return SettingsError(f"{where} is {shown}; it must be {describe(hint)}")
-
-
-def _word(value: Any) -> Any:
-    """A bare name within a call is a text without its quotes, where a text is wanted."""
-    return value.name if isinstance(value, _Call) and value == _Call(value.name) else value
+    shown = value.name if isinstance(value, Call) else textwrap.shorten(repr(value), 200)
+    advice = getattr(hint, "advice", None)
+    more = f"; {advice}" if advice else ""
+    return SettingsError(f"{where} is {shown}; it must be {describe(hint)}{more}")
 
 
 def _in_range(value: Any, hint: Any, where: str) -> Any:
@@ -152,7 +140,7 @@ def _in_range(value: Any, hint: Any, where: str) -> Any:
 
 def _union(value: Any, hint: Any, where: str) -> Any:
     options = [option for option in get_args(hint) if option is not types.NoneType]
-    if len(options) < len(get_args(hint)) and _word(value) in (None, "none", "None"):
+    if len(options) < len(get_args(hint)) and word(value) in (None, "none", "None"):
         return None
     if len(options) == 1:
         return convert(value, options[0], where)
@@ -166,7 +154,7 @@ def _union(value: Any, hint: Any, where: str) -> Any:
 
 def _literal(value: Any, hint: Any, where: str) -> Any:
     for option in get_args(hint):
-        if str(_word(value)) == str(option):
+        if str(word(value)) == str(option):
             return option
     raise _misfit(value, hint, where)
 
@@ -175,19 +163,28 @@ def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
     options = get_args(hint)
     if value is None and options[-1] is Ellipsis:
         return ()
-    single = isinstance(value, _Call) or not isinstance(value, list | tuple)
+    single = isinstance(value, Call) or not isinstance(value, list | tuple)
     if single and isinstance(value, str) and value.lstrip().startswith(("(", "[")):
-        return convert(_read(value, where), hint, where)  # type: ignore[no-any-return]
+        return convert(read(value, where), hint, where)  # type: ignore[no-any-return]
     items = [value] if single else value
     if options[-1] is Ellipsis:
-        return tuple(convert(item, options[0], where) for item in items)
+        parts = [part for item in items for part in _several(item, options[0], where)]
+        return tuple(convert(part, options[0], where) for part in parts)
     if len(items) != len(options):
         raise _misfit(value, hint, where)
     return tuple(convert(item, option, where) for item, option in zip(items, options, strict=True))
 
 
+def _several(value: Any, hint: Any, where: str) -> Sequence[Any]:
+    """The objects in one text: "Flip(), Rotate(10)" is two."""
+    if isinstance(value, str) and isinstance(hint, type) and hint not in _WORDS:
+        found = read(value, where)
+        return (found,) if isinstance(found, Call) or not isinstance(found, tuple) else found
+    return (value,)
+
+
 def _scalar(value: Any, hint: Any, where: str) -> Any:
-    value = _pythons_own(_word(value))
+    value = _pythons_own(word(value))
     text_or_number = isinstance(value, int | float | str) and not isinstance(value, bool)
     if hint is bool and str(value).lower() in ("true", "false"):
         return str(value).lower() == "true"
@@ -226,11 +223,11 @@ def _whole(value: int | float | str) -> int:
 
 
 def _object(value: Any, base: type, where: str) -> Any:
-    call = _read(value, where) if isinstance(value, str) else value
+    call = read(value, where) if isinstance(value, str) else value
     if isinstance(value, type) and issubclass(value, base):
         kind: Any = value
-        call = _Call(value.__name__)
-    elif not isinstance(call, _Call):
+        call = Call(value.__name__)
+    elif not isinstance(call, Call):
         raise _misfit(value, base, where)
     else:
         try:
@@ -244,7 +241,7 @@ def _object(value: Any, base: type, where: str) -> Any:
         raise SettingsError(f"{where}: {error}") from error
 
 
-def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
+def _arguments(call: Call, kind: Any, where: str) -> dict[str, Any]:
     """The arguments of a call by name, each as its field's type says."""
     if not (isinstance(kind, type) and is_dataclass(kind)):
         raise SettingsError(f"{where}: {call.name} is no dataclass, so no text can spell it")
@@ -273,27 +270,3 @@ def _arguments(call: _Call, kind: Any, where: str) -> dict[str, Any]:
 
 def _allowed(name: str, own: Mapping[str, Any]) -> str:
     return nearest(name, own) if own else "it takes none"
-
-
-def _read(text: str, where: str) -> Any:
-    """The literals and calls that a text is made of."""
-    try:
-        return _node(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise SettingsError(
-            f"{where} is {text!r}; write a name, or a call such as Name(weight=10, betas=(0, 0.9))"
-        ) from error
-
-
-def _node(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name | ast.Attribute):
-        return _Call(ast.unparse(node))
-    if isinstance(node, ast.Tuple | ast.List):
-        return tuple(map(_node, node.elts))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-        if any(keyword.arg is None for keyword in node.keywords):
-            raise ValueError("** has no meaning here")
-        named = {str(keyword.arg): _node(keyword.value) for keyword in node.keywords}
-        positional = tuple(map(_node, node.args))
-        return _Call(ast.unparse(node.func), positional, types.MappingProxyType(named))
-    return ast.literal_eval(node)

@@ -22,7 +22,7 @@ from ganwright.config.ranges import Count, NonNegative, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms, observe
+from ganwright.game import Game, Player, Terms, ask, observe
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
@@ -69,7 +69,7 @@ class GAN(Game):
         """Moves of G in a step."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
-        augment: Augment | None = None
+        augment_d: Augment | None = None
         """Changes of all that D sees: DiffAugment or ADA, for few pictures."""
         pack: Count = 1
         """Samples that D judges together (PacGAN)."""
@@ -102,9 +102,9 @@ class GAN(Game):
         self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
         packed = (spec.shape[0] * cfg.pack, *spec.shape[1:])
         self.D = cfg.networks.discriminator(packed, self.classes if self.judges_labels else 0)
-        if cfg.augment and len(spec.shape) != 3:
-            raise SettingsError("augment changes pictures, and this data is points; leave it out")
-        self.augment = cfg.augment.build() if cfg.augment else Augmenter()
+        if cfg.augment_d and len(spec.shape) != 3:
+            raise SettingsError("augment_d changes pictures, and this data is points; leave it out")
+        self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
 
     def _refuse_unplayed(self) -> None:
@@ -200,6 +200,8 @@ class GAN(Game):
         """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
         for name, value in self.augment.watched().items():
             observe(name, value)
+        for name in self.augment.asks():
+            ask(name)
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
