@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ import torch
 from helpers import tensors, tiny
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import Dataset
 
 import ganwright
 from ganwright.config.changes import change
@@ -113,7 +117,7 @@ def test_previews_stay_as_they_are() -> None:
 def test_streamed_pictures_are_changed_as_those_in_memory() -> None:
     pictures = torch.randint(0, 256, (12, 1, 8, 8), dtype=torch.uint8)
 
-    class Items(torch.utils.data.Dataset[Tensor]):
+    class Items(Dataset[Tensor]):
         def __len__(self) -> int:
             return len(pictures)
 
@@ -196,6 +200,24 @@ def test_ones_own_change_is_taken() -> None:
     lost = (plain - changed).flatten(1)
     assert lost.std(1).max() < 1e-6
     assert 0 <= lost.min() <= lost.max() <= 0.25
+
+
+def test_the_change_and_the_dataset_of_the_docs_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(__file__).parent.parent / "docs/augmentation.md"
+    own, wrapped = re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M)
+    module = ModuleType("mine")
+    monkeypatch.setitem(sys.modules, "mine", module)
+    exec(own, vars(module))
+    bright = source("dcgan", torch.ones(4, 1, 8, 8), augment="mine.Dim(most=0.5)")
+    images = bright.batch(0, 4).images
+    assert 0 <= images.min() < images.max() <= 1
+    pictures = torch.randint(0, 256, (8, 3, 40, 40), dtype=torch.uint8)
+    nothing = SimpleNamespace(train=lambda *_, **__: None)
+    names = {"torch": torch, "pictures": pictures, "ganwright": nothing, "Dataset": Dataset}
+    exec(wrapped, names)
+    two = [source("dcgan", names["Changed"](), image_size=32, workers=0) for _ in range(2)]
+    first, again = (data.batch(3, 4).images for data in two)
+    assert first.equal(again)
 
 
 def test_a_resumed_run_with_augmentation_is_the_unbroken_run(tmp_path: Path) -> None:
