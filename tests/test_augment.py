@@ -16,6 +16,7 @@ from ganwright.config.spelling import parse, spell
 from ganwright.data.types import Spec
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.families import family
+from ganwright.game import ask, evaluate, recording
 from ganwright.networks import ConvNet
 from ganwright.penalties import R1
 
@@ -333,7 +334,7 @@ def test_points_are_refused() -> None:
 
 def test_real_sign_counts_from_the_score_where_both_are_equally_likely() -> None:
     """LSGAN's targets 0 and 1 meet at .5; the scores .4, .6, .7, .9 have the mean sign .5."""
-    from ganwright.game import ask, recording
+
     from ganwright.losses import Hinge, LeastSquares, NonSaturating, Wasserstein
 
     x = torch.tensor([0.4, 0.6, 0.7, 0.9])
@@ -375,3 +376,17 @@ def test_a_convnet_of_four_channels_takes_augmented_pictures() -> None:
     cfg = cls.Config(networks=ConvNet(width=4), augment_d=ADA(p=1, **ALL))
     game: Any = cls(cfg, Spec(cls.task, (4, 8, 8)))
     assert game.D(game.shown(torch.randn(2, 4, 8, 8))).shape == (2,)
+
+
+@pytest.mark.parametrize("augment", [DiffAugment(), ADA(p=0.5)], ids=str)
+def test_objectives_compile_with_all_that_is_observed(augment: Any) -> None:
+    trainer = trainer_of("dcgan", **augmented("dcgan", augment))
+    game: Any = trainer.game
+    whole = torch.compile(
+        lambda batch: evaluate(game.discriminator, batch), fullgraph=True, backend="aot_eager"
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        terms, seen = whole(trainer.batches.batch(0, 4))
+    assert terms["adv"].isfinite()
+    extra = ["p", "real_sign"] if isinstance(augment, ADA) else []
+    assert sorted(name for name, _ in seen) == sorted(["real", "fake", *extra])
