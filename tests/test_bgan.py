@@ -183,8 +183,8 @@ def test_what_can_not_be_weighed_is_refused() -> None:
         BGAN.Config(loss=Hinge())
     with pytest.raises(SettingsError, match="levels is 1; it must be at least 2"):
         BGAN.Config(levels=1)
-    with pytest.raises(SettingsError, match="pack"):
-        BGAN.Config(pack=2)
+    with pytest.raises(SettingsError, match=r"conditional needs labels.*--no-game.conditional"):
+        BGAN(BGAN.Config(conditional=True), Spec(Images, (1, 8, 8)))
     with pytest.raises(SettingsError, match="not points"):
         BGAN(BGAN.Config(), Spec(Images, (2,)))
 

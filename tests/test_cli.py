@@ -295,7 +295,7 @@ def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path:
     for argv in (["--flip", "true", "--flip", "FALSE"], ["--flip", "--no-flip"], ["--flip=false"]):
         assert main(["train", TOY, *argv, "--out", str(tmp_path / "x")]) == 0
         assert not trained.pop()[1].flip
-    argv = ["train", "acgan", "--game.conditional", "True", "--out", str(tmp_path / "x")]
+    argv = ["train", "dcgan", "--game.conditional", "True", "--out", str(tmp_path / "x")]
     assert main(argv) == 0
     assert trained.pop()[1].game.conditional
 

@@ -115,9 +115,6 @@ class Echo(nn.Module):
 
 
 def test_what_does_not_fit_is_refused() -> None:
-    for wrong in ({"pack": 2}, {"conditional": True}):
-        with pytest.raises(SettingsError, match="infogan"):
-            InfoGAN.Config(**wrong)  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="categories is 1; it must be at least 2"):
         InfoGAN.Config(categories=(1,))
     with pytest.raises(SettingsError, match="a code"):

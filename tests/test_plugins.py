@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ganwright.testing.contract import EVERY, PENALISED
+
 PLUGIN = Path(__file__).parent / "plugin"
 QUICK = ["--steps", "4", "--log-every", "2", "--sample-every", "2", "--save-every", "2"]
 QUICK += ["--device", "cpu", "--precision", "fp32"]
@@ -30,9 +32,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def ganwright(site: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
     """The command line in a process of its own, as after an installation."""
+    return python(site, "ganwright", *argv)
+
+
+def python(site: Path, module: str, *argv: str | Path) -> subprocess.CompletedProcess[str]:
+    """A module's command in a process that finds what is installed in `site`."""
     path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, "-m", "ganwright", *map(str, argv)],
+        [sys.executable, "-m", module, *map(str, argv)],
         capture_output=True,
         text=True,
         timeout=200,
@@ -92,6 +99,23 @@ def test_its_family_trains_resumes_and_loads_in_another_process(site: Path, tmp_
     done = ganwright(site, "sample", run, "-n", "3", "--out", tmp_path / "samples.png")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "samples.png").is_file()
+
+
+def test_its_family_keeps_the_contract(site: Path, tmp_path: Path) -> None:
+    """As the package would test it by itself."""
+    test = tmp_path / "test_dots.py"
+    test.write_text(
+        "from ganwright.testing import parametrize\n"
+        "from ganwright_dots import DotsGAN\n\n\n"
+        "@parametrize(DotsGAN, batch_size=4)\n"
+        "def test_dots_gan(check):\n"
+        "    check()\n",
+        encoding="utf-8",
+    )
+    done = python(site, "pytest", "-v", "-p", "no:cacheprovider", "--rootdir", tmp_path, test)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in (*EVERY, *PENALISED):
+        assert f"test_dots_gan[{name}] PASSED" in done.stdout
 
 
 def test_its_loss_plays_in_the_librarys_families(site: Path, tmp_path: Path) -> None:

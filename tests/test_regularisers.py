@@ -141,8 +141,6 @@ def test_a_historical_average_is_of_the_weights_that_g_had() -> None:
 
 
 def test_what_can_not_combine_is_refused_in_a_sentence() -> None:
-    with pytest.raises(SettingsError, match="takes no regularisers"):
-        trainer_of("bgan", game=family("bgan").Config(regularisers=(FeatureMatching(),)))
     with pytest.raises(SettingsError, match="PullingAway is given twice"):
         family("gan").Config(regularisers=(PullingAway(), PullingAway()))
     with pytest.raises(SettingsError, match="weight of FeatureMatching is -1"):

@@ -112,9 +112,7 @@ def test_a_step_of_the_unrolled_game_logs_only_what_really_happened() -> None:
     assert "G/real" not in means
 
 
-def test_what_can_not_be_unrolled_is_refused_in_a_sentence() -> None:
-    with pytest.raises(SettingsError, match="only GAN's can be unrolled; set unroll=0"):
-        trainer_of("acgan", game=family("acgan").Config(networks=ConvNet(width=4), unroll=1))
+def test_moves_that_are_no_number_are_refused_in_a_sentence() -> None:
     with pytest.raises(SettingsError, match="unroll is -1; it must be at least 0"):
         family("gan").Config(unroll=-1)
 

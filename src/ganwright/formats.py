@@ -7,10 +7,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from ganwright.errors import RunError
 
 FORMAT = 2
 """What this version writes; it reads all up to it."""
+
+ANY: Any = object()
+_OBJECTIVES = {"pack": 1, "unroll": 0, "unroll_lr": ANY}
+RETIRED: dict[str, dict[str, Any]] = {
+    "acgan": {"conditional": True, **_OBJECTIVES},
+    "bgan": {"regularisers": [], **_OBJECTIVES},
+    "cgan": {"conditional": True, "pack": 1},
+    "infogan": {"conditional": False, **_OBJECTIVES},
+}
+"""Settings that a family inherited and could not use, with the one value that was not refused."""
 
 
 class NewerFormatError(RunError):
@@ -34,3 +47,15 @@ def readable(number: object, what: str) -> int:
             f"{FORMAT}); update Ganwright"
         )
     return number
+
+
+def retired(families: Iterable[str], setting: str, value: object) -> bool:
+    """Whether a run folder of an earlier version may name a setting that is there no more.
+
+    Args:
+        families: the run's family, and those that it derives from.
+        setting: one that the family does not have.
+        value: what the folder says of it, as YAML has it.
+    """
+    known = (RETIRED.get(family, {}) for family in families)
+    return any(setting in row and row[setting] in (ANY, value) for row in known)

@@ -11,7 +11,6 @@ D has two heads on one body: the source's and the class's. Both terms are writte
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -20,55 +19,39 @@ from torch.nn.functional import cross_entropy
 
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
-from ganwright.errors import SettingsError
-from ganwright.families.dcgan import DCGAN
-from ganwright.game import Player, Terms, observe
+from ganwright.families.drawing import RegularisedGame
+from ganwright.game import Terms, observe
 from ganwright.networks import ConvNet, Networks
-from ganwright.penalties import charge, lazies
+from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class ACGAN(DCGAN):
+class ACGAN(RegularisedGame):
     """Pictures of an asked class: D also says which class it sees, in data and drawings."""
 
     title = "ACGAN (2016)"
     paper = "1610.09585"
     needs_labels = True
     judges_labels = False
-    regularised = True
+    image_size = 32
     batch_size = 100
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(DCGAN.Config):
+    class Config(RegularisedGame.Config):
         networks: Networks = ConvNet(dropout=0.5)
         """The kind of G and D."""
-        conditional: bool = True
-        """Give the label to G; D infers it."""
         class_weight: NonNegative = 1.0
         """Weight of L_C beside L_S."""
-
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not self.conditional:
-                raise SettingsError("acgan gives labels to G by definition; without, use dcgan")
 
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
-        super().__init__(cfg, spec)
+        super().__init__(cfg, spec, labelled=True)
         self.C = nn.Linear(self.D.width, self.classes)
 
-    def players(self) -> Iterable[Player]:
-        cfg = self.cfg
-        yield Player(
-            "D",
-            [self.D, self.C],
-            self.discriminator,
-            cfg.optimizer_d,
-            moves=cfg.d_moves,
-            lazy=lazies(cfg.penalties, self.D, self.pair),
-        )
-        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+    @property
+    def judges(self) -> list[nn.Module]:
+        return [self.D, self.C]
 
     def discriminator(self, batch: Images) -> Terms:
         cfg, y = self.cfg, batch.labels

@@ -25,6 +25,7 @@ from ganwright.config.ranges import Several
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
+from ganwright.families.drawing import DrawingGame
 from ganwright.game import Terms, observe
 from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
@@ -34,15 +35,16 @@ from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class BGAN(DCGAN):
+class BGAN(DrawingGame):
     """Pictures of discrete pixels: binary ones, or colours of a few levels."""
 
     title = "BGAN (2017)"
     paper = "1702.08431"
+    image_size = 32
     batch_size = 64
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(DCGAN.Config):
+    class Config(DrawingGame.Config):
         latent: int = 64
         """Length of the noise vector z."""
         levels: Several = 2
@@ -51,6 +53,8 @@ class BGAN(DCGAN):
         """Samples drawn for each z (M)."""
         baseline: bool = False
         """Take 1/M off each weight: the same gradient in expectation, of less variance."""
+        conditional: bool = False
+        """Give the label to G and D, so that a class can be asked for."""
         networks: Networks = ConvNet(norm_D=NoNorm())
         """The kind of G and D."""
         loss: Loss = BoundarySeeking()
@@ -67,15 +71,13 @@ class BGAN(DCGAN):
                     f"bgan weighs its samples by logits and can not use {type(self.loss).__name__};"
                     " choose BoundarySeeking or NonSaturating"
                 )
-            if self.pack > 1:
-                raise SettingsError("bgan judges each sample alone; leave pack at 1")
 
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         if len(spec.shape) != 3:
             raise SettingsError("bgan draws pictures, not points; choose other data")
-        super().__init__(cfg, spec)
+        super().__init__(cfg, spec, labelled=cfg.conditional)
         channels, *size = spec.shape
         logits = (channels * (cfg.levels - 1), *size)
         self.G = cfg.networks.generator(self.inputs, logits, self.classes, tanh=False)

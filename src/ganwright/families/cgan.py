@@ -11,27 +11,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganwright.errors import SettingsError
-from ganwright.families.gan import GAN
+from ganwright.data.types import Spec
+from ganwright.families.gan import UnrollableGame
 from ganwright.networks import Networks
 from ganwright.networks.joined import JoinedMLP
 
 
-class CGAN(GAN):
+class CGAN(UnrollableGame):
     """Pictures of an asked class: both networks are told the label."""
 
     title = "CGAN (2014)"
     paper = "1411.1784"
+    image_size = 28
     needs_labels = True
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(GAN.Config):
+    class Config(UnrollableGame.Config):
         networks: Networks = JoinedMLP()
         """The kind of G and D; the label has a layer of its own in the paper's."""
-        conditional: bool = True
-        """Give the label to G and D."""
 
-        def __post_init__(self) -> None:
-            super().__post_init__()
-            if not self.conditional:
-                raise SettingsError("cgan gives labels to G and D by definition; without, use gan")
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec) -> None:
+        super().__init__(cfg, spec, labelled=True)

@@ -12,7 +12,6 @@ negative log-likelihood of the continuous ones (`continuous`). No label is ever 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -23,24 +22,25 @@ from torch.nn.functional import cross_entropy, gaussian_nll_loss
 from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.dcgan import DCGAN
-from ganwright.game import Player, Terms, observe
+from ganwright.families.drawing import RegularisedGame
+from ganwright.game import Terms, observe
 from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import charge, lazies
+from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class InfoGAN(DCGAN):
+class InfoGAN(RegularisedGame):
     """A GAN that finds out by itself which few things pictures differ in."""
 
     title = "InfoGAN (2016)"
     paper = "1606.03657"
-    regularised = True
+    image_size = 32
+    batch_size = 128
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(DCGAN.Config):
+    class Config(RegularisedGame.Config):
         networks: Networks = ConvNet(hidden_G=(1024,), hidden_D=(1024,), slope=0.1)
         """The kind of G and D; the paper's for digits."""
         latent: int = 62
@@ -64,11 +64,6 @@ class InfoGAN(DCGAN):
             super().__post_init__()
             if not self.categories and not self.continuous:
                 raise SettingsError("infogan needs a code; set categories=(10,) or continuous=2")
-            if self.conditional or self.pack > 1:
-                raise SettingsError(
-                    "infogan reads codes off single pictures without labels; "
-                    "leave conditional and pack as they are"
-                )
 
     cfg: Config
 
@@ -85,17 +80,9 @@ class InfoGAN(DCGAN):
     def inputs(self) -> int:
         return self.cfg.latent + sum(self.cfg.categories) + self.cfg.continuous
 
-    def players(self) -> Iterable[Player]:
-        cfg = self.cfg
-        yield Player(
-            "D",
-            [self.D, self.Q],
-            self.discriminator,
-            cfg.optimizer_d,
-            moves=cfg.d_moves,
-            lazy=lazies(cfg.penalties, self.D, self.judged),
-        )
-        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+    @property
+    def judges(self) -> list[nn.Module]:
+        return [self.D, self.Q]
 
     def noise(self, n: int) -> Tensor:
         """z from the prior, then a one-hot for each categorical code, then the continuous ones."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_map
+
+from ganwright._torch import tree_map
 
 GROUP = 8
 """Rows that networks compute at once. The last bits of a row depend on how many are computed with

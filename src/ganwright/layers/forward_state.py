@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import _SpectralNorm
 from torch.nn.utils.parametrize import ParametrizationList
-from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.spectral_norm import SpectralNorm as SpectralHook
+
+from ganwright._torch import SpectralNorm, pre_hooks
 
 
 class Memory(nn.Module):
@@ -39,7 +40,7 @@ def self_moving(module: nn.Module) -> Iterator[nn.Module]:
                 yield part
         elif isinstance(part, ParametrizationList):
             yield from part
-        elif any(isinstance(hook, SpectralNorm) for hook in part._forward_pre_hooks.values()):
+        elif any(isinstance(hook, SpectralHook) for hook in pre_hooks(part)):
             yield part  # torch's older spectral norm, which many published networks have
 
 
@@ -48,10 +49,10 @@ def spectral(module: nn.Module) -> Iterator[tuple[nn.Module, Callable[[], object
     for part in module.modules():
         if isinstance(part, ParametrizationList):
             for norm in part:
-                if isinstance(norm, _SpectralNorm):
+                if isinstance(norm, SpectralNorm):
                     yield norm, part
-        for hook in part._forward_pre_hooks.values():
-            if isinstance(hook, SpectralNorm):
+        for hook in pre_hooks(part):
+            if isinstance(hook, SpectralHook):
                 yield part, partial(hook, part, ())
 
 

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwright.config.checked import Checked
 from ganwright.errors import SettingsError
+from ganwright.layers.forward_state import BATCH_NORMS
 from ganwright.precision import wide
 
 
@@ -217,7 +217,7 @@ def normal_init(network: nn.Module, std: float = 0.02) -> None:
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, _BatchNorm | nn.InstanceNorm2d) and module.affine:
+        elif isinstance(module, (*BATCH_NORMS, nn.InstanceNorm2d)) and module.affine:
             nn.init.normal_(module.weight, 1.0, std)
             nn.init.zeros_(module.bias)
 

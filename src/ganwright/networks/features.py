@@ -162,10 +162,9 @@ def small_net() -> nn.Sequential:
 def _constant(net: nn.Module) -> nn.Module:
     """The net with its parameters turned into buffers that are not saved."""
     for module in net.modules():
-        for name, weight in list(module._parameters.items()):
-            if weight is not None:
-                del module._parameters[name]
-                module.register_buffer(name, weight.detach(), persistent=False)
+        for name, weight in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, weight.detach(), persistent=False)
     return net
 
 

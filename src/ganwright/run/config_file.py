@@ -15,7 +15,8 @@ from ganwright.config.changes import as_yaml, change
 from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
 from ganwright.families import family as family_called
-from ganwright.formats import FORMAT, readable
+from ganwright.families import name_of
+from ganwright.formats import FORMAT, readable, retired
 from ganwright.version import __version__
 
 if TYPE_CHECKING:
@@ -105,20 +106,29 @@ def from_yaml(
     where = str(file or "the configuration")
     values = _mapping(text, where)
     readable(values.pop("format", None), where)
-    values.pop("ganwright", None)  # who wrote it; only the format says whether it can be read
+    written = values.pop("ganwright", None) is not None  # by a run, and not by a person
     named = values.pop("family", family)
     if named is None:
         raise SettingsError(f"{where} names no family; add a line such as family: dcgan")
     if family not in (None, named):
         raise SettingsError(f"{where} is for {named}, not for {family}")
-    settings = defaults(game or game_class(str(named)))
+    cls = game or game_class(str(named))
+    settings = defaults(cls)
     own = values.pop("game", None) or {}
     if not isinstance(own, Mapping):
         raise SettingsError(f"{where}: game is {own!r}; it must be a mapping of settings to values")
+    own = _still_there(own, cls) if written else own
     try:
         return str(named), change(settings, values | {"game": own})
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}" if file else str(error)) from error
+
+
+def _still_there(own: Mapping[str, Any], cls: type[Game]) -> dict[str, Any]:
+    """A run's own settings without those that earlier versions wrote and nothing read."""
+    known = {f.name for f in fields(cls.Config)}
+    families = [name_of(base) for base in cls.__mro__]
+    return {k: v for k, v in own.items() if k in known or not retired(families, k, v)}
 
 
 class _Loader(yaml.SafeLoader):

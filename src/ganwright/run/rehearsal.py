@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from ganwright._torch import buffers as buffers_of
 from ganwright.data import Data
 from ganwright.data.types import Batch, mapped
 from ganwright.errors import GanwrightError, SettingsError
@@ -44,7 +45,7 @@ def rehearse(trainer: Trainer, source: Data) -> None:
     """
     try:
         with _put_back(trainer), generators_kept(), _alone(trainer):
-            for step in _firsts(trainer):
+            for step in first_steps(trainer):
                 trainer.step = step
                 trainer.play_step(most=1)
             if trainer.engine.rank == 0:
@@ -78,7 +79,7 @@ def out_of_memory(error: Exception) -> bool:
     )
 
 
-def _firsts(trainer: Trainer) -> Iterator[int]:
+def first_steps(trainer: Trainer) -> Iterator[int]:
     """A step of each phase in which as many as possible play, lazy objectives included."""
     players = [seat.player for seat in trainer.seats]
     every = lcm(*(p.every for p in players), *(lazy.every for p in players for lazy in p.lazy))
@@ -106,7 +107,7 @@ def _look(trainer: Trainer, source: Data) -> None:
 def _put_back(trainer: Trainer) -> Iterator[None]:
     """All tensors of the game and its averages, optimizers, counts and meters as before."""
     both = (trainer.game, trainer.average.networks)
-    buffers = [(m._buffers, dict(m._buffers)) for net in both for m in net.modules()]
+    buffers = [(buffers_of(m), dict(buffers_of(m))) for net in both for m in net.modules()]
     live = [t for net in both for t in _tensors(net)]
     before = [t.detach().clone() for t in live]
     try:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from ganwright._torch import with_children
 from ganwright.game import Game
 
 
@@ -63,11 +64,7 @@ class EMA:
 
     def view(self, game: Game) -> Game:
         """The game with the averages in place of the networks; all else is shared with it."""
-        view = copy.copy(game)
-        modules = dict(game._modules)
-        modules.update(self.networks.items())
-        view.__dict__["_modules"] = modules
-        return view
+        return with_children(game, dict(self.networks.items()))
 
 
 def _tensors(module: nn.Module) -> dict[str, torch.Tensor]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganwright._torch import step_unless
+
 
 def guarded_step(
     optimizer: torch.optim.Optimizer, finite: Tensor, scaler: torch.amp.GradScaler | None = None
@@ -27,8 +29,7 @@ def guarded_step(
         optimizer.step()
         return True
     if any(group.get("fused") for group in optimizer.param_groups):
-        optimizer.found_inf = (~finite).float()  # type: ignore[attr-defined]
-        optimizer.step()
+        step_unless(optimizer, ~finite)
         return True
     step_or_undo(optimizer, finite)
     return True

@@ -1,0 +1,53 @@
+"""Every name of torch that torch does not document, with what is missing in its place.
+
+When a version of torch moves one, this file alone has to follow.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+# The documented `spectral_norm` registers one, and nothing documented tells it from other
+# parametrizations, or iterates it.
+from torch.nn.utils.parametrizations import _SpectralNorm as SpectralNorm
+
+# torch.func maps over its own arguments only; nothing documented maps over any nest of tensors.
+from torch.utils._pytree import tree_map as tree_map
+
+M = TypeVar("M", bound=nn.Module)
+
+__all__ = ["SpectralNorm", "buffers", "pre_hooks", "step_unless", "tree_map", "with_children"]
+
+
+def pre_hooks(module: nn.Module) -> Iterable[Any]:
+    """What is called before a module's forward: hooks can be registered, and not listed."""
+    return module._forward_pre_hooks.values()
+
+
+def buffers(module: nn.Module) -> dict[str, Tensor | None]:
+    """A module's own table of buffers: `named_buffers` leaves out those that are None so far."""
+    return module._buffers
+
+
+def with_children(module: M, children: Mapping[str, nn.Module]) -> M:
+    """A copy that shares all with `module` but these children.
+
+    `copy.copy` shares the table of children too, so that setting one would change both.
+    """
+    view = copy.copy(module)
+    view.__dict__["_modules"] = {**module._modules, **children}
+    return view
+
+
+def step_unless(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
+    """Step a fused optimizer, which reads on its device whether it is to do nothing.
+
+    `GradScaler` sets the same flag, and has no way of doing it without scaling.
+    """
+    optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
+    optimizer.step()

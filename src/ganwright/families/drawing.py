@@ -1,0 +1,209 @@
+"""What the games share in which G draws from noise and D tells drawings from data.
+
+A family derives from the class whose settings it has, and has no others:
+
+    DrawingGame       noise, networks, loss, penalties of D, what D is shown, turns
+    RegularisedGame   regularisers of G, which its objective has to ask for by `regularise`
+    UnrollableGame    (in `gan`) the objectives of the first GAN, which can be unrolled
+    GAN               labels where they are wanted, and packing
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ganwright.augment import Augment, Augmenter
+from ganwright.config.ranges import Count, NonNegative
+from ganwright.data.types import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Prior
+from ganwright.game import Game, Player, Terms, ask, observe
+from ganwright.losses import Inputs, Loss, NonSaturating
+from ganwright.networks import MLP, Networks
+from ganwright.optim import Adam, Optimizer
+from ganwright.penalties import Penalty, lazies, refuse_twins
+from ganwright.regularisers import Regulariser, refuse_repeats
+
+
+class DrawingGame(Game):
+    """G draws, D tells drawings from data; a family adds `discriminator` and `generator`.
+
+    Args:
+        cfg: its settings.
+        spec: the data's.
+        labelled: G is given labels, and so is D where it `judges_labels`.
+
+    Raises:
+        SettingsError: labels are to be given, and the data has none; or points are to be augmented.
+    """
+
+    averaged = ("G",)
+    judges_labels: ClassVar[bool] = True
+    """Whether D is given the labels, too, where G is."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Game.Config):
+        latent: Count = 100
+        """Length of the noise vector z."""
+        prior: Prior = Gaussian()
+        """What z follows."""
+        networks: Networks = MLP()
+        """The kind of G and D."""
+        loss: Loss = NonSaturating()
+        """How D's scores of real and fake become the two losses."""
+        penalties: tuple[Penalty, ...] = ()
+        """Regularisers of D: gradient penalties, weight clipping."""
+        d_moves: Count = 1
+        """Moves of D in a step, each on fresh data."""
+        g_moves: Count = 1
+        """Moves of G in a step."""
+        noise: NonNegative = 0.0
+        """Standard deviation of the noise added to all that D sees (instance noise)."""
+        augment_d: Augment | None = None
+        """Changes of all that D sees: DiffAugment or ADA, for few pictures."""
+        optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How D moves."""
+        optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
+        """How G moves."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            refuse_twins(self.penalties)
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
+        super().__init__(cfg, spec)
+        if cfg.augment_d and len(spec.shape) != 3:
+            raise SettingsError("augment_d changes pictures, and this data is points; leave it out")
+        self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
+        cfg.prior.check(cfg.latent)
+        self.classes = len(spec.classes) if labelled else 0
+        if labelled and not self.classes:
+            mend = "" if self.needs_labels else "; turn it off with --no-game.conditional"
+            what = self.title if self.needs_labels else "conditional"
+            raise SettingsError(f"{what} needs labels, and this data has none{mend}")
+        self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
+        judged = self.classes if self.judges_labels else 0
+        self.D = cfg.networks.discriminator(self.judged_shape, judged)
+
+    @property
+    def inputs(self) -> int:
+        """Length of what `noise` draws for one sample."""
+        return self.cfg.latent
+
+    @property
+    def judged_shape(self) -> tuple[int, ...]:
+        """Shape of what D judges at once."""
+        return self.spec.shape
+
+    @property
+    def judges(self) -> list[nn.Module]:
+        """What the player D moves: D, and whatever else a family reads off its features."""
+        return [self.D]
+
+    def players(self) -> Iterable[Player]:
+        cfg = self.cfg
+        yield Player(
+            "D",
+            self.judges,
+            self.discriminator,
+            cfg.optimizer_d,
+            moves=cfg.d_moves,
+            lazy=lazies(cfg.penalties, self.D, self.judged),
+        )
+        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+
+    def discriminator(self, batch: Images) -> Terms:
+        raise NotImplementedError
+
+    def generator(self, batch: Images) -> Terms:
+        raise NotImplementedError
+
+    def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
+        """What D is shown of a batch: real and as many fake, with labels if it judges them."""
+        x, fake = self.pair(batch)
+        y = batch.labels
+        return ((x, y), (fake, y)) if self.D.classes else (x, fake)
+
+    def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """Real images and as many fakes, of the same labels if there are any, as D sees them."""
+        fake = self.G(self.noise(len(batch.images)), batch.labels)
+        return self.shown(batch.images), self.shown(fake)
+
+    def noise(self, n: int) -> Tensor:
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
+
+    def shown(self, x: Tensor) -> Tensor:
+        """Images as D sees them: augmented, with instance noise."""
+        x = self.augment(x)
+        return x + self.cfg.noise * torch.randn_like(x) if self.cfg.noise else x
+
+    def watch(self) -> None:
+        """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
+        for name, value in self.augment.watched().items():
+            observe(name, value)
+        for name in self.augment.asks():
+            ask(name)
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == "D":
+            self.augment.after(terms, self.batch_size * player.accumulate)
+            for penalty in self.cfg.penalties:
+                penalty.after(self.D)
+
+    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
+        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else classes in turn."""
+        if self.classes and labels is None:
+            labels = self.in_turn(n)
+        images: Tensor = self.G(self.noise(n), labels)
+        return images
+
+    def preview(self, batch: Images) -> Tensor:
+        """Fixed noise; with labels, a column a class and a row a noise vector."""
+        if not self.classes:
+            return self.sample(len(batch.images))
+        columns = min(len(self.spec.asked), 26)
+        z = self.noise(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
+        images: Tensor = self.G(z, self.in_turn(len(z), columns))
+        return images
+
+    @property
+    def preview_columns(self) -> int | None:
+        return min(len(self.spec.asked), 26) if self.classes else None
+
+
+class RegularisedGame(DrawingGame):
+    """G's objective has further terms on demand; a family's `generator` adds `regularise`'s."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(DrawingGame.Config):
+        regularisers: tuple[Regulariser, ...] = ()
+        """Regularisers of G: feature matching, pulling-away, historical averaging."""
+
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            refuse_repeats(self.regularisers)
+
+    cfg: Config
+
+    def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
+        super().__init__(cfg, spec, labelled=labelled)
+        self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
+
+    def regularise(self, real: Inputs, fake: Inputs) -> dict[str, Tensor]:
+        """The regularisers' terms of G's objective."""
+        pairs = zip(self.cfg.regularisers, self.memories, strict=True)
+        return {r.name: r(self.G, self.D, real, fake, memory) for r, memory in pairs}
+
+    def after(self, player: Player, terms: Terms) -> None:
+        super().after(player, terms)
+        if player.name == "G":
+            for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
+                regulariser.after(self.G, memory)
