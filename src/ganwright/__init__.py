@@ -17,6 +17,7 @@ from ganwright.version import __version__
 if TYPE_CHECKING:
     from ganwright.callbacks.callback import Callback as Callback
     from ganwright.callbacks.callback import Run as Run
+    from ganwright.config.transform import Transform as Transform
     from ganwright.data.read.hub import HuggingFace as HuggingFace
     from ganwright.data.types import Batches as Batches
     from ganwright.data.types import Spec as Spec
@@ -62,6 +63,7 @@ _WHERE = {
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",
+    "Transform": "config.transform",
     "GanwrightError": "errors",
 }
 

@@ -25,6 +25,7 @@ class _Record:
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, Any]] = []
+        self.asked: list[str] = []
         self.suffix = ""
 
 
@@ -49,6 +50,17 @@ def observe(name: str, value: Tensor) -> None:
         record = _open.records[-1]
         value = value.detach() if isinstance(value, Tensor) else value
         record.seen.append((f"{name}{record.suffix}" if record.suffix else name, value))
+
+
+def ask(name: str) -> None:
+    """Have `name` observed in this objective by whoever can; nobody does so unasked."""
+    if _open.records:
+        _open.records[-1].asked.append(name)
+
+
+def asked(name: str) -> bool:
+    """Whether this objective asked for `name`."""
+    return bool(_open.records) and name in _open.records[-1].asked
 
 
 @contextmanager
@@ -234,6 +246,7 @@ class Game(nn.Module):
     image_size: int | None = None
     """The size to which it brings pictures unless told; None keeps the data's."""
     batch_size: int = 64
+    """Images in a batch unless told; a trainer writes how many a move is made on, of all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     held_out: int = 256

@@ -7,6 +7,7 @@ The discriminator's column also observes the mean scores `real` and `fake`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
@@ -16,7 +17,7 @@ from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Positive, Real
-from ganwright.game import observe
+from ganwright.game import asked, observe
 from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]
@@ -28,11 +29,22 @@ def score(D: Scorer, x: Inputs) -> Tensor:
     return wide(D(*x) if isinstance(x, tuple) else D(x))
 
 
-def scores(D: Scorer, real: Inputs, fake: Inputs) -> tuple[Tensor, Tensor]:
-    """D's scores of both, their means observed."""
+def scores(
+    D: Scorer, real: Inputs, fake: Inputs, even: float | None = None
+) -> tuple[Tensor, Tensor]:
+    """D's scores of both, their means observed.
+
+    Args:
+        even: the score at which real and fake are equally likely, where the loss has one. When
+            asked for `real_sign`, the mean sign of real scores from there is observed: 0 while D
+            cannot tell, 1 when it knows all training pictures (Karras et al., 2020,
+            arXiv:2006.06676, eq. 1).
+    """
     r, f = score(D, real), score(D, fake)
     observe("real", r.mean())
     observe("fake", f.mean())
+    if even is not None and asked("real_sign"):
+        observe("real_sign", (r - even).sign().mean())
     return r, f
 
 
@@ -64,7 +76,9 @@ class NonSaturating(Loss):
     smooth: BelowOne = 0.0
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
-        r, f = scores(D, real, fake)
+        # with smoothing the best D is (1 - s) p / (p + q), so (1 - s) / 2 where p = q
+        even = math.log((1 - self.smooth) / (1 + self.smooth))
+        r, f = scores(D, real, fake, even)
         loss = softplus(-r).mean() + softplus(f).mean()
         # cross-entropy against 1 - s is softplus(-r) + s r, since softplus(r) = softplus(-r) + r
         return loss + self.smooth * r.mean() if self.smooth else loss
@@ -97,7 +111,7 @@ class LeastSquares(Loss):
     scale: Positive = 0.5
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
-        r, f = scores(D, real, fake)
+        r, f = scores(D, real, fake, (self.a + self.b) / 2)
         return self.scale * ((r - self.b).square().mean() + (f - self.a).square().mean())
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -123,7 +137,7 @@ class Hinge(Loss):
     """Lim and Ye (2017), arXiv:1705.02894; Miyato et al. (2018); SAGAN, eq. 4."""
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
-        r, f = scores(D, real, fake)
+        r, f = scores(D, real, fake, 0.0)
         return relu(1 - r).mean() + relu(1 + f).mean()
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:

@@ -14,6 +14,8 @@ from ganwright.errors import SettingsError, nearest
 TABLES: dict[str, str] = {
     "losses": "ganwright.losses:LOSSES",
     "penalties": "ganwright.penalties:PENALTIES",
+    "transforms": "ganwright.data.transforms:TRANSFORMS",
+    "augments": "ganwright.augment:AUGMENTS",
     "priors": "ganwright.families.priors:PRIORS",
     "regularisers": "ganwright.regularisers:REGULARISERS",
     "optimizers": "ganwright.optim:OPTIMIZERS",

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
 from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
+from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
 
@@ -45,6 +46,8 @@ class Settings(Named):
     """Turn pictures grey (1) or colour (3); what the data has when not given."""
     flip: bool = False
     """Mirror training pictures at random; leave off where left and right differ, as in digits."""
+    augment: tuple[Transform, ...] = ()
+    """Random changes of training pictures, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
     labels_per_class: Count | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
     held_out: Literal["auto"] | BelowOne = "auto"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -177,10 +177,19 @@ def _tuple(value: Any, hint: Any, where: str) -> tuple[Any, ...]:
         return convert(read(value, where), hint, where)  # type: ignore[no-any-return]
     items = [value] if single else value
     if options[-1] is Ellipsis:
-        return tuple(convert(item, options[0], where) for item in items)
+        parts = [part for item in items for part in _several(item, options[0], where)]
+        return tuple(convert(part, options[0], where) for part in parts)
     if len(items) != len(options):
         raise _misfit(value, hint, where)
     return tuple(convert(item, option, where) for item, option in zip(items, options, strict=True))
+
+
+def _several(value: Any, hint: Any, where: str) -> Sequence[Any]:
+    """The objects in one text: "Flip(), Rotate(10)" is two."""
+    if isinstance(value, str) and isinstance(hint, type) and hint not in _WORDS:
+        found = read(value, where)
+        return (found,) if isinstance(found, Call) or not isinstance(found, tuple) else found
+    return (value,)
 
 
 def _scalar(value: Any, hint: Any, where: str) -> Any:

@@ -19,8 +19,9 @@ from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
+from ganwright.data.transforms import numbers, transformed
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
-from ganwright.errors import DataError
+from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes, rounded
 from ganwright.precision import wide
 from ganwright.seeds import seed_of
@@ -54,6 +55,9 @@ class Data:
         self._test = settled.test
         self._held: list[tuple[Tensor, Tensor | None]] = []
         self._asked: list[int] = []
+        self._augment = options.augment
+        if self._augment and not self.window:
+            raise SettingsError("augment changes pictures, and this data is points; leave it out")
         self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
@@ -88,8 +92,12 @@ class Data:
         labels: list[Tensor | None] = []
         for stream, (index, sides), picked in zip(self._streams, windows, picks, strict=True):
             on_device = to_device(index, self.device)
+            drawn = numbers(stream, Draw(draw, size, rank, world), self._augment)
+            u = [to_device(own, self.device) for own in drawn]
             for side, pixels in zip(stream.sides, sides, strict=True):
-                pictures.append(_dress(pixels, picked.mirror, self._train[side].fit.label_map))
+                label_map = self._train[side].fit.label_map
+                x = _dress(pixels, picked.mirror, label_map)
+                pictures.append(transformed(x, u, self._augment, exact=label_map is not None))
                 known = self._labels[side]
                 labels.append(None if known is None else known.index_select(0, on_device))
         return self._assemble(pictures, labels)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ganwright.config.transform import Transform
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataOptions:
@@ -24,6 +26,8 @@ class DataOptions:
     """Turn pictures grey (1) or colour (3); what the data has when not given."""
     flip: bool = False
     """Mirror training pictures at random."""
+    augment: tuple[Transform, ...] = ()
+    """Random changes of training pictures, one after the other."""
     labels_per_class: int | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
     held_out: float | Literal["auto"] = 0.0

@@ -55,6 +55,7 @@ class ACGAN(RegularisedGame):
 
     def discriminator(self, batch: Images) -> Terms:
         cfg, y = self.cfg, batch.labels
+        self.watch()
         x, fake = self.pair(batch)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         real_logits = self.C(h_real)

@@ -83,6 +83,7 @@ class BGAN(DrawingGame):
         self.G = cfg.networks.generator(self.inputs, logits, self.classes, tanh=False)
 
     def discriminator(self, batch: Images) -> Terms:
+        self.watch()
         cfg, y = self.cfg, batch.labels
         x = self.pictures(self.levels(batch.images))
         log_g = self.log_probabilities(self.noise(len(x)), y)

@@ -2,7 +2,7 @@
 
 A family derives from the class whose settings it has, and has no others:
 
-    DrawingGame       noise, networks, loss, penalties of D, turns
+    DrawingGame       noise, networks, loss, penalties of D, what D is shown, turns
     RegularisedGame   regularisers of G, which its objective has to ask for by `regularise`
     UnrollableGame    (in `gan`) the objectives of the first GAN, which can be unrolled
     GAN               labels where they are wanted, and packing
@@ -17,11 +17,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from ganwright.augment import Augment, Augmenter
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Game, Player, Terms, ask, observe
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
@@ -38,7 +39,7 @@ class DrawingGame(Game):
         labelled: G is given labels, and so is D where it `judges_labels`.
 
     Raises:
-        SettingsError: labels are to be given, and the data has none.
+        SettingsError: labels are to be given, and the data has none; or points are to be augmented.
     """
 
     averaged = ("G",)
@@ -63,6 +64,8 @@ class DrawingGame(Game):
         """Moves of G in a step."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
+        augment_d: Augment | None = None
+        """Changes of all that D sees: DiffAugment or ADA, for few pictures."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
         """How D moves."""
         optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
@@ -76,6 +79,9 @@ class DrawingGame(Game):
 
     def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
         super().__init__(cfg, spec)
+        if cfg.augment_d and len(spec.shape) != 3:
+            raise SettingsError("augment_d changes pictures, and this data is points; leave it out")
+        self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
         cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if labelled else 0
         if labelled and not self.classes:
@@ -135,11 +141,20 @@ class DrawingGame(Game):
         return self.cfg.prior.draw(n, self.cfg.latent, self.device)
 
     def shown(self, x: Tensor) -> Tensor:
-        """Images as D sees them: with instance noise."""
+        """Images as D sees them: augmented, with instance noise."""
+        x = self.augment(x)
         return x + self.cfg.noise * torch.randn_like(x) if self.cfg.noise else x
+
+    def watch(self) -> None:
+        """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
+        for name, value in self.augment.watched().items():
+            observe(name, value)
+        for name in self.augment.asks():
+            ask(name)
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
+            self.augment.after(terms, self.batch_size * player.accumulate)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

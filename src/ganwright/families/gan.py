@@ -47,6 +47,7 @@ class UnrollableGame(RegularisedGame):
 
     def criticise(self, D: Scorer, real: Inputs, fake: Inputs) -> Terms:
         """What D minimises, however it scores."""
+        self.watch()
         adv = self.cfg.loss.discriminator(D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
@@ -89,7 +90,7 @@ class GAN(UnrollableGame):
         return (channels * self.cfg.pack, *size)
 
     def shown(self, x: Tensor) -> Tensor:
-        """Images as D sees them: with instance noise, and packed along the channels."""
+        """Images as D sees them: augmented, with instance noise, packed along the channels."""
         x = super().shown(x)
         if self.cfg.pack > 1:
             if len(x) % self.cfg.pack:

@@ -94,6 +94,7 @@ class InfoGAN(RegularisedGame):
 
     def discriminator(self, batch: Images) -> Terms:
         cfg = self.cfg
+        self.watch()
         x, codes = self.shown(batch.images), self.noise(len(batch.images))
         fake = self.shown(self.G(codes))
         h_real, h_fake = self.D.features(x), self.D.features(fake)

@@ -70,6 +70,7 @@ class Trainer:
         engine.prepare(game)
         game.before_training()
         game.to(engine.device)
+        game.batch_size = batch_size * accumulate
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
         self.seats = [Seat(player, engine, game) for player in checks.players_of(game)]

@@ -79,10 +79,10 @@ class Stream:
         shape = (draw.size, 2)
         place = mirror = None
         if self.cut:
-            random = torch.rand(shape, generator=self._random(draw, "cut"), dtype=torch.float64)
+            random = torch.rand(shape, generator=self.random(draw, "cut"), dtype=torch.float64)
             place = random[share]
         if self.flip:
-            mirror = torch.rand(draw.size, generator=self._random(draw, "flip"))[share] < 0.5
+            mirror = torch.rand(draw.size, generator=self.random(draw, "flip"))[share] < 0.5
         return Picks(index, place, mirror)
 
     def _order(self, start: int, stop: int) -> Tensor:
@@ -96,7 +96,8 @@ class Stream:
         index = torch.cat(parts)
         return index if self.subset is None else self.subset[index]
 
-    def _random(self, draw: Draw, what: str) -> torch.Generator:
+    def random(self, draw: Draw, what: str) -> torch.Generator:
+        """What a draw's random numbers of one kind come from, of all ranks."""
         seed = seed_of(self.seed, draw.number, self.name, what)
         return torch.Generator().manual_seed(seed)
 

@@ -1,0 +1,172 @@
+"""Moving pixels: whole steps exactly, anything else through a fine grid.
+
+Beyond its border a picture goes on as its own mirror image. Pixels are counted from 0, row first.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d, grid_sample
+
+# The low-pass filter of the wavelet sym6 (Daubechies' least asymmetric one with 6 vanishing
+# moments): orthogonal to its own even shifts, so that going up and down again changes nothing.
+SYM6 = (
+    0.015404109327027373,
+    0.0034907120842174702,
+    -0.11799011114819057,
+    -0.048311742585633,
+    0.4910559419267466,
+    0.787641141030194,
+    0.3379294217276218,
+    -0.07263752278646252,
+    -0.021060292512300564,
+    0.04472490177066578,
+    0.0017677118642428036,
+    -0.007800708325034148,
+)
+TAPS = len(SYM6)
+CENTRE = sum(k * h for k, h in enumerate(SYM6)) / sum(SYM6)
+MARGIN = 6
+"""Pixels beyond the border that the filter may need."""
+
+
+def mirrored(place: Tensor, size: int) -> Tensor:
+    """Places on an endless row of mirror images, as places in the picture of `size` pixels.
+
+    Whole ones stay whole: with 3 pixels, -2, -1, 0, 1, 2, 3, 4 are 1, 0, 0, 1, 2, 2, 1.
+    """
+    half = 0.5 if place.is_floating_point() else 0
+    inside = (place + half).remainder(2 * size) - half
+    return torch.minimum(inside, 2 * size - 1 - inside)
+
+
+def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """out[n, :, i, j] = x[n, :, rows[n, i, j], columns[n, i, j]].
+
+    Args:
+        x: [n, C, H, W].
+        rows, columns: int64 within the picture, which broadcast to [n, h, w].
+    """
+    places = rows * x.shape[-1] + columns
+    index = places.flatten(1)[:, None].expand(-1, x.shape[1], -1)
+    found: Tensor = x.flatten(2).gather(2, index).unflatten(2, places.shape[1:])
+    return found
+
+
+def blitted(x: Tensor, flip: Tensor, turns: Tensor, shift: Tensor) -> Tensor:
+    """Pictures mirrored left to right, then turned, then shifted by whole pixels: exact.
+
+    Args:
+        x: [n, C, H, W].
+        flip: bool [n].
+        turns: int64 [n], quarter turns against the clock; even ones where H is not W.
+        shift: int64 [n, 2], down and to the right.
+    """
+    h, w = x.shape[-2:]
+    flip, turns = flip[:, None, None], turns[:, None, None]
+    rows = torch.arange(h, device=x.device)[None, :, None] - shift[:, 0, None, None]
+    columns = torch.arange(w, device=x.device)[None, None, :] - shift[:, 1, None, None]
+    rows, columns = torch.broadcast_tensors(rows, columns)
+    across = torch.where(turns >= 2, w - 1 - columns, columns)
+    down = torch.where(turns >= 2, h - 1 - rows, rows)
+    rows, columns = (
+        torch.where(turns % 2 == 1, across, down),
+        torch.where(turns % 2 == 1, w - 1 - down, across),
+    )
+    columns = torch.where(flip, w - 1 - columns, columns)
+    return picked(x, mirrored(rows, h), mirrored(columns, w))
+
+
+def source(
+    rows: Tensor, columns: Tensor, matrix: Tensor, shift: Tensor, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Where the output's places come from: the middle, plus matrix (place - middle - shift).
+
+    Written out instead of as a product of matrices, which a GPU may round to 10 bits.
+
+    Args:
+        rows, columns: places in the output, [h] and [w].
+        matrix: [n, 2, 2], on (down, right); the inverse of what happens to the picture.
+        shift: [n, 2], down and right, in pixels.
+        size: (H, W) of the picture.
+
+    Returns:
+        Places in the picture, down and right, each [n, h, w].
+    """
+    middle = [(side - 1) / 2 for side in size]
+    v = rows[None, :, None] - (middle[0] + shift[:, 0, None, None])
+    u = columns[None, None, :] - (middle[1] + shift[:, 1, None, None])
+    m = matrix[:, :, :, None, None]
+    return m[:, 0, 0] * v + m[:, 0, 1] * u + middle[0], m[:, 1, 0] * v + m[:, 1, 1] * u + middle[1]
+
+
+def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
+    """Pictures through affine maps: doubled by sym6, sampled bilinearly, and halved by sym6.
+
+    Karras et al. (2020), arXiv:2006.06676, appendix B.
+
+    Args:
+        x: [n, C, H, W].
+        matrix, shift: as `source` takes them.
+        taps: SYM6, in a tensor on the device, where it cannot be made without waiting.
+    """
+    n, c, h, w = x.shape
+    fine = [torch.arange(2 * side + TAPS - 2, device=x.device).to(x.dtype) for side in (h, w)]
+    rows, columns = ((f - CENTRE) / 2 for f in fine)
+    places = source(rows, columns, matrix, shift, (h, w))
+    up = _doubled(_padded(x).flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
+    scaled = [
+        (2 * (mirrored(place, side) + MARGIN) + CENTRE) * (2 / (length - 1)) - 1
+        for place, side, length in zip(places, (h, w), up.shape[-2:], strict=True)
+    ]
+    grid = torch.stack([scaled[1], scaled[0]], -1)
+    out = grid_sample(up, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    halved: Tensor = _halved(out.flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
+    return halved
+
+
+def resampled(x: Tensor, matrix: Tensor, shift: Tensor, *, exact: bool = False) -> Tensor:
+    """Pictures [n, C, H, W] through affine maps, bilinearly, or the nearest pixel where `exact`.
+
+    Args:
+        x: [n, C, H, W].
+        matrix, shift: as `source` takes them.
+        exact: keep to values that are there.
+    """
+    h, w = x.shape[-2:]
+    rows, columns = (torch.arange(side, device=x.device).to(matrix.dtype) for side in (h, w))
+    rows, columns = source(rows, columns, matrix, shift, (h, w))
+    if exact:
+        return picked(x, mirrored(rows.round().long(), h), mirrored(columns.round().long(), w))
+    rows, columns = mirrored(rows, h), mirrored(columns, w)
+    grid = torch.stack([2 * columns / max(1, w - 1) - 1, 2 * rows / max(1, h - 1) - 1], -1)
+    out: Tensor = grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=True)
+    return out
+
+
+def _padded(x: Tensor) -> Tensor:
+    for dim in (-2, -1):
+        around = torch.arange(-MARGIN, x.shape[dim] + MARGIN, device=x.device)
+        x = x.index_select(dim, mirrored(around, x.shape[dim]))
+    return x
+
+
+def _doubled(x: Tensor, taps: Tensor) -> Tensor:
+    """[m, 1, h, w] -> [m, 1, 2h + 10, 2w + 10]; pixel i comes to lie at 2i + CENTRE."""
+    taps = taps * 2**0.5
+    x = conv_transpose2d(x, taps[None, None, :, None], stride=(2, 1))
+    return conv_transpose2d(x, taps[None, None, None, :], stride=(1, 2))
+
+
+def _halved(x: Tensor, taps: Tensor) -> Tensor:
+    """The inverse of `_doubled`, and its transpose over 2 in each direction."""
+    taps = taps * 2**-0.5
+    x = conv2d(x, taps[None, None, :, None], stride=(2, 1))
+    return conv2d(x, taps[None, None, None, :], stride=(1, 2))
+
+
+def turned(u: Tensor, v: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
+    """The vector (u to the right, v down) turned by an angle in radians, against the clock."""
+    cos, sin = angle.cos(), angle.sin()
+    return cos * u + sin * v, cos * v - sin * u
