@@ -24,7 +24,8 @@ from ganwright.config.settings import Settings
 from ganwright.config.transform import Transform
 from ganwright.data.transforms import TRANSFORMS, Colour, Crop, Flip, Rotate
 from ganwright.errors import SettingsError
-from ganwright.run.train import assemble, resolved, resume, train
+from ganwright.run.assembly import assemble, resolved
+from ganwright.run.train import resume, train
 from ganwright.training.engine import Engine
 
 ALL = "Flip(), Rotate(30), Colour(0.2), Crop(2)"
@@ -33,7 +34,7 @@ ALL = "Flip(), Rotate(30), Colour(0.2), Crop(2)"
 def source(name: str, data: Any = None, **changes: Any) -> Any:
     """The data of a tiny run."""
     cls, settings = tiny(name)
-    settings = resolved(cls, change(settings, changes), given=data is not None)
+    settings = resolved(cls, change(settings, changes), data)
     return assemble(cls, settings, Engine.pick("cpu", "fp32"), data)[1]
 
 
