@@ -50,6 +50,7 @@ class Fake:
     family: str = "dcgan"
     interrupted: bool = False
     reason: str | None = None
+    notes: tuple[str, ...] = ()
     settings: Settings = field(default_factory=lambda: Settings(steps=1000))
 
     def __post_init__(self) -> None:
@@ -85,7 +86,7 @@ def test_between_rows_the_count_goes_on_at_the_rows_pace() -> None:
 
 
 def test_the_live_line_shows_all_and_says_what_comes_next() -> None:
-    out, run = io.StringIO(), fake()
+    out, run = io.StringIO(), fake(notes=("begins with [some] weights",))
     shown = LiveLine(Console(file=out, force_terminal=True, width=120, highlight=False))
     shown.started(run)
     shown.stepped(after(run, 1))
@@ -95,6 +96,7 @@ def test_the_live_line_shows_all_and_says_what_comes_next() -> None:
     shown.closed(run)
     text = out.getvalue()
     assert "dcgan on cpu (fp32), 1,617 samples of 1x32x32, into runs/[x]" in text
+    assert "runs/[x]\nbegins with [some] weights\n" in text.replace("\r", "")
     assert counts(ROW, 1000) in text
     assert terms(ROW) in text
     assert "warning: a [strange] thing" in text

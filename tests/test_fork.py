@@ -176,6 +176,7 @@ def test_tensors_fit_by_name_and_shape() -> None:
         ({"steps": 4}, "has made 4 steps; --steps is the total, so give more than that"),
         ({"steps": 5, "lr": 1}, "unknown setting lr"),
         ({"steps": 5, "networks": ConvNet(width=8)}, "none of the run's weights fits"),
+        ({"steps": 5, "init": "other"}, "leave init, init_weights, init_rename as they are"),
         ({"steps": 5, "freeze": "D"}, "D has nothing to move"),
     ],
 )

@@ -27,6 +27,9 @@ FREE = (
 )
 """Settings that may change when a run is resumed: they do not alter what it computes."""
 
+INIT = ("init", "init_weights", "init_rename")
+"""Settings of how a run begins, which are heeded once."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Named):

@@ -13,10 +13,10 @@ from ganwright.callbacks.trackers import check
 from ganwright.config.changes import keywords
 from ganwright.config.ranges import Whole
 from ganwright.config.read_back import read_back
-from ganwright.config.settings import Settings
+from ganwright.config.settings import INIT, Settings
 from ganwright.config.spelling import convert
 from ganwright.data.fingerprint import differences as other_data
-from ganwright.errors import RunError
+from ganwright.errors import RunError, SettingsError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
@@ -87,6 +87,11 @@ def fork(
     hung = around(callbacks, metrics, quiet)
     cls, old = read_config(source_run, None if game is None else class_of(game))
     settings = keywords(old, wanted)
+    if any(getattr(settings, name) != getattr(old, name) for name in INIT):
+        raise SettingsError(
+            f"a fork begins with what {source_run} holds; leave {', '.join(INIT)} as they are, or "
+            "train a new run with them"
+        )
     read_back(settings)
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
