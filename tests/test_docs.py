@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import tomllib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,25 +107,3 @@ def _pinned(name: str) -> str:
     pin = re.search(rf"^{pattern}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
     assert pin, f"{name} is not pinned"
     return pin[1]
-
-
-def _blocks(page: Path, language: str) -> str:
-    found = re.findall(
-        rf"^```{language}\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
-    )
-    return "\n".join(found)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_commands_are_understood(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every `ganwright train` in a page names a family and settings that exist."""
-    from ganwright.cli import main
-    from ganwright.run import train as run
-
-    monkeypatch.setattr(run, "train", lambda *_, **__: SimpleNamespace(interrupted=False))
-    monkeypatch.chdir(ROOT)
-    lines = _blocks(page, "sh").replace("\\\n", " ").splitlines()
-    commands = [
-        line for line in lines if line.startswith("ganwright train") and "--config" not in line
-    ]
-    assert [c for c in commands if main(shlex.split(c, comments=True)[1:])] == []
