@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
 import ganwright
+import ganwright.families
 from ganwright.data import DataOptions, HuggingFace, Images, Paired, RunData, Spec, open_data
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.game import Game, Player
@@ -405,3 +407,21 @@ def test_batches_of_another_type_are_refused() -> None:
 def test_what_cannot_be_read_is_told_what_can() -> None:
     with pytest.raises(DataError, match=r"data of type int cannot be read; .* `batch` and `spec`"):
         opened(3)
+
+
+def test_the_examples_of_the_docs_are_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parent.parent / "docs/data.md").read_text(encoding="utf-8")
+    found: dict[str, RunData] = {}
+
+    def train(game: str, data: Any, out: str, image_size: int | None = None, **rest: Any) -> None:
+        task = ganwright.families.family(game).task
+        found[out.removeprefix("runs/")] = opened(data, task, image_size=image_size)
+
+    monkeypatch.setattr(ganwright, "train", train)
+    exec("".join(re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)), {})
+    assert list(found) == ["mine", "noisy", "loader", "pets", "named", "passing", "waves"]
+    assert {name: len(data.batch(2, 8).images) for name, data in found.items()} == dict.fromkeys(
+        found, 8
+    )
+    assert found["pets"].spec == found["named"].spec
+    assert found["passing"].spec.classes == found["pets"].spec.classes == ("cat", "dog")
