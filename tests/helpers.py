@@ -26,7 +26,7 @@ from ganwright.networks import (
     UNet,
 )
 from ganwright.networks.vgg import VGGCritic
-from ganwright.run.train import assemble, resolved
+from ganwright.run.assembly import assemble, resolved
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
 

@@ -105,7 +105,7 @@ def test_parts_learn_digits(name: str, tmp_path: Path) -> None:
 def test_unrolling_covers_the_ring_where_the_plain_game_leaps_about() -> None:
     """Mean reverse KL over the second half of training; one mode alone has log 8 = 2.08."""
     from ganwright.metrics.modes import modes, ring
-    from ganwright.run.train import assemble, resolved
+    from ganwright.run.assembly import assemble, resolved
     from ganwright.training.engine import Engine
 
     name, settings = from_yaml(find(Path("ring-unrolled")).read_text(encoding="utf-8"))
