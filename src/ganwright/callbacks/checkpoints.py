@@ -38,17 +38,26 @@ class Checkpoints(Periodic):
     def _save(self, run: Run) -> None:
         if not run.main:
             return
-        trainer = run.trainer
-        path = checkpoint.save(
-            run.folder / "checkpoints",
-            trainer.game,
-            trainer.average.networks,
-            trainer.state() | {"world": trainer.engine.world},
-            keep=run.settings.keep,
-            config=self._config,
-            warn=run.warn,
-        )
+        path = save(run, run.folder / "checkpoints", self._config, keep=run.settings.keep)
         run.tell("saved", path)
+
+
+def save(run: Run, folder: Path, config: str, keep: int) -> Path:
+    """Write a checkpoint of the run as it stands; returns its path.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    trainer = run.trainer
+    return checkpoint.save(
+        folder,
+        trainer.game,
+        trainer.average.networks,
+        trainer.state() | {"world": trainer.engine.world},
+        keep=keep,
+        config=config,
+        warn=run.warn,
+    )
 
 
 class Report(Callback):

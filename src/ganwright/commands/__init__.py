@@ -35,6 +35,11 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Say what pictures show, with a run that can tell.",
     ),
+    "evaluate": Command(
+        "ganwright.commands.evaluate:evaluate",
+        "RUN|DATA [--metrics M ...] [--against DATA]",
+        "Measure samples against real images.",
+    ),
     "report": Command(
         "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
     ),

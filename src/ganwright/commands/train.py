@@ -12,6 +12,7 @@ from ganwright.callbacks.callback import Callback
 from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
+from ganwright.config.ranges import Count
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
@@ -29,7 +30,13 @@ class Around(Named):
     callbacks: tuple[Callback, ...] = ()
     """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
     metrics: tuple[Metric, ...] = ()
-    """Metrics of samples against held-out data, measured with each grid: see `list metrics`."""
+    """Metrics of samples against held-out data, measured as training goes on: `list metrics`."""
+    evaluate_every: Count | None = None
+    """Steps between two measurements; with each sample grid when not given."""
+    evaluate_samples: Count = 1000
+    """Samples that metrics are measured on."""
+    keep_best: str | None = None
+    """Keep the checkpoint with the best value of this metric too, for `--best`: FID, KID ..."""
     quiet: bool = False
     """Show no progress."""
 

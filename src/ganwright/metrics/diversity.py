@@ -13,7 +13,7 @@ from ganwright.config.ranges import Count, Positive
 from ganwright.errors import SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
-from ganwright.metrics.features import Features
+from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.statistics import Statistics
@@ -118,7 +118,7 @@ def pairs(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
 
 def squared(features: Features, device: torch.device) -> Between:
     """The squared distance of features."""
-    extract = features.build(device)
+    extract = built(features, device)
     return lambda x, y: (extract(x)[0] - extract(y)[0]).square().sum(1)
 
 

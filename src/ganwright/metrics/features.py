@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar
 
 import torch
@@ -47,6 +48,12 @@ class Features(Checked):
     def named(self, metric: str) -> str:
         """The name of a metric with these features, such as `FID (digits)`."""
         return f"{metric} ({self.title})" if self.title else metric
+
+
+@lru_cache(maxsize=2)
+def built(features: Features, device: torch.device) -> Extractor:
+    """The network of features, loaded once."""
+    return features.build(device)
 
 
 def brought(x: Tensor, side: int, mode: str) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from ganwright.data import Data
-from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Unpaired
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
-from ganwright.metrics.features import Features
+from ganwright.metrics.features import Features, built
 from ganwright.metrics.statistics import Statistics, collect
 from ganwright.seeds import generators_kept, seed_torch
 
@@ -37,6 +37,7 @@ class ImageSet:
         classes: names of the labels.
         store: a folder that keeps their statistics.
         marks: what tells them from others in that folder.
+        shape: (C, H, W) of each, where it is known beforehand.
         game: draws them, if one does.
         paired: the i-th of two such sets show the same thing.
     """
@@ -48,6 +49,7 @@ class ImageSet:
     classes: tuple[str, ...] = ()
     store: Path | None = None
     marks: Any = None
+    shape: tuple[int, ...] = ()
     game: Any = None
     paired: bool = False
     device: torch.device = torch.device("cpu")
@@ -65,25 +67,26 @@ class ImageSet:
 
     def statistics(self, features: Features) -> Statistics:
         """Their statistics: computed once, and kept where there is a store."""
+        file = self._file(features)
         if features.key not in self._known:
-            file = self._file(features)
             found = Statistics.load(file) if file else None
             if found is None:
-                found = collect(self.walk(), features.build(self.device), self.classes)
-                if file:
-                    _keep(found, file)
+                found = collect(self.walk(), built(features, self.device), self.classes)
             self._known[features.key] = found
+            self.count = found.count
+        if file and not file.is_file():
+            _keep(self._known[features.key], file)
         return self._known[features.key]
 
-    def stored(self, features: Features) -> bool:
-        """Whether statistics are there without walking the images."""
-        file = self._file(features)
-        return features.key in self._known or (file is not None and file.is_file())
+    @property
+    def content(self) -> str:
+        """A hash of their bytes, once they were walked."""
+        return next((known.content for known in self._known.values()), "")
 
     def _file(self, features: Features) -> Path | None:
         if self.store is None:
             return None
-        text = json.dumps([self.marks, self.split, self.count, features.key], sort_keys=True)
+        text = json.dumps([self.marks, self.split, features.key], sort_keys=True)
         name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
         return self.store / f"{self.split or 'images'}-{name}.safetensors"
 
@@ -122,7 +125,8 @@ def of_data(
         split,
         data.spec.classes,
         store,
-        [data.fingerprint, data.spec.target or data.spec.shape],
+        marks_of(data.fingerprint, data.spec, limit),
+        data.spec.target or data.spec.shape,
         paired=data.spec.task is Paired,
         device=data.device,
     )
@@ -150,7 +154,8 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
             yield Images(x[rows].float(), None if labels is None else labels[rows])
 
     classes = game.spec.classes if labelled else ()
-    return ImageSet(name, count, walk, classes=classes, game=game, device=game.device)
+    about: dict[str, Any] = {"shape": game.spec.shape, "game": game, "device": game.device}
+    return ImageSet(name, count, walk, classes=classes, **about)
 
 
 def translated(game: Game, data: Data, split: str, limit: int | None, seed: int) -> ImageSet:
@@ -165,8 +170,13 @@ def translated(game: Game, data: Data, split: str, limit: int | None, seed: int)
                 yield Images(translate(batch.a, direction="a2b").float())
 
     count = min(data.splits()[split], limit or data.splits()[split])
-    paired = data.spec.task is Paired
-    return ImageSet("translations", count, walk, game=game, paired=paired, device=game.device)
+    about: dict[str, Any] = {"shape": game.spec.target or (), "game": game, "device": game.device}
+    return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
+
+
+def marks_of(fingerprint: Mapping[str, Any], spec: Spec, limit: int | None) -> list[Any]:
+    """What tells the images of one data set, brought to one size, from others."""
+    return [fingerprint, spec.target or spec.shape, limit]
 
 
 def _shown(batch: Batch) -> Images:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -52,3 +52,10 @@ class Metric(Checked):
     def about(self) -> dict[str, str]:
         """What the protocol says of the metric beside its sets."""
         return {}
+
+
+def matching(name: str, names: Iterable[str]) -> str | None:
+    """The one that is meant: the name itself, or with its features behind it, as `FID (digits)`."""
+    return next((x for x in names if x == name), None) or next(
+        (x for x in names if x.startswith(f"{name} (")), None
+    )

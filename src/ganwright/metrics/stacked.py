@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganwright.errors import SettingsError
 from ganwright.metrics.digit_features import DigitFeatures
-from ganwright.metrics.features import Extractor
+from ganwright.metrics.features import Extractor, built
 from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.statistics import eight_bit
@@ -26,7 +26,7 @@ class StackedModes(Metric):
     larger: ClassVar[bool] = True
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
-        extract = DigitFeatures().build(fake.device)
+        extract = built(DigitFeatures(), fake.device)
         counts = torch.zeros(DIGITS**3, dtype=torch.float64)
         with torch.no_grad():
             for images, _ in fake.walk():

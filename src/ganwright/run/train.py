@@ -11,12 +11,9 @@ from typing import Any, TypeVar
 
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.checkpoints import Checkpoints, Report
-from ganwright.callbacks.console import Quiet, display
-from ganwright.callbacks.rows import MetricsFile, Rows
-from ganwright.callbacks.samples import Evaluation, Samples
-from ganwright.callbacks.trackers import Trackers, check
+from ganwright.callbacks.trackers import check
 from ganwright.config.changes import differences, keywords
+from ganwright.config.ranges import Count
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
@@ -28,6 +25,7 @@ from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
 from ganwright.run import lock
+from ganwright.run.around import Around, run_of
 from ganwright.run.config_file import defaults, game_class
 from ganwright.run.loop import play
 from ganwright.run.recovery import restore, same_step
@@ -60,6 +58,9 @@ def train(
     data: Any = None,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
+    evaluate_every: int | None = None,
+    evaluate_samples: int = 1000,
+    keep_best: str | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Model:
@@ -73,7 +74,10 @@ def train(
             (images, labels), or a map-style data set, which is read anew each time unless
             `cache=True`; the family's embedded data when not given.
         callbacks: what happens around the steps beside what the library does.
-        metrics: measured on samples against held-out data with each grid.
+        metrics: measured on samples against held-out data as training goes on.
+        evaluate_every: steps between two measurements; with each grid when not given.
+        evaluate_samples: how many samples metrics are measured on.
+        keep_best: the metric whose best checkpoint is kept for `load(run, best=True)`.
         quiet: show no progress; warnings become Python's.
         **changes: fields of `Settings` (steps, batch_size, seed ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
@@ -90,7 +94,14 @@ def train(
         changes["data"], data = data, None
     chosen = keywords(_with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, given=data is not None)
-    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
+    around = Around(
+        _objects(callbacks, Callback),
+        _objects(metrics, Metric),
+        convert(evaluate_every, Count | None, "evaluate_every"),
+        convert(evaluate_samples, Count, "evaluate_samples"),
+        keep_best,
+        quiet,
+    )
     read_back(chosen)
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
@@ -102,10 +113,12 @@ def train(
             check_free(folder)
         trainer, source = assemble(cls, chosen, engine, data)
         rehearse(trainer, source)
+        evaluation = around.evaluation(trainer, source, chosen)
+        best = around.best(evaluation)
         if engine.rank == 0:
             make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint))
     with _writing(folder, engine):
-        run = _run(folder, cls, chosen, trainer, source, heard, measured, quiet)
+        run = run_of(folder, chosen, trainer, source, around, evaluation, best)
         return _played(run)
 
 
@@ -119,6 +132,9 @@ def resume(
     from_weights: bool = False,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
+    evaluate_every: int | None = None,
+    evaluate_samples: int = 1000,
+    keep_best: str | None = None,
     quiet: bool = False,
     **more: Any,
 ) -> Model:
@@ -135,7 +151,8 @@ def resume(
         from_weights: where the newest checkpoint has lost its training state, go on from its
             weights, with fresh optimizers.
         callbacks: what happens around the steps; those given to `train` are not remembered.
-        metrics: measured with each grid; those given to `train` are not remembered either.
+        metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; what was given there
+            is not remembered either.
         quiet: show no progress; warnings become Python's.
         **more: further changes.
 
@@ -147,7 +164,14 @@ def resume(
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
-    heard, measured = _objects(callbacks, Callback), _objects(metrics, Metric)
+    around = Around(
+        _objects(callbacks, Callback),
+        _objects(metrics, Metric),
+        convert(evaluate_every, Count | None, "evaluate_every"),
+        convert(evaluate_samples, Count, "evaluate_samples"),
+        keep_best,
+        quiet,
+    )
     cls, old = read_config(folder, None if game is None else _class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
@@ -170,8 +194,10 @@ def resume(
             rehearse(trainer, source)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
+            evaluation = around.evaluation(trainer, source, settings)
+            best = around.best(evaluation)
         same_step(trainer, folder)
-        going = _run(folder, cls, settings, trainer, source, heard, measured, quiet)
+        going = run_of(folder, settings, trainer, source, around, evaluation, best)
         with engine.together():
             if engine.rank == 0:
                 _open_again(going, cls, start, old)
@@ -315,36 +341,6 @@ def assemble(
         ema_half_life=settings.ema_half_life,
     )
     return trainer, source
-
-
-def _run(
-    folder: Path,
-    cls: type[Game],
-    settings: Settings,
-    trainer: Trainer,
-    source: Data,
-    callbacks: Sequence[Callback],
-    metrics: Sequence[Metric],
-    quiet: bool,
-) -> Run:
-    """The run with all that happens around its steps, in order.
-
-    First comes what only listens, so that it hears everything. What adds to a row of metrics comes
-    before the row is completed, and a checkpoint after it, so that no checkpoint is ahead of
-    metrics.jsonl. What shows the run comes last, when all is done.
-    """
-    around = (
-        Trackers(settings.log),
-        MetricsFile(),
-        *callbacks,
-        Samples(settings.sample_every),
-        Evaluation(settings.sample_every, metrics),
-        Rows(),
-        Checkpoints(settings.save_every),
-        Report(),
-        Quiet() if quiet else display(),
-    )
-    return Run(folder, name_of(cls), settings, trainer, source, around)
 
 
 def _played(run: Run) -> Model:
