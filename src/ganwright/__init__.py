@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from ganwright.game import scope as scope
     from ganwright.inference.model import Model as Model
     from ganwright.losses import Loss as Loss
+    from ganwright.metrics.feature_metric import FeatureMetric as FeatureMetric
+    from ganwright.metrics.features import Features as Features
     from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
+    from ganwright.run.evaluation import evaluate as evaluate
     from ganwright.run.load import load as load
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
@@ -39,6 +42,7 @@ _WHERE = {
     "train": "run.train",
     "resume": "run.train",
     "load": "run.load",
+    "evaluate": "run.evaluation",
     "Model": "inference.model",
     "Game": "game",
     "Player": "game",
@@ -54,6 +58,8 @@ _WHERE = {
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",
+    "FeatureMetric": "metrics.feature_metric",
+    "Features": "metrics.features",
     "GanwrightError": "errors",
 }
 

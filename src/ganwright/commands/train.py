@@ -61,10 +61,23 @@ class Start(Around):
 
 def train(argv: Sequence[str]) -> int:
     """Train a family; flags on top of `--config`, on top of the family's own defaults."""
-    family, argv = _family_of(argv)
+    family, rest = family_of(argv)
+    if family is None and _config_of(rest) is None:
+        return _without_family(rest)
+    _, game, place, settings = parsed(family, rest)
+
+    from ganwright.run.train import train as start
+
+    return _status(start(game, settings, place.out, **_around(place)))
+
+
+def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:
+    """What flags come to: the family, its class, and where and how to train it.
+
+    Raises:
+        SettingsError: a flag or a value does not fit.
+    """
     config = _config_of(argv)
-    if family is None and config is None:
-        return _without_family(argv)
 
     from ganwright.recipes import find
     from ganwright.run.config_file import defaults, from_yaml, game_class
@@ -83,10 +96,7 @@ def train(argv: Sequence[str]) -> int:
     parser.add("settings", settings)
     _, (place, settings) = parser.read(argv)
     check(settings.log)
-
-    from ganwright.run.train import train as start
-
-    return _status(start(game, settings, place.out, **_around(place)))
+    return family, game, place, settings
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -121,7 +131,7 @@ def _status(model: Model) -> int:
     return 130 if model.interrupted else 0
 
 
-def _family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     """The family, wherever it stands, and the arguments without it.
 
     The flags of a family are not known before it is: after `--game.x` and its value, or a flag that

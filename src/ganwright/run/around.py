@@ -66,10 +66,8 @@ class Around:
             return []
         name = matching(wanted, measured)
         if name is None:
-            known = (
-                nearest(wanted, measured) if measured else "name one with --metrics, such as FID"
-            )
-            raise SettingsError(f"--keep-best {wanted} is not measured; {known}")
+            hint = nearest(wanted, measured) if measured else "measure it: --metrics FID"
+            raise SettingsError(f"--keep-best {wanted} is not measured; {hint}")
         return [KeepBest(name, measured[name])]
 
 
