@@ -14,6 +14,7 @@ from ganwright.callbacks import metrics_log
 from ganwright.config.settings import Settings
 from ganwright.data import Data, Images, open_data
 from ganwright.data.fingerprint import differences
+from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.inference.model import Model
 from ganwright.metrics.distances import FID
@@ -142,8 +143,6 @@ class Home:
         def walk() -> Iterator[Images]:
             return of_data(self._data(), split, self.choice.n, "").walk()
 
-        from ganwright.data.types import Paired
-
         return ImageSet(
             self._name(),
             count,
@@ -218,7 +217,7 @@ def _is_run(target: Any) -> bool:
 def _with(metric: Metric, features: Features | None) -> Metric:
     if features is None or "features" not in {f.name for f in fields(metric)}:
         return metric
-    changed: Any = replace(metric, features=features)  # type: ignore[call-arg]
+    changed: Metric = replace(metric, features=features)  # type: ignore[call-arg]
     return changed
 
 
@@ -250,5 +249,5 @@ def settings_of(weights: Path | None, features: Features | None) -> Features | N
             "--weights is for features whose weights are fetched: add --features InceptionFeatures "
             "or DinoFeatures"
         )
-    changed: Any = replace(features, weights=weights)  # type: ignore[call-arg]
+    changed: Features = replace(features, weights=weights)  # type: ignore[call-arg]
     return changed
