@@ -21,6 +21,7 @@ from ganwright.errors import RunError, SettingsError
 from ganwright.metrics.distances import FID
 from ganwright.metrics.image_set import of_game
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
+from ganwright.report import write_report
 from ganwright.run import evaluation, run_folder, sweep
 from ganwright.run.compare import compare
 from ganwright.run.evaluation import Choice, evaluate
@@ -147,6 +148,8 @@ def test_a_run_is_evaluated_without_its_data(run: Path, monkeypatch: pytest.Monk
         "reference_count": 180,
         "split": "test",
     }
+    page = write_report(run).read_text(encoding="utf-8")
+    assert f"<td>FID (digits)</td><td>{found.value:.4g}</td><td>features digits-" in page
     row = rows(run / "evaluation.jsonl")[-1]
     assert (row["name"], row["value"], row["samples"]) == ("FID (digits)", found.value, 80)
 

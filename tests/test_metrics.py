@@ -340,6 +340,9 @@ def test_inception_is_torch_fidelitys(tmp_path: Path, monkeypatch: pytest.Monkey
         patch.setattr(fidelity, "load_state_dict_from_url", lambda *_, **__: {})
         patch.setattr(kind, "load_state_dict", lambda *_: None)
         net = kind("inception-v3-compat", ["2048", "logits_unbiased"])
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
     torch.save(net.state_dict(), tmp_path / "w.pth")
     features = InceptionFeatures(weights=tmp_path / "w.pth")
     assert features.title == f"Inception {weights.digest(tmp_path / 'w.pth')[:8]}"
@@ -347,9 +350,11 @@ def test_inception_is_torch_fidelitys(tmp_path: Path, monkeypatch: pytest.Monkey
     vectors, logits = features.build(torch.device("cpu"))(pixels.float() / 127.5 - 1)
     with torch.no_grad():
         theirs = net(pixels)
-    assert torch.allclose(vectors, theirs[0], rtol=1e-5, atol=1e-6)
+    size = float(theirs[0].std())
+    assert size > 0.01
+    assert torch.allclose(vectors, theirs[0], rtol=1e-4, atol=1e-4 * size)
     assert logits is not None
-    assert torch.allclose(logits, theirs[1], rtol=1e-4, atol=1e-5)
+    assert torch.allclose(logits, theirs[1], rtol=1e-4, atol=1e-4 * float(theirs[1].std()))
 
 
 def test_digit_features_know_digits_and_letters() -> None:
