@@ -19,8 +19,12 @@ from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.metrics.distances import FID
+from ganwright.metrics.diversity import Diversity, PathLength
 from ganwright.metrics.image_set import of_game
+from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
+from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
+from ganwright.metrics.restoration import Restoration
 from ganwright.report import write_report
 from ganwright.run import evaluation, run_folder, sweep
 from ganwright.run.compare import compare
@@ -159,6 +163,41 @@ def test_each_metric_has_the_split_that_it_needs(run: Path) -> None:
     splits = {r.name: (r.protocol["split"], r.protocol["reference_count"]) for r in results}
     assert splits["precision (digits)"] == ("test", 100)
     assert splits["authenticity (digits)"] == ("train", 100)
+
+
+def measured(name: str, out: Path, *metrics: Any, **changes: Any) -> dict[str, float]:
+    """Numbers of a family after a step."""
+    cls, settings = tiny(name, steps=1, **changes)
+    ganwright.train(cls, settings, out, quiet=True)
+    return {r.name: r.value for r in evaluate(out, metrics, choice=FEW)}
+
+
+def test_labels_and_latents_are_measured(tmp_path: Path) -> None:
+    metrics = (ConditionalAccuracy(), ClassificationAccuracy(steps=2), PathLength(samples=8))
+    found = measured("cgan", tmp_path / "run", *metrics, Diversity())
+    assert found.keys() == {
+        "conditional accuracy (digits)",
+        "classification accuracy",
+        "path length (digits)",
+        "diversity (digits)",
+    }
+    assert 0 <= found["conditional accuracy (digits)"] < 0.5
+    assert found["path length (digits)"] > 0
+
+
+def test_translations_are_measured_against_their_truth(tmp_path: Path) -> None:
+    found = measured("pix2pix", tmp_path / "run", Restoration(), PrecisionRecall(k=1))
+    assert found.keys() == {"PSNR", "SSIM", "precision (digits)", "recall (digits)"}
+    assert 0 < found["PSNR"] < 30
+    with pytest.raises(SettingsError, match="PathLength needs a family that makes samples from"):
+        evaluate(tmp_path / "run", [PathLength()], choice=FEW)
+
+
+def test_points_have_metrics_of_their_own(tmp_path: Path) -> None:
+    found = measured("gan", tmp_path / "run", MixtureModes(), data="ring", image_size=None)
+    assert found.keys() == {f"MixtureModes/{x}" for x in ("modes", "high_quality", "reverse_kl")}
+    with pytest.raises(SettingsError, match="these metrics compare images"):
+        evaluate(tmp_path / "run", [FID()], choice=FEW)
 
 
 def test_the_same_images_are_at_no_distance(tmp_path: Path) -> None:

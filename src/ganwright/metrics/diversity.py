@@ -98,7 +98,8 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Between rows of two tensors along the great circle, as Gaussian latents lie near a sphere."""
     unit_a, unit_b = (x / x.norm(dim=1, keepdim=True).clamp(min=1e-12) for x in (a, b))
     angle = (unit_a * unit_b).sum(1, keepdim=True).clamp(-1 + 1e-6, 1 - 1e-6).acos()
-    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    between: Tensor = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return between
 
 
 def spread(vectors: Tensor) -> float:

@@ -19,6 +19,8 @@ from ganwright.metrics.features import Extractor
 
 KEPT = 50_000
 """Features are kept of so many images; moments are of all."""
+BLOCK = 5000
+"""Rows in a block of kept features."""
 
 
 class Moments:
@@ -50,6 +52,33 @@ class Moments:
         self.mean = self.mean + delta * (other.count / count)
         self.scatter = self.scatter + other.scatter + between
         self.count = count
+
+
+class Kept:
+    """Rows that come in parts, the first `KEPT` of them, on the CPU.
+
+    They are copied into large blocks: small parts that stay would keep the memory between them from
+    being used again, and what is held would grow with the number of images all the same.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[Tensor] = []
+        self.count = 0
+
+    def add(self, rows: Tensor) -> None:
+        """Take in rows [n, ...]."""
+        rows = rows[: KEPT - self.count]
+        while len(rows):
+            place = self.count % BLOCK
+            if not place:
+                self.blocks.append(torch.empty(BLOCK, *rows.shape[1:], dtype=rows.dtype))
+            part, rows = rows[: BLOCK - place], rows[BLOCK - place :]
+            self.blocks[-1][place : place + len(part)] = part
+            self.count += len(part)
+
+    def whole(self) -> Tensor | None:
+        """All rows, [n, ...]; None where there were none."""
+        return torch.cat(self.blocks)[: self.count] if self.blocks else None
 
 
 @dataclass(frozen=True)
@@ -115,27 +144,24 @@ def collect(parts: Iterable[Images], extract: Extractor, classes: Sequence[str] 
         SettingsError: they are points, or fewer than two.
     """
     moments, content = Moments(), hashlib.blake2b(digest_size=16)
-    vectors, logits, labels = [], [], []
+    vectors, logits, labels = Kept(), Kept(), Kept()
     for images, known in parts:
         pixels = eight_bit(images)
         content.update(pixels.cpu().numpy().tobytes())
         features, scores = extract(pixels.to(images.dtype).div(127.5).sub(1))
-        if (room := KEPT - moments.count) > 0:
-            vectors.append(features[:room].float().cpu())
-            logits += [] if scores is None else [scores[:room].float().cpu()]
-            labels += [] if known is None else [known[:room].cpu()]
+        vectors.add(features.float())
+        for kept, rows in ((logits, scores), (labels, known)):
+            if rows is not None:
+                kept.add(rows)
         moments.add(features.cpu())
     if moments.count < 2:
         raise SettingsError(f"metrics need at least 2 images, got {moments.count}; take more")
+    rows = vectors.whole()
+    assert rows is not None
+    covariance = moments.scatter / (moments.count - 1)
+    about = (tuple(classes), content.hexdigest())
     return Statistics(
-        moments.count,
-        moments.mean,
-        moments.scatter / (moments.count - 1),
-        torch.cat(vectors),
-        torch.cat(logits) if logits else None,
-        torch.cat(labels) if labels else None,
-        tuple(classes),
-        content.hexdigest(),
+        moments.count, moments.mean, covariance, rows, logits.whole(), labels.whole(), *about
     )
 
 
