@@ -434,6 +434,7 @@ def test_resume_shows_what_may_change(toy_run: Path, capsys: pytest.CaptureFixtu
         shown = {w.strip(",]") for w in capsys.readouterr().out.split() if w.startswith("--")}
         switches = {"--from-weights", "--no-from-weights", "--no-download", "--no-quiet"}
         switches |= {"--callbacks", "--metrics", "--quiet"}
+        switches |= {"--evaluate-every", "--evaluate-samples", "--keep-best"}
         assert shown == {"--help", *switches, *(flag_of(name) for name in FREE)}
 
 

@@ -30,9 +30,12 @@ if TYPE_CHECKING:
     from ganwright.game import scope as scope
     from ganwright.inference.model import Model as Model
     from ganwright.losses import Loss as Loss
+    from ganwright.metrics.feature_metric import FeatureMetric as FeatureMetric
+    from ganwright.metrics.features import Features as Features
     from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
     from ganwright.penalties import Penalty as Penalty
+    from ganwright.run.evaluation import evaluate as evaluate
     from ganwright.run.fork import fork as fork
     from ganwright.run.load import load as load
     from ganwright.run.train import resume as resume
@@ -45,6 +48,7 @@ _WHERE = {
     "resume": "run.train",
     "fork": "run.fork",
     "load": "run.load",
+    "evaluate": "run.evaluation",
     "Model": "inference.model",
     "Game": "game",
     "Player": "game",
@@ -64,6 +68,8 @@ _WHERE = {
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",
     "Transform": "config.transform",
+    "FeatureMetric": "metrics.feature_metric",
+    "Features": "metrics.features",
     "GanwrightError": "errors",
 }
 

@@ -38,14 +38,18 @@ class Checkpoints(Periodic):
     def _save(self, run: Run) -> None:
         if not run.main:
             return
-        path = checkpoint.save(
-            run.folder / "checkpoints",
-            run.trainer.state_dict(),
-            keep=run.settings.keep,
-            config=self._config,
-            warn=run.warn,
-        )
+        path = save(run, run.folder / "checkpoints", self._config, keep=run.settings.keep)
         run.tell("saved", path)
+
+
+def save(run: Run, folder: Path, config: str, keep: int) -> Path:
+    """Write a checkpoint of the run as it stands; returns its path.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    state = run.trainer.state_dict()
+    return checkpoint.save(folder, state, keep=keep, config=config, warn=run.warn)
 
 
 class Report(Callback):

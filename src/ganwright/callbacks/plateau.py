@@ -10,6 +10,7 @@ from typing import Any
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count
+from ganwright.metrics.metric import matching
 
 
 @dataclass
@@ -17,7 +18,7 @@ class Plateau(Checked, Callback):
     """Stops a run whose metric has not become better for so many rows that hold it."""
 
     metric: str = "held_out/error"
-    """The name in metrics.jsonl, such as held_out/error."""
+    """The name in metrics.jsonl, such as held_out/error or FID."""
     patience: Count = 5
     """Rows without a better value after which the run stops."""
     larger: bool = False
@@ -26,9 +27,10 @@ class Plateau(Checked, Callback):
     _waited: int = field(default=0, init=False, repr=False)
 
     def logged(self, run: Run, row: Mapping[str, Any]) -> None:
-        if self.metric not in row:
+        name = matching(self.metric, row)
+        if name is None:
             return
-        value = -row[self.metric] if self.larger else row[self.metric]
+        value = -row[name] if self.larger else row[name]
         self._waited = 0 if value < self._best else self._waited + 1
         self._best = min(self._best, value)
         if self._waited >= self.patience:

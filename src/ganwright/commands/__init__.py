@@ -40,6 +40,21 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Say what pictures show, with a run that can tell.",
     ),
+    "evaluate": Command(
+        "ganwright.commands.evaluate:evaluate",
+        "RUN|DATA [--metrics M ...] [--against DATA]",
+        "Measure samples against real images.",
+    ),
+    "compare": Command(
+        "ganwright.commands.compare:compare",
+        "RUN RUN ... [--csv|--latex]",
+        "Print the numbers of runs, with their spread over seeds.",
+    ),
+    "sweep": Command(
+        "ganwright.commands.compare:sweep",
+        "FAMILY --seeds 0 1 2 [settings]",
+        "Train a grid of settings and seeds, and compare them.",
+    ),
     "report": Command(
         "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
     ),

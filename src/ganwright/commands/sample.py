@@ -34,6 +34,8 @@ class Weights(Named):
     """The checkpoint of this step; the newest when not given."""
     raw: bool = False
     """Use the weights as trained, not their moving average."""
+    best: bool = False
+    """Use the checkpoint that --keep-best kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def load_run(run: Path, weights: Weights) -> Model:
     """The model of a run's folder, imported when it is needed."""
     from ganwright.run.load import load
 
-    return load(run, device=weights.device, step=weights.step, raw=weights.raw)
+    return load(run, device=weights.device, step=weights.step, raw=weights.raw, best=weights.best)
 
 
 def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:

@@ -12,6 +12,7 @@ from ganwright.callbacks.callback import Callback
 from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
+from ganwright.config.ranges import Count
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
@@ -29,7 +30,13 @@ class Around(Named):
     callbacks: tuple[Callback, ...] = ()
     """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
     metrics: tuple[Metric, ...] = ()
-    """Metrics of samples against held-out data, measured with each grid: see `list metrics`."""
+    """Metrics of samples against held-out data, measured as training goes on: `list metrics`."""
+    evaluate_every: Count | None = None
+    """Steps between two measurements; with each sample grid when not given."""
+    evaluate_samples: Count = 1000
+    """Samples that metrics are measured on."""
+    keep_best: str | None = None
+    """Keep the checkpoint with the best value of this metric too, for `--best`: FID, KID ..."""
     quiet: bool = False
     """Show no progress."""
 
@@ -54,10 +61,23 @@ class Start(Around):
 
 def train(argv: Sequence[str]) -> int:
     """Train a family; flags on top of `--config`, on top of the family's own defaults."""
-    family, argv = _family_of(argv)
+    family, rest = family_of(argv)
+    if family is None and _config_of(rest) is None:
+        return _without_family(rest)
+    _, game, place, settings = parsed(family, rest)
+
+    from ganwright.run.train import train as start
+
+    return status(start(game, settings, place.out, **hung(place)))
+
+
+def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:
+    """What flags come to: the family, its class, and where and how to train it.
+
+    Raises:
+        SettingsError: a flag or a value does not fit.
+    """
     config = _config_of(argv)
-    if family is None and config is None:
-        return _without_family(argv)
 
     from ganwright.recipes import find
     from ganwright.run.config_file import defaults, from_yaml, game_class
@@ -76,10 +96,7 @@ def train(argv: Sequence[str]) -> int:
     parser.add("settings", settings)
     _, (place, settings) = parser.read(argv)
     check(settings.log)
-
-    from ganwright.run.train import train as start
-
-    return status(start(game, settings, place.out, **hung(place)))
+    return family, game, place, settings
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -115,7 +132,7 @@ def status(model: Model) -> int:
     return 130 if model.interrupted else 0
 
 
-def _family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
+def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     """The family, wherever it stands, and the arguments without it.
 
     The flags of a family are not known before it is: after `--game.x` and its value, or a flag that

@@ -33,6 +33,7 @@ TABLES: dict[str, str] = {
     "labels-in-d": "ganwright.layers.condition:LABELS_D",
     "callbacks": "ganwright.callbacks:CALLBACKS",
     "metrics": "ganwright.metrics.table:METRICS",
+    "features": "ganwright.metrics.table:FEATURES",
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes, rounded
 from ganwright.precision import wide
 from ganwright.seeds import seed_of
+
+Held: TypeAlias = tuple[Tensor, Tensor | None]
+"""Pictures of one side and their labels."""
 
 
 class Data:
@@ -53,7 +57,7 @@ class Data:
         self.window = settled.window
         self.low = settled.low
         self._test = settled.test
-        self._held: list[tuple[Tensor, Tensor | None]] = []
+        self._held: list[Held] = []
         self._asked: list[int] = []
         self._augment = options.augment
         if self._augment and not self.window:
@@ -122,23 +126,50 @@ class Data:
         sides = self._train if self._test is None else self._test
         return self._first(sides, min(count, *(len(side) for side in sides)))
 
+    def splits(self) -> dict[str, int]:
+        """How many items each split has: of two domains, as many as the smaller one."""
+        found = {"train": self._train} | ({} if self._test is None else {"test": self._test})
+        return {name: min(len(side) for side in sides) for name, sides in found.items()}
+
+    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Batch]:
+        """All items of a split, or the first `limit`, `size` at a time: never all in memory.
+
+        They come in a fixed order, never mirrored, cut in the middle; those of the test split begin
+        with `held_out`'s.
+
+        Raises:
+            DataError: there is no such split, or a picture cannot be read.
+        """
+        sides = self._test if split == "test" else self._train
+        if sides is None:
+            raise DataError("this data has no test split; take its training images, --split train")
+        count = min(limit or sys.maxsize, *(len(side) for side in sides))
+        orders = [_order(side) for side in sides]
+        for start in range(0, count, size):
+            rows = slice(start, min(start + size, count))
+            yield self._shown(sides, self._read(sides, [order[rows] for order in orders]))
+
     def _first(self, sides: Sequence[Fitted], count: int) -> Batch:
         asked = [min(count, len(side)) for side in sides]
         if not self._held or any(had < n for had, n in zip(self._asked, asked, strict=True)):
-            self._held, self._asked = self._read(sides, count), asked
+            orders = [_order(side)[:count] for side in sides]
+            self._held, self._asked = self._read(sides, orders), asked
+        return self._shown(
+            sides, [(x[:count], y if y is None else y[:count]) for x, y in self._held]
+        )
+
+    def _shown(self, sides: Sequence[Fitted], held: Sequence[Held]) -> Batch:
         pictures = [
-            _dress(held[0][:count].to(self.device), None, side.fit.label_map)
-            for held, side in zip(self._held, sides, strict=True)
+            _dress(pixels.to(self.device), None, side.fit.label_map)
+            for (pixels, _), side in zip(held, sides, strict=True)
         ]
-        labels = [None if x is None else x[:count].to(self.device) for _, x in self._held]
+        labels = [None if x is None else x.to(self.device) for _, x in held]
         if self.spec.task is SemiSupervised:
             pictures, labels = pictures * 2, labels * 2
         return self._assemble(pictures, labels)
 
-    def _read(self, sides: Sequence[Fitted], count: int) -> list[tuple[Tensor, Tensor | None]]:
+    def _read(self, sides: Sequence[Fitted], orders: Sequence[Tensor]) -> list[Held]:
         """Pictures of each side, cut in the middle, and their labels."""
-        # Folders come sorted by class; a fixed shuffle shows all classes in a few pictures.
-        orders = [shuffled(len(side), seed_of("held out"))[:count] for side in sides]
         found = [side.read(rows.tolist()) for side, rows in zip(sides, orders, strict=True)]
         bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
         if bad and not self._skip:
@@ -170,6 +201,11 @@ class Data:
         if self.low is not None:
             return Paired(lowered(pictures[0], self.low), pictures[0])
         return Paired(pictures[0], pictures[1])
+
+
+def _order(side: Fitted) -> Tensor:
+    """Folders come sorted by class; a fixed shuffle shows all classes in a few pictures."""
+    return shuffled(len(side), seed_of("held out"))
 
 
 def _present(spec: Spec, labels: Tensor | None) -> tuple[int, ...]:

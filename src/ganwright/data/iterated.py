@@ -103,6 +103,21 @@ class Iterated:
         """The first items that came."""
         return Images(*self._batched(self._rows(0, min(count, PREVIEW))))
 
+    def splits(self) -> dict[str, int]:
+        """None: it is not known where its items end."""
+        return {}
+
+    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Any]:
+        """Nothing to read from its first to its last item.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError(
+            "an iterable has no first and last item, so no metric can be compared with it; hand over a "
+            "data set, or name images with --against"
+        )
+
     def close(self) -> None:
         """Let go of the iterator; the next batch begins another."""
         self._rewind()

@@ -100,6 +100,8 @@ def open_data(
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
     parted = hold_out(found, options, drawn=kind == "embedded")
+    if parted.notes:
+        marks["held_out"] = [len(side) for side in parted.source.test or ()]
     settled = settle(parted.source, task, options)
     return Data(settled, options, device, marks, notes=parted.notes)
 
@@ -120,8 +122,8 @@ def _refuse(options: DataOptions, given: str) -> None:
     Raises:
         SettingsError: naming the option.
     """
-    for name in ("cache", "labels_per_class", "held_out"):
-        if getattr(options, name) not in (False, None, "auto"):
+    for name in ("cache", "labels_per_class", "held_out", "augment"):
+        if getattr(options, name) not in (False, None, "auto", ()):
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 
 

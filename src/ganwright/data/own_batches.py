@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ class OwnBatches:
         self.given: Batches = given
         self.spec: Spec = given.spec
         self.notes: tuple[str, ...] = ()
+        self.device = device
         self._to = partial(_moved, device=device)
         if self.spec.task is not task:
             raise DataError(
@@ -65,6 +67,21 @@ class OwnBatches:
             return self._seen(self.given.preview(count))
         held_out = self.held_out(count)
         return self.batch(0, count) if held_out is None else held_out
+
+    def splits(self) -> dict[str, int]:
+        """None: it is not known where its items end."""
+        return {}
+
+    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Any]:
+        """Nothing to read from its first to its last item.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError(
+            f"{described(self.given)} has no first and last item, so no metric can be compared with it; hand over a "
+            "data set, or name images with --against"
+        )
 
     def close(self) -> None:
         """Close the object, if it can be."""

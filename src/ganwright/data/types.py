@@ -5,10 +5,11 @@ Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n].
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
@@ -93,6 +94,8 @@ class RunData(Batches, Protocol):
     """What tells this data from other data, see `fingerprint.py`."""
     notes: tuple[str, ...]
     """Sentences that are said when a run begins."""
+    device: torch.device
+    """Where batches arrive."""
 
     def held_out(self, count: int) -> Any | None:
         """`count` items that are never trained on, always the same; None where there are none."""
@@ -100,6 +103,14 @@ class RunData(Batches, Protocol):
 
     def preview(self, count: int) -> Any:
         """At most `count` fixed items for sample grids."""
+        ...
+
+    def splits(self) -> dict[str, int]:
+        """How many items each split has that can be read from its first to its last item."""
+        ...
+
+    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Any]:
+        """All items of a split, or the first `limit`, in batches of `size`."""
         ...
 
     def close(self) -> None:

@@ -1,20 +1,27 @@
-"""What a metric is: numbers that say how samples compare with held-out data."""
+"""What a metric is: numbers that say how samples compare with real images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ganwright.config.checked import Checked
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganwright.metrics.image_set import ImageSet
+
 
 @dataclass(frozen=True)
 class Metric(Checked):
-    """Base of metrics, which `train` measures at every sample interval."""
+    """Base of metrics: a subclass has `measure`, or `judge` where images do not fit in memory."""
+
+    larger: ClassVar[bool] = False
+    """Whether a larger number is better."""
+    split: ClassVar[str | None] = None
+    """The split that it compares with, whatever the user's choice."""
 
     def measure(self, real: Tensor | None, fake: Tensor) -> Mapping[str, float]:
         """Numbers by name.
@@ -25,3 +32,30 @@ class Metric(Checked):
             fake: as many samples of the game, 1,000 where nothing is held out, on the CPU.
         """
         raise NotImplementedError
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        """Numbers by full name, of sets that are walked a part at a time.
+
+        Args:
+            real: what samples are compared with; None where there is nothing.
+            fake: samples, or translations.
+
+        Raises:
+            DataError: there is nothing to compare with.
+            SettingsError: there are too few images, or of another kind.
+        """
+        count = fake.count if real is None else min(real.count, fake.count)
+        known = None if real is None else real.tensor(count)
+        values = self.measure(known, fake.tensor(count))
+        return {f"{type(self).__name__}/{name}": float(x) for name, x in values.items()}
+
+    def about(self) -> dict[str, str]:
+        """What the protocol says of the metric beside its sets."""
+        return {}
+
+
+def matching(name: str, names: Iterable[str]) -> str | None:
+    """The one that is meant: the name itself, or with its features behind it, as `FID (digits)`."""
+    return next((x for x in names if x == name), None) or next(
+        (x for x in names if x.startswith(f"{name} (")), None
+    )

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
+from ganwright.config.ranges import Whole
+from ganwright.errors import SettingsError
 from ganwright.layers.fidelity import luma, psnr, ssim
+from ganwright.metrics.feature_metric import needed
+from ganwright.metrics.image_set import ImageSet
+from ganwright.metrics.metric import Metric
 from ganwright.pixels import rounded
 
-__all__ = ["Fidelity", "luma", "psnr", "restored", "ssim"]
+__all__ = ["Fidelity", "Restoration", "luma", "psnr", "restored", "ssim"]
 
 
 class Fidelity(NamedTuple):
@@ -19,6 +27,33 @@ class Fidelity(NamedTuple):
     """In dB."""
     ssim: Tensor
     """At most 1."""
+
+
+@dataclass(frozen=True)
+class Restoration(Metric):
+    """PSNR and SSIM of translations on luminance, as super-resolution papers measure them."""
+
+    larger: ClassVar[bool] = True
+
+    border: Whole = 0
+    """Pixels left out on each side: the scale in super-resolution."""
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        truth = needed(real, "Restoration")
+        if not (truth.paired and fake.paired):
+            raise SettingsError(
+                "Restoration compares each translation with its truth; it needs a run that was "
+                "trained on pairs, such as pix2pix's or srgan's"
+            )
+        found = [
+            restored(made.cpu(), true.float().cpu(), self.border)
+            for (made, _), (true, _) in zip(fake.walk(), truth.walk(), strict=True)
+        ]
+        means = (torch.cat(each).double().mean() for each in zip(*found, strict=True))
+        return dict(zip(("PSNR", "SSIM"), map(float, means), strict=True))
+
+    def about(self) -> dict[str, str]:
+        return {"space": f"Y of BT.601, 8 bits, border {self.border}"}
 
 
 def restored(made: Tensor, truth: Tensor, border: int = 0) -> Fidelity:

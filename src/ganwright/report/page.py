@@ -54,6 +54,7 @@ def write_report(run: Path) -> Path:
             f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n",
             f"<p>{escape(_summary(rows))}</p>\n{_files(run)}",
             f"<h2>Samples</h2>\n{_samples(run)}",
+            _evaluation(read_rows(run / "evaluation.jsonl")),
             f"<h2>Curves</h2>\n{_curves(rows)}",
             f"<h2>Settings</h2>\n<table>{''.join(_settings(settings))}</table>\n</body></html>\n",
         ]
@@ -65,14 +66,39 @@ def write_report(run: Path) -> Path:
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """The rows of metrics.jsonl by step, each step's last; a line cut off by a crash is dropped."""
-    rows: dict[int, dict[str, Any]] = {}
+    rows = {int(row["step"]): row for row in read_rows(path)}
+    return [rows[step] for step in sorted(rows)]
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a .jsonl file that hold a step; a line cut off by a crash is dropped."""
+    rows: list[dict[str, Any]] = []
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-            rows[int(row["step"])] = row
+            int(row["step"])
         except (ValueError, KeyError, TypeError):
             continue
-    return [rows[step] for step in sorted(rows)]
+        rows.append(row)
+    return rows
+
+
+def _evaluation(rows: list[dict[str, Any]]) -> str:
+    """What `ganwright evaluate` found, the newest of each number, with its protocol."""
+    newest = {row.get("name"): row for row in rows}
+    lines = []
+    for name, row in newest.items():
+        about = ", ".join(
+            f"{key.replace('_', ' ')} {value}"
+            for key, value in row.items()
+            if key not in ("name", "value", "spread")
+        )
+        spread = f" ± {row['spread']:.4g}" if _finite(row.get("spread")) else ""
+        number = f"{row['value']:.4g}{spread}" if _finite(row.get("value")) else "-"
+        lines.append(
+            f"<tr><td>{escape(str(name))}</td><td>{number}</td><td>{escape(about)}</td></tr>"
+        )
+    return f"<h2>Evaluation</h2>\n<table>{''.join(lines)}</table>\n" if lines else ""
 
 
 def _summary(rows: list[dict[str, Any]]) -> str:

@@ -21,6 +21,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
+from ganwright.run.around import around, run_of
 from ganwright.run.assembly import assemble, class_of
 from ganwright.run.origin import Origin, first
 from ganwright.run.recovery import same_step
@@ -35,7 +36,7 @@ from ganwright.run.run_folder import (
     read_data,
     record,
 )
-from ganwright.run.running import around, opened, played, writing
+from ganwright.run.running import played, writing
 from ganwright.run.weights import checksum
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -84,7 +85,7 @@ def fork(
     elif data is not None:
         wanted["data"] = "(given in Python)"
     source_run = convert(run, Path, "run").absolute()
-    hung = around(callbacks, metrics, quiet)
+    hung = around(callbacks, metrics, quiet=quiet)
     cls, old = read_config(source_run, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     if any(getattr(settings, name) != getattr(old, name) for name in INIT):
@@ -121,7 +122,8 @@ def fork(
             make(folder, cls, settings, source.spec, record(here, source.fingerprint), fill)
     same_step(trainer, source_run)
     with writing(folder, engine):
-        return played(opened(folder, cls, settings, trainer, source, hung, notes))
+        evaluation = hung.evaluation(trainer, source, settings)
+        return played(run_of(folder, settings, trainer, source, hung, evaluation, [], notes))
 
 
 def _checkpoint(

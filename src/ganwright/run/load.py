@@ -23,6 +23,7 @@ def load(
     device: str = "auto",
     step: int | None = None,
     raw: bool = False,
+    best: bool = False,
 ) -> Model:
     """A trained model from its run folder; the data is not needed.
 
@@ -33,6 +34,7 @@ def load(
         device: cpu, cuda, mps or auto.
         step: that checkpoint in place of the newest.
         raw: the weights themselves in place of their average.
+        best: the checkpoint that `keep_best` kept in place of the newest.
 
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
@@ -42,7 +44,10 @@ def load(
     spec = read_spec(folder, cls)
     engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
-    found = checkpoint.load_weights(folder / "checkpoints", step=step, warn=problems.append)
+    place = folder / ("best" if best else "checkpoints")
+    found = checkpoint.load_weights(place, step=step, warn=problems.append)
+    if found is None and best:
+        raise RunError(f"{folder} kept no best checkpoint; train it with --keep-best METRIC")
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(

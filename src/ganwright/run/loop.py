@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from ganwright.callbacks.callback import Run
+from ganwright.callbacks.evaluation import Evaluation
 from ganwright.errors import RunError
 from ganwright.run.recovery import Recovery
 from ganwright.run.rehearsal import out_of_memory, said
@@ -20,7 +21,8 @@ def play(run: Run) -> None:
         DataError: data cannot be read any more.
     """
     engine, settings = run.trainer.engine, run.settings
-    intervals = (settings.log_every, settings.sample_every, settings.save_every)
+    measured = (c.every for c in run.callbacks if isinstance(c, Evaluation))
+    intervals = {settings.log_every, settings.sample_every, settings.save_every, *measured}
     recovery = Recovery(run)
     with ExitStack() as closing, signals(engine.world) as stop:
         for callback in run.callbacks:  # each is closed, whatever another raises

@@ -20,6 +20,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
+from ganwright.run.around import around, run_of
 from ganwright.run.assembly import assemble, begin, class_of, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.origin import Origin, first, refuse_anew
@@ -37,7 +38,7 @@ from ganwright.run.run_folder import (
     replace_config,
     replace_data,
 )
-from ganwright.run.running import around, opened, played, writing
+from ganwright.run.running import played, writing
 from ganwright.run.weights import read as read_weights
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -51,6 +52,9 @@ def train(
     data: Any = None,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
+    evaluate_every: int | None = None,
+    evaluate_samples: int = 1000,
+    keep_best: str | None = None,
     quiet: bool = False,
     **changes: Any,
 ) -> Model:
@@ -65,7 +69,10 @@ def train(
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
         callbacks: what happens around the steps beside what the library does.
-        metrics: measured on samples against held-out data with each grid.
+        metrics: measured on samples against held-out data as training goes on.
+        evaluate_every: steps between two measurements; with each grid when not given.
+        evaluate_samples: how many samples metrics are measured on.
+        keep_best: the metric whose best checkpoint is kept for `load(run, best=True)`.
         quiet: show no progress; warnings become Python's.
         **changes: fields of `Settings` (steps, batch_size, seed, init ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
@@ -82,7 +89,7 @@ def train(
         changes["data"], data = data, None
     chosen = keywords(with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, data)
-    hung = around(callbacks, metrics, quiet)
+    hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     read_back(chosen)
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
@@ -96,6 +103,8 @@ def train(
         weights, chosen = read_weights(chosen, notes.append)
         trainer, source, taken = begin(cls, chosen, engine, data, weights=weights)
         rehearse(trainer, source)
+        evaluation = hung.evaluation(trainer, source, chosen)
+        best = hung.best(evaluation)
         notes += taken
         fill = None
         if weights is not None:
@@ -104,7 +113,8 @@ def train(
         if engine.rank == 0:
             make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint), fill)
     with writing(folder, engine):
-        return played(opened(folder, cls, chosen, trainer, source, hung, notes))
+        run = run_of(folder, chosen, trainer, source, hung, evaluation, best, notes)
+        return played(run)
 
 
 def resume(
@@ -117,6 +127,9 @@ def resume(
     from_weights: bool = False,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
+    evaluate_every: int | None = None,
+    evaluate_samples: int = 1000,
+    keep_best: str | None = None,
     quiet: bool = False,
     **more: Any,
 ) -> Model:
@@ -133,7 +146,8 @@ def resume(
         from_weights: where the newest checkpoint has lost its training state, go on from its
             weights, with fresh optimizers.
         callbacks: what happens around the steps; those given to `train` are not remembered.
-        metrics: measured with each grid; those given to `train` are not remembered either.
+        metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; what was given there
+            is not remembered either.
         quiet: show no progress; warnings become Python's.
         **more: further changes.
 
@@ -145,7 +159,7 @@ def resume(
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
-    hung = around(callbacks, metrics, quiet)
+    hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     cls, old = read_config(folder, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
@@ -171,8 +185,10 @@ def resume(
             rehearse(trainer, source)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
+            evaluation = hung.evaluation(trainer, source, settings)
+            best = hung.best(evaluation)
         same_step(trainer, folder)
-        going = opened(folder, cls, settings, trainer, source, hung)
+        going = run_of(folder, settings, trainer, source, hung, evaluation, best)
         with engine.together():
             if engine.rank == 0:
                 _open_again(going, cls, start, old)

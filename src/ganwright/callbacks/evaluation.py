@@ -1,0 +1,120 @@
+"""Numbers on held-out data, and metrics of samples, as training goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from torch import Tensor
+
+from ganwright.callbacks.callback import Run
+from ganwright.callbacks.periodic import Periodic
+from ganwright.data import RunData
+from ganwright.data.types import leading, mapped
+from ganwright.game import Game
+from ganwright.metrics.evaluation import Result, evaluate
+from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
+from ganwright.metrics.metric import Metric
+from ganwright.seeds import seed_torch
+
+AT_ONCE = 64
+"""Held-out items that are measured at a time."""
+REFERENCE = 10_000
+"""Real images that samples are compared with, at most, as `ganwright evaluate` takes."""
+
+
+class Evaluation(Periodic):
+    """Logs what the family measures on held-out data, with the averaged networks, and metrics.
+
+    A run that is stopped between two intervals is not measured: its last row is written already.
+
+    Args:
+        every: steps between two measurements.
+        metrics: measured on samples, beside what the family measures.
+        samples: how many.
+    """
+
+    def __init__(self, every: int, metrics: Sequence[Metric] = (), samples: int = 1000) -> None:
+        super().__init__(every)
+        self.metrics, self.samples = metrics, samples
+        self.larger: dict[str, bool] = {}
+        """What was measured, and whether larger is better."""
+        self.rehearsed = False
+        self._sets: dict[str, ImageSet] = {}
+
+    def rehearse(self, game: Game, data: RunData, seed: int) -> None:
+        """Measure once before the run: what does not fit is said before anything is written.
+
+        Raises:
+            GanwrightError: a metric cannot be measured.
+        """
+        self._measure(game, data, seed)
+        self.rehearsed = True
+
+    def started(self, run: Run) -> None:
+        for images in self._sets.values():
+            images.store = run.folder / "statistics"
+
+    def finished(self, run: Run) -> None:
+        pass
+
+    def act(self, run: Run) -> None:
+        if not run.main:
+            return
+        with run.averaged() as game:
+            values = self._measure(game, run.data, run.settings.seed)
+        if values:
+            run.log(values)
+            run.tell("evaluated", values)
+
+    def _measure(self, game: Game, data: RunData, seed: int) -> dict[str, float]:
+        values = _measured(game, data, seed)
+        self.larger |= {name: "accuracy" in name for name in values}
+        if not self.metrics:
+            return values
+        fake = _made(game, data, self.samples, seed)
+        results = evaluate(self.metrics, lambda split: self._real(data, split), fake)
+        self.larger |= {result.name: result.larger for result in results}
+        return values | _row(results)
+
+    def _real(self, data: RunData, split: str | None) -> ImageSet:
+        split = split or ("test" if "test" in data.splits() else "train")
+        if split not in self._sets:
+            name = str(data.fingerprint["name"] or "the data")
+            self._sets[split] = of_data(data, split, REFERENCE, name)
+        return self._sets[split]
+
+
+def _row(results: Sequence[Result]) -> dict[str, float]:
+    """Numbers and their spreads by name."""
+    row = {result.name: result.value for result in results}
+    spreads = {f"{r.name} spread": r.spread for r in results if r.spread is not None}
+    return row | spreads
+
+
+def _made(game: Game, data: RunData, count: int, seed: int) -> ImageSet:
+    """Samples; of a game that translates, translations of held-out images."""
+    if hasattr(game, "sample") or not hasattr(game, "translate"):
+        return of_game(game, count, seed, "this family")
+    split = "test" if "test" in data.splits() else "train"
+    return translated(game, data, split, count, seed)
+
+
+def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
+    batch = data.held_out(game.held_out)
+    if batch is None:
+        return {}
+    seed_torch(seed, "held out")
+    size = len(leading(batch))
+    totals: dict[str, float] = {}
+    for start in range(0, size, AT_ONCE):
+        part = mapped(batch, partial(_rows, start=start, stop=start + AT_ONCE))
+        weight = len(leading(part)) / size
+        measured: Mapping[str, Tensor] = game.measure(part)
+        for name, value in measured.items():
+            totals[name] = totals.get(name, 0.0) + weight * float(value)
+    return {f"held_out/{name}": value for name, value in totals.items()}
+
+
+def _rows(t: Tensor, start: int, stop: int) -> Tensor:
+    return t[start:stop]

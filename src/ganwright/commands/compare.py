@@ -1,0 +1,154 @@
+"""`ganwright compare` and `ganwright sweep`: several runs in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_origin
+
+from ganwright.commands.flags import Parser, flag_of, strays
+from ganwright.commands.train import Place, family_of, parsed
+from ganwright.config.checked import Named
+from ganwright.config.hints import bare, hints_of
+from ganwright.config.ranges import Count, Whole
+from ganwright.config.spelling import path_of
+from ganwright.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ganwright.run.compare import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form(Named):
+    """How a table is printed."""
+
+    csv: bool = False
+    """Print comma-separated values, in full precision."""
+    latex: bool = False
+    """Print a LaTeX tabular."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Form):
+    """What is varied, and where runs go."""
+
+    seeds: tuple[Whole, ...] = (0,)
+    """Seeds with which each setting is trained."""
+    out: Path | None = None
+    """The folder of the runs; runs/sweep-<family> when not given."""
+    jobs: Count | None = None
+    """Runs at a time; as many as there are GPUs, or two cores each, when not given."""
+    n: Count = 10_000
+    """Samples that each run is evaluated on."""
+
+
+def compare(argv: Sequence[str]) -> int:
+    """Print the numbers of runs: mean and spread over seeds, grouped by all other settings."""
+    runs, _ = strays(argv, Form())
+    parser = Parser("compare", compare.__doc__ or "", {"RUN": "Run folders."})
+    parser.add("form", Form())
+    if not runs:
+        parser.read(argv)
+    _, (form,) = parser.read([argv[runs[0]], *(w for i, w in enumerate(argv) if i not in runs)])
+
+    from ganwright.run.compare import compare as compared
+
+    print(_printed(compared([path_of(argv[i]) for i in runs]), form))
+    return 0
+
+
+def sweep(argv: Sequence[str]) -> int:
+    """Train a family with every combination of settings that have several values, and each seed.
+
+    A sweep that was stopped goes on when it is called again; it ends in the table of `compare`.
+    """
+    family, rest = family_of(argv)
+    parser = Parser("sweep", sweep.__doc__ or "", {"FAMILY": "See `ganwright list`."})
+    parser.add("sweep", Sweep())
+    if family is None:
+        parser.read(argv)
+        raise SettingsError("sweep needs a family: ganwright sweep dcgan --seeds 0 1 2")
+    groups = grouped(rest)
+    own = {flag_of(name) for name in hints_of(Sweep)}
+    mine = [word for flag, values in groups if _plain(flag) in own for word in (flag, *values)]
+    _, (what,) = parser.read([family, *mine])
+    groups = [(flag, values) for flag, values in groups if _plain(flag) not in own]
+    if "--seed" in dict(groups):
+        raise SettingsError("a sweep has --seeds, one or several, in place of --seed")
+    _, game, _, settings = parsed(family, [])
+
+    from ganwright.run.compare import compare as compared
+    from ganwright.run.sweep import Job, grid
+    from ganwright.run.sweep import sweep as swept
+
+    varied, fixed = divided(groups, settings)
+    out = what.out or Path("runs") / f"sweep-{family}"
+    jobs = []
+    for name, flags in grid(varied, what.seeds):
+        words = [*fixed, *flags]
+        jobs.append(Job(out / name, tuple(words), parsed(family, words)[3]))
+    metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
+    measure = [*metrics, "-n", str(what.n)]
+    swept(family, game, jobs, measure, what.jobs or _at_once(), partial(print, flush=True))
+    print(_printed(compared([job.folder for job in jobs]), what))
+    return 0
+
+
+def grouped(argv: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Flags with their values, in order.
+
+    Raises:
+        SettingsError: a word stands before the first flag.
+    """
+    groups: list[tuple[str, list[str]]] = []
+    for word in argv:
+        flag, sign, value = word.partition("=")
+        if word.startswith("-") and not word[1:2].isdigit():
+            groups.append((flag, [value] if sign else []))
+        elif not groups:
+            raise SettingsError(f"unexpected argument {word}; settings are written --name value")
+        else:
+            groups[-1][1].append(word)
+    return groups
+
+
+def divided(
+    groups: Sequence[tuple[str, list[str]]], settings: Any
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Flags that are varied, and the words of those that are not.
+
+    A setting that takes several values is varied where each is a tuple: "(R1(),)" "(R2(),)".
+    """
+    hints = {flag_of(f"game.{name}"): hint for name, hint in hints_of(type(settings.game)).items()}
+    for instance in (Place, type(settings)):
+        hints |= {flag_of(name): hint for name, hint in hints_of(instance).items()}
+    varied: dict[str, list[str]] = {}
+    fixed: list[str] = []
+    for flag, values in groups:
+        several = get_origin(bare(hints.get(flag))) is tuple
+        if len(values) > 1 and (not several or all(v.startswith("(") for v in values)):
+            varied[flag] = values
+        else:
+            fixed += [flag, *values]
+    return varied, fixed
+
+
+def _plain(flag: str) -> str:
+    return flag.replace("--no-", "--", 1)
+
+
+def _at_once() -> int:
+    """A run for each GPU, or for each two cores."""
+    import torch
+
+    from ganwright.data.cores import cores
+
+    return max(1, torch.cuda.device_count() or cores() // 2)
+
+
+def _printed(table: Table, form: Form) -> str:
+    if form.csv and form.latex:
+        raise SettingsError("a table is printed in one form; leave out --csv or --latex")
+    return table.csv() if form.csv else table.latex() if form.latex else table.text()

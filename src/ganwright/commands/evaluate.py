@@ -1,0 +1,69 @@
+"""`ganwright evaluate`: how good samples are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from ganwright.commands.flags import Parser
+from ganwright.commands.sample import Weights
+from ganwright.config.checked import Named
+from ganwright.config.ranges import Count, Whole
+from ganwright.config.settings import Settings
+from ganwright.metrics.features import Features
+from ganwright.metrics.metric import Metric
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measuring(Named):
+    """What is measured, and against what."""
+
+    metrics: tuple[Metric, ...] = ()
+    """Metrics, see `list metrics`; FID, precision, recall, density, coverage when not given."""
+    against: str | None = None
+    """Real images: data, a folder, or a run, whose samples are taken; the run's own data else."""
+    n: Count = 10_000
+    """How many samples, and at most how many real images."""
+    features: Features | None = None
+    """What images are compared by, see `list features`; DigitFeatures when not given."""
+    weights: Path | None = None
+    """A file of the features' weights, where they are not to be fetched."""
+    split: Literal["train", "test"] | None = None
+    """The split of the real images; the test split where there is one when not given."""
+    seed: Whole = 0
+    """One number that determines the samples."""
+    data_root: Path = field(default_factory=lambda: Path("data"))
+    """Folder that holds torchvision data sets."""
+    image_size: Count | None = None
+    """Height and width to which folders are brought; the run's when not given."""
+    channels: Literal[1, 3] | None = None
+    """Turn images of folders grey (1) or colour (3)."""
+
+
+def evaluate(argv: Sequence[str]) -> int:
+    """Measure the samples of a run, or images in a folder, against real images."""
+    help_text = "A run's folder; or a folder, a zip or a data set of images."
+    parser = Parser("evaluate", evaluate.__doc__ or "", {"TARGET": help_text})
+    parser.add("measuring", Measuring())
+    parser.add("weights of a run", Weights())
+    given, (what, weights) = parser.read(argv)
+
+    from ganwright.metrics.evaluation import table
+    from ganwright.run.evaluation import Choice, settings_of
+    from ganwright.run.evaluation import evaluate as measured
+
+    how = Settings(data_root=what.data_root, image_size=what.image_size, channels=what.channels)
+    results = measured(
+        str(given["TARGET"]),
+        what.metrics,
+        against=what.against,
+        features=settings_of(what.weights, what.features),
+        choice=Choice(what.n, what.seed, what.split, how, weights.device),
+        step=weights.step,
+        raw=weights.raw,
+        best=weights.best,
+    )
+    print(table(results))
+    return 0

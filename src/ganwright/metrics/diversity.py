@@ -1,0 +1,157 @@
+"""How far samples are apart, and how far a small step of the latent takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganwright.config.ranges import Count, Positive
+from ganwright.errors import SettingsError, missing_extra
+from ganwright.metrics.digit_features import DigitFeatures
+from ganwright.metrics.feature_metric import FeatureMetric
+from ganwright.metrics.features import Features, built
+from ganwright.metrics.image_set import AT_ONCE, ImageSet
+from ganwright.metrics.metric import Metric
+from ganwright.metrics.statistics import Statistics
+from ganwright.seeds import generators_kept, seed_torch
+
+Between = Callable[[Tensor, Tensor], Tensor]
+"""Two batches of images to a distance a pair, [n]."""
+
+
+@dataclass(frozen=True)
+class Diversity(FeatureMetric):
+    """Mean distance between the features of two samples, over that of two real images."""
+
+    larger: ClassVar[bool] = True
+
+    def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
+        return {"diversity": spread(fake.vectors) / max(spread(real.vectors), 1e-12)}
+
+
+@dataclass(frozen=True)
+class LPIPS(Metric):
+    """Mean LPIPS distance of random pairs of samples: Zhang et al. (2018), eq. 1."""
+
+    larger: ClassVar[bool] = True
+
+    net: Literal["alex", "vgg"] = "alex"
+    """The network; its weights are torchvision's."""
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        between = lpips(self.net, fake.device)
+        found = [between(x, y) for x, y in pairs(fake)]
+        if not found:
+            raise SettingsError("LPIPS compares pairs of samples; take 2 or more with -n")
+        return {f"LPIPS diversity ({self.net})": float(torch.cat(found).double().mean())}
+
+    def about(self) -> dict[str, str]:
+        return {"features": f"lpips-{self.net}", "resize": "none"}
+
+
+@dataclass(frozen=True)
+class PathLength(Metric):
+    """Squared distance of samples a small step of z apart, over the step's square.
+
+    Karras et al. (2019), arXiv:1812.04948, eq. 2, in z. Only with LPIPS of VGG is it called PPL.
+    """
+
+    lpips: bool = False
+    """Compare by LPIPS of VGG, whose weights are fetched, in place of the digit features."""
+    samples: Count = 2000
+    """How many steps are taken."""
+    step: Positive = 1e-2
+    """The length of a step, as a share of the way between two latents; the paper's is 1e-4."""
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        game = fake.game
+        if not (hasattr(game, "noise") and hasattr(game, "G")):
+            raise SettingsError("PathLength needs a family that makes samples from noise with G")
+        between = lpips("vgg", fake.device) if self.lpips else squared(DigitFeatures(), fake.device)
+        found = []
+        with generators_kept(), torch.no_grad():
+            seed_torch("path length")
+            for start in range(0, self.samples, AT_ONCE):
+                found.append(between(*self._ends(game, min(AT_ONCE, self.samples - start))))
+        length = torch.cat(found).double() / self.step**2
+        return {"PPL" if self.lpips else "path length (digits)": float(length.mean())}
+
+    def about(self) -> dict[str, str]:
+        net = "lpips-vgg" if self.lpips else DigitFeatures().key
+        return {"features": net, "steps": f"{self.samples} of {self.step:g}"}
+
+    def _ends(self, game: Any, n: int) -> tuple[Tensor, Tensor]:
+        a, b = game.noise(n), game.noise(n)
+        labels = game.in_turn(n) if getattr(game, "classes", 0) else None
+        t = torch.rand(n, *[1] * (a.ndim - 1), device=a.device) * (1 - self.step)
+        low, high = slerp(a, b, t), slerp(a, b, t + self.step)
+        made: Tensor = game.G(torch.cat([low, high]), None if labels is None else labels.repeat(2))
+        first, second = made.float().chunk(2)
+        return first, second
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """Between rows of two tensors along the great circle, as Gaussian latents lie near a sphere."""
+    unit_a, unit_b = (x / x.norm(dim=1, keepdim=True).clamp(min=1e-12) for x in (a, b))
+    angle = (unit_a * unit_b).sum(1, keepdim=True).clamp(-1 + 1e-6, 1 - 1e-6).acos()
+    between: Tensor = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return between
+
+
+def spread(vectors: Tensor) -> float:
+    """Mean distance between rows at random: the i-th and the one half the set away."""
+    half = len(vectors) // 2
+    a, b = vectors[:half].double(), vectors[half : 2 * half].double()
+    return float((a - b).norm(dim=1).mean())
+
+
+def pairs(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    """Two halves of each part of a set."""
+    for part, _ in images.walk():
+        half = len(part) // 2
+        if half:
+            yield part[:half], part[half : 2 * half]
+
+
+def squared(features: Features, device: torch.device) -> Between:
+    """The squared distance of features."""
+    extract = built(features, device)
+    return lambda x, y: (extract(x)[0] - extract(y)[0]).square().sum(1)
+
+
+def lpips(net: Literal["alex", "vgg"], device: torch.device) -> Between:
+    """LPIPS as torchmetrics has it.
+
+    Raises:
+        MissingExtraError: torchmetrics is not installed.
+        SettingsError: the backbone's weights cannot be fetched.
+    """
+    try:
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    except ImportError:
+        raise missing_extra("LPIPS", "torchmetrics") from None
+    try:
+        score: Any = LearnedPerceptualImagePatchSimilarity(net, reduction="none").to(device)
+    except Exception as error:
+        raise _no_backbone(net, error) from error
+
+    def between(x: Tensor, y: Tensor) -> Tensor:
+        x, y = (t.clamp(-1, 1).expand(-1, 3, -1, -1) for t in (x, y))
+        distance: Tensor = score.net(x, y)
+        return distance.flatten()
+
+    return between
+
+
+def _no_backbone(net: str, error: Exception) -> SettingsError:
+    name = {"alex": "alexnet-owt-7be5be79.pth", "vgg": "vgg16-397923af.pth"}[net]
+    place = f"{torch.hub.get_dir()}/checkpoints"
+    reason = " ".join(str(error).split())[:200]
+    return SettingsError(
+        f"LPIPS' weights cannot be fetched ({reason}); put torchvision's {name} into {place}, or "
+        "take Diversity, which needs none"
+    )

@@ -1,0 +1,99 @@
+"""Measuring a set of samples: each number with its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ganwright.errors import SettingsError
+from ganwright.metrics.feature_metric import FeatureMetric
+from ganwright.metrics.features import built
+from ganwright.metrics.image_set import ImageSet
+from ganwright.metrics.metric import Metric
+
+Reference = Callable[[str | None], ImageSet | None]
+"""The real images of a split, or of that which the user chose; None where there are none."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """One number.
+
+    Args:
+        name: of the metric, its features included.
+        value: what was measured.
+        spread: its deviation over subsets or parts, where it has one.
+        larger: whether a larger one is better.
+        protocol: all that it depends on.
+    """
+
+    name: str
+    value: float
+    spread: float | None
+    larger: bool
+    protocol: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """With four digits, and its spread."""
+        around = "" if self.spread is None else f" ± {self.spread:.4g}"
+        return f"{self.value:.4g}{around}"
+
+
+def evaluate(
+    metrics: Sequence[Metric], reference: Reference, fake: ImageSet, **protocol: Any
+) -> list[Result]:
+    """Measure samples by each metric.
+
+    Args:
+        metrics: what to measure.
+        reference: what they are compared with.
+        fake: the samples.
+        **protocol: what else the numbers depend on, such as the seed.
+
+    Raises:
+        SettingsError: images do not fit a metric, or are too few.
+        DataError: there is nothing to compare with.
+    """
+    for metric in metrics:  # weights that are missing are missed at once
+        if isinstance(metric, FeatureMetric):
+            built(metric.features, fake.device)
+    found = (_results(metric, reference(metric.split), fake, protocol) for metric in metrics)
+    return [result for results in found for result in results]
+
+
+def _results(
+    metric: Metric, real: ImageSet | None, fake: ImageSet, protocol: Mapping[str, Any]
+) -> Iterator[Result]:
+    if real is not None and real.shape and fake.shape and real.shape[0] != fake.shape[0]:
+        raise SettingsError(
+            f"samples have {_channels(fake)} and {real.name} has {_channels(real)}; bring it to "
+            f"theirs with --channels {fake.shape[0]}"
+        )
+    values = metric.judge(real, fake)
+    about = {**metric.about(), "samples": fake.count, **protocol}
+    if real is not None:
+        about |= {"reference": real.name, "reference_count": real.count}
+        about |= {"split": real.split} if real.split else {}
+        about |= {"reference_hash": found} if (found := real.content) else {}
+    for name, value in values.items():
+        if " spread" not in name:
+            stem, brackets, rest = name.partition(" (")
+            spread = values.get(f"{stem} spread{brackets}{rest}")
+            yield Result(name, float(value), spread, metric.larger, about)
+
+
+def _channels(images: ImageSet) -> str:
+    return f"{images.shape[0]} channel{'s' * (images.shape[0] > 1)}"
+
+
+def table(results: Sequence[Result]) -> str:
+    """The numbers one a line, and below them each protocol with the metrics that share it."""
+    width = max(len(r.name) for r in results)
+    lines = [f"{r.name:{width}}  {r}" for r in results]
+    shared: dict[str, list[str]] = {}
+    for r in results:
+        text = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in r.protocol.items())
+        shared.setdefault(text, []).append(r.name)
+    lines += [f"\n{', '.join(names)}: {text}" for text, names in shared.items()]
+    return "\n".join(lines)

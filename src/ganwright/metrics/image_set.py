@@ -1,0 +1,198 @@
+"""Sets of images that are too many for memory: walked a part at a time, as often as needed."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganwright.data import RunData
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.errors import DataError, SettingsError
+from ganwright.game import Game
+from ganwright.metrics.features import Features, built
+from ganwright.metrics.statistics import Statistics, collect
+from ganwright.seeds import generators_kept, seed_torch
+
+AT_ONCE = 64
+"""Images in a part: as many as `sample` draws noise for at a time."""
+
+
+@dataclass
+class ImageSet:
+    """Images, or points, that can be walked any number of times, always the same.
+
+    Args:
+        name: what it is, for the protocol.
+        count: how many there are.
+        walk: begins at the first: parts of `Images`, [n, C, H, W] in [-1, 1].
+        split: of the data; empty for samples.
+        classes: names of the labels.
+        store: a folder that keeps their statistics.
+        marks: what tells them from others in that folder.
+        shape: (C, H, W) of each, where it is known beforehand.
+        game: draws them, if one does.
+        paired: the i-th of two such sets show the same thing.
+    """
+
+    name: str
+    count: int
+    walk: Callable[[], Iterator[Images]]
+    split: str = ""
+    classes: tuple[str, ...] = ()
+    store: Path | None = None
+    marks: Any = None
+    shape: tuple[int, ...] = ()
+    game: Any = None
+    paired: bool = False
+    device: torch.device = torch.device("cpu")
+    _known: dict[str, Statistics] = field(default_factory=dict)
+
+    def tensor(self, most: int) -> Tensor:
+        """The first images, at most so many, in memory, on the CPU."""
+        parts, have = [], 0
+        for images, _ in self.walk():
+            parts.append(images[: most - have].float().cpu())
+            have += len(parts[-1])
+            if have >= most:
+                break
+        return torch.cat(parts)
+
+    def statistics(self, features: Features) -> Statistics:
+        """Their statistics: computed once, and kept where there is a store."""
+        file = self._file(features)
+        if features.key not in self._known:
+            found = Statistics.load(file) if file else None
+            if found is None:
+                found = collect(self.walk(), built(features, self.device), self.classes)
+            self._known[features.key] = found
+            self.count = found.count
+        if file and not file.is_file():
+            _keep(self._known[features.key], file)
+        return self._known[features.key]
+
+    @property
+    def content(self) -> str:
+        """A hash of their bytes, once they were walked."""
+        return next((known.content for known in self._known.values()), "")
+
+    def _file(self, features: Features) -> Path | None:
+        if self.store is None:
+            return None
+        text = json.dumps([self.marks, self.split, features.key], sort_keys=True)
+        name = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        return self.store / f"{self.split or 'images'}-{name}.safetensors"
+
+
+def of_tensor(images: Tensor, labels: Tensor | None = None, **about: Any) -> ImageSet:
+    """Images in memory, [n, C, H, W] in [-1, 1]."""
+
+    def walk() -> Iterator[Images]:
+        for i in range(0, len(images), AT_ONCE):
+            rows = slice(i, i + AT_ONCE)
+            yield Images(images[rows], None if labels is None else labels[rows])
+
+    return ImageSet(about.pop("name", "a tensor"), len(images), walk, **about)
+
+
+def of_data(
+    data: RunData, split: str, limit: int | None, name: str, store: Path | None = None
+) -> ImageSet:
+    """A split of a data set, or its first `limit` images; of two domains, the second.
+
+    Raises:
+        DataError: there is no such split.
+    """
+    counts = data.splits()
+    if split not in counts:
+        has = ", ".join(counts) or "none that can be read from its first image to its last"
+        raise DataError(f"{name} has no {split} split; it has {has}")
+
+    def walk() -> Iterator[Images]:
+        for batch in data.each(split, AT_ONCE, limit):
+            yield _shown(batch)
+
+    return ImageSet(
+        name,
+        min(counts[split], limit or counts[split]),
+        walk,
+        split,
+        data.spec.classes,
+        store,
+        marks_of(data.fingerprint, data.spec, limit),
+        data.spec.target or data.spec.shape,
+        paired=data.spec.task is Paired,
+        device=data.device,
+    )
+
+
+def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
+    """Samples of a game, those that `sample` draws with this seed; labels in turn.
+
+    Raises:
+        SettingsError: it does not sample.
+    """
+    draw = getattr(game, "sample", None)
+    if draw is None:
+        raise SettingsError(f"{name} does not sample")
+    takes = "labels" in inspect.signature(draw).parameters
+    labelled = takes and bool(getattr(game, "classes", game.spec.classes))
+
+    def walk() -> Iterator[Images]:
+        for start in range(0, count, AT_ONCE):
+            with generators_kept(), torch.no_grad():
+                seed_torch(seed, "sample", start)
+                labels = game.in_turn(start + AT_ONCE)[start:] if labelled else None
+                x = draw(AT_ONCE, labels=labels) if labelled else draw(AT_ONCE)
+            rows = slice(count - start)
+            yield Images(x[rows].float(), None if labels is None else labels[rows])
+
+    classes = game.spec.classes if labelled else ()
+    about: dict[str, Any] = {"shape": game.spec.shape, "game": game, "device": game.device}
+    return ImageSet(name, count, walk, classes=classes, **about)
+
+
+def translated(game: Game, data: RunData, split: str, limit: int | None, seed: int) -> ImageSet:
+    """Domain a of a split, translated by a game."""
+    translate: Any = game.translate
+
+    def walk() -> Iterator[Images]:
+        for i, batch in enumerate(data.each(split, AT_ONCE, limit)):
+            assert isinstance(batch, Paired | Unpaired)
+            with generators_kept(), torch.no_grad():
+                seed_torch(seed, "translate", i)
+                yield Images(translate(batch.a, direction="a2b").float())
+
+    count = min(data.splits()[split], limit or data.splits()[split])
+    about: dict[str, Any] = {"shape": game.spec.target or (), "game": game, "device": game.device}
+    return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
+
+
+def marks_of(fingerprint: Mapping[str, Any], spec: Spec, limit: int | None) -> list[Any]:
+    """What tells the images of one data set, brought to one size, from others."""
+    return [fingerprint, spec.target or spec.shape, limit]
+
+
+def _shown(batch: Batch) -> Images:
+    if isinstance(batch, Paired):
+        return Images(batch.b)
+    if isinstance(batch, Unpaired):
+        return Images(batch.b, batch.b_labels)
+    return Images(
+        batch.images, batch.labels if isinstance(batch, Images | SemiSupervised) else None
+    )
+
+
+def _keep(statistics: Statistics, file: Path) -> None:
+    """A run on a read-only or full disk is evaluated all the same."""
+    from contextlib import suppress
+
+    with suppress(OSError):
+        statistics.save(file)

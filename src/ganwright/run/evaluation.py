@@ -1,0 +1,257 @@
+"""Evaluating a run, or a folder of images, against real images or another run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ganwright import atomic
+from ganwright.callbacks import metrics_log
+from ganwright.config.settings import Settings
+from ganwright.data import Images, RunData, open_data
+from ganwright.data.types import Paired
+from ganwright.errors import DataError, RunError, SettingsError
+from ganwright.inference.model import Model
+from ganwright.metrics.distances import FID
+from ganwright.metrics.evaluation import Result
+from ganwright.metrics.evaluation import evaluate as measured
+from ganwright.metrics.features import Features
+from ganwright.metrics.image_set import ImageSet, marks_of, of_data, of_game, translated
+from ganwright.metrics.metric import Metric
+from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
+from ganwright.run.data import check_same, data_options
+from ganwright.run.load import load
+from ganwright.run.run_folder import located, read_config, read_data, read_spec
+from ganwright.training.engine import Engine
+
+USUAL: tuple[Metric, ...] = (FID(), PrecisionRecall(), DensityCoverage())
+"""What is measured where nothing is named."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What images are taken, and how.
+
+    Args:
+        n: how many samples, and at most how many real images.
+        seed: of the samples.
+        split: train or test; the test split where there is one when not given.
+        settings: how data is opened: data_root, image_size, channels.
+        device: where it is computed.
+    """
+
+    n: int = 10_000
+    seed: int = 0
+    split: str | None = None
+    settings: Settings = Settings()
+    device: str = "auto"
+
+
+def evaluate(
+    target: str | Path | Model,
+    metrics: Sequence[Metric] = (),
+    *,
+    against: str | None = None,
+    features: Features | None = None,
+    choice: Choice | None = None,
+    **which: Any,
+) -> list[Result]:
+    """Measure a run's samples or a folder's images; a run keeps what was found.
+
+    Args:
+        target: a run folder or a trained model; or any data: a folder, a zip, a name.
+        metrics: what to measure; FID, precision, recall, density and coverage when not given.
+        against: real images: a run folder, whose samples are taken, or any data; the run's own data
+            when not given.
+        features: those of all metrics that compare by features, in place of their own.
+        choice: how many images, of what split.
+        **which: `step`, `raw`, `best`: which weights of a run, see `load`.
+
+    Raises:
+        GanwrightError: images are missing, too few, or do not fit a metric.
+    """
+    choice = choice or Choice()
+    chosen = [_with(metric, features) for metric in metrics or USUAL]
+    model = target if isinstance(target, Model) else None
+    if model is None and _is_run(target):
+        model = load(str(target), device=choice.device, **which)
+    home = None if model is None else Home(model, choice)
+    fake = _opened(str(target), choice).of("train") if home is None else home.samples()
+    assert fake is not None
+
+    @cache
+    def reference(split: str | None) -> ImageSet | None:
+        wanted = split or choice.split
+        if against is None:
+            return None if home is None else home.of(wanted)
+        if _is_run(against):
+            other = load(against, device=choice.device)
+            return of_game(other.game, choice.n, choice.seed + 1, f"samples of {against}")
+        return _opened(against, _like(choice, fake)).of(wanted)
+
+    about = {"seed": choice.seed} | ({} if model is None else {"step": model.step})
+    results = measured(chosen, reference, fake, **about)
+    if model is not None:
+        _write(model.run, results)
+    return results
+
+
+class Opened:
+    """Data, and the sets of its splits."""
+
+    def __init__(self, name: str, data: RunData, choice: Choice) -> None:
+        self.name, self.data, self.choice = name, data, choice
+
+    def of(self, split: str | None) -> ImageSet:
+        """The images of a split; the test split where there is one when not given."""
+        split = split or ("test" if "test" in self.data.splits() else "train")
+        return of_data(self.data, split, self.choice.n, self.name)
+
+
+class Home:
+    """A run's own data, which is opened only if its statistics are not kept in the run."""
+
+    def __init__(self, model: Model, choice: Choice) -> None:
+        self.model, self.choice, self.folder = model, choice, model.run
+        self.known = read_data(model.run)
+        self.spec = read_spec(model.run, type(model.game))
+
+    def samples(self) -> ImageSet:
+        """What the run makes: samples, or translations of its data.
+
+        Raises:
+            SettingsError: it makes neither.
+        """
+        model, choice = self.model, self.choice
+        if hasattr(model.game, "sample"):
+            return of_game(model.game, choice.n, choice.seed, f"samples of {self.folder}")
+        model.ability("translate")
+        split = self._split(choice.split)
+        return translated(model.game, self._data(), split, choice.n, choice.seed)
+
+    def of(self, split: str | None) -> ImageSet | None:
+        """The images of a split."""
+        split, spec = self._split(split), self.spec
+        known = {} if self.known is None else self.known["fingerprint"]
+        count = min(self.choice.n, *_counts(known, split, spec.count))
+
+        def walk() -> Iterator[Images]:
+            return of_data(self._data(), split, self.choice.n, "").walk()
+
+        return ImageSet(
+            self._name(),
+            count,
+            walk,
+            split,
+            spec.classes,
+            self.folder / "statistics",
+            marks_of(known, spec, self.choice.n),
+            spec.target or spec.shape,
+            paired=spec.task is Paired,
+            device=self.model.game.device,
+        )
+
+    def _name(self) -> str:
+        known = self.known["fingerprint"] if self.known else {}
+        return str(known.get("name") or (self.known or {}).get("source") or "the run's data")
+
+    def _split(self, split: str | None) -> str:
+        known = {} if self.known is None else self.known["fingerprint"]
+        has_test = bool(known.get("test") or known.get("held_out"))
+        if split == "test" and known and not has_test:
+            raise DataError("the run's data has no test split; compare with --split train")
+        return split or ("test" if has_test else "train")
+
+    def _data(self) -> RunData:
+        """The data, opened as in training.
+
+        Raises:
+            RunError: it is not there any more, or is other data.
+        """
+        cls, old = read_config(self.folder, type(self.model.game))
+        given = self.known is not None and self.known["fingerprint"]["kind"] == "given"
+        if given or old.data is None:
+            raise RunError(
+                f"{self.folder} was trained on data given in Python, and keeps no statistics of it "
+                "for these metrics; name images to compare with as --against"
+            )
+        settings = located(old, old, self.known)
+        data = open_data(
+            settings.data,
+            task=cls.task,
+            options=data_options(settings),
+            device=self.model.game.device,
+        )
+        if self.known:
+            check_same(self.known["fingerprint"], data.fingerprint)
+        return data
+
+
+def _counts(known: Mapping[str, Any], split: str, trained: int) -> list[int]:
+    """How many images each side of a split has, by the data's fingerprint."""
+    held: list[int] = known.get("held_out", [])
+    if split == "test" and held:
+        return held
+    counts = [side["count"] for side in known.get(split, [{"count": trained}])]
+    return [a - b for a, b in zip(counts, held, strict=True)] if held else counts
+
+
+def _opened(text: str, choice: Choice) -> Opened:
+    device = Engine.pick(choice.device, "fp32").device
+    options = replace(data_options(choice.settings), held_out=0.0)
+    data = open_data(text, task=Images, options=options, device=device)
+    return Opened(text, data, choice)
+
+
+def _like(choice: Choice, fake: ImageSet) -> Choice:
+    """Real images are brought to the size of square samples, unless a size is named."""
+    if choice.settings.image_size or len(fake.shape) < 3 or fake.shape[1] != fake.shape[2]:
+        return choice
+    return replace(choice, settings=replace(choice.settings, image_size=fake.shape[1]))
+
+
+def _is_run(target: Any) -> bool:
+    return (Path(target) / "config.yaml").is_file()
+
+
+def _with(metric: Metric, features: Features | None) -> Metric:
+    if features is None or "features" not in {f.name for f in fields(metric)}:
+        return metric
+    changed: Metric = replace(metric, features=features)  # type: ignore[call-arg]
+    return changed
+
+
+def _write(run: Path, results: Sequence[Result]) -> None:
+    """Add the results to the run's evaluation.jsonl.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    path, when = run / "evaluation.jsonl", time.strftime("%Y-%m-%dT%H:%M:%S%z")
+    try:
+        for result in results:
+            row = {k: v for k, v in asdict(result).items() if k not in ("protocol", "larger")}
+            metrics_log.append(path, row | dict(result.protocol) | {"when": when})
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
+
+
+def settings_of(weights: Path | None, features: Features | None) -> Features | None:
+    """The features with a file of weights.
+
+    Raises:
+        SettingsError: they take none, or there are none.
+    """
+    if weights is None:
+        return features
+    if features is None or "weights" not in {f.name for f in fields(features)}:
+        raise SettingsError(
+            "--weights is for features whose weights are fetched: add --features InceptionFeatures "
+            "or DinoFeatures"
+        )
+    changed: Features = replace(features, weights=weights)  # type: ignore[call-arg]
+    return changed

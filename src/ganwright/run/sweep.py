@@ -1,0 +1,168 @@
+"""A grid of settings, each trained with several seeds, in processes of their own."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from ganwright.config.changes import differences
+from ganwright.config.settings import FREE, Settings
+from ganwright.data.cores import cores
+from ganwright.errors import RunError
+from ganwright.game import Game
+from ganwright.run.assembly import resolved
+from ganwright.run.run_folder import read_config
+from ganwright.training import checkpoint
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep.
+
+    Args:
+        folder: the run's.
+        flags: of `train`, without the family and `--out`.
+        settings: what they come to.
+    """
+
+    folder: Path
+    flags: tuple[str, ...]
+    settings: Settings
+
+
+def grid(
+    values: Mapping[str, Sequence[str]], seeds: Sequence[int]
+) -> Iterator[tuple[str, list[str]]]:
+    """A name and the flags of each combination of values, and of each seed."""
+    for chosen in product(*values.values()):
+        pairs = list(zip(values, chosen, strict=True))
+        parts = [f"{flag.rpartition('.')[2].lstrip('-')}-{value}" for flag, value in pairs]
+        for seed in seeds:
+            name = re.sub(r"[^\w.=]+", "-", "-".join([*parts, f"seed-{seed}"])).strip("-")
+            yield name, [*(word for pair in pairs for word in pair), "--seed", str(seed)]
+
+
+def sweep(
+    family: str,
+    cls: type[Game],
+    jobs: Sequence[Job],
+    measure: Sequence[str],
+    at_once: int,
+    tell: Callable[[str], None],
+) -> None:
+    """Train every run that is not finished, and evaluate it.
+
+    Args:
+        family: its name.
+        cls: its class.
+        jobs: the runs.
+        measure: flags of `evaluate`.
+        at_once: how many run beside one another.
+        tell: told of each run that is done.
+
+    Raises:
+        RunError: a folder holds another run, or a run failed; those that are done are kept.
+    """
+    for job in jobs:
+        _check(cls, job)
+    threads = str(max(1, cores() // at_once))
+    devices = _devices()
+
+    def work(item: tuple[int, Job]) -> str | None:
+        place, job = item
+        environment = os.environ | {"OMP_NUM_THREADS": threads}
+        if len(devices) > 1:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
+        for words in _commands(family, job, measure):
+            done = subprocess.run(
+                [sys.executable, "-m", "ganwright", *words],
+                env=environment,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                check=False,
+            )
+            if done.returncode:
+                lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+                return f"{job.folder}: {lines[-1].removeprefix('ganwright: ')}"
+        tell(f"{job.folder} is done")
+        return None
+
+    with ThreadPoolExecutor(at_once) as pool:
+        failed = [why for why in pool.map(work, enumerate(jobs)) if why]
+    if failed:
+        raise RunError(f"{len(failed)} of {len(jobs)} runs failed, the first {failed[0]}")
+
+
+def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[str]]:
+    """What is still to be done for a run."""
+    place = str(job.folder)
+    if not (job.folder / "config.yaml").is_file():
+        yield ["train", family, *job.flags, "--out", place]
+    elif _steps(job.folder) < job.settings.steps:
+        around = _around(job.flags)
+        yield ["resume", place, "--steps", str(job.settings.steps), *around]
+    evaluated = job.folder / "evaluation.jsonl"
+    if not evaluated.is_file() or _steps(job.folder) > _evaluated(evaluated):
+        yield ["evaluate", place, *measure]
+
+
+def _around(flags: Sequence[str]) -> list[str]:
+    """The flags that a resumed run does not remember."""
+    kept: list[str] = []
+    keep = False
+    for word in flags:
+        if word.startswith("--"):
+            keep = word in ("--metrics", "--callbacks", "--keep-best", "--evaluate-every")
+        kept += [word] if keep else []
+    return kept
+
+
+def _evaluated(path: Path) -> int:
+    """The step that was last evaluated."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        return int(json.loads(lines[-1])["step"])
+    except (IndexError, ValueError, KeyError, TypeError):
+        return -1
+
+
+def _steps(run: Path) -> int:
+    done = checkpoint.steps(run / "checkpoints")
+    return checkpoint.step_of(done[-1]) if done else 0
+
+
+def _check(cls: type[Game], job: Job) -> None:
+    """See that a folder that is there is this run's.
+
+    Raises:
+        RunError: it is another's.
+    """
+    if not (job.folder / "config.yaml").is_file():
+        return
+    was, old = read_config(job.folder)
+    kept = {name: getattr(old, name) for name in (*FREE, "precision") if name != "data"}
+    wanted = dataclasses.replace(resolved(cls, job.settings), **kept)
+    changed = ["its family"] if was is not cls else differences(old, wanted)
+    if changed:
+        raise RunError(
+            f"{job.folder} is a run with other settings ({'; '.join(changed)}); choose another "
+            "--out"
+        )
+
+
+def _devices() -> list[str]:
+    """The CUDA devices that runs are spread over."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return named.split(",") if named else [str(i) for i in range(torch.cuda.device_count())]

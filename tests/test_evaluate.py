@@ -1,0 +1,370 @@
+"""Evaluating runs and folders, while they train and afterwards; comparing and sweeping them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import tiny
+from PIL import Image
+
+import ganwright
+from ganwright.callbacks import Plateau
+from ganwright.cli import main
+from ganwright.commands.compare import divided, grouped
+from ganwright.config.settings import Settings
+from ganwright.data.types import Images, Spec
+from ganwright.errors import RunError, SettingsError
+from ganwright.metrics.distances import FID
+from ganwright.metrics.diversity import Diversity, PathLength
+from ganwright.metrics.image_set import of_game
+from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
+from ganwright.metrics.modes import MixtureModes
+from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
+from ganwright.metrics.restoration import Restoration
+from ganwright.report import write_report
+from ganwright.run import evaluation, run_folder, sweep
+from ganwright.run.compare import compare
+from ganwright.run.evaluation import Choice, evaluate
+from ganwright.run.train import resolved
+from ganwright.training import checkpoint
+
+FEW = Choice(n=100, device="cpu")
+
+
+def trained(out: Path, **changes: Any) -> ganwright.Model:
+    """A tiny DCGAN on embedded digits, measured every other step."""
+    cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=4, log_every=2)
+    wanted = {"metrics": [FID()], "evaluate_every": 2, "evaluate_samples": 80, "quiet": True}
+    return ganwright.train(cls, settings, out, **(wanted | changes))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that kept its best checkpoint by FID."""
+    out = tmp_path_factory.mktemp("runs") / "run"
+    trained(out, keep_best="FID")
+    return out
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def folder(path: Path, images: torch.Tensor) -> Path:
+    """Grey images, uint8 [n, H, W], as files."""
+    path.mkdir()
+    for i, pixels in enumerate(images):
+        Image.fromarray(pixels.numpy()).save(path / f"{i:03}.png")
+    return path
+
+
+# In training
+
+
+def test_metrics_stand_in_the_rows_and_the_best_is_kept(run: Path) -> None:
+    values = {row["step"]: row["FID (digits)"] for row in rows(run / "metrics.jsonl")}
+    assert values.keys() == {2, 4}
+    known = json.loads((run / "best" / "best.json").read_text(encoding="utf-8"))
+    best = min(values, key=lambda step: values[step])
+    assert known == {"metric": "FID (digits)", "value": values[best], "step": best}
+    assert [checkpoint.step_of(p) for p in checkpoint.steps(run / "best")] == [best]
+    assert ganwright.load(run, best=True).step == best
+    assert ganwright.load(run).step == 4
+
+
+def test_what_was_best_is_remembered_when_a_run_goes_on(tmp_path: Path) -> None:
+    trained(tmp_path / "run", keep_best="FID")
+    known = tmp_path / "run" / "best" / "best.json"
+    about = json.loads(known.read_text(encoding="utf-8")) | {"value": -1.0}
+    known.write_text(json.dumps(about), encoding="utf-8")
+    more = {"metrics": [FID()], "evaluate_every": 2, "evaluate_samples": 80, "keep_best": "FID"}
+    ganwright.resume(tmp_path / "run", steps=6, quiet=True, **more)
+    assert json.loads(known.read_text(encoding="utf-8")) == about
+
+
+def test_measuring_changes_no_weight(run: Path, tmp_path: Path) -> None:
+    trained(tmp_path / "plain", metrics=[])
+    newest = [checkpoint.load_newest(r / "checkpoints") for r in (run, tmp_path / "plain")]
+    assert newest[0] is not None
+    assert newest[1] is not None
+    assert all(torch.equal(x, newest[1].game[name]) for name, x in newest[0].game.items())
+
+
+def test_a_plateau_of_a_metric_stops_the_run(tmp_path: Path) -> None:
+    class Worse(FID):
+        def compare(self, real: Any, fake: Any) -> dict[str, float]:
+            return {"FID": 1.0}
+
+    plateau = Plateau("FID", patience=1)
+    cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=9)
+    options: dict[str, Any] = {"metrics": [Worse()], "evaluate_every": 2, "evaluate_samples": 4}
+    model = ganwright.train(
+        cls, settings, tmp_path / "run", callbacks=[plateau], quiet=True, **options
+    )
+    assert model.step == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"keep_best": "KID"}, r"--keep-best KID is not measured; choose one of FID \(digits\)"),
+        ({"metrics": [], "keep_best": "FID"}, "--keep-best FID is not measured; measure it"),
+        ({"evaluate_samples": 20}, "FID of 64 features needs more than 64 images on either side"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_a_run(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        trained(tmp_path / "run", **changes)
+    assert not (tmp_path / "run").exists()
+
+
+# Afterwards
+
+
+def test_a_run_is_evaluated_without_its_data(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Statistics of its data, made in training, are in the run; the protocol says all."""
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise AssertionError("the data was opened")
+
+    monkeypatch.setattr(evaluation, "open_data", gone)
+    choice = Choice(device="cpu")
+    model = ganwright.load(run, device="cpu")
+    monkeypatch.setattr(evaluation, "of_game", lambda g, n, *a: of_game(g, 80, *a))
+    (found,) = evaluate(model, [FID()], choice=choice)
+    last = rows(run / "metrics.jsonl")[-1]["FID (digits)"]
+    assert found.value == pytest.approx(last, rel=1e-4)
+    about = dict(found.protocol)
+    assert about.pop("features").startswith("digits-")
+    assert len(about.pop("reference_hash")) == 32
+    assert about == {
+        "resize": "grey, bilinear with antialiasing to 32x32",
+        "samples": 80,
+        "seed": 0,
+        "step": 4,
+        "reference": "digits",
+        "reference_count": 180,
+        "split": "test",
+    }
+    page = write_report(run).read_text(encoding="utf-8")
+    assert f"<td>FID (digits)</td><td>{found.value:.4g}</td><td>features digits-" in page
+    row = rows(run / "evaluation.jsonl")[-1]
+    assert (row["name"], row["value"], row["samples"]) == ("FID (digits)", found.value, 80)
+
+
+def test_each_metric_has_the_split_that_it_needs(run: Path) -> None:
+    results = evaluate(run, [PrecisionRecall(), Memorisation()], choice=FEW)
+    splits = {r.name: (r.protocol["split"], r.protocol["reference_count"]) for r in results}
+    assert splits["precision (digits)"] == ("test", 100)
+    assert splits["authenticity (digits)"] == ("train", 100)
+
+
+def measured(name: str, out: Path, *metrics: Any, **changes: Any) -> dict[str, float]:
+    """Numbers of a family after a step."""
+    cls, settings = tiny(name, steps=1, **changes)
+    ganwright.train(cls, settings, out, quiet=True)
+    return {r.name: r.value for r in evaluate(out, metrics, choice=FEW)}
+
+
+def test_labels_and_latents_are_measured(tmp_path: Path) -> None:
+    metrics = (ConditionalAccuracy(), ClassificationAccuracy(steps=2), PathLength(samples=8))
+    found = measured("cgan", tmp_path / "run", *metrics, Diversity())
+    assert found.keys() == {
+        "conditional accuracy (digits)",
+        "classification accuracy",
+        "path length (digits)",
+        "diversity (digits)",
+    }
+    assert 0 <= found["conditional accuracy (digits)"] < 0.5
+    assert found["path length (digits)"] > 0
+
+
+def test_translations_are_measured_against_their_truth(tmp_path: Path) -> None:
+    found = measured("pix2pix", tmp_path / "run", Restoration(), PrecisionRecall(k=1))
+    assert found.keys() == {"PSNR", "SSIM", "precision (digits)", "recall (digits)"}
+    assert 0 < found["PSNR"] < 30
+    with pytest.raises(SettingsError, match="PathLength needs a family that makes samples from"):
+        evaluate(tmp_path / "run", [PathLength()], choice=FEW)
+
+
+def test_points_have_metrics_of_their_own(tmp_path: Path) -> None:
+    found = measured("gan", tmp_path / "run", MixtureModes(), data="ring", image_size=None)
+    assert found.keys() == {f"MixtureModes/{x}" for x in ("modes", "high_quality", "reverse_kl")}
+    with pytest.raises(SettingsError, match="these metrics compare images"):
+        evaluate(tmp_path / "run", [FID()], choice=FEW)
+
+
+def test_the_same_images_are_at_no_distance(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (80, 12, 12), dtype=torch.uint8)
+    one, other = folder(tmp_path / "a", images), folder(tmp_path / "b", images)
+    found = {r.name: r.value for r in evaluate(one, against=str(other), choice=FEW)}
+    assert found["FID (digits)"] == pytest.approx(0, abs=1e-4)
+    assert (found["precision (digits)"], found["recall (digits)"]) == (1, 1)
+    assert found["coverage (digits)"] == 1
+
+
+def test_the_command_prints_numbers_and_protocol(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    argv = ["evaluate", str(run), "-n", "100", "--metrics", "KID(size=50, subsets=5)", "FID"]
+    assert main([*argv, "--best", "--device", "cpu"]) == 0
+    out = capsys.readouterr().out
+    assert "KID (digits)  " in out
+    assert " ± " in out.splitlines()[0]
+    assert "samples 100, seed 0, step" in out
+    assert "reference digits, reference count 100, split test, reference hash" in out
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["-n", "50"], "FID of 64 features needs more than 64 images"),
+        (["--metrics", "KID", "-n", "100"], "KID's subsets have 1000 images, and one side has 100"),
+        (["--against", "nowhere", "-n", "100"], "no data set or folder is called nowhere"),
+        (["--weights", "x.pth"], "--weights is for features whose weights are fetched"),
+        (
+            ["--against", "glyphs", "-n", "100"],
+            "samples have 1 channel and glyphs has 3 channels; bring it to theirs with --channels",
+        ),
+        (["--step", "77"], "there is no checkpoint of step 77"),
+        (["--features", "Nothing"], "unknown Features Nothing"),
+    ],
+)
+def test_wrong_input_is_one_sentence(
+    run: Path, capsys: pytest.CaptureFixture[str], more: list[str], said: str
+) -> None:
+    assert main(["evaluate", str(run), *more]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_a_run_without_a_best_checkpoint_says_so(tmp_path: Path) -> None:
+    trained(tmp_path / "run")
+    with pytest.raises(RunError, match="kept no best checkpoint; train it with --keep-best"):
+        ganwright.load(tmp_path / "run", best=True)
+
+
+def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:
+    images = torch.rand(90, 1, 16, 16) * 2 - 1
+    cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=2)
+    ganwright.train(cls, settings, tmp_path / "run", data=images, quiet=True)
+    with pytest.raises(RunError, match=r"was trained on data given in Python.* --against"):
+        evaluate(tmp_path / "run", [FID()], choice=FEW)
+
+
+# Compared
+
+
+def made(path: Path, seed: int, loss: str, value: float, **protocol: Any) -> Path:
+    """A run folder with one evaluation, without training."""
+    cls, settings = tiny("dcgan", seed=seed)
+    config = cls.Config(loss=loss)
+    settings = resolved(cls, Settings(**vars(settings) | {"game": config}))
+    run_folder.make(path, cls, settings, Spec(Images, (1, 8, 8)), {})
+    row = {"name": "FID (digits)", "value": value, "seed": seed, "samples": 100} | protocol
+    (path / "evaluation.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def four(tmp_path: Path) -> list[str]:
+    """Hinge with 3 and 5, Wasserstein with 10 and 16."""
+    return [
+        str(made(tmp_path / f"{loss}-{seed}", seed, loss, value))
+        for loss, seed, value in [
+            *(("Hinge", 0, 3.0), ("Hinge", 1, 5.0)),
+            *(("Wasserstein", 0, 10.0), ("Wasserstein", 1, 16.0)),
+        ]
+    ]
+
+
+def test_runs_are_grouped_by_all_but_the_seed(
+    four: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *four]) == 0
+    lines = [line.split("  ") for line in capsys.readouterr().out.splitlines()]
+    cells = [[c.strip() for c in line if c.strip()] for line in lines]
+    assert cells == [
+        ["family", "loss", "FID (digits)", "seeds"],
+        ["dcgan", "Hinge()", "4 ± 1.4", "2"],
+        ["dcgan", "Wasserstein()", "13 ± 4.2", "2"],
+    ]
+
+
+def test_forms_of_the_table(four: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *four[:2], "--csv"]) == 0
+    head, row = capsys.readouterr().out.splitlines()
+    assert head == "family,FID (digits),FID (digits) spread,FID (digits) seeds"
+    assert row.split(",")[:2] == ["dcgan", "4.0"]
+    assert float(row.split(",")[2]) == pytest.approx(2**0.5)
+    assert main(["compare", "--latex", *four[:2]]) == 0
+    assert r"dcgan & 4 $\pm$ 1.4 & 2 \\" in capsys.readouterr().out
+    assert main(["compare", "--latex", "--csv", *four]) == 2
+
+
+def test_numbers_of_other_protocols_do_not_compare(tmp_path: Path) -> None:
+    runs = [
+        made(tmp_path / "a", 0, "Hinge", 3.0),
+        made(tmp_path / "b", 1, "Hinge", 5.0, samples=50),
+    ]
+    with pytest.raises(RunError, match="do not compare: samples 100 and 50; evaluate them alike"):
+        compare(runs)
+
+
+def test_numbers_of_training_serve_where_nothing_was_evaluated(run: Path, tmp_path: Path) -> None:
+    trained(tmp_path / "run")
+    (group,) = compare([tmp_path / "run"]).rows
+    last = rows(tmp_path / "run" / "metrics.jsonl")[-1]["FID (digits)"]
+    assert group[1]["FID (digits)"] == (last, 0.0, 1)
+
+
+# Swept
+
+
+def test_flags_with_several_values_are_varied() -> None:
+    words = "--game.loss Hinge Wasserstein --steps 10 --log a b --game.penalties (R1(),) (R2(),)"
+    _, settings = tiny("dcgan")
+    varied, fixed = divided(grouped(words.split()), settings)
+    assert varied == {
+        "--game.loss": ["Hinge", "Wasserstein"],
+        "--game.penalties": ["(R1(),)", "(R2(),)"],
+    }
+    assert fixed == ["--steps", "10", "--log", "a", "b"]
+    names = dict(sweep.grid(varied, [0, 1]))
+    assert len(names) == 8
+    assert names["loss-Hinge-penalties-R2-seed-1"][-2:] == ["--seed", "1"]
+
+
+def test_a_sweep_ends_in_a_table_and_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its processes are this one."""
+    calls: list[str] = []
+
+    class Done:
+        returncode, stderr = 0, ""
+
+    def called(argv: list[str], **_: Any) -> Done:
+        calls.append(argv[3])
+        assert main(argv[3:]) == 0
+        return Done()
+
+    monkeypatch.setattr(sweep.subprocess, "run", called)
+    out = ["--out", str(tmp_path / "sweep"), "-n", "80", "--jobs", "1"]
+    small = ["--game.networks", "ConvNet(width=4)", "--image-size", "8", "--device", "cpu"]
+    argv = ["sweep", "dcgan", "--seeds", "0", "1", "--steps", "1", "--metrics", "FID", *small, *out]
+    assert main([*argv, "--evaluate-samples", "80"]) == 0
+    assert calls == ["train", "evaluate"] * 2
+    assert capsys.readouterr().out.splitlines()[-1].startswith("dcgan   ")
+    calls.clear()
+    assert main([*argv, "--evaluate-samples", "80"]) == 0
+    assert calls == []
+    assert main([*argv, "--batch-size", "32"]) == 2
+    assert "is a run with other settings (batch_size: 128 -> 32)" in capsys.readouterr().err
