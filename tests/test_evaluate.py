@@ -27,9 +27,9 @@ from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration
 from ganwright.report import write_report
 from ganwright.run import evaluation, run_folder, sweep
+from ganwright.run.assembly import resolved
 from ganwright.run.compare import compare
 from ganwright.run.evaluation import Choice, evaluate
-from ganwright.run.train import resolved
 from ganwright.training import checkpoint
 
 FEW = Choice(n=100, device="cpu")

@@ -114,7 +114,7 @@ class Iterated:
             DataError: always.
         """
         raise DataError(
-            "an iterable has no first and last item, so no metric can be compared with it; hand over a "
+            "an iterable has no last item, so that no metric can be compared with it; hand over a "
             "data set, or name images with --against"
         )
 

@@ -79,8 +79,8 @@ class OwnBatches:
             DataError: always.
         """
         raise DataError(
-            f"{described(self.given)} has no first and last item, so no metric can be compared with it; hand over a "
-            "data set, or name images with --against"
+            f"{described(self.given)} has no last item, so that no metric can be compared with it; "
+            "hand over a data set, or name images with --against"
         )
 
     def close(self) -> None:
