@@ -66,6 +66,8 @@ class GAN(Game):
         """Moves of D in a step, each on fresh data."""
         g_moves: Count = 1
         """Moves of G in a step."""
+        simultaneous: bool = False
+        """Take both gradients before either moves, as PacGAN's code does; else D moves first."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
         pack: Count = 1
@@ -89,6 +91,7 @@ class GAN(Game):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         self._refuse_unplayed()
+        self.simultaneous = cfg.simultaneous
         cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if cfg.conditional else 0
         if cfg.conditional and not self.classes:
