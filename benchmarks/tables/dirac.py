@@ -13,7 +13,7 @@ import argparse
 import cmath
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot
 from pathlib import Path
 
 import torch
@@ -130,7 +130,7 @@ def radii(
 ) -> list[float]:
     """r at the start and after each step of `path`."""
     points = path(loss, penalties, simultaneous=simultaneous, steps=steps, start=start)
-    return [sqrt(theta**2 + psi**2) for theta, psi in points]
+    return [hypot(*point) for point in points]
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def rates() -> list[list[str]]:
         cells = [name]
         for a, b in ((-gamma / 2 + root, -gamma / 2 - root), eigenvalues(loss, penalties)):
             factor = abs((1 + H * a) * (1 + H * b)) ** 0.5
-            cells += [f"{a.real:.3f} ± {abs(a.imag):.3f} i", f"{factor:.4f}"]
+            cells += [f"{round(a.real, 3) + 0:.3f} ± {abs(a.imag):.3f} i", f"{factor:.4f}"]
         out.append(cells)
     return out
 
