@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ganwright.version import __version__
+
 if TYPE_CHECKING:
     from ganwright.callbacks.callback import Callback as Callback
     from ganwright.callbacks.callback import Run as Run
@@ -32,8 +34,6 @@ if TYPE_CHECKING:
     from ganwright.run.train import train as train
     from ganwright.training.engine import Engine as Engine
     from ganwright.training.trainer import Trainer as Trainer
-
-__version__ = "0.1.0"
 
 _WHERE = {
     "train": "run.train",

@@ -9,9 +9,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ganwright import __version__
 from ganwright.commands import COMMANDS
 from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.version import __version__
 
 
 def main(argv: Sequence[str] | None = None) -> int:

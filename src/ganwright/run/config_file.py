@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ganwright import __version__
 from ganwright.config import registry
 from ganwright.config.changes import as_yaml, change
 from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
 from ganwright.families import family as family_called
 from ganwright.formats import FORMAT, readable
+from ganwright.version import __version__
 
 if TYPE_CHECKING:
     from ganwright.game import Game
