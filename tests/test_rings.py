@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from math import inf
 from pathlib import Path
 
 import pytest
@@ -59,7 +58,7 @@ def test_a_cell_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for out, stops in ((tmp_path / "a", (2, 3)), (tmp_path / "b", (3,))):
         out.mkdir()
         for steps in stops:
-            rings.Cell("PacGAN4", "ring", (0, 5), out).train(steps, inf, 10)
+            rings.Cell("PacGAN4", "ring", (0, 5), out).train(steps)
     a, b = (rings.rows(tmp_path / x / "results.jsonl")["PacGAN4", "ring"] for x in "ab")
     assert a["step"] == b["step"] == 3
     for key in ("seeds", "modes", "high_quality"):
