@@ -13,6 +13,9 @@ from ganwright.errors import SettingsError
 from ganwright.families.gan import GAN
 from ganwright.metrics.modes import MIXTURES, Mixture, modes
 from ganwright.networks import MLP, ConvNet
+from ganwright.optim import SGD
+from ganwright.run.train import assemble, resolved
+from ganwright.training.engine import Engine
 
 SQUARE = Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.1)
 
@@ -80,6 +83,26 @@ def test_a_packed_d_scores_each_pack_once(pack: int) -> None:
     game = packed((1, 8, 8), pack)
     real, fake = game.judged(Images(torch.zeros(8, 1, 8, 8)))
     assert game.D(real).shape == game.D(fake).shape == (8 // pack,)
+
+
+@pytest.mark.parametrize("simultaneous", [False, True])
+def test_moving_at_once_g_meets_d_as_it_was(simultaneous: bool) -> None:
+    """Only in turns does G's first move depend on how far D has just gone."""
+
+    def g_after_a_step(lr: float) -> torch.Tensor:
+        cfg = GAN.Config(
+            latent=2,
+            networks=MLP(hidden_G=(4,), hidden_D=(4,), dropout=0.0),
+            simultaneous=simultaneous,
+            optimizer_d=SGD(lr),
+            optimizer_g=SGD(0.1),
+        )
+        settings = Settings(data="ring", batch_size=8, game=cfg)
+        trainer, _ = assemble(GAN, resolved(GAN, settings), Engine(torch.device("cpu")))
+        trainer.play_step()
+        return torch.cat([w.detach().flatten() for w in trainer.game.G.parameters()])  # type: ignore[operator,union-attr]
+
+    assert torch.equal(g_after_a_step(0.0), g_after_a_step(1.0)) == simultaneous
 
 
 def test_a_batch_that_does_not_divide_into_packs_is_refused() -> None:

@@ -62,6 +62,8 @@ class DrawingGame(Game):
         """Moves of D in a step, each on fresh data."""
         g_moves: Count = 1
         """Moves of G in a step."""
+        simultaneous: bool = False
+        """Take both gradients before either moves, as PacGAN's code does; else D moves first."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to all that D sees (instance noise)."""
         augment_d: Augment | None = None
@@ -82,6 +84,7 @@ class DrawingGame(Game):
         if cfg.augment_d and len(spec.shape) != 3:
             raise SettingsError("augment_d changes pictures, and this data is points; leave it out")
         self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
+        self.simultaneous = cfg.simultaneous
         cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if labelled else 0
         if labelled and not self.classes:

@@ -102,7 +102,7 @@ class Stream:
         return torch.Generator().manual_seed(seed)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def shuffled(count: int, seed: int) -> Tensor:
     """A permutation of [0, count)."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
