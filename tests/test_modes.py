@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from ganwright.config.settings import Settings
 from ganwright.data import open_data
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
@@ -14,7 +15,7 @@ from ganwright.families.gan import GAN
 from ganwright.metrics.modes import MIXTURES, Mixture, modes
 from ganwright.networks import MLP, ConvNet
 from ganwright.optim import SGD
-from ganwright.run.train import assemble, resolved
+from ganwright.run.assembly import assemble, resolved
 from ganwright.training.engine import Engine
 
 SQUARE = Mixture(torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), 0.1)

@@ -122,8 +122,9 @@ class Cell:
                 f"{trouble.player}'s {trouble.term} was not finite at step {trouble.step} of "
                 f"{self.folder.name}"
             )
-        state = trainer.state() | {"world": 1, "cpu": self.cpu}
-        checkpoint.save(self.folder, trainer.game, trainer.average.networks, state, keep=2)
+        state = trainer.state_dict()
+        state["training"]["cpu"] = self.cpu
+        checkpoint.save(self.folder, state, keep=2)
         found = self.measured()
         row = {
             "name": self.name,

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.config.settings import Settings
-from ganwright.data import Data
+from ganwright.data import RunData
 from ganwright.errors import SettingsError, described
 from ganwright.families.gan import GAN
 from ganwright.game import Terms
@@ -25,7 +25,7 @@ from ganwright.layers.activation import MaxPieces
 from ganwright.layers.condition import Join
 from ganwright.losses import RelativisticAverage
 from ganwright.penalties import DRAGAN
-from ganwright.run.train import assemble, resolved
+from ganwright.run.assembly import assemble, resolved
 from ganwright.seeds import seed_torch
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
@@ -118,7 +118,7 @@ class Draws(NamedTuple):
 class StackedData:
     """Batches and noise of several runs, each a pure function of its seed and of the draw."""
 
-    sources: Sequence[Data]
+    sources: Sequence[RunData]
     game: GAN.Config
     seeds: Sequence[int]
 
