@@ -72,9 +72,12 @@ def translate(argv: Sequence[str]) -> int:
     parser.add("weights", Weights())
     given, (how, weights) = parser.read(argv)
     source = str(path_of(str(given["INPUT"])))
-    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite)
+    target_path = path_of(str(given["OUTPUT"]))
+    outputs(source, target_path, how.overwrite)
     model = load_run(path_of(str(given["RUN"])), weights)
     _check_channels(model, how.direction)
+    exact = model.drawn_map(how.direction) is not None
+    pairs = outputs(source, target_path, how.overwrite, exact=exact)
 
     from ganwright.inference.image_files import read_picture, write_picture
 
@@ -130,18 +133,23 @@ def classify(argv: Sequence[str]) -> int:
     return reader.status()
 
 
-def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
+def outputs(
+    source: str, target: Path, overwrite: bool, *, exact: bool = False
+) -> list[tuple[Path, Path]]:
     """Each input with its output; nothing is read or written yet.
+
+    With `exact` outputs hold class numbers, which formats that round colours cannot.
 
     Raises:
         DataError: if there is no input.
         RunError: if two inputs share an output, outputs exist and may not be replaced, or they
             would land among the inputs.
     """
-    from ganwright.inference.image_files import WRITABLE
+    from ganwright.inference.image_files import EXACT, WRITABLE
 
+    writable = EXACT if exact else WRITABLE
     path = Path(source)
-    if path.is_file() and target.suffix.lower() in WRITABLE and not target.is_dir():
+    if path.is_file() and target.suffix.lower() in writable and not target.is_dir():
         pairs = [(path, target)]
     else:
         root, found = inputs(source)
@@ -150,7 +158,7 @@ def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path
                 f"the output {target} lies inside the input {root}, and would be read as input the "
                 "next time; choose a folder outside"
             )
-        pairs = [(file, target / _named(file.relative_to(root), WRITABLE)) for file in found]
+        pairs = [(file, target / _named(file.relative_to(root), writable)) for file in found]
     owner: dict[Path, Path] = {}
     for file, out in pairs:
         if file.resolve() == out.resolve():
@@ -247,7 +255,8 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
     made = torch.cat([to_bytes(strip) for strip in rows], 2)
     height, width = pixels.shape[2:]
     blended = known.radius is None and tiles(height, width, known, tile) > 1
-    return [p.with_pixels(result) for p, result in zip(group, made, strict=True)], blended
+    mask = model.drawn_map(how.direction)
+    return [p.with_pixels(result, mask) for p, result in zip(group, made, strict=True)], blended
 
 
 def _check_channels(model: Model, direction: str) -> None:

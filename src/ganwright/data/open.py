@@ -103,7 +103,7 @@ def open_data(
     if parted.notes:
         marks["held_out"] = [len(side) for side in parted.source.test or ()]
     settled = settle(parted.source, task, options)
-    return Data(settled, options, device, marks, notes=parted.notes)
+    return Data(settled, options, device, marks, notes=(*found.doubts, *parted.notes))
 
 
 def _check_iterable(task: type[Any], options: DataOptions) -> None:
@@ -188,7 +188,7 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         raise _unknown(name)
     tree = open_files(path, skip=options.skip)
     if task is Unpaired or (task is Paired and query.low is None):
-        return open_sides(tree, task, query)
+        return open_sides(tree, task, query, options.channels)
     return open_images(tree, query)
 
 

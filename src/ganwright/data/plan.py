@@ -158,8 +158,8 @@ def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
         small = (shape[0], shape[1] // low, shape[2] // low)
         return Spec(task, small, shape, (), count)
     if task in (Paired, Unpaired):
-        known, maps = classes if task is Unpaired else (), train[0].fit.label_map
-        return Spec(task, shape, train[1].shape, known, count, maps)
+        known, (maps, drawn) = classes if task is Unpaired else (), (s.fit.label_map for s in train)
+        return Spec(task, shape, train[1].shape, known, count, maps, target_map=drawn)
     return Spec(task, shape, None, classes, count)
 
 

@@ -164,6 +164,8 @@ class Source:
         train: the sides.
         test: the sides of the test split, or None.
         query: what the string asked for.
+        doubts: what could be read otherwise, with the switch that decides it.
+        passed: what lies there and is not read, a phrase each.
     """
 
     name: str
@@ -171,3 +173,5 @@ class Source:
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
     query: Query = field(default_factory=Query)
+    doubts: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()

@@ -60,6 +60,7 @@ class Spec:
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
         label_map: how files become pictures of domain a, where they are label maps.
+        target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
     """
 
@@ -70,6 +71,7 @@ class Spec:
     count: int = 0
     label_map: LabelMap | None = None
     present: tuple[int, ...] = ()
+    target_map: LabelMap | None = None
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -22,6 +22,8 @@ from ganwright.errors import DataError, RunError
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """Formats that outputs keep; pictures of other formats become PNG files."""
+EXACT = (".png", ".bmp", ".tif", ".tiff")
+"""Formats that hold class numbers with their palette."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -47,14 +49,21 @@ class Picture:
             have a channel a class.
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
+        mask: the pixels are colours of classes, and files hold the class numbers.
     """
 
     pixels: Tensor
     alpha: Tensor | None = None
     tags: dict[str, bytes] = field(default_factory=dict)
+    mask: LabelMap | None = None
 
-    def with_pixels(self, pixels: Tensor) -> Picture:
-        """Other pixels with what this picture carries; alpha is brought to their size."""
+    def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
+        """Other pixels with what this picture carries; alpha is brought to their size.
+
+        With `mask` they are colours of its classes, and nothing is carried over.
+        """
+        if mask is not None:
+            return Picture(pixels, mask=mask)
         alpha, tags = self.alpha, dict(self.tags)
         if alpha is not None and alpha.shape[1:] != pixels.shape[1:]:
             size = (pixels.shape[2], pixels.shape[1])
@@ -65,6 +74,8 @@ class Picture:
 
     def image(self) -> Image.Image:
         """The picture as Pillow has it."""
+        if self.mask is not None:
+            return self.mask.as_mask(self.mask.nearest(self.pixels))
         image = as_image(self.pixels)
         if self.alpha is not None:
             image.putalpha(as_image(self.alpha))
@@ -143,6 +154,7 @@ def like(
     channels: int,
     function: Callable[[Tensor], Tensor],
     label_map: LabelMap | None = None,
+    mask: LabelMap | None = None,
 ) -> Any:
     """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
 
@@ -150,6 +162,7 @@ def like(
         images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
         label_map: the pictures hold class numbers.
+        mask: what the function gives are colours of its classes; masks come back.
 
     Raises:
         DataError: they are nothing of that kind, can not be read, or hold unknown classes.
@@ -159,7 +172,7 @@ def like(
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
         raise DataError(f"a picture can not be read ({error})") from error
-    made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
+    made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]
     if not isinstance(images, np.ndarray):

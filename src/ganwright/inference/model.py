@@ -132,7 +132,8 @@ class Model:
         def translated(pixels: Tensor) -> Tensor:
             return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
 
-        return like(images, self.channels(direction), translated, self.label_map(direction))
+        maps, mask = self.label_map(direction), self.drawn_map(direction)
+        return like(images, self.channels(direction), translated, maps, mask)
 
     @torch.no_grad()
     def strips(
@@ -165,6 +166,10 @@ class Model:
     def label_map(self, direction: str = "a2b") -> LabelMap | None:
         """How files become pictures that `translate` takes, where they are label maps."""
         return None if direction == "b2a" else self.spec.label_map
+
+    def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
+        """The label maps that `translate` draws in colours, and files hold as class numbers."""
+        return None if direction == "b2a" else self.spec.target_map
 
     def _shape(self, direction: str) -> tuple[int, ...]:
         back = direction == "b2a" and self.spec.target is not None

@@ -216,8 +216,9 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         values["target"] = values["target"] and tuple(values["target"])
         values["classes"] = tuple(values["classes"])
         values["present"] = tuple(values.get("present", ()))
-        if values.get("label_map"):
-            values["label_map"] = LabelMap(**values["label_map"])
+        for name in ("label_map", "target_map"):
+            if values.get(name):
+                values[name] = LabelMap.stored(values[name])
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error
