@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from PIL import Image
 
 from ganwright.cli import main
-from ganwright.data import Data, DataOptions, Images, Paired, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, Unpaired, open_data
 from ganwright.errors import DataError
 from ganwright.inference.model import Model
 from ganwright.run.load import load
@@ -136,3 +138,123 @@ def test_photos_become_palette_masks(tmp_path: Path, capsys: pytest.CaptureFixtu
         colours = model.spec.target_map.palette()
         assert np.array_equal(np.asarray(made.convert("RGB")), colours[numbers])
     assert model.translate(Image.new("RGB", (16, 16))).mode == "P"
+
+
+def lay(root: Path, *paths: str) -> None:
+    """A small picture at each path."""
+    for path in paths:
+        grey(root / path, np.full((4, 4, 3), 90))
+
+
+@pytest.mark.parametrize(
+    ("paths", "query", "classes", "count", "test"),
+    [
+        (("bus/0.png", "car/0.png", "train/0.png"), "", "bus car train", 3, 0),
+        (("bus/0.png", "car/0.png", "train/0.png"), "?splits=yes", "", 1, 0),
+        (("train/a/0.png", "train/b/0.png", "test/a/0.png", "x/0.png"), "", "a b", 2, 1),
+        (("train/a/0.png", "test/a/0.png", "x/0.png"), "?splits=no", "test train x", 3, 0),
+        (("train/0.png", "val/0.png", "test/0.png", "test/1.png"), "", "", 1, 2),
+        (("pets/train/a/0.png", "pets/train/b/0.png", "pets/test/b/0.png"), "", "a b", 2, 1),
+        (("pets/all/cat/0.png", "pets/all/dog/0.png"), "", "cat dog", 2, 0),
+    ],
+)
+def test_names_of_folders(
+    paths: tuple[str, ...], query: str, classes: str, count: int, test: int, tmp_path: Path
+) -> None:
+    lay(tmp_path, *paths)
+    data = opened(f"{tmp_path}{query}")
+    assert (" ".join(data.spec.classes), data.spec.count) == (classes, count)
+    assert data.splits().get("test", 0) == test
+
+
+def test_what_names_leave_open_is_said_with_the_switch(tmp_path: Path) -> None:
+    lay(tmp_path, "bus/0.png", "car/0.png", "train/0.png")
+    assert "?splits=yes takes it for the training split" in " ".join(opened(tmp_path).notes)
+    lay(tmp_path, "test/0.png")
+    assert "bus, car beside it is not read; ?splits=no" in " ".join(opened(tmp_path).notes)
+    lay(tmp_path / "loose", "a/0.png", "b/0.png", "c.png")
+    loose = opened(tmp_path / "loose")
+    assert loose.spec.classes == ()
+    assert "1 picture lies outside of the folders a, b, such as c.png" in " ".join(loose.notes)
+
+
+def test_folders_are_linked_from_elsewhere_but_never_into_themselves(tmp_path: Path) -> None:
+    lay(tmp_path / "real", "a/0.png", "b/0.png")
+    root = tmp_path / "set"
+    root.mkdir()
+    for name in ("a", "b"):
+        (root / name).symlink_to(tmp_path / "real" / name)
+    assert opened(root).spec.classes == ("a", "b")
+    (root / "a" / "again").symlink_to(tmp_path / "real" / "a")
+    (root / "b" / "self").symlink_to(".")
+    (root / "b" / "up").symlink_to(tmp_path)
+    (root / "b" / "back").symlink_to(root)
+    assert opened(root).spec.count == 2
+
+
+def test_pipes_and_broken_links_are_no_pictures(tmp_path: Path) -> None:
+    lay(tmp_path, "0.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    assert opened(tmp_path).spec.count == 1
+
+
+def test_hidden_files_are_alike_in_training_and_translation(tmp_path: Path) -> None:
+    from ganwright.commands.translate import inputs
+
+    lay(tmp_path, "a/0.png", ".ipynb_checkpoints/0.png", "a/.cache/1.png", "__MACOSX/a/0.png")
+    for name in ("a/._0.png", "a/Thumbs.db", "a/.DS_Store"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7Mac")
+    (tmp_path / "a" / "up").symlink_to("..")
+    assert opened(tmp_path).spec.count == 1
+    assert inputs(str(tmp_path))[1] == [tmp_path / "a" / "0.png"]
+    assert inputs(f"{tmp_path}/**/*.png")[1][0] == tmp_path / "a" / "0.png"
+    assert not any("._0" in str(path) for path in inputs(f"{tmp_path}/a/*")[1])
+
+
+def test_archives_of_other_systems(tmp_path: Path) -> None:
+    lay(tmp_path, "0.png")
+    content = (tmp_path / "0.png").read_bytes()
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("C:/pets/cat/0.png", "pets/./cat/1.png", "/pets/caf\u00e9/2.png"):
+            archive.writestr(name, content)
+        for name in ("pets\\dog\\3.png", "__MACOSX\\pets\\._3.png", "pets\\empty\\"):
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.writestr(info, content)
+    data = opened(tmp_path / "set.zip")
+    assert (data.spec.classes, data.spec.count) == (("caf\u00e9", "cat", "dog"), 4)
+    data.batch(0, 4)
+
+
+def test_names_that_are_not_utf8(tmp_path: Path) -> None:
+    root = os.fsencode(tmp_path)
+    for name in (b"caf\xe9", b"th\xe9"):
+        os.mkdir(os.path.join(root, name))
+        with open(os.path.join(root, name, b"\xe9.png"), "wb") as file:
+            Image.new("RGB", (4, 4)).save(file, "PNG")
+    data = opened(tmp_path)
+    assert data.spec.classes == ("caf\\xe9", "th\\xe9")
+    data.batch(0, 2)
+    with open(os.path.join(root, b"th\xe9", b"bad.png"), "wb") as file:
+        file.write(b"no picture")
+    with pytest.raises(DataError, match=r"th\\xe9/bad\.png \(not a picture\)"):
+        opened(tmp_path)
+
+
+def test_bad_files_of_all_splits_and_sides_are_found_in_one_pass(tmp_path: Path) -> None:
+    lay(
+        tmp_path,
+        *(
+            f"{split}{side}/{i}.png"
+            for split in ("train", "test")
+            for side in "AB"
+            for i in range(2)
+        ),
+    )
+    for name in ("trainA/0.png", "trainB/1.png", "testA/0.png", "testB/0.png"):
+        (tmp_path / name).write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"4 pictures cannot be used: .* and 1 more"):
+        opened(tmp_path, Unpaired)
+    with pytest.raises(DataError, match=r"4 pictures cannot be used: .* and 1 more"):
+        opened(tmp_path, Paired)

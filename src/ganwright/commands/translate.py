@@ -175,22 +175,23 @@ def inputs(source: str) -> tuple[Path, list[Path]]:
     Raises:
         DataError: if there are none.
     """
-    from ganwright.inference.image_files import is_picture
+    from ganwright.data.read.files import EXTENSIONS, is_picture
+    from ganwright.data.read.walk import hidden, walk_folder
 
     path = Path(source)
     if path.is_file():
         return path.parent, [path]
     if path.is_dir():
-        root, candidates = path, list(path.rglob("*"))
+        root, found = path, [path / inside for inside in walk_folder(path, is_picture).files]
     else:
-        root, candidates = _fixed(path), [Path(p) for p in glob.glob(source, recursive=True)]
-    found = sorted(p for p in candidates if is_picture(p))
+        root = _fixed(path)
+        matches = [Path(p) for p in glob.glob(source, recursive=True) if is_picture(p)]
+        seen = [p for p in matches if not any(map(hidden, p.relative_to(root).parts))]
+        found = [p for p in seen if p.is_file()]
     if not found:
-        from ganwright.data.read.files import EXTENSIONS
-
         what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
         raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
-    return root, found
+    return root, sorted(found)
 
 
 class _Reader:

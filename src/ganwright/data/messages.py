@@ -16,12 +16,23 @@ def reason(error: BaseException) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def unreadable(bad: Sequence[str]) -> DataError:
+class UnreadableError(DataError):
+    """Pictures cannot be read; the sentence names the first few."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = tuple(names)
+        super().__init__(
+            f"{counted(len(names), 'picture')} cannot be used: {some(names)}; mend or remove "
+            f"{'them' if len(names) > 1 else 'it'}, or pass --on-bad-file skip"
+        )
+
+    def __reduce__(self) -> tuple[type[UnreadableError], tuple[tuple[str, ...]]]:
+        return UnreadableError, (self.names,)
+
+
+def unreadable(bad: Sequence[str]) -> UnreadableError:
     """The error that names the first few of the pictures that cannot be read."""
-    return DataError(
-        f"{counted(len(bad), 'picture')} cannot be used: {some(bad)}; mend or remove "
-        f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
-    )
+    return UnreadableError(bad)
 
 
 def some(names: Sequence[str]) -> str:

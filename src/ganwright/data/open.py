@@ -24,6 +24,7 @@ from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
+from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.torchvision_sets import SETS, open_set
@@ -186,10 +187,12 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    tree = open_files(path, skip=options.skip)
+    tree = open_files(path, skip=options.skip, divided=query.splits)
     if task is Unpaired or (task is Paired and query.low is None):
-        return open_sides(tree, task, query, options.channels)
-    return open_images(tree, query)
+        found = open_sides(tree, task, query, options.channels)
+    else:
+        found = open_images(tree, query)
+    return replace(found, passed=(*tree.passed, *left_over(tree, found)))
 
 
 def _embedded(name: str, task: type[Batch], image_size: int | None, query: Query) -> Source:

@@ -17,7 +17,6 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.data.label_map import MODES, LabelMap
 from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
-from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import DataError, RunError
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
@@ -204,11 +203,6 @@ def many(images: Any) -> list[Image.Image]:
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     """The middle of a picture scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file's name is that of a picture."""
-    return path.is_file() and path.suffix.lower() in EXTENSIONS
 
 
 def as_tensor(image: Image.Image) -> Tensor:

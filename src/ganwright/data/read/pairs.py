@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
 from PIL import Image
 
-from ganwright.data.picture import upright
+from ganwright.data.picture import Head, upright
 from ganwright.data.query import Query
-from ganwright.data.read.files import Tree
-from ganwright.data.read.folders import Reader, rows_of, side_of
+from ganwright.data.read.files import Tree, scanned
+from ganwright.data.read.folders import Reader, domains_of, rows_of
 from ganwright.data.read.masks import mark
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
 
 Two: TypeAlias = tuple[Tree, Tree]
+Heads: TypeAlias = Mapping[PurePosixPath, Head]
 
 
 def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None = None) -> Source:
@@ -36,13 +38,17 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, query)
     train, test = _domains(tree, query)
     if task is Unpaired:
-        tests = test and (side_of(test[0]), side_of(test[1]))
-        return Source(tree.name, Unpaired, (side_of(train[0]), side_of(train[1])), tests, query)
-    splits = [_matched(two) for two in (train, test) if two is not None]
+        a, b, *tests = domains_of([*train, *(test or ())])
+        sides = (tests[0], tests[1]) if tests else None
+        return Source(tree.name, Unpaired, (a, b), sides, query, tree.doubts())
+    twos = [two for two in (train, test) if two is not None]
+    heads = scanned([tree for two in twos for tree in two])
+    splits = [_matched(two, own) for two, own in zip(twos, (heads[:2], heads[2:]), strict=False)]
     marked = mark(splits, query, channels)
     splits = marked.splits
     return Source(
-        *(tree.name, Paired, splits[0], splits[1] if test else None, query), doubts=marked.doubts
+        *(tree.name, Paired, splits[0], splits[1] if test else None, query),
+        doubts=(*tree.doubts(), *marked.doubts),
     )
 
 
@@ -85,7 +91,7 @@ def _two_folders(tree: Tree, query: Query) -> Two:
     return tree.below(a), tree.below(b)
 
 
-def _matched(two: Two) -> tuple[Rows, Rows]:
+def _matched(two: Two, heads: Sequence[Heads]) -> tuple[Rows, Rows]:
     """Both sides in the same order, by name without extension."""
     names = [_by_stem(tree) for tree in two]
     for here, there, tree, other in (
@@ -99,7 +105,6 @@ def _matched(two: Two) -> tuple[Rows, Rows]:
                 f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
             )
-    heads = [tree.scan() for tree in two]
     stems = [s for s in names[0] if names[0][s] in heads[0] and names[1][s] in heads[1]]
     if not stems:
         raise DataError(f"no pair in {two[0].name} and {two[1].name} can be read")
