@@ -5,14 +5,16 @@ from __future__ import annotations
 import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from ganwright.pixels import from_bytes
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 MODES = ("P", "L", "1")
 """Pillow's modes whose pixels can be class numbers."""
@@ -112,6 +114,8 @@ class LabelMap:
 
     def as_mask(self, numbers: Tensor) -> Image.Image:
         """Classes [1, H, W] as a palette picture of the class numbers that files have."""
+        from PIL import Image  # families know label maps, and load no reader
+
         own = np.asarray([*self.values, self.ignore or 0], np.uint8)
         image = Image.fromarray(own[numbers[0].numpy()])
         palette = np.zeros((256, 3), np.uint8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from torch.utils.data import Dataset
 
 from ganwright.config import plugins
 from ganwright.data.batches import Data
+from ganwright.data.describe import Description, describe
 from ganwright.data.fingerprint import fingerprint
-from ganwright.data.hold_out import hold_out
+from ganwright.data.hold_out import Parted, hold_out
 from ganwright.data.iterated import Iterated
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
-from ganwright.data.plan import settle, words
+from ganwright.data.plan import Settled, settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.files import open_files
@@ -82,6 +83,54 @@ def open_data(
         SettingsError: options contradict each other.
     """
     options, device = options or DataOptions(), device or torch.device("cpu")
+    if not isinstance(source, str | os.PathLike):
+        if isinstance(getattr(source, "spec", None), Spec):
+            _refuse(options, "an object that makes its batches itself")
+            return OwnBatches(source, task, device)
+        if (items := one_by_one(source)) is not None:
+            _check_iterable(task, options)
+            return Iterated(items, options, device)
+    ready = prepared(source, task, options)
+    # Some parts of a source are dropped or brought to size later.
+    marks = fingerprint(ready.found, ready.kind)
+    if ready.parted.notes:
+        marks["held_out"] = [len(side) for side in ready.parted.source.test or ()]
+    return Data(ready.settled, options, device, marks, notes=ready.description.head)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A source of which all is known that can be known before its pictures are read.
+
+    Args:
+        found: as it was found.
+        kind: what a fingerprint is to heed of it.
+        parted: less what is held out.
+        settled: in shape.
+    """
+
+    found: Source
+    kind: str
+    parted: Parted
+    settled: Settled
+
+    @property
+    def description(self) -> Description:
+        """What it is taken for."""
+        drawn = self.kind == "embedded"
+        return describe(self.found, self.settled, self.parted.notes, drawn=drawn)
+
+
+def prepared(source: Any, task: type[Batch], options: DataOptions) -> Prepared:
+    """Find a source whose items can be asked for, and settle what its batches look like.
+
+    Args:
+        source, task, options: as for `open_data`.
+
+    Raises:
+        DataError: the data is missing, broken, or does not suit the task.
+        SettingsError: options contradict each other.
+    """
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
         if options.cache:
@@ -90,21 +139,10 @@ def open_data(
                 "it fits, so leave cache out"
             )
         found, kind = resolve(text, task, options), _kind(text)
-    elif isinstance(getattr(source, "spec", None), Spec):
-        _refuse(options, "an object that makes its batches itself")
-        return OwnBatches(source, task, device)
-    elif (items := one_by_one(source)) is not None:
-        _check_iterable(task, options)
-        return Iterated(items, options, device)
     else:
         found, kind = source_of(source, task, options.channels), "given"
-    # Some parts of a source are dropped or brought to size below.
-    marks = fingerprint(found, kind)
     parted = hold_out(found, options, drawn=kind == "embedded")
-    if parted.notes:
-        marks["held_out"] = [len(side) for side in parted.source.test or ()]
-    settled = settle(parted.source, task, options)
-    return Data(settled, options, device, marks, notes=(*found.doubts, *parted.notes))
+    return Prepared(found, kind, parted, settle(parted.source, task, options))
 
 
 def _check_iterable(task: type[Any], options: DataOptions) -> None:
