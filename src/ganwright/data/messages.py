@@ -46,9 +46,13 @@ def counted(n: int, noun: str, nouns: str | None = None) -> str:
     return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"
 
 
-def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> DataError:
+class MixedSizesError(DataError):
+    """Pictures differ in size, and no size was given to which they are brought."""
+
+
+def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> MixedSizesError:
     """The error for pictures of several sizes."""
-    return DataError(
+    return MixedSizesError(
         f"pictures differ in size ({one} is {size[1]}x{size[0]}, {other} is "
         f"{other_size[1]}x{other_size[0]}); give --image-size to bring them to one"
     )

@@ -17,9 +17,11 @@ from torch import Tensor
 
 from ganwright.data.describe import Description, sides_of
 from ganwright.data.fitted import Fitted
+from ganwright.data.messages import MixedSizesError
 from ganwright.data.open import Prepared, open_data, prepared
 from ganwright.data.options import DataOptions
 from ganwright.data.picture import UNREADABLE
+from ganwright.data.query import parse_query
 from ganwright.data.serve.order import shuffled
 from ganwright.data.serve.resident import cut
 from ganwright.data.sides import Rows, Side, Stack
@@ -31,6 +33,7 @@ from ganwright.run.config_file import game_class
 from ganwright.seeds import seed_of
 
 _MEASURED = 64
+_SHOWN = 64
 _IN_A_ROW, _MOST_ROWS = 10, 24
 
 
@@ -120,12 +123,11 @@ def look(data: Any, family: str | None = None, **options: Any) -> Look:
 def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Look:
     """The source, where its items can be asked for; else what its batches say."""
     if isinstance(data, str | os.PathLike):
-        return prepared(data, task, options)
-    plain = replace(options, held_out=0.0)
+        return _sized(data, task, options)
     try:
-        return prepared(data, task, options)
+        return _sized(data, task, options)
     except DataError:
-        source = open_data(data, task=task, options=plain)
+        source = open_data(data, task=task, options=replace(options, held_out=0.0))
     shape = "x".join(map(str, source.spec.shape))
     rows = (("read as", "batches as they come"), ("shape", shape))
     images = leading(source.preview(_IN_A_ROW))
@@ -133,19 +135,48 @@ def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Loo
     return Look(Description(rows, source.notes), drawn)
 
 
+def _sized(data: Any, task: type[Batch], options: DataOptions) -> Prepared:
+    """The source; pictures of several sizes are brought to one, which is said."""
+    try:
+        return prepared(data, task, options)
+    except MixedSizesError:
+        ready = prepared(data, task, replace(options, image_size=_SHOWN))
+    doubt = (
+        f"pictures differ in size and are shown at {_SHOWN}x{_SHOWN}; a family brings them to its "
+        "own size, or --image-size to another"
+    )
+    return replace(ready, found=replace(ready.found, doubts=(*ready.found.doubts, doubt)))
+
+
 def _guessed(data: Any, options: DataOptions) -> Prepared | Look:
-    """Pairs where files have partners, two domains where folders say so, else pictures."""
-    errors: list[DataError] = []
-    for task in (Images, Paired, Unpaired):
+    """Pairs where files have partners, two domains where folders say so, else pictures.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    error: DataError | None = None
+    for task in _tasks(data):
         try:
             found = _ready(data, task, options)
-        except DataError as error:
-            errors.append(error)
+        except DataError as problem:
+            error = error or problem
             continue
         if task is not Images or not isinstance(data, str | os.PathLike):
             return found
         return _as_sides(data, options) or found
-    raise errors[0]
+    assert error is not None
+    raise error
+
+
+def _tasks(data: Any) -> tuple[type[Batch], ...]:
+    """What data may be taken for, the likeliest first."""
+    name, _, asked = os.fspath(data).partition("?") if isinstance(data, str) else ("", "", "")
+    if "->" in name:
+        return (Unpaired,)
+    query = parse_query(asked)
+    if query.low is not None or query.a or query.b:
+        return (Paired, Unpaired)
+    return (Images, Paired, Unpaired)
 
 
 def _as_sides(data: str | os.PathLike[str], options: DataOptions) -> Prepared | None:
@@ -155,11 +186,10 @@ def _as_sides(data: str | os.PathLike[str], options: DataOptions) -> Prepared | 
         return None
     for task in (Paired, Unpaired):
         try:
-            found = prepared(data, task, options)
+            found = _sized(data, task, options)
         except (DataError, SettingsError):
             continue
-        marked = all(isinstance(s.side, Rows) for s in found.settled.train)
-        if task is Paired or (marked and _named_domains(found)):
+        if task is Paired or _named_domains(found):
             return found
     return None
 
