@@ -258,3 +258,39 @@ def test_bad_files_of_all_splits_and_sides_are_found_in_one_pass(tmp_path: Path)
         opened(tmp_path, Unpaired)
     with pytest.raises(DataError, match=r"4 pictures cannot be used: .* and 1 more"):
         opened(tmp_path, Paired)
+
+
+def test_how_large_pictures_may_be_is_a_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    lay(tmp_path, "0.png")
+    Image.new("L", (2000, 1000)).save(tmp_path / "1.png")
+    small = {"image_size": 4, "max_megapixels": 1.0}
+    with pytest.raises(DataError, match=r"1\.png \(has 2 million pixels, more than 1; --max-meg"):
+        opened(tmp_path, **small)
+    for most in (2.0, 0.0):
+        assert opened(tmp_path, **{**small, "max_megapixels": most}).spec.count == 2
+
+
+def test_files_that_vanish_while_streaming_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganwright.data.serve.load.RESIDENT_BYTES", 0)
+    lay(tmp_path, *(f"{i}.png" for i in range(8)))
+    data = opened(tmp_path, on_bad_file="skip", workers=0)
+    for i in range(5):
+        (tmp_path / f"{i}.png").unlink()
+    with pytest.warns(match=r"passed over 1 picture so far, the last .*\.png \(.*No such file"):
+        data.batch(0, 16)
+    with pytest.warns(match=r"passed over 5 pictures in all: .* and 2 more"):
+        data.close()
+    data.close()
+
+
+def test_few_pictures_are_said_with_what_helps(tmp_path: Path) -> None:
+    lay(tmp_path, "0.png", "1.png")
+    assert "2 pictures are few: a GAN easily learns them by heart" in " ".join(
+        opened(tmp_path).notes
+    )
+    assert "are few" not in " ".join(opened("digits").notes)

@@ -12,7 +12,7 @@ from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import BelowOne, Count
+from ganwright.config.ranges import BelowOne, Count, NonNegative
 from ganwright.errors import SettingsError
 
 
@@ -40,6 +40,8 @@ class Opening(Named):
     """Share of the images kept from training for evaluation, where the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that cannot be read: refuse it, or skip it with a warning."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
     download: bool = False

@@ -15,7 +15,7 @@ from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Range, Whole
+from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import DataError, RunError, SettingsError
 
@@ -41,6 +41,8 @@ class Translation(Named):
     """Pictures of one size that are translated together."""
     tile: Annotated[int, Range(16)] | None = None
     """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """One number that determines the noise, where there is some."""
     overwrite: bool = False
@@ -79,8 +81,10 @@ def translate(argv: Sequence[str]) -> int:
     exact = model.drawn_map(how.direction) is not None
     pairs = outputs(source, target_path, how.overwrite, exact=exact)
 
+    from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture, write_picture
 
+    allow(how.max_megapixels)
     channels = model.channels(how.direction)
     maps = model.label_map(how.direction)
     sources = [source for source, _ in pairs]

@@ -57,6 +57,8 @@ class Settings(Named):
     """Share of the images kept from training for evaluation, where the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     cache: bool = False
     """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
     workers: Whole = 2

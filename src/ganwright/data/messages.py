@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from PIL import UnidentifiedImageError
 
+from ganwright.data.limit import too_large
 from ganwright.errors import DataError
 
 
@@ -13,6 +14,8 @@ def reason(error: BaseException) -> str:
     """Why a file cannot be read, in a few words."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture"
+    if (large := too_large(error)) is not None:
+        return large
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

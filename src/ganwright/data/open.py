@@ -225,7 +225,8 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    tree = open_files(path, skip=options.skip, divided=query.splits)
+    limit = options.max_megapixels
+    tree = open_files(path, skip=options.skip, divided=query.splits, megapixels=limit)
     if task is Unpaired or (task is Paired and query.low is None):
         found = open_sides(tree, task, query, options.channels)
     else:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.messages import reason
 from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.errors import DataError, RunError
 
@@ -93,8 +94,7 @@ def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        why = "not a picture" if type(error).__name__ == "UnidentifiedImageError" else str(error)
-        raise DataError(f"{path} can not be read as a picture ({why or 'broken'})") from error
+        raise DataError(f"{path} can not be read as a picture ({reason(error)})") from error
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:

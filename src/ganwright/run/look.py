@@ -21,6 +21,7 @@ from ganwright.data.messages import MixedSizesError
 from ganwright.data.open import Prepared, open_data, prepared
 from ganwright.data.options import DataOptions
 from ganwright.data.picture import UNREADABLE
+from ganwright.data.plan import words
 from ganwright.data.query import parse_query
 from ganwright.data.serve.order import shuffled
 from ganwright.data.serve.resident import cut
@@ -145,6 +146,10 @@ def _sized(data: Any, task: type[Batch], options: DataOptions) -> Prepared:
         f"pictures differ in size and are shown at {_SHOWN}x{_SHOWN}; a family brings them to its "
         "own size, or --image-size to another"
     )
+    return _doubting(ready, doubt)
+
+
+def _doubting(ready: Prepared, doubt: str) -> Prepared:
     return replace(ready, found=replace(ready.found, doubts=(*ready.found.doubts, doubt)))
 
 
@@ -190,7 +195,11 @@ def _as_sides(data: str | os.PathLike[str], options: DataOptions) -> Prepared | 
         except (DataError, SettingsError):
             continue
         if task is Paired or _named_domains(found):
-            return found
+            return _doubting(
+                found,
+                f"the files lie as {words(task)} do; families of single pictures take the same "
+                "files for pictures: --family NAME shows what one family takes it for",
+            )
     return None
 
 

@@ -15,6 +15,7 @@ from typing import BinaryIO, Protocol
 
 from PIL import Image
 
+from ganwright.data.limit import allow
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
 from ganwright.data.picture import UNREADABLE, Head, head_of
 from ganwright.data.read.walk import shown, walk_folder, walk_zip
@@ -96,6 +97,7 @@ class Tree:
         prefix: where the paths start.
         divided: whether folders called train and test are splits; None where names decide.
         passed: what lies there and is not in `paths`, a phrase each.
+        megapixels: of the largest picture that is decoded, see `limit.allow`.
     """
 
     name: str
@@ -105,6 +107,7 @@ class Tree:
     prefix: PurePosixPath = PurePosixPath()
     divided: bool | None = None
     passed: tuple[str, ...] = ()
+    megapixels: float | None = None
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -189,6 +192,7 @@ class Tree:
         Raises:
             DataError: some cannot, and may not be skipped; or none is left.
         """
+        allow(self.megapixels)
         heads: dict[PurePosixPath, Head] = {}
         bad = []
         for path in self.paths:
@@ -206,7 +210,9 @@ class Tree:
         return heads
 
 
-def open_files(path: Path, *, skip: bool, divided: bool | None = None) -> Tree:
+def open_files(
+    path: Path, *, skip: bool, divided: bool | None = None, megapixels: float | None = None
+) -> Tree:
     """The tree of a folder or a zip file; of one that holds but one folder, that folder's.
 
     Raises:
@@ -227,7 +233,9 @@ def open_files(path: Path, *, skip: bool, divided: bool | None = None) -> Tree:
             + (f", and passed over {' and '.join(passed)}" if passed else "")
         )
     paths = tuple(sorted(found.files))
-    tree = Tree(str(path), paths, opener, skip, divided=divided, passed=passed)
+    tree = Tree(
+        str(path), paths, opener, skip, divided=divided, passed=passed, megapixels=megapixels
+    )
     # Sets often lie in one folder of their name.
     while len(tree.folders) == 1 and not tree.loose and not tree.folder_named(_TRAIN):
         tree = tree.below(tree.folders[0])

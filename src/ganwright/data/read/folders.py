@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import torch
 from PIL import Image
 
+from ganwright.data.limit import allow
 from ganwright.data.messages import counted, some
 from ganwright.data.picture import Head
 from ganwright.data.query import Query
@@ -21,13 +22,15 @@ from ganwright.errors import DataError
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the i-th picture of a tree."""
+    """Reads the i-th picture of a tree, in any process; see `limit.allow` for `megapixels`."""
 
     opener: Opener
     files: tuple[str, ...]
+    megapixels: float | None = None
 
     def __call__(self, index: int) -> Image.Image:
         """The decoded picture."""
+        allow(self.megapixels)
         with self.opener(self.files[index]) as file, Image.open(file) as image:
             image.load()
             return image
@@ -36,7 +39,8 @@ class Reader:
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     """The pictures whose heads are given, without labels."""
     names = [tree.title(path) for path in heads]
-    reader = Reader(tree.opener, tuple(tree.file(path) for path in heads))
+    files = tuple(tree.file(path) for path in heads)
+    reader = Reader(tree.opener, files, tree.megapixels)
     return Rows(reader, names, list(heads.values()))
 
 
