@@ -281,7 +281,7 @@ def animated(root: Path) -> None:
 
 
 def of_floats(root: Path) -> None:
-    save(Image.fromarray(np.zeros((4, 4), np.float32)), root / "x.tiff")
+    save(Image.fromarray(np.float32([[0, 300]] * 2)), root / "x.tiff")
 
 
 def mixed(root: Path) -> None:
@@ -327,7 +327,13 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         r"4 pictures cannot be used: .*0\.png \(not a picture\).* and 1 more",
     ),
     (animated, "", Images, None, r"x\.gif \(has several frames\); mend or remove it"),
-    (of_floats, "", Images, None, r"x\.tiff \(has floating-point pixels\)"),
+    (
+        of_floats,
+        "",
+        Images,
+        None,
+        r"numbers from 0 to 300 in float32, .* give the two numbers, --r",
+    ),
     (mixed, "", Images, None, r"a\.png is 4x4, .*b\.png is 6x8\); give --image-size"),
     (
         mixed,

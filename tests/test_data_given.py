@@ -162,9 +162,9 @@ PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
 BAD: list[tuple[Any, str]] = [
     (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
     (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
-    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(spans 0 to 296 in int64"),
+    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(holds int64, which the others do not\)"),
     (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
-    (PICTURE[:2], r"item 18 \(has the shape \(2, 5, 5\), not \[C, H, W\]"),
+    (PICTURE[:2], r"item 18 \(has 2 channels, the first items 3\)"),
     (torch.zeros(3, 6, 6), r"item 18 \(is 6x6, not 5x5\)"),
     ("text", r"item 18 \(is of type str\)"),
 ]
@@ -194,9 +194,9 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
 
 
 def test_bad_first_items_are_named_or_passed_over() -> None:
-    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(2,"):
-        opened(Set(lambda i: PICTURE[:2], 3))
-    early = Set(lambda i: PICTURE[:2] if i < 2 else PICTURE)
+    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(5"):
+        opened(Set(lambda i: PICTURE[0, 0], 3))
+    early = Set(lambda i: PICTURE[0, 0] if i < 2 else PICTURE)
     with pytest.raises(DataError, match=r"item [01] \(has the shape"):
         opened(early).batch(0, 20)
     with pytest.warns(UserWarning, match="passed over 1 picture so far"):

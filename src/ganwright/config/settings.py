@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
-from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
 from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
@@ -45,8 +45,14 @@ class Settings(Named):
     """Download the data set into the data root where it is missing."""
     image_size: Count | None = None
     """Height and width to which pictures are brought; the family's choice when not given."""
-    channels: Literal[1, 3] | None = None
-    """Turn pictures grey (1) or colour (3); what the data has when not given."""
+    channels: Count | None = None
+    """Turn pictures grey (1) or colour (3); what the data has, however many, when not given."""
+    range: tuple[Real, ...] = ()
+    """The numbers in files or arrays that are black and white, as 0 4095; else by their type."""
+    depth: Literal["keep", 8] = "keep"
+    """Keep more than 8 bits where the data has them, or bring all to 8."""
+    alpha: Literal["keep", "white", "drop"] = "white"
+    """Transparency: keep it as a channel, show it white, or drop it."""
     flip: bool = False
     """Mirror training pictures at random; leave off where left and right differ, as in digits."""
     augment: tuple[Transform, ...] = ()

@@ -61,7 +61,7 @@ def _side(side: Side, kind: str) -> dict[str, Any]:
         marks["shape"] = list(side.pictures.shape[1:])
         marks["type"] = str(side.pictures.dtype).removeprefix("torch.")
         # What has a name is known by it; embedded pictures are drawn, and processors round.
-        if kind == "given":
+        if kind in ("given", "files"):
             marks["content"] = _content(side.pictures)
         return marks
     read = side.read.read if isinstance(side.read, Half) else side.read

@@ -22,6 +22,7 @@ from ganwright.data.own_batches import OwnBatches
 from ganwright.data.plan import settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
+from ganwright.data.read.deep import ARRAYS, arrays_in
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.objects import one_by_one, source_of
@@ -96,14 +97,14 @@ def open_data(
         _check_iterable(task, options)
         return Iterated(items, options, device)
     else:
-        found, kind = source_of(source, task, options.channels), "given"
+        found, kind = source_of(source, task, options.channels, options.reading), "given"
     # Some parts of a source are dropped or brought to size below.
     marks = fingerprint(found, kind)
     parted = hold_out(found, options, drawn=kind == "embedded")
     if parted.notes:
         marks["held_out"] = [len(side) for side in parted.source.test or ()]
     settled = settle(parted.source, task, options)
-    return Data(settled, options, device, marks, notes=parted.notes)
+    return Data(settled, options, device, marks, notes=(*parted.notes, *settled.notes))
 
 
 def _check_iterable(task: type[Any], options: DataOptions) -> None:
@@ -186,7 +187,10 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    tree = open_files(path, skip=options.skip)
+    if path.suffix.lower() in ARRAYS and path.is_file():
+        found = source_of(arrays_in(path), task, reading=options.reading, files=True)
+        return replace(found, name=name, query=query)
+    tree = open_files(path, skip=options.skip, reading=options.reading)
     if task is Unpaired or (task is Paired and query.low is None):
         return open_sides(tree, task, query)
     return open_images(tree, query)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from ganwright.config.transform import Transform
+from ganwright.data.levels import Reading
+from ganwright.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +24,14 @@ class DataOptions:
     """Download the data set into the data root where it is missing."""
     image_size: int | None = None
     """Height and width to which pictures are brought; their own when not given."""
-    channels: Literal[1, 3] | None = None
-    """Turn pictures grey (1) or colour (3); what the data has when not given."""
+    channels: int | None = None
+    """Turn pictures grey (1) or colour (3), or ask that they have so many; None for any."""
+    range: tuple[float, ...] = ()
+    """The two numbers in files or arrays that become -1 and 1; those of their type if empty."""
+    depth: Literal["keep", 8] = "keep"
+    """Keep more than 8 bits where the data has them, or bring all to 8."""
+    alpha: Literal["keep", "white", "drop"] = "white"
+    """Whether transparency is a channel, shows white, or is left out."""
     flip: bool = False
     """Mirror training pictures at random."""
     augment: tuple[Transform, ...] = ()
@@ -40,6 +48,20 @@ class DataOptions:
     """Processes that read what does not stay in memory."""
     seed: int = 0
     """Determines the order of the pictures, where they are cut and which are mirrored."""
+
+    @property
+    def reading(self) -> Reading:
+        """What is said of the numbers in files.
+
+        Raises:
+            SettingsError: the range is no range.
+        """
+        if self.range and not (len(self.range) == 2 and self.range[0] < self.range[1]):
+            raise SettingsError(
+                f"range is {' '.join(f'{x:g}' for x in self.range)}; give two numbers, the lower "
+                "one first, as in --range 0 4095"
+            )
+        return Reading(self.range, self.depth, self.alpha)
 
     @property
     def skip(self) -> bool:

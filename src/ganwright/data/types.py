@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 
 
 class Images(NamedTuple):
@@ -61,6 +62,9 @@ class Spec:
         count: how many training images there are.
         label_map: how files become pictures of domain a, where they are label maps.
         present: the numbers of the classes that training images have; empty where all occur.
+        levels: the numbers that files of domain a (or of the images) hold, where these are not
+            8 bits, grey or in colour.
+        target_levels: those of domain b.
     """
 
     task: type[Batch]
@@ -70,6 +74,8 @@ class Spec:
     count: int = 0
     label_map: LabelMap | None = None
     present: tuple[int, ...] = ()
+    levels: Levels | None = None
+    target_levels: Levels | None = None
 
     @property
     def asked(self) -> tuple[int, ...]:

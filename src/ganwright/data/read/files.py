@@ -13,15 +13,17 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from PIL import Image
-
+from ganwright.data.levels import Reading
 from ganwright.data.messages import counted, reason, some, unreadable
-from ganwright.data.picture import UNREADABLE, Head, head_of
+from ganwright.data.picture import UNREADABLE, Head
+from ganwright.data.read.deep import ARRAYS, DICOM, head_in
 from ganwright.errors import DataError
 
 EXTENSIONS = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".tga", ".avif"),
+    *ARRAYS,
+    *DICOM,
 )
 
 _TRAIN = ("train", "training")
@@ -92,6 +94,7 @@ class Tree:
         opener: opens what `file` says.
         skip: files that cannot be read are left out, with a warning.
         prefix: where the paths start.
+        reading: what is said of the numbers in the files.
     """
 
     name: str
@@ -99,6 +102,7 @@ class Tree:
     opener: Opener
     skip: bool = False
     prefix: PurePosixPath = PurePosixPath()
+    reading: Reading = Reading()
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -122,10 +126,6 @@ class Tree:
             paths=tuple(path.relative_to(folder) for path in inside),
             prefix=self.prefix / folder,
         )
-
-    def keep(self, paths: Iterable[PurePosixPath]) -> Tree:
-        """Only these."""
-        return replace(self, paths=tuple(paths))
 
     def splits(self) -> tuple[Tree, Tree | None]:
         """The training pictures and, where there are such subfolders, the test pictures.
@@ -161,8 +161,8 @@ class Tree:
         bad = []
         for path in self.paths:
             try:
-                with self.opener(self.file(path)) as file, Image.open(file) as image:
-                    heads[path] = head_of(image)
+                with self.opener(self.file(path)) as file:
+                    heads[path] = head_in(file, path.name, self.reading)
             except UNREADABLE as error:
                 bad.append(f"{self.title(path)} ({reason(error)})")
         if bad and not self.skip:
@@ -174,7 +174,7 @@ class Tree:
         return heads
 
 
-def open_files(path: Path, *, skip: bool) -> Tree:
+def open_files(path: Path, *, skip: bool, reading: Reading | None = None) -> Tree:
     """The tree of a folder or a zip file.
 
     Raises:
@@ -195,7 +195,7 @@ def open_files(path: Path, *, skip: bool) -> Tree:
         raise DataError(
             f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
         )
-    return tree
+    return replace(tree, reading=reading or Reading())
 
 
 def _walk(root: Path) -> Iterable[PurePosixPath]:

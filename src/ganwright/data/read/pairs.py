@@ -13,7 +13,7 @@ from PIL import Image
 
 from ganwright.data.cores import cores
 from ganwright.data.label_map import MODES, MOST_CLASSES, LabelMap
-from ganwright.data.picture import UNREADABLE, Head, upright
+from ganwright.data.picture import UNREADABLE, Head, Read, upright
 from ganwright.data.query import Query
 from ganwright.data.read.files import Tree
 from ganwright.data.read.folders import Reader, rows_of, side_of
@@ -138,9 +138,13 @@ class Half:
     read: Reader
     left: bool
 
-    def __call__(self, index: int) -> Image.Image:
+    def __call__(self, index: int) -> Read:
         """The decoded half."""
-        image = upright(self.read(index))
+        image = self.read(index)
+        if not isinstance(image, Image.Image):
+            middle = image.shape[2] // 2
+            return image[..., :middle] if self.left else image[..., middle:]
+        image = upright(image)
         middle = image.width // 2
         box = (0, 0, middle, image.height) if self.left else (middle, 0, image.width, image.height)
         return image.crop(box)
