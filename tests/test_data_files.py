@@ -212,6 +212,20 @@ def test_pictures_side_by_side(tmp_path: Path) -> None:
     assert torch.equal(back.b, batch.a)
 
 
+def test_pictures_side_by_side_of_any_even_width(tmp_path: Path) -> None:
+    whole = flat((0, 0, 0), size=(12, 9))
+    whole.paste(flat((255, 0, 0), size=(6, 9)), (6, 0))
+    save(whole, tmp_path / "0.png")
+    with pytest.raises(DataError, match=r"0\.png \(12x9\) is not; add \?a=left for halves of any"):
+        opened(tmp_path, Paired)
+    batch = opened(f"{tmp_path}?a=left", Paired).batch(0, 1)
+    assert batch.a.shape == batch.b.shape == (1, 3, 9, 6)
+    assert (batch.a.max(), batch.b[:, 0].min()) == (-1, 1)
+    save(flat(RED, size=(7, 3)), tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"1\.png \(7x3\) is not"):
+        opened(f"{tmp_path}?a=left", Paired)
+
+
 def label_maps(root: Path) -> None:
     for i in range(3):
         numbers = np.full((4, 4), 1, np.uint8)

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
 from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
@@ -43,8 +44,8 @@ class Settings(Named):
     """Folder that holds torchvision data sets."""
     download: bool = False
     """Download the data set into the data root where it is missing."""
-    image_size: Count | None = None
-    """Height and width to which pictures are brought; the family's choice when not given."""
+    image_size: Size | None = None
+    """The size to which pictures are brought, as 64, or as 64x32 (height x width)."""
     channels: Count | None = None
     """Turn pictures grey (1) or colour (3); what the data has, however many, when not given."""
     range: tuple[Real, ...] = ()
@@ -106,6 +107,8 @@ class Settings(Named):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (both := sides(self.image_size)) is not None:
+            object.__setattr__(self, "image_size", size_of(*both))
         for name in ("init_rename", "freeze"):
             parts = [part.strip() for text in getattr(self, name) for part in text.split(",")]
             object.__setattr__(self, name, tuple(filter(None, parts)))

@@ -66,10 +66,9 @@ class Iterated:
         own = channels_among(pictures, options.reading)
         self._allowed = None if options.channels else own
         self._labelled = self._has_labels(first[0])
-        size = None if options.image_size is None else (options.image_size, options.image_size)
         depth = of_items(pictures, max(own or {3}), options)
         kept = options.depth
-        self._fit = Fit(size, depth.channels, levels=depth.levels, depth=kept)
+        self._fit = Fit(options.size, depth.channels, levels=depth.levels, depth=kept)
         self._shape: tuple[int, ...] | None = None
         rows = self._rows(0, len(first))
         self._shape = tuple(rows[0].picture.shape)

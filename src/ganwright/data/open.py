@@ -73,8 +73,8 @@ def open_data(
             (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
             one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
-        options: how it is opened and served. Where they name an image_size, the shorter side of
-            each picture is scaled to it with antialiasing, and the middle is cut out.
+        options: how it is opened and served. Where they name an image_size, each picture is scaled
+            with antialiasing until it just covers it, and the middle is cut out.
         device: where batches arrive; the CPU when not given.
 
     Raises:
@@ -176,7 +176,7 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
 def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     path = Path(os.path.expanduser(name))
     if name in EMBEDDED:
-        return _embedded(name, task, options.image_size, query)
+        return _embedded(name, task, options, query)
     if name in SETS:
         return replace(open_set(name, options), query=query)
     if name in plugins.rows("data"):
@@ -196,17 +196,22 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     return open_images(tree, query)
 
 
-def _embedded(name: str, task: type[Batch], image_size: int | None, query: Query) -> Source:
+def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     variant = name + _VARIANTS.get(task, "")
     if variant in EMBEDDED and query.low is None:
         name = variant
     module, function = EMBEDDED[name].split(":")
     build = getattr(import_module(f"ganwright.data.read.{module}"), function)
     with default_type(torch.float32):  # a set is the same whatever type its caller computes in
-        source: Source = build(image_size)
+        source: Source = build(_square(options))
     if query.low is None:
         query = replace(query, low=source.query.low)
     return replace(source, name=name, query=query)
+
+
+def _square(options: DataOptions) -> int | None:
+    """The size of square pictures that the wanted ones are cut from."""
+    return None if options.size is None else max(options.size)
 
 
 def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
@@ -214,7 +219,7 @@ def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -
     read = plugins.load("data", name)
     if read is None:
         raise DataError(f"the data set {name} cannot be loaded; see the warning above")
-    found = source_of(read(options.image_size), task, options.channels)
+    found = source_of(read(_square(options)), task, options.channels, options.reading)
     return replace(found, name=name, query=query)
 
 

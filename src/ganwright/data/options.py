@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ganwright.config.sizes import sides
 from ganwright.config.transform import Transform
 from ganwright.data.levels import Reading
 from ganwright.errors import SettingsError
@@ -22,8 +23,8 @@ class DataOptions:
     """Folder that holds torchvision data sets."""
     download: bool = False
     """Download the data set into the data root where it is missing."""
-    image_size: int | None = None
-    """Height and width to which pictures are brought; their own when not given."""
+    image_size: int | str | None = None
+    """The size to which pictures are brought, such as 64 or "64x32"; their own when not given."""
     channels: int | None = None
     """Turn pictures grey (1) or colour (3), or ask that they have so many; None for any."""
     range: tuple[float, ...] = ()
@@ -48,6 +49,11 @@ class DataOptions:
     """Processes that read what does not stay in memory."""
     seed: int = 0
     """Determines the order of the pictures, where they are cut and which are mirrored."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width to which pictures are brought; None for their own."""
+        return sides(self.image_size)
 
     @property
     def reading(self) -> Reading:

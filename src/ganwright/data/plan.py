@@ -64,12 +64,12 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
         SettingsError: options contradict each other.
     """
     _check_task(source, task, options)
-    query, size = source.query, options.image_size
+    query, size = source.query, options.size
     low = query.low if task is Paired and source.kind is Images else None
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
     cropped = query.crop or low is not None
-    window = source.train[0].size() if size is None else (size, size)
+    window = source.train[0].size() if size is None else size
     if low is not None and (window[0] % low or window[1] % low):
         raise SettingsError(
             f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "

@@ -155,12 +155,14 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
     assert isinstance(rows.read, Reader)
+    asked = not {query.a, query.b} <= {None}
     for name, head in zip(rows.names, rows.heads, strict=True):
-        if head.width != 2 * head.height:
+        if head.width % 2 or (head.width != 2 * head.height and not asked):
             raise DataError(
                 f"pairs are two subfolders with files of equal names, or pictures side by side, "
-                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; for "
-                "pairs of low and high resolution add ?low=4"
+                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; add "
+                "?a=left for halves of any other shape, or ?low=4 for pairs of low and high "
+                "resolution"
             )
     for given in (query.a, query.b):
         if given not in (None, "left", "right"):
