@@ -388,3 +388,39 @@ def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
 def test_few_labels_are_kept_of_the_classes_that_occur() -> None:
     data = opened((torch.zeros(40, 1, 4, 4), [3, 7] * 20), SemiSupervised, labels_per_class=2)
     assert sorted(data.batch(0, 4).labels.tolist()) == [3, 3, 7, 7]
+
+
+def test_items_may_be_pairs() -> None:
+    def both(index: int) -> tuple[Any, Tensor]:
+        noise = torch.rand(())
+        a = Image.new("L", (8, 8), index)
+        return a, (torch.full((3, 8, 8), index / 10 - 1) + noise / 100).clamp(-1, 1)
+
+    data = opened(Set(both), Paired)
+    assert (data.spec.shape, data.spec.target) == ((1, 8, 8), (3, 8, 8))
+    batch = data.batch(1, 10)
+    levels = (batch.a[:, 0, 0, 0] * 127.5 + 127.5).round()
+    apart = batch.b[:, 0, 0, 0] - (levels / 10 - 1)
+    assert float(apart.min()) >= 0
+    assert float(apart.max()) <= 0.0101
+    assert len(set(apart.tolist())) > 5  # each item is read anew, with noise of its own
+    assert torch.equal(opened(Set(both), Paired).batch(1, 10).b, batch.b)
+    assert data.fingerprint["train"][0]["type"] == "Set"
+    assert len(opened(Set(both), ganwright.data.Unpaired).batch(0, 4).b) == 4
+
+
+def test_both_sides_of_a_pair_see_the_same_randomness() -> None:
+    def both(index: int) -> tuple[Tensor, Tensor]:
+        noise = torch.rand(1, 8, 8) * 2 - 1
+        return noise, -noise
+
+    batch = opened(Set(both), Paired).batch(0, 4)
+    assert torch.equal(batch.a, -batch.b)
+    listed = opened([both(i) for i in range(5)], Paired).batch(0, 4)
+    assert torch.equal(listed.a, -listed.b)
+
+
+def test_an_item_that_is_no_pair_is_named() -> None:
+    mixed = Set(lambda i: (PICTURE, PICTURE) if i != 17 else PICTURE)
+    with pytest.raises(DataError, match=r"item 17 \(raised TypeError: the item is no pair"):
+        opened(mixed, Paired).batch(0, 20)

@@ -58,6 +58,8 @@ class Settings(Named):
     """Mirror training pictures at random; leave off where left and right differ, as in digits."""
     augment: tuple[Transform, ...] = ()
     """Random changes of training pictures, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
+    balance: bool = False
+    """Draw each class equally often, however many pictures it has."""
     labels_per_class: Count | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
     held_out: Literal["auto"] | BelowOne = "auto"

@@ -123,7 +123,7 @@ def _refuse(options: DataOptions, given: str) -> None:
     Raises:
         SettingsError: naming the option.
     """
-    for name in ("cache", "labels_per_class", "held_out", "augment"):
+    for name in ("cache", "balance", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 

@@ -37,6 +37,8 @@ class DataOptions:
     """Mirror training pictures at random."""
     augment: tuple[Transform, ...] = ()
     """Random changes of training pictures, one after the other."""
+    balance: bool = False
+    """Draw each class equally often, however many pictures it has."""
     labels_per_class: int | None = None
     """Keep this many labels a class and treat all other images as unlabelled."""
     held_out: float | Literal["auto"] = 0.0

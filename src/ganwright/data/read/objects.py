@@ -15,6 +15,7 @@ from ganwright.data.read import hub
 from ganwright.data.read.items import EIGHT, check_range, rows
 from ganwright.data.read.labels import dimensions, numbered, several
 from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
+from ganwright.data.read.parts import parts_of
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, Unpaired
 from ganwright.errors import DataError
@@ -63,6 +64,9 @@ def source_of(
                 f"{len(sides[1])}"
             )
         return Source("the data", kind, sides)
+    if task in (Paired, Unpaired) and (parts := parts_of(given)) is not None:
+        sides = (_side(parts[0], how), _side(parts[1], how))
+        return Source("the data", Paired, sides)
     return Source("the data", Images, (_side(given, how),))
 
 
