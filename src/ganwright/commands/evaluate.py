@@ -12,6 +12,7 @@ from ganwright.commands.sample import Weights
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import Size
 from ganwright.metrics.features import Features
 from ganwright.metrics.metric import Metric
 
@@ -36,9 +37,9 @@ class Measuring(Named):
     """One number that determines the samples."""
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
-    image_size: Count | None = None
-    """Height and width to which folders are brought; the run's when not given."""
-    channels: Literal[1, 3] | None = None
+    image_size: Size | None = None
+    """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
+    channels: Count | None = None
     """Turn images of folders grey (1) or colour (3)."""
 
 

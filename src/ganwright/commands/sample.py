@@ -19,6 +19,7 @@ from ganwright.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganwright.data.levels import Levels
     from ganwright.inference.model import Model
 
 _RUN = {"RUN": "The run's folder."}
@@ -64,8 +65,9 @@ def sample(argv: Sequence[str]) -> int:
     run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / f"seed-{what.seed}.png"
     refuse_existing(_taken(out, n), what.overwrite)
-    images = load_run(run, weights).sample(n, seed=what.seed, labels=what.labels or None)
-    print(_save(images, out))
+    model = load_run(run, weights)
+    images = model.sample(n, seed=what.seed, labels=what.labels or None)
+    print(_save(images, out, model.levels()))
     return 0
 
 
@@ -111,13 +113,20 @@ def _taken(out: Path, n: int) -> list[Path]:
         SettingsError: the file is no .png.
     """
     if not out.suffix:
-        return [p for p in sorted(out.glob("*.png")) if p.stem.isdigit() and int(p.stem) < n]
+        files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy")]
+        return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
     if out.suffix.lower() != ".png":
         raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
     return [out] if out.exists() else []
 
 
-def _save(images: Tensor, out: Path) -> Path:
+def _save(images: Tensor, out: Path, levels: Levels | None) -> Path:
+    """One grid, or a file for each; these hold the numbers that the data had.
+
+    Raises:
+        SettingsError: points are to be files.
+    """
+    from ganwright.inference.array_files import endings, write_numbers
     from ganwright.report.grid import save_grid, to_pixels
 
     if out.suffix:
@@ -126,6 +135,11 @@ def _save(images: Tensor, out: Path) -> Path:
         return out
     if images.ndim == 2:
         raise SettingsError("points are drawn together; name a .png file as --out")
+    if levels is not None:
+        ending = endings(levels, images.shape[1])[0]
+        for i, image in enumerate(images):
+            write_numbers(image, levels, out / f"{i:05}{ending}")
+        return out
     for i, pixels in enumerate(to_pixels(images)):
         _write(pixels, out / f"{i:05}.png")
     return out

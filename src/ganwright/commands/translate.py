@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -20,6 +20,7 @@ from ganwright.config.spelling import path_of
 from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
+    from ganwright.data.levels import Levels
     from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
 
@@ -74,27 +75,27 @@ def translate(argv: Sequence[str]) -> int:
     parser.add("weights", Weights())
     given, (how, weights) = parser.read(argv)
     source = str(path_of(str(given["INPUT"])))
-    target_path = path_of(str(given["OUTPUT"]))
-    outputs(source, target_path, how.overwrite)
     model = load_run(path_of(str(given["RUN"])), weights)
     _check_channels(model, how.direction)
-    exact = model.drawn_map(how.direction) is not None
-    pairs = outputs(source, target_path, how.overwrite, exact=exact)
+    levels = model.levels(how.direction, output=True)
+    made_of = model.channels("a2b" if how.direction == "b2a" else "b2a")
+    kind = Outputs(levels, made_of, model.drawn_map(how.direction) is not None)
+    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite, kind)
 
     from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture, write_picture
 
     allow(how.max_megapixels)
     channels = model.channels(how.direction)
-    maps = model.label_map(how.direction)
+    maps, known = model.label_map(how.direction), model.levels(how.direction)
     sources = [source for source, _ in pairs]
-    reader = _Reader(lambda path: read_picture(path, channels, maps), sources)
+    reader = _Reader(lambda path: read_picture(path, channels, maps, known), sources)
     target, blended = dict(pairs), 0
     for group in _groups(reader, how.batch_size):
         made, tiled = _translated(model, [picture for _, picture in group], how)
         blended += len(group) if tiled else 0
         for (path, _), picture in zip(group, made, strict=True):
-            write_picture(picture, target[path])
+            write_picture(picture, target[path], levels)
             print(target[path], flush=True)
     if blended:
         print(f"ganwright: {blended} {_BLENDED}", file=sys.stderr)
@@ -126,9 +127,10 @@ def classify(argv: Sequence[str]) -> int:
     table = io.StringIO()
     rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
     rows.writerow(["file", "label", "probability"])
-    reader = _Reader(lambda path: read_picture(path, model.spec.shape[0]), files)
+    shape, known = model.spec.shape, model.levels()
+    reader = _Reader(lambda path: read_picture(path, shape[0], None, known), files)
     for path, picture in reader:
-        probability, number = model.classify(picture.image())[0].max(0)
+        probability, number = model.classify(picture.fitted(shape))[0].max(0)
         label = names[int(number)] if names else int(number)
         rows.writerow([path, label, f"{probability:.4f}"])
     if what.out is not None:
@@ -137,8 +139,16 @@ def classify(argv: Sequence[str]) -> int:
     return reader.status()
 
 
+class Outputs(NamedTuple):
+    """What files of outputs hold; `masks` hold class numbers, which no format may round."""
+
+    levels: Levels | None = None
+    channels: int = 3
+    masks: bool = False
+
+
 def outputs(
-    source: str, target: Path, overwrite: bool, *, exact: bool = False
+    source: str, target: Path, overwrite: bool, kind: Outputs | None = None
 ) -> list[tuple[Path, Path]]:
     """Each input with its output; nothing is read or written yet.
 
@@ -149,11 +159,14 @@ def outputs(
         RunError: if two inputs share an output, outputs exist and may not be replaced, or they
             would land among the inputs.
     """
-    from ganwright.inference.image_files import EXACT, WRITABLE
+    from ganwright.inference.array_files import check_ending
+    from ganwright.inference.image_files import EXACT, WRITABLE, output_of
 
-    writable = EXACT if exact else WRITABLE
-    path = Path(source)
-    if path.is_file() and target.suffix.lower() in writable and not target.is_dir():
+    path, (levels, channels, masks) = Path(source), kind or Outputs()
+    known = EXACT if masks else (*WRITABLE, ".npy") if levels else WRITABLE
+    if path.is_file() and target.suffix.lower() in known and not target.is_dir():
+        if levels:
+            check_ending(target.suffix, levels, channels)
         pairs = [(path, target)]
     else:
         root, found = inputs(source)
@@ -162,7 +175,10 @@ def outputs(
                 f"the output {target} lies inside the input {root}, and would be read as input the "
                 "next time; choose a folder outside"
             )
-        pairs = [(file, target / _named(file.relative_to(root), writable)) for file in found]
+        pairs = [
+            (file, target / output_of(file.relative_to(root), levels, channels, masks=masks))
+            for file in found
+        ]
     owner: dict[Path, Path] = {}
     for file, out in pairs:
         if file.resolve() == out.resolve():
@@ -257,7 +273,8 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
     pixels = torch.stack([picture.pixels for picture in group])
     tile, known = how.tile or TILE, model.footprint(how.direction)
     rows = model.strips(pixels, direction=how.direction, seed=how.seed, tile=tile)
-    made = torch.cat([to_bytes(strip) for strip in rows], 2)
+    levels = model.levels(how.direction, output=True)
+    made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
     height, width = pixels.shape[2:]
     blended = known.radius is None and tiles(height, width, known, tile) > 1
     mask = model.drawn_map(how.direction)
@@ -266,18 +283,13 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
 
 def _check_channels(model: Model, direction: str) -> None:
     spec = model.spec
-    here, there = spec.shape, spec.target or spec.shape
-    for shape in (there,) if model.label_map(direction) else (here, there):
-        if len(shape) != 3 or shape[0] not in (1, 3):
+    here, there = (spec.shape, spec.levels), (spec.target or spec.shape, spec.target_levels)
+    for shape, levels in (there,) if model.label_map(direction) else (here, there):
+        if len(shape) != 3 or (shape[0] not in (1, 3) and levels is None):
             raise SettingsError(
                 f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"
             )
-
-
-def _named(path: Path, writable: Sequence[str]) -> Path:
-    """The output's name: the input's, if its format can be written."""
-    return path if path.suffix.lower() in writable else path.with_suffix(".png")
 
 
 def _fixed(pattern: Path) -> Path:

@@ -241,7 +241,7 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
 
 
 def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) -> tuple[Stream, ...]:
-    def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
+    def stream(name: str, *sides: int, subset: Tensor | None = None, even: bool = True) -> Stream:
         pictures = len(settled.window) > 0
         return Stream(
             name,
@@ -251,13 +251,27 @@ def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) ->
             flip=options.flip and pictures,
             cut=settled.cut,
             subset=subset,
+            classes=_by_class(train[sides[0]], subset) if options.balance and even else (),
         )
 
     task = settled.spec.task
     if task is Unpaired:
         return stream("a", 0), stream("b", 1)
     if task is SemiSupervised:
-        return stream("labelled", 0, subset=labelled(train[0].side, options)), stream(
-            "unlabelled", 0
-        )
+        few = labelled(train[0].side, options)
+        return stream("labelled", 0, subset=few), stream("unlabelled", 0, even=False)
     return (stream("pairs", *range(len(train))),)
+
+
+def _by_class(side: Fitted, subset: Tensor | None) -> tuple[Tensor, ...]:
+    """The pictures of each class that has some.
+
+    Raises:
+        SettingsError: there are no labels.
+    """
+    labels = side.side.labels
+    if labels is None:
+        raise SettingsError("balance draws classes equally often, and this data has no labels")
+    members = torch.arange(len(labels)) if subset is None else subset
+    own = labels.cpu()[members]
+    return tuple(members[own == number] for number in own.unique().tolist())

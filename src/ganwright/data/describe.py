@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ganwright.data.fitted import Fitted
 from ganwright.data.messages import counted
+from ganwright.data.picture import Head
 from ganwright.data.plan import Settled, words
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.pairs import Half
@@ -31,7 +32,7 @@ _KINDS = {
     "YCbCr": "colour, 8 bits",
     "F": "grey, 32-bit floats",
 }
-"""Pillow's modes in words; all others are grey ones of 16 bits."""
+"""Pillow's modes in words."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def describe(source: Source, settled: Settled, held: Sequence[str], *, drawn: bo
     ]
     few = () if drawn else _few(settled)
     head = [_line(settled, sides)]
+    doubts = (*source.doubts, *settled.notes)
     if source.passed:
         head.append(f"passed over {', '.join(source.passed)}")
-    return Description(tuple(rows), (*head, *held, *source.doubts, *few), source.doubts, few)
+    return Description(tuple(rows), (*head, *held, *doubts, *few), doubts, few)
 
 
 def _task(settled: Settled) -> str:
@@ -157,7 +159,7 @@ def _sizes(fitted: Fitted) -> str:
         found = [fitted.side.size()]
     else:
         found = [head[:2] for head in fitted.side.heads]
-    low, high = min(found, key=_area), max(found, key=_area)
+    low, high = min(found, key=_by_area), max(found, key=_by_area)
     before = f"{low[1]}x{low[0]}"
     if high != low:
         before += f" to {high[1]}x{high[0]}"
@@ -168,8 +170,8 @@ def _sizes(fitted: Fitted) -> str:
     return f"{before}, scaled and cut to {width}x{height}"
 
 
-def _area(size: tuple[int, int]) -> int:
-    return size[0] * size[1]
+def _by_area(size: tuple[int, int]) -> tuple[int, int]:
+    return size[0] * size[1], size[0]
 
 
 def _kinds(fitted: Fitted) -> str:
@@ -181,10 +183,15 @@ def _kinds(fitted: Fitted) -> str:
     elif side.heads is None:
         found = "as the first items say"
     else:
-        modes = Counter(_KINDS.get(head.mode, "grey, 16 bits") for head in side.heads)
+        modes = Counter(_KINDS.get(head.mode) or _numbers(head) for head in side.heads)
         few = len(modes) == 1
         found = "; ".join(kind if few else f"{n:,} {kind}" for kind, n in modes.most_common())
     return f"{found}; networks see {counted(channels, 'channel')}"
+
+
+def _numbers(head: Head) -> str:
+    """What a file holds that no mode of Pillow's describes."""
+    return f"{counted(head.channels, 'channel')} of {head.type}"
 
 
 def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
@@ -193,13 +200,14 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     count = _count(settled.train, spec.task)
     if not first.window:
         return f"data: {count} points"
-    noun = "" if spec.task is not Images else " pictures"
+    if spec.task is Images:
+        count = counted(len(first), "picture") if len(first) == 1 else f"{count} pictures"
     classes = f" of {counted(len(spec.classes), 'class', 'classes')}" if spec.classes else ""
     shown = "; ".join(
         f"{name} {'label maps, ' if side.fit.label_map else ''}{_sizes(side)}".strip()
         for name, side in sides
     )
-    return f"data: {count}{noun}{classes}: {shown}"
+    return f"data: {count}{classes}: {shown}"
 
 
 def _few(settled: Settled) -> tuple[str, ...]:

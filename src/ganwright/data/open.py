@@ -23,6 +23,7 @@ from ganwright.data.own_batches import OwnBatches
 from ganwright.data.plan import Settled, settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
+from ganwright.data.read.deep import ARRAYS, arrays_in
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.left_over import left_over
@@ -74,8 +75,8 @@ def open_data(
             (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
             one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
-        options: how it is opened and served. Where they name an image_size, the shorter side of
-            each picture is scaled to it with antialiasing, and the middle is cut out.
+        options: how it is opened and served. Where they name an image_size, each picture is scaled
+            with antialiasing until it just covers it, and the middle is cut out.
         device: where batches arrive; the CPU when not given.
 
     Raises:
@@ -140,7 +141,7 @@ def prepared(source: Any, task: type[Batch], options: DataOptions) -> Prepared:
             )
         found, kind = resolve(text, task, options), _kind(text)
     else:
-        found, kind = source_of(source, task, options.channels), "given"
+        found, kind = source_of(source, task, options.channels, options.reading), "given"
     parted = hold_out(found, options, drawn=kind == "embedded")
     return Prepared(found, kind, parted, settle(parted.source, task, options))
 
@@ -161,7 +162,7 @@ def _refuse(options: DataOptions, given: str) -> None:
     Raises:
         SettingsError: naming the option.
     """
-    for name in ("cache", "labels_per_class", "held_out", "augment"):
+    for name in ("cache", "balance", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 
@@ -214,7 +215,7 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
 def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     path = Path(os.path.expanduser(name))
     if name in EMBEDDED:
-        return _embedded(name, task, options.image_size, query)
+        return _embedded(name, task, options, query)
     if name in SETS:
         return replace(open_set(name, options), query=query)
     if name in plugins.rows("data"):
@@ -225,8 +226,11 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
+    if path.suffix.lower() in ARRAYS and path.is_file():
+        found = source_of(arrays_in(path), task, reading=options.reading, files=True)
+        return replace(found, name=name, query=query)
     limit = options.max_megapixels
-    tree = open_files(path, skip=options.skip, divided=query.splits, megapixels=limit)
+    tree = open_files(path, options.skip, options.reading, query.splits, limit)
     if task is Unpaired or (task is Paired and query.low is None):
         found = open_sides(tree, task, query, options.channels)
     else:
@@ -234,17 +238,22 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     return replace(found, passed=(*tree.passed, *left_over(tree, found)))
 
 
-def _embedded(name: str, task: type[Batch], image_size: int | None, query: Query) -> Source:
+def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     variant = name + _VARIANTS.get(task, "")
     if variant in EMBEDDED and query.low is None:
         name = variant
     module, function = EMBEDDED[name].split(":")
     build = getattr(import_module(f"ganwright.data.read.{module}"), function)
     with default_type(torch.float32):  # a set is the same whatever type its caller computes in
-        source: Source = build(image_size)
+        source: Source = build(_square(options))
     if query.low is None:
         query = replace(query, low=source.query.low)
     return replace(source, name=name, query=query)
+
+
+def _square(options: DataOptions) -> int | None:
+    """The size of square pictures that the wanted ones are cut from."""
+    return None if options.size is None else max(options.size)
 
 
 def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
@@ -252,7 +261,7 @@ def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -
     read = plugins.load("data", name)
     if read is None:
         raise DataError(f"the data set {name} cannot be loaded; see the warning above")
-    found = source_of(read(options.image_size), task, options.channels)
+    found = source_of(read(_square(options)), task, options.channels, options.reading)
     return replace(found, name=name, query=query)
 
 

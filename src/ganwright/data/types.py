@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 
 
 class Images(NamedTuple):
@@ -62,6 +63,9 @@ class Spec:
         label_map: how files become pictures of domain a, where they are label maps.
         target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
+        levels: the numbers that files of domain a (or of the images) hold, where these are not
+            8 bits, grey or in colour.
+        target_levels: those of domain b.
     """
 
     task: type[Batch]
@@ -71,6 +75,8 @@ class Spec:
     count: int = 0
     label_map: LabelMap | None = None
     present: tuple[int, ...] = ()
+    levels: Levels | None = None
+    target_levels: Levels | None = None
     target_map: LabelMap | None = None
 
     @property

@@ -13,6 +13,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
 from ganwright.game import Game
@@ -170,6 +171,11 @@ class Model:
     def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
         """The label maps that `translate` draws in colours, and files hold as class numbers."""
         return None if direction == "b2a" else self.spec.target_map
+
+    def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
+        """The numbers that files of inputs, or of outputs, hold; None for pictures of 8 bits."""
+        of_b = (direction == "b2a") != output and self.spec.target is not None
+        return self.spec.target_levels if of_b else self.spec.levels
 
     def _shape(self, direction: str) -> tuple[int, ...]:
         back = direction == "b2a" and self.spec.target is not None

@@ -242,7 +242,7 @@ def _drawn(
     sides, rows, palette = ready.settled.train, [], []
     order = shuffled(len(sides[0]), seed_of("look"))
     for name, fitted in sides_of(ready.settled):
-        if not fitted.window or (fitted.fit.channels not in (1, 3)):
+        if not fitted.window:
             return (), ()
         paired = ready.settled.spec.task is Paired
         own = order if paired else shuffled(len(fitted), seed_of("look"))

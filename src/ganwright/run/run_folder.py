@@ -25,6 +25,7 @@ from typing import Any
 from ganwright import atomic
 from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 from ganwright.data.open import absolute, there
 from ganwright.data.types import BATCHES, Spec
 from ganwright.errors import GanwrightError, RunError
@@ -219,6 +220,9 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         for name in ("label_map", "target_map"):
             if values.get(name):
                 values[name] = LabelMap.stored(values[name])
+        for name in ("levels", "target_levels"):
+            if values.get(name):
+                values[name] = Levels(**values[name])
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error

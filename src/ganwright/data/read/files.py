@@ -7,23 +7,25 @@ import os
 import warnings
 import weakref
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from PIL import Image
-
+from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
-from ganwright.data.picture import UNREADABLE, Head, head_of
+from ganwright.data.picture import UNREADABLE, Head
+from ganwright.data.read.deep import ARRAYS, DICOM, head_in
 from ganwright.data.read.walk import shown, walk_folder, walk_zip
 from ganwright.errors import DataError
 
 EXTENSIONS = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".tga", ".avif"),
+    *ARRAYS,
+    *DICOM,
 )
 
 _TRAIN = ("train", "training")
@@ -98,6 +100,7 @@ class Tree:
         divided: whether folders called train and test are splits; None where names decide.
         passed: what lies there and is not in `paths`, a phrase each.
         megapixels: of the largest picture that is decoded, see `limit.allow`.
+        reading: what is said of the numbers in the files.
     """
 
     name: str
@@ -108,6 +111,7 @@ class Tree:
     divided: bool | None = None
     passed: tuple[str, ...] = ()
     megapixels: float | None = None
+    reading: Reading = Reading()
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -131,10 +135,6 @@ class Tree:
             paths=tuple(path.relative_to(folder) for path in inside),
             prefix=self.prefix / folder,
         )
-
-    def keep(self, paths: Iterable[PurePosixPath]) -> Tree:
-        """Only these."""
-        return replace(self, paths=tuple(paths))
 
     def splits(self) -> tuple[Tree, Tree | None]:
         """The training pictures and, where there are such subfolders, the test pictures.
@@ -197,8 +197,8 @@ class Tree:
         bad = []
         for path in self.paths:
             try:
-                with self.opener(self.file(path)) as file, Image.open(file) as image:
-                    heads[path] = head_of(image)
+                with self.opener(self.file(path)) as file:
+                    heads[path] = head_in(file, path.name, self.reading)
             except UNREADABLE as error:
                 bad.append(f"{self.title(path)} ({reason(error)})")
         if bad and not self.skip:
@@ -211,7 +211,11 @@ class Tree:
 
 
 def open_files(
-    path: Path, *, skip: bool, divided: bool | None = None, megapixels: float | None = None
+    path: Path,
+    skip: bool = False,
+    reading: Reading | None = None,
+    divided: bool | None = None,
+    megapixels: float | None = None,
 ) -> Tree:
     """The tree of a folder or a zip file; of one that holds but one folder, that folder's.
 
@@ -232,9 +236,9 @@ def open_files(
             f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
             + (f", and passed over {' and '.join(passed)}" if passed else "")
         )
-    paths = tuple(sorted(found.files))
+    paths, known = tuple(sorted(found.files)), reading or Reading()
     tree = Tree(
-        str(path), paths, opener, skip, divided=divided, passed=passed, megapixels=megapixels
+        *(str(path), paths, opener, skip, PurePosixPath()), divided, passed, megapixels, known
     )
     # Sets often lie in one folder of their name.
     while len(tree.folders) == 1 and not tree.loose and not tree.folder_named(_TRAIN):

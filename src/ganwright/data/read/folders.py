@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import torch
-from PIL import Image
 
+from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
 from ganwright.data.messages import counted, some
-from ganwright.data.picture import Head
+from ganwright.data.picture import Head, Read
 from ganwright.data.query import Query
+from ganwright.data.read.deep import read_in
 from ganwright.data.read.files import Opener, Tree, scanned
 from ganwright.data.read.walk import shown
 from ganwright.data.sides import Rows, Source
@@ -26,21 +27,22 @@ class Reader:
 
     opener: Opener
     files: tuple[str, ...]
+    reading: Reading = Reading()
     megapixels: float | None = None
 
-    def __call__(self, index: int) -> Image.Image:
+    def __call__(self, index: int) -> Read:
         """The decoded picture."""
         allow(self.megapixels)
-        with self.opener(self.files[index]) as file, Image.open(file) as image:
-            image.load()
-            return image
+        name = self.files[index]
+        with self.opener(name) as file:
+            return read_in(file, name, self.reading)
 
 
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     """The pictures whose heads are given, without labels."""
     names = [tree.title(path) for path in heads]
     files = tuple(tree.file(path) for path in heads)
-    reader = Reader(tree.opener, files, tree.megapixels)
+    reader = Reader(tree.opener, files, tree.reading, tree.megapixels)
     return Rows(reader, names, list(heads.values()))
 
 

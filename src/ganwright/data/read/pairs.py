@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from ganwright.data.picture import Head, upright
+from ganwright.data.picture import Head, Read, upright
 from ganwright.data.query import Query
 from ganwright.data.read.files import Tree, scanned
 from ganwright.data.read.folders import Reader, domains_of, rows_of
@@ -142,9 +142,13 @@ class Half:
     read: Reader
     left: bool
 
-    def __call__(self, index: int) -> Image.Image:
+    def __call__(self, index: int) -> Read:
         """The decoded half."""
-        image = upright(self.read(index))
+        image = self.read(index)
+        if not isinstance(image, Image.Image):
+            middle = image.shape[2] // 2
+            return image[..., :middle] if self.left else image[..., middle:]
+        image = upright(image)
         middle = image.width // 2
         box = (0, 0, middle, image.height) if self.left else (middle, 0, image.width, image.height)
         return image.crop(box)
@@ -155,12 +159,14 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
     assert isinstance(rows.read, Reader)
+    asked = not {query.a, query.b} <= {None}
     for name, head in zip(rows.names, rows.heads, strict=True):
-        if head.width != 2 * head.height:
+        if head.width % 2 or (head.width != 2 * head.height and not asked):
             raise DataError(
                 f"pairs are two subfolders with files of equal names, or pictures side by side, "
-                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; for "
-                "pairs of low and high resolution add ?low=4"
+                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; add "
+                "?a=left for halves of any other shape, or ?low=4 for pairs of low and high "
+                "resolution"
             )
     for given in (query.a, query.b):
         if given not in (None, "left", "right"):

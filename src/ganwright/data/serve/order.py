@@ -61,6 +61,7 @@ class Stream:
         flip: whether pictures are mirrored at random.
         cut: whether windows are cut at random.
         subset: the indices to keep to, int64, or None for all.
+        classes: the indices of each class, int64, where all are drawn equally often; else empty.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Stream:
     flip: bool = False
     cut: bool = False
     subset: Tensor | None = None
+    classes: tuple[Tensor, ...] = ()
 
     def picks(self, draw: Draw) -> Picks:
         """The rows of a draw: positions [number * size, ...) of endless shuffled epochs."""
@@ -86,6 +88,8 @@ class Stream:
         return Picks(index, place, mirror)
 
     def _order(self, start: int, stop: int) -> Tensor:
+        if self.classes:
+            return torch.stack([self._balanced(position) for position in range(start, stop)])
         members = len(self.subset) if self.subset is not None else self.count
         parts = []
         while start < stop:
@@ -95,6 +99,19 @@ class Stream:
             start += last - first
         index = torch.cat(parts)
         return index if self.subset is None else self.subset[index]
+
+    def _balanced(self, position: int) -> Tensor:
+        """The index at a position: every round has each class once, in a new order.
+
+        Each class has epochs of its own, so that a small one comes round sooner.
+        """
+        number, place = divmod(position, len(self.classes))
+        turn = shuffled(len(self.classes), seed_of(self.seed, number, self.name, "round"))
+        chosen = int(turn[place])
+        members = self.classes[chosen]
+        epoch, place = divmod(number, len(members))
+        seed = seed_of(self.seed, epoch, self.name, "class", chosen)
+        return members[_of_class(len(members), seed)[place]]
 
     def random(self, draw: Draw, what: str) -> torch.Generator:
         """What a draw's random numbers of one kind come from, of all ranks."""
@@ -106,6 +123,10 @@ class Stream:
 def shuffled(count: int, seed: int) -> Tensor:
     """A permutation of [0, count)."""
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+_of_class = lru_cache(maxsize=4096)(shuffled.__wrapped__)
+"""As `shuffled`, kept for as many classes."""
 
 
 def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int]) -> Tensor:
