@@ -198,6 +198,7 @@ class Source:
         train: the sides.
         test: the sides of the test split, or None.
         query: what the string asked for.
+        factor: how many times higher and wider the pictures of the second side are.
     """
 
     name: str
@@ -205,3 +206,4 @@ class Source:
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
     query: Query = field(default_factory=Query)
+    factor: int = 1
