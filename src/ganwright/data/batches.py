@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
+from ganwright.config.transform import Transform
 from ganwright.data.fitted import Fitted
 from ganwright.data.label_map import LabelMap
 from ganwright.data.messages import counted, some, unreadable
@@ -20,7 +21,7 @@ from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.transforms import numbers, transformed
+from ganwright.data.transforms import Flip, numbers, transformed
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes, rounded
@@ -60,20 +61,17 @@ class Data:
         self._held: list[Held] = []
         self._asked: list[int] = []
         self._augment = options.augment
-        if self._augment and not self.window:
-            raise SettingsError("augment changes pictures, and this data is points; leave it out")
+        _check_augment(settled, self._augment)
         self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
         if resident(train, device, cache=options.cache):
             train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
             streams = _streams(settled, train, options)
-            keeper = Resident(shelves, streams, self.window)
+            keeper = Resident(shelves, streams, train)
         else:
             streams = _streams(settled, train, options)
-            keeper = Streamed(
-                train, streams, self.window, device=device, workers=options.workers, skip=skip
-            )
+            keeper = Streamed(train, streams, device=device, workers=options.workers, skip=skip)
         self._train, self._streams, self._keeper = train, streams, keeper
         labels = [side.side.labels for side in train]
         self._labels = [None if x is None else x.to(device) for x in labels]
@@ -184,7 +182,7 @@ class Data:
         held = []
         for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
             kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
-            pictures = torch.stack([cut(x, self.window) for x in kept if isinstance(x, Tensor)])
+            pictures = torch.stack([cut(x, side) for x in kept if isinstance(x, Tensor)])
             labels = side.side.labels
             held.append((pictures, None if labels is None else labels[order[torch.tensor(usable)]]))
         return held
@@ -201,6 +199,16 @@ class Data:
         if self.low is not None:
             return Paired(lowered(pictures[0], self.low), pictures[0])
         return Paired(pictures[0], pictures[1])
+
+
+def _check_augment(settled: Settled, augment: Sequence[Transform]) -> None:
+    if augment and not settled.window:
+        raise SettingsError("augment changes pictures, and this data is points; leave it out")
+    if settled.train[-1].grid > 1 and any(not isinstance(change, Flip) for change in augment):
+        raise SettingsError(
+            "augment would move pictures of low and of high resolution by as many pixels; take "
+            "Flip alone"
+        )
 
 
 def _order(side: Fitted) -> Tensor:

@@ -49,10 +49,11 @@ def depths(source: Source, options: DataOptions, task: type[Any]) -> list[Depth]
     """
     found = [_depth(side, source.name, options) for side in source.train]
     own = [depth.channels for depth in found]
-    if task is Unpaired and options.channels is None and len(set(own)) > 1:
+    alike = task is Unpaired or source.factor > 1
+    if alike and options.channels is None and len(set(own)) > 1:
         if not set(own) <= set(GREY_OR_COLOUR):
             raise DataError(
-                f"the domains of {source.name} have {own[0]} and {own[1]} channels; give both the "
+                f"the sides of {source.name} have {own[0]} and {own[1]} channels; give both the "
                 "same"
             )
         found = [replace(depth, channels=max(own)) for depth in found]

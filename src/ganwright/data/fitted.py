@@ -25,12 +25,14 @@ class Fitted:
         fit: how each is brought into shape.
         window: (height, width) of what batches hold; empty for points.
         cut: windows are cut from larger pictures, whose sizes may differ.
+        grid: windows begin at multiples of this, as on a side so many times as large.
     """
 
     side: Side
     fit: Fit
     window: tuple[int, ...]
     cut: bool = False
+    grid: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -231,7 +231,7 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(found, name=name, query=query)
     limit = options.max_megapixels
     tree = open_files(path, options.skip, options.reading, query.splits, limit)
-    if task is Unpaired or (task is Paired and query.low is None):
+    if task is Unpaired or (task is Paired and query.low in (None, "own")):
         found = open_sides(tree, task, query, options.channels)
     else:
         found = open_images(tree, query)
@@ -246,6 +246,8 @@ def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) 
     build = getattr(import_module(f"ganwright.data.read.{module}"), function)
     with default_type(torch.float32):  # a set is the same whatever type its caller computes in
         source: Source = build(_square(options))
+    if query.low == "own":
+        raise DataError(f"{name} is drawn by the library; low=own is for two folders of your own")
     if query.low is None:
         query = replace(query, low=source.query.low)
     return replace(source, name=name, query=query)

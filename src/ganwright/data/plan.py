@@ -66,15 +66,16 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     _check_task(source, task, options)
     query, size = source.query, options.size
     low = query.low if task is Paired and source.kind is Images else None
+    if low == "own":
+        raise DataError(f"{source.name} has one picture each; low=own is for two folders")
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
+    if source.factor > 1:
+        return _enlarged(source, task, options)
     cropped = query.crop or low is not None
     window = source.train[0].size() if size is None else size
-    if low is not None and (window[0] % low or window[1] % low):
-        raise SettingsError(
-            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
-            f"choose an --image-size that is a multiple of {low}"
-        )
+    if low is not None:
+        _check_divides(window, low)
     found = depths(source, options, task)
     cut = cropped or query.jitter > 1
     # Pictures of one side that keep their own size are checked against it, never scaled to it.
@@ -97,6 +98,38 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     shown = test if test and all(map(len, test)) else None
     spec = _spec(task, train, low, found)
     return Settled(spec, train, shown, window, cut, low, notes_of(found))
+
+
+def _check_divides(window: tuple[int, int], low: int) -> None:
+    if window[0] % low or window[1] % low:
+        raise SettingsError(
+            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"choose an --image-size that is a multiple of {low}"
+        )
+
+
+def _enlarged(source: Source, task: type[Batch], options: DataOptions) -> Settled:
+    """Pairs of low and high resolution that are files of their own, never scaled.
+
+    The image size is that of windows that are cut at random, at the same place of both.
+    """
+    factor, cut = source.factor, options.size is not None
+    window = options.size or source.train[1].size()
+    _check_divides(window, factor)
+    windows, grids = ((window[0] // factor, window[1] // factor), window), (1, factor)
+    found = depths(source, options, task)
+
+    def fitted(sides: tuple[Side, ...]) -> tuple[Fitted, ...]:
+        rows = zip(sides, found, windows, grids, strict=True)
+        whole = [replace(_fitted(s, d, None, w, cut), grid=grid) for s, d, w, grid in rows]
+        return without_misfits(whole, skip=options.skip, together=True)
+
+    train = fitted(source.train)
+    test = fitted(source.test) if source.test else None
+    if not len(train[0]):
+        raise DataError(f"no pair of {source.name} is as large as {window[1]}x{window[0]}")
+    notes = (f"low and high resolution differ by a factor of {factor}", *notes_of(found))
+    return Settled(_spec(task, train, None, found), train, test, window, cut, notes=notes)
 
 
 def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from ganwright.data.types import Batch, Paired, Unpaired
@@ -30,8 +30,8 @@ class Query:
     """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
     """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
-    low: int | None = None
-    """Pairs of low resolution (this factor, bicubic with antialias) and high."""
+    low: int | Literal["own"] | None = None
+    """Pairs of low resolution (this factor, bicubic with antialias) and high; `own` for files."""
     crop: bool = False
     """Cut pictures at random from their own resolution instead of scaling them."""
     stack: int | None = None
@@ -107,6 +107,10 @@ def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
     return convert
 
 
+def _low(text: str) -> int | str:
+    return "own" if text == "own" else int(_at_least(int, 2)(text))
+
+
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "a": ("a subfolder's name", str),
     "b": ("a subfolder's name", str),
@@ -115,7 +119,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "splits": ("yes or no", lambda text: _one_of("yes", "no")(text) == "yes"),
     "onehot": ("a, the side that is translated", _one_of("a")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
-    "low": ("a whole number of at least 2", _at_least(int, 2)),
+    "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
     "crop": ("random", lambda text: _one_of("random")(text) == "random"),
 }

@@ -200,6 +200,7 @@ class Source:
         query: what the string asked for.
         doubts: what could be read otherwise, with the switch that decides it.
         passed: what lies there and is not read, a phrase each.
+        factor: how many times higher and wider the pictures of the second side are.
     """
 
     name: str
@@ -209,3 +210,4 @@ class Source:
     query: Query = field(default_factory=Query)
     doubts: tuple[str, ...] = ()
     passed: tuple[str, ...] = ()
+    factor: int = 1

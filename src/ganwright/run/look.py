@@ -279,7 +279,7 @@ def _pictures(fitted: Fitted, numbers: list[int]) -> Tensor | None:
     read = [x for x in fitted.read(numbers) if isinstance(x, Tensor)]
     if not read:
         return None
-    pictures = torch.stack([cut(x, fitted.window) for x in read])
+    pictures = torch.stack([cut(x, fitted) for x in read])
     maps = fitted.fit.label_map
     if maps is not None and maps.onehot:
         pictures = torch.stack([maps.coloured(x) for x in pictures])

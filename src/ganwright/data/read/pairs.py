@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
@@ -13,7 +14,7 @@ from ganwright.data.picture import Head, Read, upright
 from ganwright.data.query import Query
 from ganwright.data.read.files import Tree, scanned
 from ganwright.data.read.folders import Reader, domains_of, rows_of
-from ganwright.data.read.masks import mark
+from ganwright.data.read.masks import Marked, mark
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
@@ -43,13 +44,20 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         return Source(tree.name, Unpaired, (a, b), sides, query, tree.doubts())
     twos = [two for two in (train, test) if two is not None]
     heads = scanned([tree for two in twos for tree in two])
-    splits = [_matched(two, own) for two, own in zip(twos, (heads[:2], heads[2:]), strict=False)]
-    marked = mark(splits, query, channels)
-    splits = marked.splits
-    return Source(
-        *(tree.name, Paired, splits[0], splits[1] if test else None, query),
-        doubts=(*tree.doubts(), *marked.doubts),
-    )
+    matched = [
+        _matched(two, found, query.low == "own")
+        for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
+    ]
+    splits, factor = [pair for pair, _ in matched], matched[0][1]
+    marked = mark(splits, query, channels) if query.low is None else Marked(splits)
+    if matched[-1][1] != factor:
+        raise DataError(
+            f"the pairs of {tree.name} differ in size by {factor} in training and by "
+            f"{matched[-1][1]} in the test split; make both the same"
+        )
+    doubts = (*tree.doubts(), *marked.doubts)
+    shown, held = marked.splits[0], marked.splits[1] if test else None
+    return Source(tree.name, Paired, shown, held, query, doubts, factor=factor)
 
 
 def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
@@ -91,8 +99,11 @@ def _two_folders(tree: Tree, query: Query) -> Two:
     return tree.below(a), tree.below(b)
 
 
-def _matched(two: Two, heads: Sequence[Heads]) -> tuple[Rows, Rows]:
-    """Both sides in the same order, by name without extension."""
+def _matched(two: Two, heads: Sequence[Heads], own: bool) -> tuple[tuple[Rows, Rows], int]:
+    """Both sides in the same order, by name without extension, and the factor between them.
+
+    With `own` the second is the larger one, whichever it was.
+    """
     names = [_by_stem(tree) for tree in two]
     for here, there, tree, other in (
         (names[0], names[1], two[0], two[1]),
@@ -108,19 +119,51 @@ def _matched(two: Two, heads: Sequence[Heads]) -> tuple[Rows, Rows]:
     stems = [s for s in names[0] if names[0][s] in heads[0] and names[1][s] in heads[1]]
     if not stems:
         raise DataError(f"no pair in {two[0].name} and {two[1].name} can be read")
+    pairs = []
     for stem in stems:
         paths = names[0][stem], names[1][stem]
-        (h, w), (hb, wb) = heads[0][paths[0]][:2], heads[1][paths[1]][:2]
-        if (h, w) != (hb, wb):
-            raise DataError(
-                f"the pair {two[0].title(paths[0])} ({w}x{h}) and {two[1].title(paths[1])} "
-                f"({wb}x{hb}) differs in size; make both the same"
-            )
+        parts = zip(two, paths, heads, strict=True)
+        sides = [(tree.title(path), head[path][:2]) for tree, path, head in parts]
+        pairs.append(_Pair(*sides[0], *sides[1]))
+    ratio = _ratio(pairs, own)
     a, b = (
         rows_of(tree, {named[s]: head[named[s]] for s in stems})
         for tree, named, head in zip(two, names, heads, strict=True)
     )
-    return a, b
+    return ((a, b), int(ratio)) if ratio >= 1 else ((b, a), int(1 / ratio))
+
+
+class _Pair(NamedTuple):
+    a: str
+    a_size: tuple[int, int]
+    b: str
+    b_size: tuple[int, int]
+
+
+def _ratio(pairs: Sequence[_Pair], own: bool) -> Fraction:
+    """How many times as large the second pictures are: 1, or with `own` what the first pair says.
+
+    Raises:
+        DataError: it is not whole either way, or a pair has another.
+    """
+    first = pairs[0]
+    ratio = Fraction(first.b_size[0], first.a_size[0]) if own else Fraction(1)
+    whole = not own or (ratio != 1 and 1 in (ratio.numerator, ratio.denominator))
+    for a, a_size, b, b_size in pairs:
+        sides = zip(a_size, b_size, strict=True)
+        if whole and all(high == ratio * low for low, high in sides):
+            continue
+        both = f"the pair {a} ({a_size[1]}x{a_size[0]}) and {b} ({b_size[1]}x{b_size[0]})"
+        if own:
+            raise DataError(
+                f"{both} is not of low and high resolution; one is a whole number of times as "
+                "high and as wide as the other, the same number for all pairs"
+            )
+        raise DataError(
+            f"{both} differs in size; make both the same, or add ?low=own where they are of low "
+            "and high resolution"
+        )
+    return ratio
 
 
 def _by_stem(tree: Tree) -> dict[PurePosixPath, PurePosixPath]:

@@ -129,15 +129,16 @@ _of_class = lru_cache(maxsize=4096)(shuffled.__wrapped__)
 """As `shuffled`, kept for as many classes."""
 
 
-def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int]) -> Tensor:
+def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int], grid: int = 1) -> Tensor:
     """The upper left corner of each window, int64 [n, 2].
 
     Args:
         place: float64 [n, 2] in [0, 1), or None for the middle.
         sizes: int64 [n, 2], (height, width) of the stored pictures.
         window: (height, width).
+        grid: corners are multiples of this.
     """
-    room = sizes - torch.tensor(list(window))
+    room = (sizes - torch.tensor(list(window))) // grid
     if place is None:
-        return room // 2
-    return (place * (room + 1)).floor().to(torch.int64)
+        return room // 2 * grid
+    return (place * (room + 1)).floor().to(torch.int64) * grid
