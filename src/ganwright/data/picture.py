@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.reduced import decoded_smaller, turned
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
 UNREADABLE = (
@@ -114,6 +115,19 @@ class Fit:
         image = plain(image).convert("L" if self.channels == 1 else "RGB")
         return _tensor(self._cover(image, Image.Resampling.BICUBIC))
 
+    def file(self, image: Image.Image) -> Tensor:
+        """The same of a file that was opened and not decoded: large JPEGs are decoded smaller."""
+        if self.size is None or self.label_map is not None:
+            return self.picture(image)
+        smaller = decoded_smaller(image, self.size)
+        if smaller is None:
+            return self.picture(image)
+        grey = channels_of(image.mode) == 1
+        flat = image.convert("L" if grey else "RGB").convert("L" if self.channels == 1 else "RGB")
+        # Turned once it is small, so that pixels beyond its edge lie right and below.
+        size = self.size[::-1] if turned(image) else self.size
+        return _tensor(upright(_covering(flat, smaller, size, Image.Resampling.BICUBIC)))
+
     def _label_map(self, image: Image.Image, classes: LabelMap) -> Tensor:
         image = self._cover(upright(image), Image.Resampling.NEAREST)
         numbers = classes.numbers(np.asarray(image))
@@ -122,11 +136,7 @@ class Fit:
     def _cover(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
         if self.size is None or image.size == self.size[::-1]:
             return image
-        height, width = self.size
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return image.resize((width, height), resample, box)
+        return _covering(image, image.size, self.size, resample)
 
     def stack(self, pictures: Tensor) -> Tensor:
         """The same for uint8 or float pictures that are in memory, [n, C, H, W]."""
@@ -153,6 +163,20 @@ def grey(pictures: Tensor) -> Tensor:
     parts = [(part.float() * weights).sum(1, keepdim=True) for part in pictures.split(4096)]
     light = torch.cat(parts)
     return light.round().to(torch.uint8) if pictures.dtype == torch.uint8 else light
+
+
+def _covering(
+    image: Image.Image,
+    extent: tuple[float, float],
+    size: tuple[int, int],
+    resample: Image.Resampling,
+) -> Image.Image:
+    """The middle of the picture, whose (width, height) is `extent`, at a size (height, width)."""
+    height, width = size
+    scale = min(extent[0] / width, extent[1] / height)
+    left, top = (extent[0] - width * scale) / 2, (extent[1] - height * scale) / 2
+    box = (left, top, left + width * scale, top + height * scale)
+    return image.resize((width, height), resample, box)
 
 
 def _tensor(image: Image.Image) -> Tensor:

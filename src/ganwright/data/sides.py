@@ -58,6 +58,7 @@ class Rows:
         label_map: the pixels are class numbers.
         anew: what `read` gives may differ each time, as of a data set that augments its pictures
             with the global generators: whoever calls it seeds them and gives them back.
+        fresh: `read` opens a file each time, which nobody has decoded or keeps.
     """
 
     read: Callable[[int], Image.Image]
@@ -67,6 +68,7 @@ class Rows:
     classes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
     anew: bool = False
+    fresh: bool = False
 
     def __len__(self) -> int:
         return len(self.names)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import torch
@@ -25,17 +26,16 @@ class Reader:
     files: tuple[str, ...]
 
     def __call__(self, index: int) -> Image.Image:
-        """The decoded picture."""
-        with self.opener(self.files[index]) as file, Image.open(file) as image:
-            image.load()
-            return image
+        """The opened picture, which is decoded by whoever needs its pixels."""
+        with self.opener(self.files[index]) as file:
+            return Image.open(io.BytesIO(file.read()))
 
 
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     """The pictures whose heads are given, without labels."""
     names = [tree.title(path) for path in heads]
     reader = Reader(tree.opener, tuple(tree.file(path) for path in heads))
-    return Rows(reader, names, list(heads.values()))
+    return Rows(reader, names, list(heads.values()), fresh=True)
 
 
 def open_images(tree: Tree, query: Query) -> Source:
@@ -70,7 +70,7 @@ def _labelled(tree: Tree, classes: tuple[str, ...]) -> Rows:
         )
     numbers = {name: number for number, name in enumerate(classes)}
     labels = torch.tensor([numbers[path.parts[0]] for path in heads])
-    return Rows(rows.read, rows.names, rows.heads, labels, classes)
+    return replace(rows, labels=labels, classes=classes)
 
 
 def side_of(tree: Tree) -> Rows:
