@@ -58,7 +58,7 @@ class Settings(Named):
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
     cache: bool = False
-    """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
+    """Keep decoded pictures: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
     workers: Whole = 2
     """Processes that read what does not stay in memory: large data, or a Dataset from Python."""
     init: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,12 +21,14 @@ from ganwright.data.hold_out import hold_out
 from ganwright.data.iterated import Iterated
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
+from ganwright.data.pack import write_pack
 from ganwright.data.plan import settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.objects import one_by_one, source_of
+from ganwright.data.read.packed import cache_file, is_pack, listing, open_pack
 from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
@@ -83,12 +87,8 @@ def open_data(
     options, device = options or DataOptions(), device or torch.device("cpu")
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        if options.cache:
-            raise SettingsError(
-                "cache is for a Dataset given in Python; data with a name stays in memory wherever "
-                "it fits, so leave cache out"
-            )
-        found, kind = resolve(text, task, options), _kind(text)
+        read = cached if options.cache else resolve
+        found, kind = read(text, task, options), _kind(text)
     elif isinstance(getattr(source, "spec", None), Spec):
         _refuse(options, "an object that makes its batches itself")
         return OwnBatches(source, task, device)
@@ -98,7 +98,7 @@ def open_data(
     else:
         found, kind = source_of(source, task, options.channels), "given"
     # Some parts of a source are dropped or brought to size below.
-    marks = fingerprint(found, kind)
+    marks = dict(found.marks or fingerprint(found, kind))
     parted = hold_out(found, options, drawn=kind == "embedded")
     if parted.notes:
         marks["held_out"] = [len(side) for side in parted.source.test or ()]
@@ -125,6 +125,67 @@ def _refuse(options: DataOptions, given: str) -> None:
     for name in ("cache", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
+
+
+def pack(
+    text: str,
+    file: Path,
+    *,
+    task: type[Batch] = Images,
+    options: DataOptions | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Decode and scale data with a name into one file, which is a data string of its own.
+
+    Args:
+        text: a folder or zip file, or two with an arrow between them, as `--data` has it.
+        file: the pack; one that exists is replaced.
+        task: the batch type of the family that will be trained on it.
+        options: size and channels, which the pack then has for good.
+        say: told how large the pack becomes, before it is written.
+
+    Raises:
+        DataError: the data is missing, broken, or in memory already.
+    """
+    options = options or DataOptions()
+    if _kind(text) == "embedded" or any(map(_packed, _names(text))):
+        raise DataError(f"{text} is in memory or packed already; pack a folder or a zip file")
+    found = resolve(text, task, options)
+    marks = fingerprint(found, _kind(text))
+    write_pack(found, marks, file, task=task, options=options, say=say)
+
+
+def cached(text: str, task: type[Batch], options: DataOptions) -> Source:
+    """A folder or zip file out of its pack in the user's cache, which is made where there is none.
+
+    Raises:
+        SettingsError: the data is of another kind.
+    """
+    if any(map(_packed, _names(text))):
+        return resolve(text, task, options)
+    if _kind(text) != "files":
+        raise SettingsError(
+            "cache keeps decoded folders and zip files, and the items of a Dataset given in "
+            f"Python; {text} needs none, so leave cache out"
+        )
+    asked = (task.__name__, options.image_size, options.channels, options.skip)
+    listed = [listing(Path(os.path.expanduser(name))) for name in _names(text)]
+    file = cache_file(repr((absolute(text), asked, listed)))
+    if not is_pack(file):
+        pack(text, file, task=task, options=options, say=_told)
+    return open_pack(file, options)
+
+
+def _told(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.partition("?")[0].split("->")]
+
+
+def _packed(name: str) -> bool:
+    return is_pack(Path(os.path.expanduser(name)))
 
 
 def absolute(text: str) -> str:
@@ -160,6 +221,11 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
     """
     text, _, asked = text.partition("?")
+    if (asked or "->" in text) and any(map(_packed, _names(text))):
+        raise DataError(
+            f"{text} is a pack, whose options and domains were settled when it was packed; give "
+            f'its name alone, or pack anew, as in `ganwright pack "A->B" {_names(text)[0]}`'
+        )
     query = parse_query(asked)
     check_query(query, task)
     if "->" in text:
@@ -186,6 +252,8 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
+    if is_pack(path):
+        return open_pack(path, options)
     tree = open_files(path, skip=options.skip)
     if task is Unpaired or (task is Paired and query.low is None):
         return open_sides(tree, task, query)

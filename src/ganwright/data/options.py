@@ -35,7 +35,7 @@ class DataOptions:
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
     cache: bool = False
-    """Read each item of a Dataset once and keep it, instead of reading it anew."""
+    """Keep decoded pictures: of a folder or zip in the user's cache, of a Dataset in memory."""
     workers: int = 2
     """Processes that read what does not stay in memory."""
     seed: int = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from PIL import Image
 from torch import Tensor
@@ -166,6 +166,7 @@ class Source:
         train: the sides.
         test: the sides of the test split, or None.
         query: what the string asked for.
+        marks: its fingerprint, where it is known already.
     """
 
     name: str
@@ -173,3 +174,4 @@ class Source:
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
     query: Query = field(default_factory=Query)
+    marks: dict[str, Any] | None = None

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ganwright.data.messages import counted, reason, some, unreadable
 from ganwright.data.picture import UNREADABLE, Head, head_of
+from ganwright.data.progress import watched
 from ganwright.errors import DataError
 
 EXTENSIONS = (
@@ -159,7 +160,7 @@ class Tree:
         """
         heads: dict[PurePosixPath, Head] = {}
         bad = []
-        for path in self.paths:
+        for path in watched(self.paths, "opening"):
             try:
                 with self.opener(self.file(path)) as file, Image.open(file) as image:
                     heads[path] = head_of(image)
