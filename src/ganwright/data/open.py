@@ -30,6 +30,7 @@ from ganwright.data.read.folders import open_images
 from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.packed import cache_file, is_pack, listing, open_pack
 from ganwright.data.read.pairs import open_sides
+from ganwright.data.read.shards import open_stream, streams
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
@@ -87,6 +88,9 @@ def open_data(
     options, device = options or DataOptions(), device or torch.device("cpu")
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
+        if streams(text):
+            _check_iterable(task, options)
+            return Iterated(open_stream(text, options.seed), options, device)
         read = cached if options.cache else resolve
         found, kind = read(text, task, options), _kind(text)
     elif isinstance(getattr(source, "spec", None), Spec):
@@ -196,6 +200,8 @@ def absolute(text: str) -> str:
 
 def _absolute(name: str) -> str:
     name = name.strip()
+    if name.startswith("tar:") and "://" not in name:
+        return f"tar:{os.path.abspath(os.path.expanduser(name.removeprefix('tar:')))}"
     return name if _kind(name) != "files" else os.path.abspath(os.path.expanduser(name))
 
 
@@ -211,7 +217,7 @@ def _kind(text: str) -> str:
     if all(name in EMBEDDED for name in names):
         return "embedded"
     known = known_sets()
-    public = all(name in known or name.startswith("hf:") for name in names)
+    public = all(name in known or name.startswith(("hf:", "tar:")) for name in names)
     return "named" if public else "files"
 
 
