@@ -110,7 +110,7 @@ class Model:
     def _chunks(
         self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[int]
     ) -> Iterator[Tensor]:
-        for start in range(wanted.start // CHUNK * CHUNK, wanted.stop, CHUNK):
+        for start in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
             keywords: dict[str, Any] = {}
             if labels:
                 repeated = [labels[(start + i) % len(labels)] for i in range(CHUNK)]
