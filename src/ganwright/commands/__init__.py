@@ -63,6 +63,11 @@ COMMANDS: dict[str, Command] = {
     "report": Command(
         "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
     ),
+    "pack": Command(
+        "ganwright.commands.pack:pack",
+        "DATA FILE [--family F] [--image-size N]",
+        "Decode and scale pictures once, into one file.",
+    ),
     "list": Command(
         "ganwright.commands.show:listing",
         "[TOPIC]",

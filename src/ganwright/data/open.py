@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -20,6 +22,7 @@ from ganwright.data.hold_out import Parted, hold_out
 from ganwright.data.iterated import Iterated
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
+from ganwright.data.pack import write_pack
 from ganwright.data.plan import Settled, settle, words
 from ganwright.data.query import Query, check_query, parse_query
 from ganwright.data.read.combine import joined, stacked
@@ -28,7 +31,9 @@ from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import one_by_one, source_of
+from ganwright.data.read.packed import cache_file, is_pack, listing, open_pack
 from ganwright.data.read.pairs import open_sides
+from ganwright.data.read.shards import open_stream, streams
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
@@ -84,7 +89,11 @@ def open_data(
         SettingsError: options contradict each other.
     """
     options, device = options or DataOptions(), device or torch.device("cpu")
-    if not isinstance(source, str | os.PathLike):
+    if isinstance(source, str | os.PathLike):
+        if streams(text := os.fspath(source)):
+            _check_iterable(task, options)
+            return Iterated(open_stream(text, options.seed), options, device)
+    else:
         if isinstance(getattr(source, "spec", None), Spec):
             _refuse(options, "an object that makes its batches itself")
             return OwnBatches(source, task, device)
@@ -93,7 +102,7 @@ def open_data(
             return Iterated(items, options, device)
     ready = prepared(source, task, options)
     # Some parts of a source are dropped or brought to size later.
-    marks = fingerprint(ready.found, ready.kind)
+    marks = dict(ready.found.marks or fingerprint(ready.found, ready.kind))
     if ready.parted.notes:
         marks["held_out"] = [len(side) for side in ready.parted.source.test or ()]
     return Data(ready.settled, options, device, marks, notes=ready.description.head)
@@ -134,12 +143,8 @@ def prepared(source: Any, task: type[Batch], options: DataOptions) -> Prepared:
     """
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
-        if options.cache:
-            raise SettingsError(
-                "cache is for a Dataset given in Python; data with a name stays in memory wherever "
-                "it fits, so leave cache out"
-            )
-        found, kind = resolve(text, task, options), _kind(text)
+        read = cached if options.cache else resolve
+        found, kind = read(text, task, options), _kind(text)
     else:
         found, kind = source_of(source, task, options.channels, options.reading), "given"
     parted = hold_out(found, options, drawn=kind == "embedded")
@@ -167,6 +172,67 @@ def _refuse(options: DataOptions, given: str) -> None:
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
 
 
+def pack(
+    text: str,
+    file: Path,
+    *,
+    task: type[Batch] = Images,
+    options: DataOptions | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Decode and scale data with a name into one file, which is a data string of its own.
+
+    Args:
+        text: a folder or zip file, or two with an arrow between them, as `--data` has it.
+        file: the pack; one that exists is replaced.
+        task: the batch type of the family that will be trained on it.
+        options: size and channels, which the pack then has for good.
+        say: told how large the pack becomes, before it is written.
+
+    Raises:
+        DataError: the data is missing, broken, or in memory already.
+    """
+    options = options or DataOptions()
+    if _kind(text) == "embedded" or any(map(_packed, _names(text))):
+        raise DataError(f"{text} is in memory or packed already; pack a folder or a zip file")
+    found = resolve(text, task, options)
+    marks = fingerprint(found, _kind(text))
+    write_pack(found, marks, file, task=task, options=options, say=say)
+
+
+def cached(text: str, task: type[Batch], options: DataOptions) -> Source:
+    """A folder or zip file out of its pack in the user's cache, which is made where there is none.
+
+    Raises:
+        SettingsError: the data is of another kind.
+    """
+    if any(map(_packed, _names(text))):
+        return resolve(text, task, options)
+    if _kind(text) != "files":
+        raise SettingsError(
+            "cache keeps decoded folders and zip files, and the items of a Dataset given in "
+            f"Python; {text} needs none, so leave cache out"
+        )
+    asked = (task.__name__, options.image_size, options.channels, options.skip, options.reading)
+    listed = [listing(Path(os.path.expanduser(name))) for name in _names(text)]
+    file = cache_file(repr((absolute(text), asked, listed)))
+    if not is_pack(file):
+        pack(text, file, task=task, options=options, say=_told)
+    return open_pack(file, options)
+
+
+def _told(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.partition("?")[0].split("->")]
+
+
+def _packed(name: str) -> bool:
+    return is_pack(Path(os.path.expanduser(name)))
+
+
 def absolute(text: str) -> str:
     """A data string that means the same from every folder."""
     text, mark, query = text.partition("?")
@@ -175,6 +241,8 @@ def absolute(text: str) -> str:
 
 def _absolute(name: str) -> str:
     name = name.strip()
+    if name.startswith("tar:") and "://" not in name:
+        return f"tar:{os.path.abspath(os.path.expanduser(name.removeprefix('tar:')))}"
     return name if _kind(name) != "files" else os.path.abspath(os.path.expanduser(name))
 
 
@@ -190,7 +258,7 @@ def _kind(text: str) -> str:
     if all(name in EMBEDDED for name in names):
         return "embedded"
     known = known_sets()
-    public = all(name in known or name.startswith("hf:") for name in names)
+    public = all(name in known or name.startswith(("hf:", "tar:")) for name in names)
     return "named" if public else "files"
 
 
@@ -200,6 +268,11 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
     """
     text, _, asked = text.partition("?")
+    if (asked or "->" in text) and any(map(_packed, _names(text))):
+        raise DataError(
+            f"{text} is a pack, whose options and domains were settled when it was packed; give "
+            f'its name alone, or pack anew, as in `ganwright pack "A->B" {_names(text)[0]}`'
+        )
     query = parse_query(asked)
     check_query(query, task)
     if "->" in text:
@@ -229,6 +302,8 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     if path.suffix.lower() in ARRAYS and path.is_file():
         found = source_of(arrays_in(path), task, reading=options.reading, files=True)
         return replace(found, name=name, query=query)
+    if is_pack(path):
+        return open_pack(path, options)
     limit = options.max_megapixels
     tree = open_files(path, options.skip, options.reading, query.splits, limit)
     if task is Unpaired or (task is Paired and query.low in (None, "own")):

@@ -48,7 +48,7 @@ class DataOptions:
     max_megapixels: float | None = None
     """Millions of pixels of the largest picture that is decoded; 0 for any, None for 179."""
     cache: bool = False
-    """Read each item of a Dataset once and keep it, instead of reading it anew."""
+    """Keep decoded pictures: of a folder or zip in the user's cache, of a Dataset in memory."""
     workers: int = 2
     """Processes that read what does not stay in memory."""
     seed: int = 0

@@ -23,6 +23,7 @@ from ganwright.data.options import DataOptions
 from ganwright.data.picture import UNREADABLE
 from ganwright.data.plan import words
 from ganwright.data.query import parse_query
+from ganwright.data.read.shards import streams
 from ganwright.data.serve.order import shuffled
 from ganwright.data.serve.resident import cut
 from ganwright.data.sides import Rows, Side, Stack
@@ -123,7 +124,8 @@ def look(data: Any, family: str | None = None, **options: Any) -> Look:
 
 def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Look:
     """The source, where its items can be asked for; else what its batches say."""
-    if isinstance(data, str | os.PathLike):
+    passing = isinstance(data, str | os.PathLike) and streams(os.fspath(data))
+    if isinstance(data, str | os.PathLike) and not passing:
         return _sized(data, task, options)
     try:
         return _sized(data, task, options)

@@ -17,6 +17,7 @@ from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
 from ganwright.data.picture import UNREADABLE, Head
+from ganwright.data.progress import watched
 from ganwright.data.read.deep import ARRAYS, DICOM, head_in
 from ganwright.data.read.walk import shown, walk_folder, walk_zip
 from ganwright.errors import DataError
@@ -195,7 +196,7 @@ class Tree:
         allow(self.megapixels)
         heads: dict[PurePosixPath, Head] = {}
         bad = []
-        for path in self.paths:
+        for path in watched(self.paths, "opening"):
             try:
                 with self.opener(self.file(path)) as file:
                     heads[path] = head_in(file, path.name, self.reading)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 import torch
+from PIL import Image
 
 from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
@@ -20,6 +22,8 @@ from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Images
 from ganwright.errors import DataError
 
+_JPEG = (".jpg", ".jpeg", ".jfif")
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -31,11 +35,17 @@ class Reader:
     megapixels: float | None = None
 
     def __call__(self, index: int) -> Read:
-        """The decoded picture."""
+        """The picture; a JPEG is opened, and decoded by whoever needs its pixels."""
         allow(self.megapixels)
         name = self.files[index]
         with self.opener(name) as file:
-            return read_in(file, name, self.reading)
+            content = io.BytesIO(file.read())
+        if name.lower().endswith(_JPEG):
+            image = Image.open(content)
+            if image.format in ("JPEG", "MPO"):
+                return image
+            content.seek(0)
+        return read_in(content, name, self.reading)
 
 
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
@@ -43,7 +53,7 @@ def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
     names = [tree.title(path) for path in heads]
     files = tuple(tree.file(path) for path in heads)
     reader = Reader(tree.opener, files, tree.reading, tree.megapixels)
-    return Rows(reader, names, list(heads.values()))
+    return Rows(reader, names, list(heads.values()), fresh=True)
 
 
 def open_images(tree: Tree, query: Query) -> Source:
@@ -110,4 +120,4 @@ def _labelled(tree: Tree, classes: tuple[str, ...], heads: Mapping[PurePosixPath
         return rows
     numbers = {name: number for number, name in enumerate(classes)}
     labels = torch.tensor([numbers[path.parts[0]] for path in heads])
-    return Rows(rows.read, rows.names, rows.heads, labels, tuple(map(shown, classes)))
+    return replace(rows, labels=labels, classes=tuple(map(shown, classes)))
