@@ -26,7 +26,7 @@ import torch
 from PIL import Image
 
 from ganwright.data import DataOptions, Images, open_data
-from ganwright.data.open import pack
+from ganwright.data.cached import pack
 from ganwright.data.serve import load
 
 DIFFERENT, SIDE, SIZE, BATCH = 256, 96, 64, 64

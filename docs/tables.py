@@ -26,7 +26,7 @@ from ganwright.config.registry import TABLES, name_of
 from ganwright.config.registry import table as registered
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import spell
-from ganwright.data.open import EMBEDDED
+from ganwright.data.named import EMBEDDED
 from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
 

@@ -17,9 +17,8 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.cli import main
-from ganwright.data import DataOptions, Images, Paired, RunData, Unpaired, open_data
-from ganwright.data import open as opening
-from ganwright.data.open import pack
+from ganwright.data import DataOptions, Images, Paired, RunData, Unpaired, named, open_data
+from ganwright.data.cached import pack
 from ganwright.data.read.files import Tree
 from ganwright.data.serve import load
 from ganwright.data.types import Batch
@@ -211,7 +210,7 @@ def test_cache_reads_pictures_once_and_notices_changes(
 
 def test_a_reader_travels_to_other_processes(cats: Path) -> None:
     pack(str(cats), cats / "x.pack", options=SIZE, say=lambda text: None)
-    source = opening.resolve(str(cats / "x.pack"), Images, SIZE)
+    source = named.resolve(str(cats / "x.pack"), Images, SIZE)
     read = source.train[0].read  # type: ignore[union-attr]
     first = read(0).tobytes()
     copy = pickle.dumps(read)

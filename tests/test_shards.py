@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ganwright.data import DataOptions, Images, Paired, RunData, open_data
-from ganwright.data.open import absolute
+from ganwright.data.named import absolute
 from ganwright.errors import DataError
 
 datasets = pytest.importorskip("datasets")

@@ -39,7 +39,7 @@ def pack(argv: Sequence[str]) -> int:
     refuse_existing([file], how.overwrite)
 
     from ganwright.data import DataOptions
-    from ganwright.data.open import pack as write
+    from ganwright.data.cached import pack as write
     from ganwright.families import family
 
     cls = family(how.family)

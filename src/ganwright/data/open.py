@@ -1,68 +1,30 @@
-"""The table of sources: what a data string, or what a Python caller hands over, stands for."""
+"""Opening data: what a string, or what a Python caller hands over, becomes."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from importlib import import_module
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from ganwright.config import plugins
 from ganwright.data.batches import Data
+from ganwright.data.cached import cached
 from ganwright.data.describe import Description, describe
 from ganwright.data.fingerprint import fingerprint
 from ganwright.data.hold_out import Parted, hold_out
 from ganwright.data.iterated import Iterated
+from ganwright.data.named import kind_of, resolve
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
-from ganwright.data.pack import write_pack
 from ganwright.data.plan import Settled, settle, words
-from ganwright.data.query import Query, check_query, parse_query
-from ganwright.data.read.combine import joined, stacked
-from ganwright.data.read.deep import ARRAYS, arrays_in
-from ganwright.data.read.files import open_files
-from ganwright.data.read.folders import open_images
-from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import one_by_one, source_of
-from ganwright.data.read.packed import cache_file, is_pack, listing, open_pack
-from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.shards import open_stream, streams
-from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
-from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
-from ganwright.errors import DataError, SettingsError, nearest
-from ganwright.precision import default_type
-
-EMBEDDED = {
-    "digits": "embedded:digits",
-    "digits-paired": "embedded:digits_paired",
-    "digits-unpaired": "embedded:digits_unpaired",
-    "digits-domains": "embedded:digits_domains",
-    "ring": "embedded:ring",
-    "grid": "embedded:grid",
-    "glyphs": "glyphs:glyphs",
-    "glyphs-masked": "glyphs:glyphs",
-    "glyphs-paired": "glyphs:glyphs_paired",
-    "glyphs-unpaired": "glyphs:glyphs_unpaired",
-    "glyphs-domains": "glyphs:glyphs_domains",
-    "glyphs-lowres": "glyphs:glyphs_lowres",
-}
-"""Sets that need no download: name -> module:function of the image size."""
-
-# What an embedded set turns into for tasks that its plain form cannot serve.
-_VARIANTS: dict[type[Batch], str] = {Paired: "-paired", Unpaired: "-unpaired"}
-
-
-def known_sets() -> tuple[str, ...]:
-    """The names that `--data` knows: embedded sets, torchvision's, those of installed packages."""
-    return (*EMBEDDED, *SETS, *plugins.rows("data"))
+from ganwright.data.types import Batch, Images, RunData, Spec
+from ganwright.errors import DataError, SettingsError
 
 
 def open_data(
@@ -144,7 +106,7 @@ def prepared(source: Any, task: type[Batch], options: DataOptions) -> Prepared:
     if isinstance(source, str | os.PathLike):
         text = os.fspath(source)
         read = cached if options.cache else resolve
-        found, kind = read(text, task, options), _kind(text)
+        found, kind = read(text, task, options), kind_of(text)
     else:
         found, kind = source_of(source, task, options.channels, options.reading), "given"
     parted = hold_out(found, options, drawn=kind == "embedded")
@@ -170,182 +132,3 @@ def _refuse(options: DataOptions, given: str) -> None:
     for name in ("cache", "balance", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
             raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
-
-
-def pack(
-    text: str,
-    file: Path,
-    *,
-    task: type[Batch] = Images,
-    options: DataOptions | None = None,
-    say: Callable[[str], None] = print,
-) -> None:
-    """Decode and scale data with a name into one file, which is a data string of its own.
-
-    Args:
-        text: a folder or zip file, or two with an arrow between them, as `--data` has it.
-        file: the pack; one that exists is replaced.
-        task: the batch type of the family that will be trained on it.
-        options: size and channels, which the pack then has for good.
-        say: told how large the pack becomes, before it is written.
-
-    Raises:
-        DataError: the data is missing, broken, or in memory already.
-    """
-    options = options or DataOptions()
-    if _kind(text) == "embedded" or any(map(_packed, _names(text))):
-        raise DataError(f"{text} is in memory or packed already; pack a folder or a zip file")
-    found = resolve(text, task, options)
-    marks = fingerprint(found, _kind(text))
-    write_pack(found, marks, file, task=task, options=options, say=say)
-
-
-def cached(text: str, task: type[Batch], options: DataOptions) -> Source:
-    """A folder or zip file out of its pack in the user's cache, which is made where there is none.
-
-    Raises:
-        SettingsError: the data is of another kind.
-    """
-    if any(map(_packed, _names(text))):
-        return resolve(text, task, options)
-    if _kind(text) != "files":
-        raise SettingsError(
-            "cache keeps decoded folders and zip files, and the items of a Dataset given in "
-            f"Python; {text} needs none, so leave cache out"
-        )
-    asked = (task.__name__, options.image_size, options.channels, options.skip, options.reading)
-    listed = [listing(Path(os.path.expanduser(name))) for name in _names(text)]
-    file = cache_file(repr((absolute(text), asked, listed)))
-    if not is_pack(file):
-        pack(text, file, task=task, options=options, say=_told)
-    return open_pack(file, options)
-
-
-def _told(text: str) -> None:
-    print(text, file=sys.stderr)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.partition("?")[0].split("->")]
-
-
-def _packed(name: str) -> bool:
-    return is_pack(Path(os.path.expanduser(name)))
-
-
-def absolute(text: str) -> str:
-    """A data string that means the same from every folder."""
-    text, mark, query = text.partition("?")
-    return "->".join(map(_absolute, text.split("->"))) + mark + query
-
-
-def _absolute(name: str) -> str:
-    name = name.strip()
-    if name.startswith("tar:") and "://" not in name:
-        return f"tar:{os.path.abspath(os.path.expanduser(name.removeprefix('tar:')))}"
-    return name if _kind(name) != "files" else os.path.abspath(os.path.expanduser(name))
-
-
-def there(text: str) -> bool:
-    """Whether all folders and zip files of a data string exist."""
-    names = text.partition("?")[0].split("->")
-    return all(_kind(name) != "files" or os.path.exists(name) for name in names)
-
-
-def _kind(text: str) -> str:
-    """What a fingerprint is to heed of a data string."""
-    names = [name.strip() for name in text.partition("?")[0].split("->")]
-    if all(name in EMBEDDED for name in names):
-        return "embedded"
-    known = known_sets()
-    public = all(name in known or name.startswith(("hf:", "tar:")) for name in names)
-    return "named" if public else "files"
-
-
-def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
-    """What a data string stands for.
-
-    `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
-    """
-    text, _, asked = text.partition("?")
-    if (asked or "->" in text) and any(map(_packed, _names(text))):
-        raise DataError(
-            f"{text} is a pack, whose options and domains were settled when it was packed; give "
-            f'its name alone, or pack anew, as in `ganwright pack "A->B" {_names(text)[0]}`'
-        )
-    query = parse_query(asked)
-    check_query(query, task)
-    if "->" in text:
-        parts = [part.strip() for part in text.split("->")]
-        if len(parts) != 2 or not all(parts):
-            raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
-        sides = [_named(part, Images, options, query) for part in parts]
-        return replace(joined(text, *sides), query=query)
-    found = _named(text, task, options, query)
-    return found if query.stack is None else stacked(found, query.stack)
-
-
-def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
-    path = Path(os.path.expanduser(name))
-    if name in EMBEDDED:
-        return _embedded(name, task, options, query)
-    if name in SETS:
-        return replace(open_set(name, options), query=query)
-    if name in plugins.rows("data"):
-        return _plugged(name, task, options, query)
-    if name.startswith("hf:"):
-        from ganwright.data.read.hub import open_hub
-
-        return replace(open_hub(name.removeprefix("hf:")), query=query)
-    if not path.exists():
-        raise _unknown(name)
-    if path.suffix.lower() in ARRAYS and path.is_file():
-        found = source_of(arrays_in(path), task, reading=options.reading, files=True)
-        return replace(found, name=name, query=query)
-    if is_pack(path):
-        return open_pack(path, options)
-    limit = options.max_megapixels
-    tree = open_files(path, options.skip, options.reading, query.splits, limit)
-    if task is Unpaired or (task is Paired and query.low in (None, "own")):
-        found = open_sides(tree, task, query, options.channels)
-    else:
-        found = open_images(tree, query)
-    return replace(found, passed=(*tree.passed, *left_over(tree, found)))
-
-
-def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
-    variant = name + _VARIANTS.get(task, "")
-    if variant in EMBEDDED and query.low is None:
-        name = variant
-    module, function = EMBEDDED[name].split(":")
-    build = getattr(import_module(f"ganwright.data.read.{module}"), function)
-    with default_type(torch.float32):  # a set is the same whatever type its caller computes in
-        source: Source = build(_square(options))
-    if query.low == "own":
-        raise DataError(f"{name} is drawn by the library; low=own is for two folders of your own")
-    if query.low is None:
-        query = replace(query, low=source.query.low)
-    return replace(source, name=name, query=query)
-
-
-def _square(options: DataOptions) -> int | None:
-    """The size of square pictures that the wanted ones are cut from."""
-    return None if options.size is None else max(options.size)
-
-
-def _plugged(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
-    """A set that an installed package adds: a function of the image size, or None for its own."""
-    read = plugins.load("data", name)
-    if read is None:
-        raise DataError(f"the data set {name} cannot be loaded; see the warning above")
-    found = source_of(read(_square(options)), task, options.channels, options.reading)
-    return replace(found, name=name, query=query)
-
-
-def _unknown(name: str) -> DataError:
-    if any(mark in name for mark in "/\\.~"):
-        return DataError(f"there is no folder or zip file {name}; check the path")
-    return DataError(
-        f"no data set or folder is called {name}; {nearest(name, known_sets())} "
-        "or give the path of a folder, a zip file, or hf:owner/name"
-    )

@@ -26,7 +26,7 @@ from ganwright import atomic
 from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
-from ganwright.data.open import absolute, there
+from ganwright.data.named import absolute, there
 from ganwright.data.types import BATCHES, Spec
 from ganwright.errors import GanwrightError, RunError
 from ganwright.families import name_of
