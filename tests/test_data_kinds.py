@@ -200,7 +200,7 @@ def test_pipes_and_broken_links_are_no_pictures(tmp_path: Path) -> None:
 
 
 def test_hidden_files_are_alike_in_training_and_translation(tmp_path: Path) -> None:
-    from ganwright.commands.translate import inputs
+    from ganwright.commands.places import inputs
 
     lay(tmp_path, "a/0.png", ".ipynb_checkpoints/0.png", "a/.cache/1.png", "__MACOSX/a/0.png")
     for name in ("a/._0.png", "a/Thumbs.db", "a/.DS_Store"):
