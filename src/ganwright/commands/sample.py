@@ -48,7 +48,7 @@ class Sampling(Named):
     seed: Whole = 0
     """One number that determines the pictures."""
     labels: tuple[str, ...] = ()
-    """Classes to draw, by number or name; repeated in turn until there are enough."""
+    """Classes to draw, by number or name (3+7 for both at once); repeated in turn."""
     out: Path | None = None
     """A .png file for a grid, or a folder; RUN/sampled/seed-S.png when not given."""
     overwrite: bool = False

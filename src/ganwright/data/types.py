@@ -1,6 +1,7 @@
 """What a game is handed at each move, and what it is told of its data beforehand.
 
-Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n].
+Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n], or float32 [n, classes] of
+0 and 1 where an image may have several.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Spec:
         levels: the numbers that files of domain a (or of the images) hold, where these are not
             8 bits, grey or in colour.
         target_levels: those of domain b.
+        several: an image may have several labels, rows of 0 and 1.
     """
 
     task: type[Batch]
@@ -76,6 +78,7 @@ class Spec:
     present: tuple[int, ...] = ()
     levels: Levels | None = None
     target_levels: Levels | None = None
+    several: bool = False
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -58,14 +58,15 @@ class Model:
 
     @torch.no_grad()
     def sample(
-        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None
+        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[Any] | None = None
     ) -> Tensor:
         """Draw n samples.
 
         Args:
             n: how many.
             seed: the same seed draws the same samples; more of them begin with the same.
-            labels: numbers or names of classes, one or several, repeated to length n.
+            labels: numbers or names of classes, one or several, repeated to length n. Where an
+                image may have several, a label is as "3+7".
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
@@ -79,13 +80,13 @@ class Model:
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = None if labels is None else [self._label(y) for y in several(labels)]
+        numbers = None if labels is None else [self._wanted(y) for y in several(labels)]
         chunks = []
         for start in range(0, n, CHUNK):
             keywords: dict[str, Any] = {}
             if numbers:
                 repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
-                keywords["labels"] = torch.tensor(repeated, device=self.game.device)
+                keywords["labels"] = torch.stack(repeated).to(self.game.device)
 
             def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
                 seed_torch(seed, "sample", start)
@@ -225,6 +226,15 @@ class Model:
             raise SettingsError(f"{self.family} does not {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
+
+    def _wanted(self, label: int | str) -> Tensor:
+        """A label as the family takes it: its number, or 0 and 1 for each class, [classes]."""
+        if not self.spec.several:
+            return torch.tensor(self._label(label))
+        row = torch.zeros(len(self.spec.classes))
+        for part in str(label).split("+"):
+            row[self._label(part.strip())] = 1
+        return row
 
     def _label(self, label: int | str) -> int:
         classes, text = self.spec.classes, str(label)

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from ganwright.data.levels import Reading, choose, plain_type
 from ganwright.data.read import hub
 from ganwright.data.read.items import EIGHT, check_range, rows
-from ganwright.data.read.labels import dimensions, numbered, several
+from ganwright.data.read.labels import dimensions, numbered
 from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
 from ganwright.data.read.parts import parts_of
 from ganwright.data.sides import Side, Source, Stack
@@ -89,8 +89,8 @@ def _is_two(given: Any) -> bool:
 
 def _are_labels(first: Any, second: Any) -> bool:
     axes = dimensions(second)
-    if axes == 2 and not (_are_points(first) and _are_points(second)):
-        raise several(np.shape(second))
+    if axes == 2:
+        return not (_are_points(first) and _are_points(second))
     return axes == 1
 
 
