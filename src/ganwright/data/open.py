@@ -27,6 +27,7 @@ from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.pairs import open_sides
+from ganwright.data.read.tables import ENDINGS, open_table
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images, Paired, RunData, Spec, Unpaired
@@ -190,6 +191,10 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     if path.suffix.lower() in ARRAYS and path.is_file():
         found = source_of(arrays_in(path), task, reading=options.reading, files=True)
         return replace(found, name=name, query=query)
+    if path.suffix.lower() in ENDINGS and path.is_file():
+        return replace(open_table(path, query), name=name)
+    if query.label is not None:
+        raise DataError("data option label names a column of a table; leave it out")
     tree = open_files(path, skip=options.skip, reading=options.reading)
     if task is Unpaired or (task is Paired and query.low in (None, "own")):
         return open_sides(tree, task, query)

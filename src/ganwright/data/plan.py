@@ -203,7 +203,8 @@ def _spec(
         return Spec(task, shape, train[1].shape, known, count, maps, (), a, b)
     labels = train[0].side.labels
     several = labels is not None and labels.ndim == 2
-    return Spec(task, shape, None, classes, count, levels=a, several=several)
+    table = train[0].side.table if isinstance(train[0].side, Stack) else None
+    return Spec(task, shape, None, classes, count, levels=a, several=several, table=table)
 
 
 def labelled(side: Side, options: DataOptions) -> Tensor | None:
