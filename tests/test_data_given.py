@@ -323,12 +323,6 @@ def test_labels_that_name_no_class_are_refused(labels: Any, sentence: str) -> No
             opened(Set(lambda i: (PICTURE, labels[i])))
 
 
-@pytest.mark.parametrize("kind", [torch.tensor, np.array, list])
-def test_several_labels_a_picture_are_refused(kind: Any) -> None:
-    with pytest.raises(DataError, match=r"labels of shape \(20, 2\) give each picture several"):
-        opened((torch.zeros(20, 1, 4, 4), kind([[0, 1]] * 20)))
-
-
 def test_items_with_something_else_than_a_label_are_unlabelled_and_it_is_said() -> None:
     with pytest.warns(UserWarning, match="is no label but arrays, so it is left out"):
         assert opened(Set(lambda i: (PICTURE, torch.eye(5)[i % 5]))).spec.classes == ()

@@ -409,7 +409,7 @@ def test_what_cannot_be_read_is_told_what_can() -> None:
         opened(3)
 
 
-def test_the_examples_of_the_docs_are_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_examples_of_the_docs_are_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (Path(__file__).parent.parent / "docs/data.md").read_text(encoding="utf-8")
     found: dict[str, RunData] = {}
 
@@ -418,8 +418,19 @@ def test_the_examples_of_the_docs_are_data(monkeypatch: pytest.MonkeyPatch) -> N
         found[out.removeprefix("runs/")] = opened(data, task, image_size=image_size)
 
     monkeypatch.setattr(ganwright, "train", train)
+    monkeypatch.chdir(tmp_path)
     exec("".join(re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)), {})
-    assert list(found) == ["fields", "mine", "noisy", "loader", "pets", "named", "passing", "waves"]
+    assert list(found) == [
+        "fields",
+        "mine",
+        "colours",
+        "noisy",
+        "loader",
+        "pets",
+        "named",
+        "passing",
+        "waves",
+    ]
     assert {name: len(data.batch(2, 8).images) for name, data in found.items()} == dict.fromkeys(
         found, 8
     )

@@ -158,6 +158,8 @@ class Game(nn.Module):
     task: type[Batch] = Images
     """What its objectives are handed."""
     needs_labels: bool = False
+    several_labels: bool = False
+    """Whether an image may have several labels, where labels are asked for."""
     data: str = "digits"
     """The embedded data it trains on when none is named."""
     image_size: int | None = None

@@ -47,7 +47,7 @@ class Sampling(Named):
     seed: Whole = 0
     """One number that determines the pictures."""
     labels: tuple[str, ...] = ()
-    """Classes to draw, by number or name; repeated in turn until there are enough."""
+    """Classes to draw, by number or name (3+7 for both at once); repeated in turn."""
     out: Path | None = None
     """A .png file for a grid, or a folder for a file each; RUN/sampled/seed-S.png if not given."""
     overwrite: bool = False
@@ -62,10 +62,13 @@ def sample(argv: Sequence[str]) -> int:
     given, (what, weights) = parser.read(argv)
     n = what.n if what.n is not None else len(what.labels) or 64
     run = path_of(str(given["RUN"]))
-    out = what.out or run / "sampled" / f"seed-{what.seed}.png"
-    refuse_existing(_taken(out, n), what.overwrite)
     model = load_run(run, weights)
-    if out.suffix:
+    table = model.spec.table
+    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if table else 'png'}"
+    refuse_existing(_taken(out, n), what.overwrite)
+    if out.suffix.lower() == ".csv":
+        _save_table(model, n, what, out)
+    elif out.suffix:
         _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
     else:
         _files(model, out, n, what)
@@ -119,9 +122,35 @@ def _taken(out: Path, n: int) -> list[Path]:
             return []
         files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]
         return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
-    if out.suffix.lower() != ".png":
-        raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
+    if out.suffix.lower() not in (".png", ".csv"):
+        raise SettingsError(
+            f"--out is {out}; name a .png file for a grid, a .csv file for rows of a table, or a "
+            "folder"
+        )
     return [out] if out.exists() else []
+
+
+def _save_table(model: Model, n: int, what: Sampling, out: Path) -> Path:
+    """Rows with the columns that the data had.
+
+    Raises:
+        SettingsError: the run learned no table.
+    """
+    table, spec = model.spec.table, model.spec
+    if table is None:
+        raise SettingsError(f"--out is {out}, and this run learned no table; name a .png file")
+    labels = what.labels or tuple(spec.classes[k] for k in spec.asked)
+    conditional = bool(getattr(model.game, "classes", 0))
+    if table.label is not None and not conditional:
+        raise SettingsError(
+            f"column {table.label} was the class, and this family learned no classes; write a .png "
+            "file, or train cgan, or train without ?label="
+        )
+    rows = model.sample(n, seed=what.seed, labels=labels if conditional else what.labels or None)
+    named = [labels[i % len(labels)] for i in range(n)] if conditional else []
+    with writing(out):
+        atomic.write(out, table.csv(rows, named))
+    return out
 
 
 def _grid(images: Tensor, out: Path) -> None:

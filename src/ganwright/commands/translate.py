@@ -129,7 +129,12 @@ def classify(argv: Sequence[str]) -> int:
     shape, known = model.spec.shape, model.levels()
     reader = _Reader(lambda path: read_picture(path, shape[0], None, known), files)
     for path, picture in reader:
-        probability, number = model.classify(picture.fitted(shape))[0].max(0)
+        probabilities = model.classify(picture.fitted(shape))[0]
+        if model.spec.several:
+            found = [(float(p), name) for p, name in zip(probabilities, names, strict=True)]
+            rows.writerows([path, name, f"{p:.4f}"] for p, name in found if p > 0.5)
+            continue
+        probability, number = probabilities.max(0)
         label = names[int(number)] if names else int(number)
         rows.writerow([path, label, f"{probability:.4f}"])
     if what.out is not None:

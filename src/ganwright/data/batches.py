@@ -220,7 +220,10 @@ def _present(spec: Spec, labels: Tensor | None) -> tuple[int, ...]:
     """The classes that occur, or () where all do."""
     if labels is None or not spec.classes:
         return ()
-    found = tuple(labels.unique().tolist())
+    if labels.ndim == 2:
+        found = tuple(labels.any(0).nonzero()[:, 0].tolist())
+    else:
+        found = tuple(labels.unique().tolist())
     return () if len(found) == len(spec.classes) else found
 
 

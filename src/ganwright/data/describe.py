@@ -125,7 +125,10 @@ def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
     """What is said of one side."""
     before = f"{name} " if name else ""
     if not fitted.window:
-        yield f"{before}points", f"of {fitted.shape[0]} coordinates"
+        table = fitted.side.table if isinstance(fitted.side, Stack) else None
+        if table is not None:
+            yield f"{before}table", ", ".join(column.name for column in table.columns)
+        yield f"{before}points", f"of {fitted.shape[0]} numbers"
     else:
         yield f"{before}size", _sizes(fitted)
         yield f"{before}kind", _kinds(fitted)
@@ -142,14 +145,15 @@ def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
 def _classes(fitted: Fitted) -> str:
     names, labels = fitted.side.classes, fitted.side.labels
     assert labels is not None
-    counts = labels.bincount(minlength=len(names)).tolist()
+    many = labels.ndim == 2
+    found = labels.sum(0) if many else labels.bincount(minlength=len(names))
+    counts = [int(count) for count in found.tolist()]
     shown = [f"{n} ({c:,})" for n, c in zip(names, counts, strict=True) if c][:_MOST_CLASSES]
     more = sum(c > 0 for c in counts) - len(shown)
     absent = counts.count(0)
-    return (
-        f"{len(names)}: {', '.join(shown)}{f' and {more:,} more' if more else ''}"
-        f"{f'; {absent:,} of them have no picture' if absent else ''}"
-    )
+    text = f"{len(names)}{', several a picture' if many else ''}: {', '.join(shown)}"
+    text += f" and {more:,} more" if more else ""
+    return text + (f"; {absent:,} of them have no picture" if absent else "")
 
 
 def _sizes(fitted: Fitted) -> str:
@@ -199,7 +203,7 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     spec, first = settled.spec, settled.train[0]
     count = _count(settled.train, spec.task)
     if not first.window:
-        return f"data: {count} points"
+        return f"data: {count} points of {first.shape[0]} numbers"
     if spec.task is Images:
         count = counted(len(first), "picture") if len(first) == 1 else f"{count} pictures"
     classes = f" of {counted(len(spec.classes), 'class', 'classes')}" if spec.classes else ""

@@ -91,7 +91,7 @@ def _chosen(side: Side, share: float | str, keep: int) -> Tensor:
         count = max(1, round(share * len(side)))
     order = shuffled(len(side), seed_of("held-out share"))
     chosen = torch.zeros(len(side), dtype=torch.bool)
-    if side.labels is None:
+    if side.labels is None or side.labels.ndim == 2:
         chosen[order[:count]] = True
         return chosen
     labels = side.labels.cpu()

@@ -20,6 +20,7 @@ from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import source_of
 from ganwright.data.read.packed import is_pack, open_pack
 from ganwright.data.read.pairs import open_sides
+from ganwright.data.read.tables import ENDINGS, open_table
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images, Paired, Unpaired
@@ -120,6 +121,10 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     if path.suffix.lower() in ARRAYS and path.is_file():
         found = source_of(arrays_in(path), task, reading=options.reading, files=True)
         return replace(found, name=name, query=query)
+    if path.suffix.lower() in ENDINGS and path.is_file():
+        return replace(open_table(path, query), name=name)
+    if query.label is not None:
+        raise DataError("data option label names a column of a table; leave it out")
     if is_pack(path):
         return open_pack(path, options)
     limit = options.max_megapixels

@@ -134,6 +134,11 @@ def _enlarged(source: Source, task: type[Batch], options: DataOptions) -> Settle
 
 def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None:
     kind, name = source.kind, source.name
+    multiple = any(side.labels is not None and side.labels.ndim == 2 for side in source.train)
+    if multiple and (task is not Images or options.balance):
+        raise DataError(
+            f"{name} has several labels a picture, which cgan and acgan alone take, without balance"
+        )
     if options.labels_per_class is not None and task is not SemiSupervised:
         raise SettingsError(
             "labels_per_class is for families that learn from few labels and many unlabelled "
@@ -196,7 +201,10 @@ def _spec(
     if task in (Paired, Unpaired):
         known, (maps, drawn) = classes if task is Unpaired else (), (s.fit.label_map for s in train)
         return Spec(task, shape, train[1].shape, known, count, maps, (), a, b, drawn)
-    return Spec(task, shape, None, classes, count, levels=a)
+    labels = train[0].side.labels
+    several = labels is not None and labels.ndim == 2
+    table = train[0].side.table if isinstance(train[0].side, Stack) else None
+    return Spec(task, shape, None, classes, count, levels=a, several=several, table=table)
 
 
 def labelled(side: Side, options: DataOptions) -> Tensor | None:

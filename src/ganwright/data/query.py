@@ -32,6 +32,8 @@ class Query:
     """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | Literal["own"] | None = None
     """Pairs of low resolution (this factor, bicubic with antialias) and high; `own` for files."""
+    label: str | None = None
+    """Name of a table's column that is the class."""
     crop: bool = False
     """Cut pictures at random from their own resolution instead of scaling them."""
     stack: int | None = None
@@ -121,5 +123,6 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
     "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
+    "label": ("a column's name", str),
     "crop": ("random", lambda text: _one_of("random")(text) == "random"),
 }

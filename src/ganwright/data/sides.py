@@ -15,13 +15,14 @@ from ganwright.data.levels import Levels, Numbers
 from ganwright.data.messages import mixed, reason, unreadable
 from ganwright.data.picture import UNREADABLE, Head, Read, head_of_read
 from ganwright.data.query import Query
+from ganwright.data.table import Table
 from ganwright.data.types import Batch
 from ganwright.seeds import generators_kept, seed_everything
 
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures in memory: uint8 or float [n, C, H, W], or points, float [n, 2].
+    """Pictures in memory: uint8 or float [n, C, H, W], or points or rows, float [n, d].
 
     Args:
         pictures: floats are in [-1, 1].
@@ -30,6 +31,7 @@ class Stack:
         label_map: the pixels are class numbers.
         levels: what floats were in files or arrays; None where they have always been floats.
         notes: sentences that are said of them when a run begins.
+        table: the columns that rows, float [n, d], were made of.
     """
 
     pictures: Tensor
@@ -38,6 +40,7 @@ class Stack:
     label_map: LabelMap | None = None
     levels: Levels | None = None
     notes: tuple[str, ...] = ()
+    table: Table | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -1,6 +1,7 @@
 """What a game is handed at each move, and what it is told of its data beforehand.
 
-Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n].
+Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n], or float32 [n, classes] of
+0 and 1 where an image may have several.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
+from ganwright.data.table import Table
 
 
 class Images(NamedTuple):
@@ -56,7 +58,7 @@ class Spec:
 
     Args:
         task: the batch type the data yields.
-        shape: (C, H, W) of the images, or of domain a; (2,) for 2-D points.
+        shape: (C, H, W) of the images, or of domain a; (d,) for points and rows of tables.
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
@@ -66,6 +68,8 @@ class Spec:
         levels: the numbers that files of domain a (or of the images) hold, where these are not
             8 bits, grey or in colour.
         target_levels: those of domain b.
+        table: the columns of a table's rows.
+        several: an image may have several labels, rows of 0 and 1.
     """
 
     task: type[Batch]
@@ -78,6 +82,8 @@ class Spec:
     levels: Levels | None = None
     target_levels: Levels | None = None
     target_map: LabelMap | None = None
+    several: bool = False
+    table: Table | None = None
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -89,6 +89,8 @@ class AAE(Game):
         self.classes = len(spec.classes)
         if (cfg.guided or cfg.styled) and not self.classes:
             raise SettingsError("guided and styled need labelled data; this data set has no labels")
+        if (cfg.guided or cfg.styled) and spec.several:
+            raise SettingsError("guided and styled need one label an image; this data has several")
         guides = self.classes if cfg.guided else 0
         if cfg.guided and not cfg.styled and not isinstance(cfg.prior, Planar):
             raise SettingsError(

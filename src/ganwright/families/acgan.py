@@ -6,7 +6,8 @@
     D maximises  L_S + L_C
     G maximises  L_C - L_S      (L_S in its non-saturating form)
 
-D has two heads on one body: the source's and the class's. Both terms are written as losses.
+D has two heads on one body: the source's and the class's. Both terms are written as losses. Where
+an image may have several labels, L_C is the mean over classes of each one's own yes or no.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
@@ -33,6 +34,7 @@ class ACGAN(RegularisedGame):
     title = "ACGAN (2016)"
     paper = "1610.09585"
     needs_labels = True
+    several_labels = True
     judges_labels = False
     image_size = 32
     batch_size = 100
@@ -60,7 +62,7 @@ class ACGAN(RegularisedGame):
         x, fake = self.pair(batch)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         real_logits = self.C(h_real)
-        observe("accuracy", wide(real_logits.argmax(1) == y).mean())
+        observe("accuracy", _accuracy(real_logits, y))
         return {
             "L_S": cfg.loss.discriminator(self.D.score, h_real, h_fake),
             "L_C": cfg.class_weight * (_class(real_logits, y) + _class(self.C(h_fake), y)),
@@ -79,10 +81,23 @@ class ACGAN(RegularisedGame):
         }
 
     def classify(self, x: Tensor) -> Tensor:
-        """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""
-        return torch.softmax(wide(self.C(self.D.features(x))), 1)
+        """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1].
+
+        They sum to 1, unless an image may have several labels.
+        """
+        logits = wide(self.C(self.D.features(x)))
+        return logits.sigmoid() if self.spec.several else torch.softmax(logits, 1)
 
 
 def _class(logits: Tensor, y: Tensor | None) -> Tensor:
     assert y is not None
+    if y.is_floating_point():
+        return binary_cross_entropy_with_logits(wide(logits), y)
     return cross_entropy(wide(logits), y)
+
+
+def _accuracy(logits: Tensor, y: Tensor | None) -> Tensor:
+    """The share of classes found; of several labels an image, that of right yes and no."""
+    assert y is not None
+    right = (logits > 0) == (y > 0.5) if y.is_floating_point() else logits.argmax(1) == y
+    return wide(right).mean()

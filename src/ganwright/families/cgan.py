@@ -24,6 +24,7 @@ class CGAN(UnrollableGame):
     paper = "1411.1784"
     image_size = 28
     needs_labels = True
+    several_labels = True
 
     @dataclass(frozen=True, kw_only=True)
     class Config(UnrollableGame.Config):

@@ -92,6 +92,11 @@ class DrawingGame(Game):
             mend = "" if self.needs_labels else "; turn it off with --no-game.conditional"
             what = self.title if self.needs_labels else "conditional"
             raise SettingsError(f"{what} needs labels, and this data has none{mend}")
+        if labelled and spec.several and not self.several_labels:
+            raise SettingsError(
+                f"{self.title} takes one label an image, and this data has several; take cgan or "
+                "acgan"
+            )
         self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
         judged = self.classes if self.judges_labels else 0
         self.D = cfg.networks.discriminator(self.judged_shape, judged)
@@ -163,7 +168,8 @@ class DrawingGame(Game):
                 penalty.after(self.D)
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
-        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], else classes in turn."""
+        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], or
+        float [n, classes]; else classes in turn."""
         if self.classes and labels is None:
             labels = self.in_turn(n)
         images: Tensor = self.G(self.noise(n), labels)

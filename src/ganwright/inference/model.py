@@ -57,14 +57,15 @@ class Model:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
 
     def sample(
-        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None
+        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[Any] | None = None
     ) -> Tensor:
         """Draw n samples.
 
         Args:
             n: how many.
             seed: the same seed draws the same samples; more of them begin with the same.
-            labels: numbers or names of classes, one or several, repeated to length n.
+            labels: numbers or names of classes, one or several, repeated to length n. Where an
+                image may have several, a label is as "3+7".
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
@@ -104,18 +105,18 @@ class Model:
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = [] if labels is None else [self._label(y) for y in several(labels)]
+        numbers = [] if labels is None else [self._wanted(y) for y in several(labels)]
         return self._chunks(draw, range(start, n), seed, numbers)
 
     @torch.no_grad()
     def _chunks(
-        self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[int]
+        self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[Tensor]
     ) -> Iterator[Tensor]:
         for start in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
             keywords: dict[str, Any] = {}
             if labels:
                 repeated = [labels[(start + i) % len(labels)] for i in range(CHUNK)]
-                keywords["labels"] = torch.tensor(repeated, device=self.game.device)
+                keywords["labels"] = torch.stack(repeated).to(self.game.device)
 
             def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
                 seed_torch(seed, "sample", start)
@@ -260,6 +261,15 @@ class Model:
             raise SettingsError(f"{self.family} does not {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
+
+    def _wanted(self, label: int | str) -> Tensor:
+        """A label as the family takes it: its number, or 0 and 1 for each class, [classes]."""
+        if not self.spec.several:
+            return torch.tensor(self._label(label))
+        row = torch.zeros(len(self.spec.classes))
+        for part in str(label).split("+"):
+            row[self._label(part.strip())] = 1
+        return row
 
     def _label(self, label: int | str) -> int:
         classes, text = self.spec.classes, str(label)

@@ -185,9 +185,8 @@ def _shown(batch: Batch) -> Images:
         return Images(batch.b)
     if isinstance(batch, Unpaired):
         return Images(batch.b, batch.b_labels)
-    return Images(
-        batch.images, batch.labels if isinstance(batch, Images | SemiSupervised) else None
-    )
+    labels = batch.labels if isinstance(batch, Images | SemiSupervised) else None
+    return Images(batch.images, None if labels is not None and labels.ndim == 2 else labels)
 
 
 def _keep(statistics: Statistics, file: Path) -> None:

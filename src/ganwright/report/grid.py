@@ -37,7 +37,7 @@ def save_grid(
 
     Args:
         images: float [n, C, H, W] in [-1, 1], or points [n, 2]; of more than three channels the
-            first three are shown, and of two the first.
+            first three are shown, and of two the first; of rows of a table the first two numbers.
         path: where to; its folder is made.
         columns: pictures in a row; as square a grid as can be when not given.
         gutter: white pixels between the tiles.
@@ -120,12 +120,13 @@ def _captioned(grid: Pixels, captions: Sequence[str], places: list[tuple[int, in
 
 def _scatter(points: Tensor) -> bytes:
     """Points on equal axes, in view of most: a straggler does not squeeze the rest together."""
-    if points.shape[1] != 2 or not len(points):
+    if not points.numel():
         raise SettingsError(f"points are drawn in the plane, [n, 2], got {list(points.shape)}")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    xy = points.detach().float().nan_to_num(0.0).cpu().numpy()
+    xy = points[:, :2].detach().float().nan_to_num(0.0).cpu().numpy()
+    xy = np.pad(xy, ((0, 0), (0, 2 - xy.shape[1])))  # one column alone lies on a line
     figure = Figure(figsize=(5, 5), dpi=100, layout="tight")
     FigureCanvasAgg(figure)
     axes: Any = figure.add_subplot(aspect="equal")

@@ -270,7 +270,7 @@ def _groups(side: Side, order: Tensor) -> list[tuple[str, list[int]]]:
     labels = side.labels.cpu()[order]
     groups = []
     for number, name in enumerate(side.classes):
-        members = order[labels == number]
+        members = order[labels[:, number] > 0 if labels.ndim == 2 else labels == number]
         if len(members):
             groups.append((f"{name} ({len(members):,})", members[:_IN_A_ROW].tolist()))
     return groups

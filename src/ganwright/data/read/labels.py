@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,17 +41,21 @@ def is_label(value: Any) -> bool:
 def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[str, ...]]:
     """Labels as numbers of classes, int64 [count], and the names of the classes.
 
+    Several labels a picture, rows of 0 and 1, are float32 [count, classes].
+
     Names become classes in the order of the alphabet, or of numbers where all are numbers. Numbers
     are those of the classes, so that {3, 7} are two of eight, called 0 to 7.
 
     Args:
-        labels: numbers or names, one a picture.
+        labels: numbers or names, one a picture; or 0 and 1, [count, classes].
         count: how many pictures there are.
         named: the names that a data set gives its classes, if it does.
 
     Raises:
         DataError: they are neither, too few, negative, or too large.
     """
+    if dimensions(labels) == 2:
+        return _rows(labels, count)
     values = _array(labels)
     known = tuple(map(str, named)) if isinstance(named, list | tuple) else ()
     if len(values) != count or values.dtype.kind not in "biuUS":
@@ -78,6 +81,24 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     return numbers, known or tuple(str(k) for k in range(high + 1))
 
 
+def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
+    """Several labels a picture.
+
+    Raises:
+        DataError: rows hold other numbers than 0 and 1, or are too few.
+    """
+    try:
+        rows = torch.as_tensor(np.asarray(labels)).float()
+    except (TypeError, ValueError):
+        rows = torch.empty(0, 0)
+    if len(rows) != count or not ((rows == 0) | (rows == 1)).all():
+        raise DataError(
+            f"labels of shape {tuple(np.shape(labels))} give each picture several values; they "
+            f"must be 0 or 1 in {count} rows, a column a class, or one number or name a picture"
+        )
+    return rows, tuple(str(k) for k in range(rows.shape[1]))
+
+
 def _from_names(
     values: np.ndarray[Any, Any], known: tuple[str, ...]
 ) -> tuple[Tensor, tuple[str, ...]]:
@@ -98,11 +119,3 @@ def _array(labels: Any) -> np.ndarray[Any, Any]:
         if any(isinstance(label, str) for label in labels):
             labels = [str(label) for label in labels]
     return np.asarray(labels)
-
-
-def several(shape: Sequence[int]) -> DataError:
-    """The error for pictures that have several labels each."""
-    return DataError(
-        f"labels of shape {tuple(shape)} give each picture several values; give one number or "
-        "name a picture, such as labels.argmax(1) of one-hot rows"
-    )

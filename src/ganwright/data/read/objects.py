@@ -13,9 +13,10 @@ from torch.utils.data import DataLoader
 from ganwright.data.levels import Reading, choose, plain_type
 from ganwright.data.read import hub
 from ganwright.data.read.items import EIGHT, check_range, rows
-from ganwright.data.read.labels import dimensions, numbered, several
+from ganwright.data.read.labels import dimensions, numbered
 from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
 from ganwright.data.read.parts import parts_of
+from ganwright.data.read.tables import is_frame, source_of_frame
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, Unpaired
 from ganwright.errors import DataError
@@ -51,6 +52,10 @@ def source_of(
         given = data_set_of(given)
     if (rows_given := hub.named(given)) is not None:
         return hub.source_of_rows(rows_given)
+    if is_frame(given):
+        return source_of_frame(given)
+    if isinstance(given, tuple) and len(given) == 2 and is_frame(given[0]):
+        return source_of_frame(*given)
     how = _How(channels, reading, files)
     if _is_two(given):
         first, second = given
@@ -89,8 +94,8 @@ def _is_two(given: Any) -> bool:
 
 def _are_labels(first: Any, second: Any) -> bool:
     axes = dimensions(second)
-    if axes == 2 and not (_are_points(first) and _are_points(second)):
-        raise several(np.shape(second))
+    if axes == 2:
+        return not (_are_points(first) and _are_points(second))
     return axes == 1
 
 
