@@ -130,7 +130,7 @@ def test_labelled_and_unlabelled_items_are_augmented_apart() -> None:
 
 
 def test_cache_is_for_data_sets() -> None:
-    with pytest.raises(SettingsError, match="cache is for a Dataset given in Python"):
+    with pytest.raises(SettingsError, match="cache keeps decoded folders and zip files"):
         opened("digits", cache=True)
 
 

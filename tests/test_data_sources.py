@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
-from ganwright.data import open as sources
+from ganwright.data import named as sources
 from ganwright.errors import DataError, MissingExtraError, SettingsError
 
 

@@ -106,7 +106,7 @@ def test_bands_are_channels_and_no_transparency(tmp_path: Path) -> None:
     )
     data = opened(str(tmp_path / "tiff"))
     assert data.spec.shape == (5, 8, 8)
-    assert data.notes == ("grids show the first 3 of the 5 channels",)
+    assert "grids show the first 3 of the 5 channels" in data.notes
     assert np.array_equal(SIXTEEN.numbers(data.batch(0, 1).images[0]), five)
     four = np.full((8, 8, 4), 255, np.uint8)
     four[..., 3] = 0
@@ -125,7 +125,7 @@ def test_twelve_bits_in_sixteen_are_said_and_a_range_is_heeded(tmp_path: Path) -
     np.save(tmp_path / "x.npy", np.array([[0, 1024], [2048, 4095]], np.uint16))
     data = opened(str(tmp_path))
     assert data.spec.levels == Levels(0, 4095, "uint16")
-    assert "taken for 12 bits, 0 to 4095; --range 0 65535 takes all 16" in data.notes[0]
+    assert "taken for 12 bits, 0 to 4095; --range 0 65535 takes all 16" in " ".join(data.notes)
     windowed = first(str(tmp_path), range=(1024, 3072))
     assert windowed.flatten().tolist() == [-1, -1, 0, 1]
     with pytest.raises(SettingsError, match="range is 5 2; give two numbers, the lower one first"):
@@ -155,7 +155,7 @@ def test_floats_of_files_and_of_python(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.float64([[0, 0.25], [0.5, 1]]))
     data = opened(str(tmp_path))
     assert data.batch(0, 1).images.flatten().tolist() == [-1, -0.5, 0, 1]
-    assert "in float32: taken for 0 to 1" in data.notes[0]
+    assert "in float32: taken for 0 to 1" in " ".join(data.notes)
     given = torch.tensor([[[[20.0, 30.0]]]])
     assert first(given, range=(20, 40)).flatten().tolist() == [-1, 0]
     items = [torch.full((5, 8, 8), 1 / 3)] * 3
@@ -165,7 +165,7 @@ def test_floats_of_files_and_of_python(tmp_path: Path) -> None:
 def test_transparency_is_kept_shown_white_or_dropped(tmp_path: Path) -> None:
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(tmp_path / "x.png")
     white = opened(str(tmp_path))
-    assert "shows white; --alpha keep makes it a channel" in white.notes[0]
+    assert "shows white; --alpha keep makes it a channel" in " ".join(white.notes)
     assert white.batch(0, 1).images[0, :, 0, 0].tolist() == [1, 1, 1]
     assert first(str(tmp_path), alpha="drop")[:, 0, 0].tolist() == [1, -1, -1]
     kept = opened(str(tmp_path), alpha="keep")

@@ -17,6 +17,11 @@ COMMANDS: dict[str, Command] = {
     "train": Command(
         "ganwright.commands.train:train", "FAMILY [--data D] [settings]", "Train a family."
     ),
+    "data": Command(
+        "ganwright.commands.data:data",
+        "DATA [--sheet FILE.png]",
+        "Say what data is taken for, and draw it.",
+    ),
     "resume": Command(
         "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
     ),
@@ -57,6 +62,11 @@ COMMANDS: dict[str, Command] = {
     ),
     "report": Command(
         "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
+    ),
+    "pack": Command(
+        "ganwright.commands.pack:pack",
+        "DATA FILE [--family F] [--image-size N]",
+        "Decode and scale pictures once, into one file.",
     ),
     "list": Command(
         "ganwright.commands.show:listing",

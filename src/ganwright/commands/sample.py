@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -19,7 +19,6 @@ from ganwright.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganwright.data.levels import Levels
     from ganwright.inference.model import Model
 
 _RUN = {"RUN": "The run's folder."}
@@ -50,7 +49,7 @@ class Sampling(Named):
     labels: tuple[str, ...] = ()
     """Classes to draw, by number or name (3+7 for both at once); repeated in turn."""
     out: Path | None = None
-    """A .png file for a grid, or a folder; RUN/sampled/seed-S.png when not given."""
+    """A .png file for a grid, or a folder for a file each; RUN/sampled/seed-S.png if not given."""
     overwrite: bool = False
     """Replace outputs that exist."""
 
@@ -64,14 +63,15 @@ def sample(argv: Sequence[str]) -> int:
     n = what.n if what.n is not None else len(what.labels) or 64
     run = path_of(str(given["RUN"]))
     model = load_run(run, weights)
-    table = model.spec.table
-    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if table else 'png'}"
+    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if model.spec.table else 'png'}"
     refuse_existing(_taken(out, n), what.overwrite)
     if out.suffix.lower() == ".csv":
-        print(_save_table(model, n, what, out))
-        return 0
-    images = model.sample(n, seed=what.seed, labels=what.labels or None)
-    print(_save(images, out, model.levels()))
+        _table(model, n, what, out)
+    elif out.suffix:
+        _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
+    else:
+        _files(model, out, n, what)
+    print(out)
     return 0
 
 
@@ -117,7 +117,9 @@ def _taken(out: Path, n: int) -> list[Path]:
         SettingsError: the file is no .png.
     """
     if not out.suffix:
-        files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy")]
+        if (out / "unfinished.json").is_file():  # which of them may stay is seen as they are drawn
+            return []
+        files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]
         return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
     if out.suffix.lower() not in (".png", ".csv"):
         raise SettingsError(
@@ -127,11 +129,11 @@ def _taken(out: Path, n: int) -> list[Path]:
     return [out] if out.exists() else []
 
 
-def _save_table(model: Model, n: int, what: Sampling, out: Path) -> Path:
+def _table(model: Model, n: int, what: Sampling, out: Path) -> None:
     """Rows with the columns that the data had.
 
     Raises:
-        SettingsError: the run learned no table.
+        SettingsError: the run learned no table, or not the classes that it has.
     """
     table, spec = model.spec.table, model.spec
     if table is None:
@@ -147,41 +149,43 @@ def _save_table(model: Model, n: int, what: Sampling, out: Path) -> Path:
     named = [labels[i % len(labels)] for i in range(n)] if conditional else []
     with writing(out):
         atomic.write(out, table.csv(rows, named))
-    return out
 
 
-def _save(images: Tensor, out: Path, levels: Levels | None) -> Path:
-    """One grid, or a file for each; these hold the numbers that the data had.
+def _grid(images: Tensor, out: Path) -> None:
+    from ganwright.report.grid import save_grid
 
-    Raises:
-        SettingsError: points are to be files.
-    """
-    from ganwright.inference.array_files import endings, write_numbers
-    from ganwright.report.grid import save_grid, to_pixels
-
-    if out.suffix:
-        with writing(out):
-            save_grid(images, out)
-        return out
-    if images.ndim == 2:
-        raise SettingsError("points are drawn together; name a .png file as --out")
-    if levels is not None:
-        ending = endings(levels, images.shape[1])[0]
-        for i, image in enumerate(images):
-            write_numbers(image, levels, out / f"{i:05}{ending}")
-        return out
-    for i, pixels in enumerate(to_pixels(images)):
-        _write(pixels, out / f"{i:05}.png")
-    return out
+    with writing(out):
+        save_grid(images, out)
 
 
-def _write(pixels: Any, path: Path) -> None:
-    from PIL import Image
+def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
+    """One file a sample; where it is interrupted, how many are there and how to go on is said."""
+    from ganwright.inference.sample_files import write_samples
 
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
-    with writing(path):
-        atomic.write(path, buffer.getvalue())
+    labels = what.labels or None
+    counts = write_samples(model, out, n, seed=what.seed, labels=labels, replace=what.overwrite)
+    done = 0
+    try:
+        with _bar(n) as show:
+            for done in counts:
+                show(done)
+    except KeyboardInterrupt:
+        print(f"{done:,} of {n:,} are in {out}; the same command goes on", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _bar(n: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("samples", total=n)
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
+from ganwright.commands.places import Outputs, inputs, outputs
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Range, Whole
+from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import DataError, RunError, SettingsError
+from ganwright.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
-    from ganwright.data.levels import Levels
     from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
 
@@ -42,6 +41,8 @@ class Translation(Named):
     """Pictures of one size that are translated together."""
     tile: Annotated[int, Range(16)] | None = None
     """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """One number that determines the noise, where there is some."""
     overwrite: bool = False
@@ -76,11 +77,14 @@ def translate(argv: Sequence[str]) -> int:
     model = load_run(path_of(str(given["RUN"])), weights)
     _check_channels(model, how.direction)
     levels = model.levels(how.direction, output=True)
-    kind = Outputs(levels, model.channels("a2b" if how.direction == "b2a" else "b2a"))
+    made_of = model.channels("a2b" if how.direction == "b2a" else "b2a")
+    kind = Outputs(levels, made_of, model.drawn_map(how.direction) is not None)
     pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite, kind)
 
+    from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture, write_picture
 
+    allow(how.max_megapixels)
     channels = model.channels(how.direction)
     maps, known = model.label_map(how.direction), model.levels(how.direction)
     sources = [source for source, _ in pairs]
@@ -137,76 +141,6 @@ def classify(argv: Sequence[str]) -> int:
         with writing(what.out):
             atomic.write(what.out, table.getvalue().encode())
     return reader.status()
-
-
-class Outputs(NamedTuple):
-    """What files of outputs hold."""
-
-    levels: Levels | None = None
-    channels: int = 3
-
-
-def outputs(
-    source: str, target: Path, overwrite: bool, kind: Outputs | None = None
-) -> list[tuple[Path, Path]]:
-    """Each input with its output; nothing is read or written yet.
-
-    Raises:
-        DataError: if there is no input.
-        RunError: if two inputs share an output, outputs exist and may not be replaced, or they
-            would land among the inputs.
-    """
-    from ganwright.inference.array_files import check_ending
-    from ganwright.inference.image_files import WRITABLE, output_of
-
-    path, (levels, channels) = Path(source), kind or Outputs()
-    known = (*WRITABLE, ".npy") if levels else WRITABLE
-    if path.is_file() and target.suffix.lower() in known and not target.is_dir():
-        if levels:
-            check_ending(target.suffix, levels, channels)
-        pairs = [(path, target)]
-    else:
-        root, found = inputs(source)
-        if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
-            raise RunError(
-                f"the output {target} lies inside the input {root}, and would be read as input the "
-                "next time; choose a folder outside"
-            )
-        pairs = [
-            (file, target / output_of(file.relative_to(root), levels, channels)) for file in found
-        ]
-    owner: dict[Path, Path] = {}
-    for file, out in pairs:
-        if file.resolve() == out.resolve():
-            raise RunError(f"{out} would replace its own input; choose another output")
-        if owner.setdefault(out, file) != file:
-            raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
-    refuse_existing([out for _, out in pairs], overwrite)
-    return pairs
-
-
-def inputs(source: str) -> tuple[Path, list[Path]]:
-    """The pictures that INPUT names, and the folder that their outputs' names start from.
-
-    Raises:
-        DataError: if there are none.
-    """
-    from ganwright.inference.image_files import is_picture
-
-    path = Path(source)
-    if path.is_file():
-        return path.parent, [path]
-    if path.is_dir():
-        root, candidates = path, list(path.rglob("*"))
-    else:
-        root, candidates = _fixed(path), [Path(p) for p in glob.glob(source, recursive=True)]
-    found = sorted(p for p in candidates if is_picture(p))
-    if not found:
-        from ganwright.data.read.files import EXTENSIONS
-
-        what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
-        raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
-    return root, found
 
 
 class _Reader:
@@ -272,7 +206,8 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
     made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
     height, width = pixels.shape[2:]
     blended = known.radius is None and tiles(height, width, known, tile) > 1
-    return [p.with_pixels(result) for p, result in zip(group, made, strict=True)], blended
+    mask = model.drawn_map(how.direction)
+    return [p.with_pixels(result, mask) for p, result in zip(group, made, strict=True)], blended
 
 
 def _check_channels(model: Model, direction: str) -> None:
@@ -284,13 +219,3 @@ def _check_channels(model: Model, direction: str) -> None:
                 f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"
             )
-
-
-def _fixed(pattern: Path) -> Path:
-    """The part of a glob before its first wildcard."""
-    fixed = Path(pattern.anchor)
-    for part in pattern.parent.parts[bool(pattern.anchor) :]:
-        if glob.has_magic(part):
-            break
-        fixed /= part
-    return fixed

@@ -66,8 +66,10 @@ class Settings(Named):
     """Share of the images kept from training for evaluation, where the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     cache: bool = False
-    """Read each item of a Dataset given in Python once and keep it, instead of reading it anew."""
+    """Keep decoded pictures: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
     workers: Whole = 2
     """Processes that read what does not stay in memory: large data, or a Dataset from Python."""
     init: str | None = None

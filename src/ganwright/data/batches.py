@@ -235,7 +235,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
         both = torch.cat([pixels, pixels.flip(-1)])
         pixels = both.index_select(0, to_device(rows, pixels.device))
     if label_map is not None and label_map.onehot:
-        hot = one_hot(pixels[:, 0].long(), label_map.classes)
+        hot = one_hot(pixels[:, 0].long(), label_map.classes + 1)[..., :-1]
         return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
         return from_bytes(pixels)

@@ -60,7 +60,8 @@ class Fitted:
         if isinstance(self.side, Stack):
             return self.side.pictures[index]
         try:
-            picture = self.fit.picture(self.side.read(index))
+            convert = self.fit.file if self.side.fresh else self.fit.picture
+            picture = convert(self.side.read(index))
         except UNREADABLE as error:
             raise DataError(f"{self.name(index)} ({reason(error)})") from error
         height, width = picture.shape[1:]

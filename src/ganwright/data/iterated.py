@@ -56,7 +56,7 @@ class Iterated:
     def __init__(self, given: Any, options: DataOptions, device: torch.device) -> None:
         self.given, self.options, self.device = given, options, device
         self._classes = tuple(map(str, getattr(given, "classes", None) or ()))
-        self._passed_over = 0
+        self._passed_over = self._said = 0
         self._kept: list[_Row] = []
         self._rewind()
         with generators_kept():
@@ -125,6 +125,9 @@ class Iterated:
     def close(self) -> None:
         """Let go of the iterator; the next batch begins another."""
         self._rewind()
+        if (n := self._passed_over) > self._said:
+            self._said = n
+            warnings.warn(f"passed over {n:,} items in all", stacklevel=3)
 
     def _rows(self, start: int, stop: int) -> list[_Row]:
         """The usable items [start, stop); those of a first draw are kept for grids and for it."""
@@ -209,6 +212,7 @@ class Iterated:
             raise unreadable([why])
         self._passed_over = n = self._passed_over + 1
         if n == 10 ** (len(str(n)) - 1):
+            self._said = n
             warnings.warn(f"passed over {n} items so far, the last {why}", stacklevel=6)
 
     def _row(self, item: Any) -> _Row:

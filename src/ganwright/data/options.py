@@ -45,8 +45,10 @@ class DataOptions:
     """Share of the pictures held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
+    max_megapixels: float | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, None for 179."""
     cache: bool = False
-    """Read each item of a Dataset once and keep it, instead of reading it anew."""
+    """Keep decoded pictures: of a folder or zip in the user's cache, of a Dataset in memory."""
     workers: int = 2
     """Processes that read what does not stay in memory."""
     seed: int = 0

@@ -14,6 +14,7 @@ from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import EIGHT_BITS, Levels, Numbers
+from ganwright.data.reduced import decoded_smaller, turned
 from ganwright.pixels import to_bytes
 
 Read: TypeAlias = Image.Image | Numbers
@@ -182,6 +183,21 @@ class Fit:
             raise ValueError(f"holds {picture.dtype}, which the others do not")
         return levels.floats(np.ascontiguousarray(picture))
 
+    def file(self, image: Read) -> Tensor:
+        """The same of a file that was opened and not decoded: large JPEGs are decoded smaller."""
+        decoded = not isinstance(image, Image.Image) or bool(self.levels) or self.alpha == "keep"
+        if decoded or self.size is None or self.label_map is not None:
+            return self.picture(image)
+        assert isinstance(image, Image.Image)
+        smaller = decoded_smaller(image, self.size)
+        if smaller is None:
+            return self.picture(image)
+        grey = channels_of(image.mode) == 1
+        flat = image.convert("L" if grey else "RGB").convert("L" if self.channels == 1 else "RGB")
+        # Turned once it is small, so that pixels beyond its edge lie right and below.
+        size = self.size[::-1] if turned(image) else self.size
+        return _tensor(upright(_covering(flat, smaller, size, Image.Resampling.BICUBIC)))
+
     def _label_map(self, image: Image.Image, classes: LabelMap) -> Tensor:
         image = self._cover(upright(image), Image.Resampling.NEAREST)
         numbers = classes.numbers(np.asarray(image))
@@ -190,11 +206,7 @@ class Fit:
     def _cover(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
         if self.size is None or image.size == self.size[::-1]:
             return image
-        height, width = self.size
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return image.resize((width, height), resample, box)
+        return _covering(image, image.size, self.size, resample)
 
     def stack(self, pictures: Tensor) -> Tensor:
         """The same for uint8 or float pictures that are in memory, [n, C, H, W]."""
@@ -223,6 +235,20 @@ def grey(pictures: Tensor) -> Tensor:
     parts = [(part.float() * weights).sum(1, keepdim=True) for part in pictures.split(4096)]
     light = torch.cat(parts)
     return light.round().to(torch.uint8) if pictures.dtype == torch.uint8 else light
+
+
+def _covering(
+    image: Image.Image,
+    extent: tuple[float, float],
+    size: tuple[int, int],
+    resample: Image.Resampling,
+) -> Image.Image:
+    """The middle of the picture, whose (width, height) is `extent`, at a size (height, width)."""
+    height, width = size
+    scale = min(extent[0] / width, extent[1] / height)
+    left, top = (extent[0] - width * scale) / 2, (extent[1] - height * scale) / 2
+    box = (left, top, left + width * scale, top + height * scale)
+    return image.resize((width, height), resample, box)
 
 
 def _tensor(image: Image.Image) -> Tensor:

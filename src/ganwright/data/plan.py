@@ -199,8 +199,8 @@ def _spec(
         small = (shape[0], shape[1] // low, shape[2] // low)
         return Spec(task, small, shape, (), count, levels=a, target_levels=a)
     if task in (Paired, Unpaired):
-        known, maps = classes if task is Unpaired else (), train[0].fit.label_map
-        return Spec(task, shape, train[1].shape, known, count, maps, (), a, b)
+        known, (maps, drawn) = classes if task is Unpaired else (), (s.fit.label_map for s in train)
+        return Spec(task, shape, train[1].shape, known, count, maps, (), a, b, drawn)
     labels = train[0].side.labels
     several = labels is not None and labels.ndim == 2
     table = train[0].side.table if isinstance(train[0].side, Stack) else None

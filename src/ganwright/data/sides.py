@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from PIL import Image
 from torch import Tensor
@@ -75,6 +75,7 @@ class Rows:
         levels: what floats are, where that needs no look.
         anew: what `read` gives may differ each time, as of a data set that augments its pictures
             with the global generators: whoever calls it seeds them and gives them back.
+        fresh: `read` opens a file each time, which nobody has decoded or keeps.
     """
 
     read: Callable[[int], Read]
@@ -86,6 +87,7 @@ class Rows:
     anew: bool = False
     kinds: frozenset[str] = frozenset({"uint8"})
     levels: Levels | None = None
+    fresh: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
@@ -201,7 +203,10 @@ class Source:
         train: the sides.
         test: the sides of the test split, or None.
         query: what the string asked for.
+        doubts: what could be read otherwise, with the switch that decides it.
+        passed: what lies there and is not read, a phrase each.
         factor: how many times higher and wider the pictures of the second side are.
+        marks: its fingerprint, where it is known already.
     """
 
     name: str
@@ -209,4 +214,7 @@ class Source:
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
     query: Query = field(default_factory=Query)
+    doubts: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
     factor: int = 1
+    marks: dict[str, Any] | None = None

@@ -63,6 +63,7 @@ class Spec:
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
         label_map: how files become pictures of domain a, where they are label maps.
+        target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
         levels: the numbers that files of domain a (or of the images) hold, where these are not
             8 bits, grey or in colour.
@@ -80,6 +81,7 @@ class Spec:
     present: tuple[int, ...] = ()
     levels: Levels | None = None
     target_levels: Levels | None = None
+    target_map: LabelMap | None = None
     several: bool = False
     table: Table | None = None
 

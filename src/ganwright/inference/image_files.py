@@ -17,15 +17,17 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.data.label_map import MODES, LabelMap
 from ganwright.data.levels import EIGHT_BITS, Levels, Reading
+from ganwright.data.messages import reason
 from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
-from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import DataError, RunError
 from ganwright.inference.array_files import endings, write_numbers
 from ganwright.pixels import as_floats
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 """Formats that outputs keep; pictures of other formats become PNG files."""
+EXACT = (".png", ".bmp", ".tif", ".tiff")
+"""Formats that hold class numbers with their palette."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -51,14 +53,21 @@ class Picture:
             have a channel a class. Of other depth, [C, H, W], with floats in [-1, 1].
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
+        mask: the pixels are colours of classes, and files hold the class numbers.
     """
 
     pixels: Tensor
     alpha: Tensor | None = None
     tags: dict[str, bytes] = field(default_factory=dict)
+    mask: LabelMap | None = None
 
-    def with_pixels(self, pixels: Tensor) -> Picture:
-        """Other pixels with what this picture carries; alpha is brought to their size."""
+    def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
+        """Other pixels with what this picture carries; alpha is brought to their size.
+
+        With `mask` they are colours of its classes, and nothing is carried over.
+        """
+        if mask is not None:
+            return Picture(pixels, mask=mask)
         alpha, tags = self.alpha, dict(self.tags)
         if alpha is not None and alpha.shape[1:] != pixels.shape[1:]:
             size = (pixels.shape[2], pixels.shape[1])
@@ -75,6 +84,8 @@ class Picture:
 
     def image(self) -> Image.Image:
         """The picture as Pillow has it."""
+        if self.mask is not None:
+            return self.mask.as_mask(self.mask.nearest(self.pixels))
         image = as_image(self.pixels)
         if self.alpha is not None:
             image.putalpha(as_image(self.alpha))
@@ -98,8 +109,7 @@ def read_picture(
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        why = "not a picture" if type(error).__name__ == "UnidentifiedImageError" else str(error)
-        raise DataError(f"{path} can not be read as a picture ({why or 'broken'})") from error
+        raise DataError(f"{path} can not be read as a picture ({reason(error)})") from error
 
 
 def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
@@ -142,9 +152,10 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     return Picture(as_tensor(flat), alpha, tags)
 
 
-def output_of(path: Path, levels: Levels | None, channels: int) -> Path:
+def output_of(path: Path, levels: Levels | None, channels: int, *, masks: bool = False) -> Path:
     """The output's name: the input's, if its format holds such pictures and can be written."""
     allowed = WRITABLE if levels is None else endings(levels, channels)
+    allowed = EXACT if masks else allowed
     return path if path.suffix.lower() in allowed else path.with_suffix(allowed[0])
 
 
@@ -182,6 +193,7 @@ def like(
     channels: int,
     function: Callable[[Tensor], Tensor],
     label_map: LabelMap | None = None,
+    mask: LabelMap | None = None,
 ) -> Any:
     """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
 
@@ -189,6 +201,7 @@ def like(
         images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
         label_map: the pictures hold class numbers.
+        mask: what the function gives are colours of its classes; masks come back.
 
     Raises:
         DataError: they are nothing of that kind, can not be read, or hold unknown classes.
@@ -198,7 +211,7 @@ def like(
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
         raise DataError(f"a picture can not be read ({error})") from error
-    made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
+    made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]
     if not isinstance(images, np.ndarray):
@@ -230,11 +243,6 @@ def many(images: Any) -> list[Image.Image]:
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     """The middle of a picture scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file's name is that of a picture."""
-    return path.is_file() and path.suffix.lower() in EXTENSIONS
 
 
 def as_tensor(image: Image.Image) -> Tensor:

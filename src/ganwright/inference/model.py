@@ -56,7 +56,6 @@ class Model:
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
 
-    @torch.no_grad()
     def sample(
         self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[Any] | None = None
     ) -> Tensor:
@@ -74,26 +73,57 @@ class Model:
         Raises:
             SettingsError: the family does not sample, or not by label.
         """
+        return torch.cat(list(self.samples(n, seed=seed, labels=labels)))
+
+    def samples(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: int | str | Sequence[int | str] | None = None,
+        start: int = 0,
+    ) -> Iterator[Tensor]:
+        """The same samples a chunk at a time, so that memory does not depend on their number.
+
+        Args:
+            n: how many there are in all.
+            seed: as in `sample`.
+            labels: as in `sample`.
+            start: where to begin; those before are not drawn.
+
+        Returns:
+            float32 [at most 64, C, H, W] in [-1, 1] each, on the CPU; together rows start to n of
+            what `sample` gives.
+
+        Raises:
+            SettingsError: at once, as `sample` does.
+        """
         draw = self.ability("sample")
         n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
+        start = convert(start, Whole, "start")
         takes = "labels" in inspect.signature(draw).parameters
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = None if labels is None else [self._wanted(y) for y in several(labels)]
-        chunks = []
-        for start in range(0, n, CHUNK):
+        numbers = [] if labels is None else [self._wanted(y) for y in several(labels)]
+        return self._chunks(draw, range(start, n), seed, numbers)
+
+    @torch.no_grad()
+    def _chunks(
+        self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[Tensor]
+    ) -> Iterator[Tensor]:
+        for start in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
             keywords: dict[str, Any] = {}
-            if numbers:
-                repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
+            if labels:
+                repeated = [labels[(start + i) % len(labels)] for i in range(CHUNK)]
                 keywords["labels"] = torch.stack(repeated).to(self.game.device)
 
             def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
                 seed_torch(seed, "sample", start)
                 return draw(CHUNK, **keywords)
 
-            chunks.append(first_rows(self.game, chunk, CHUNK, n - start).float().cpu())
-        return torch.cat(chunks)
+            rows = first_rows(self.game, chunk, CHUNK, wanted.stop - start)
+            yield rows[max(0, wanted.start - start) :].float().cpu()
 
     @overload
     def translate(
@@ -134,7 +164,8 @@ class Model:
         def translated(pixels: Tensor) -> Tensor:
             return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
 
-        return like(images, self.channels(direction), translated, self.label_map(direction))
+        maps, mask = self.label_map(direction), self.drawn_map(direction)
+        return like(images, self.channels(direction), translated, maps, mask)
 
     @torch.no_grad()
     def strips(
@@ -167,6 +198,10 @@ class Model:
     def label_map(self, direction: str = "a2b") -> LabelMap | None:
         """How files become pictures that `translate` takes, where they are label maps."""
         return None if direction == "b2a" else self.spec.label_map
+
+    def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
+        """The label maps that `translate` draws in colours, and files hold as class numbers."""
+        return None if direction == "b2a" else self.spec.target_map
 
     def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
         """The numbers that files of inputs, or of outputs, hold; None for pictures of 8 bits."""

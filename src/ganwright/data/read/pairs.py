@@ -2,35 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import NamedTuple, TypeAlias
 
-import numpy as np
 from PIL import Image
 
-from ganwright.data.cores import cores
-from ganwright.data.label_map import MODES, MOST_CLASSES, LabelMap
-from ganwright.data.picture import UNREADABLE, Head, Read, upright
+from ganwright.data.picture import Head, Read, upright
 from ganwright.data.query import Query
-from ganwright.data.read.files import Tree
-from ganwright.data.read.folders import Reader, rows_of, side_of
+from ganwright.data.read.files import Tree, scanned
+from ganwright.data.read.folders import Reader, domains_of, rows_of
+from ganwright.data.read.masks import Marked, mark
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
 
 Two: TypeAlias = tuple[Tree, Tree]
+Heads: TypeAlias = Mapping[PurePosixPath, Head]
 
 
-def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
+def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None = None) -> Source:
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
     or with splits in them; for pairs also pictures side by side. `?a=name&b=name` chooses the
-    subfolders; else a is the first by alphabet.
+    subfolders; else a is the first by alphabet. With `channels` 1 no label map is guessed.
 
     Raises:
         DataError: the layout is another, a partner is missing, or sizes within a pair differ.
@@ -41,18 +39,25 @@ def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
         return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, query)
     train, test = _domains(tree, query)
     if task is Unpaired:
-        tests = test and (side_of(test[0]), side_of(test[1]))
-        return Source(tree.name, Unpaired, (side_of(train[0]), side_of(train[1])), tests, query)
-    matched = [_matched(two, query.low == "own") for two in (train, test) if two is not None]
+        a, b, *tests = domains_of([*train, *(test or ())])
+        sides = (tests[0], tests[1]) if tests else None
+        return Source(tree.name, Unpaired, (a, b), sides, query, tree.doubts())
+    twos = [two for two in (train, test) if two is not None]
+    heads = scanned([tree for two in twos for tree in two])
+    matched = [
+        _matched(two, found, query.low == "own")
+        for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
+    ]
     splits, factor = [pair for pair, _ in matched], matched[0][1]
-    if query.low is None:
-        splits = _with_label_maps(splits, query)
-    elif matched[-1][1] != factor:
+    marked = mark(splits, query, channels) if query.low is None else Marked(splits)
+    if matched[-1][1] != factor:
         raise DataError(
             f"the pairs of {tree.name} differ in size by {factor} in training and by "
             f"{matched[-1][1]} in the test split; make both the same"
         )
-    return Source(tree.name, Paired, splits[0], splits[1] if test else None, query, factor)
+    doubts = (*tree.doubts(), *marked.doubts)
+    shown, held = marked.splits[0], marked.splits[1] if test else None
+    return Source(tree.name, Paired, shown, held, query, doubts, factor=factor)
 
 
 def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
@@ -94,7 +99,7 @@ def _two_folders(tree: Tree, query: Query) -> Two:
     return tree.below(a), tree.below(b)
 
 
-def _matched(two: Two, own: bool) -> tuple[tuple[Rows, Rows], int]:
+def _matched(two: Two, heads: Sequence[Heads], own: bool) -> tuple[tuple[Rows, Rows], int]:
     """Both sides in the same order, by name without extension, and the factor between them.
 
     With `own` the second is the larger one, whichever it was.
@@ -111,7 +116,6 @@ def _matched(two: Two, own: bool) -> tuple[tuple[Rows, Rows], int]:
                 f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
             )
-    heads = [tree.scan() for tree in two]
     stems = [s for s in names[0] if names[0][s] in heads[0] and names[1][s] in heads[1]]
     if not stems:
         raise DataError(f"no pair in {two[0].name} and {two[1].name} can be read")
@@ -215,56 +219,3 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     right = replace(rows, read=Half(rows.read, False), heads=heads)
     back = query.a == "right" or query.b == "left"
     return (right, left) if back else (left, right)
-
-
-def _with_label_maps(splits: Sequence[tuple[Rows, Rows]], query: Query) -> list[tuple[Rows, Rows]]:
-    """Sides whose pixels are class numbers are marked, over all splits alike."""
-    sides = list(zip(*splits, strict=True))
-    marked = []
-    for key, rows in zip("ab", sides, strict=True):
-        found = _label_map(rows, onehot=query.onehot == key)
-        if found is None and query.onehot == key:
-            raise DataError(
-                f"side {key} cannot be one-hot: {_first_other(rows)} is no label map (a grey or "
-                f"palette picture whose numbers stay below {MOST_CLASSES})"
-            )
-        marked.append([replace(split, label_map=found) for split in rows])
-    return list(zip(*marked, strict=True))
-
-
-def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
-    """The range of class numbers, if these are label maps: grey or palette, numbers below 64."""
-    heads: list[Head] = [head for rows in splits for head in rows.heads or ()]
-    if not all(head.mode in MODES for head in heads):
-        return None
-    # A look at a few spares photographs the full search.
-    few = [_extremes(splits[0], i) for i in range(min(8, len(splits[0])))]
-    if max(high for _, high in few) >= MOST_CLASSES:
-        return None
-    with ThreadPoolExecutor(min(8, cores())) as pool:
-        ranges = [
-            each
-            for rows in splits
-            for each in pool.map(_extremes, [rows] * len(rows), range(len(rows)))
-        ]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return LabelMap(low, high, onehot) if high < MOST_CLASSES else None
-
-
-def _first_other(splits: Sequence[Rows]) -> str:
-    """The name of the first picture that is no label map."""
-    return next(
-        rows.names[i]
-        for rows in splits
-        for i, head in enumerate(rows.heads or ())
-        if head.mode not in MODES or _extremes(rows, i)[1] >= MOST_CLASSES
-    )
-
-
-def _extremes(rows: Rows, index: int) -> tuple[int, int]:
-    """The least and the greatest pixel; of a file that cannot be read, nothing."""
-    try:
-        numbers = np.asarray(rows.read(index))
-    except UNREADABLE:
-        return MOST_CLASSES - 1, 0
-    return int(numbers.min()), int(numbers.max())

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ganwright.data.cores import cores
 from ganwright.data.fitted import Fitted
-from ganwright.data.messages import counted, unreadable
+from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.serve.order import Draw, Picks, Stream, corner
 from ganwright.errors import DataError
 from ganwright.seeds import generators_kept, seed_everything
@@ -209,7 +209,8 @@ class Streamed:
         self.workers = min(workers, cores()) if _travels(self.reader) else 0
         self._expected: Draw | None = None
         self._ahead: Iterator[_Read | DataError] = iter(())
-        self._skipped: set[str] = set()
+        self._skipped: dict[str, None] = {}
+        self._said = 0
 
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks.
@@ -229,8 +230,14 @@ class Streamed:
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, and say how many pictures were passed over, if not said before."""
         self._expected, self._ahead = None, iter(())
+        if (n := len(self._skipped)) > self._said:
+            self._said = n
+            warnings.warn(
+                f"passed over {counted(n, 'picture')} in all: {some(list(self._skipped))}",
+                stacklevel=4,
+            )
 
     def _next(self) -> _Read:
         try:
@@ -250,8 +257,9 @@ class Streamed:
         """Say that pictures are passed over, at the 1st, 10th, 100th ... of them."""
         for why in skipped:
             if why not in self._skipped:
-                self._skipped.add(why)
+                self._skipped[why] = None
                 if (n := len(self._skipped)) == 10 ** (len(str(n)) - 1):
+                    self._said = n
                     pictures = counted(n, "picture")
                     warnings.warn(f"passed over {pictures} so far, the last {why}", stacklevel=5)
 
