@@ -96,10 +96,10 @@ def test_data_given_in_python() -> None:
     assert "20 pictures are few" in labelled.text
     assert rows(ganwright.look((pictures, pictures)))["read as"] == "pairs of pictures"
     points = ganwright.look(torch.rand(20, 2))
-    assert rows(points)["points"] == "of 2 numbers"
+    assert rows(points)["points"] == "of 2 coordinates"
     hot = torch.eye(3)[[0, 1] * 10] + torch.eye(3)[[1, 1] * 10]
     several = ganwright.look((pictures, hot.clamp(max=1)))
-    assert rows(several)["classes"].startswith("3, several a picture: 0 (10), 1 (20)")
+    assert rows(several)["classes"].startswith("3: 0 (10), 1 (20)")
     assert [len(images) for _, images in several.rows] == [10, 10]
     with pytest.raises(DataError, match="only pictures"):
         _ = points.sheet

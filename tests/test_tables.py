@@ -124,6 +124,13 @@ def test_samples_are_rows_with_the_same_columns(family: str, tmp_path: Path) -> 
     assert main(["sample", str(run), "-n", "6", "--out", str(out)]) == 2
 
 
+def test_what_a_table_was_taken_for_is_said(tmp_path: Path, capsys: Any) -> None:
+    assert main(["data", f"{write(tmp_path / 'x.csv')}?label=sort"]) == 0
+    said = capsys.readouterr().out
+    assert "size, kind (3 values), weight" in said
+    assert "2: a (2), b (2)" in said
+
+
 def test_a_class_that_was_not_learned_is_not_written(tmp_path: Path, capsys: Any) -> None:
     data, run = f"{write(tmp_path / 'x.csv')}?label=sort", tmp_path / "run"
     ganwright.train("gan", data=data, networks=FULL, steps=1, batch_size=4, device="cpu", out=run)

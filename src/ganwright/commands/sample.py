@@ -63,11 +63,10 @@ def sample(argv: Sequence[str]) -> int:
     n = what.n if what.n is not None else len(what.labels) or 64
     run = path_of(str(given["RUN"]))
     model = load_run(run, weights)
-    table = model.spec.table
-    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if table else 'png'}"
+    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if model.spec.table else 'png'}"
     refuse_existing(_taken(out, n), what.overwrite)
     if out.suffix.lower() == ".csv":
-        _save_table(model, n, what, out)
+        _table(model, n, what, out)
     elif out.suffix:
         _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
     else:
@@ -130,11 +129,11 @@ def _taken(out: Path, n: int) -> list[Path]:
     return [out] if out.exists() else []
 
 
-def _save_table(model: Model, n: int, what: Sampling, out: Path) -> Path:
+def _table(model: Model, n: int, what: Sampling, out: Path) -> None:
     """Rows with the columns that the data had.
 
     Raises:
-        SettingsError: the run learned no table.
+        SettingsError: the run learned no table, or not the classes that it has.
     """
     table, spec = model.spec.table, model.spec
     if table is None:
@@ -150,7 +149,6 @@ def _save_table(model: Model, n: int, what: Sampling, out: Path) -> Path:
     named = [labels[i % len(labels)] for i in range(n)] if conditional else []
     with writing(out):
         atomic.write(out, table.csv(rows, named))
-    return out
 
 
 def _grid(images: Tensor, out: Path) -> None:

@@ -124,11 +124,11 @@ def _place(side: Fitted) -> str:
 def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
     """What is said of one side."""
     before = f"{name} " if name else ""
-    if not fitted.window:
-        table = fitted.side.table if isinstance(fitted.side, Stack) else None
-        if table is not None:
-            yield f"{before}table", ", ".join(column.name for column in table.columns)
-        yield f"{before}points", f"of {fitted.shape[0]} numbers"
+    table = fitted.side.table if isinstance(fitted.side, Stack) else None
+    if table is not None:
+        yield f"{before}columns", ", ".join(map(str, table.columns))
+    elif not fitted.window:
+        yield f"{before}points", f"of {fitted.shape[0]} coordinates"
     else:
         yield f"{before}size", _sizes(fitted)
         yield f"{before}kind", _kinds(fitted)
@@ -145,15 +145,16 @@ def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
 def _classes(fitted: Fitted) -> str:
     names, labels = fitted.side.classes, fitted.side.labels
     assert labels is not None
-    many = labels.ndim == 2
-    found = labels.sum(0) if many else labels.bincount(minlength=len(names))
-    counts = [int(count) for count in found.tolist()]
+    several = labels.ndim == 2  # labels a picture
+    found = labels.sum(0).long() if several else labels.bincount(minlength=len(names))
+    counts = found.tolist()
     shown = [f"{n} ({c:,})" for n, c in zip(names, counts, strict=True) if c][:_MOST_CLASSES]
     more = sum(c > 0 for c in counts) - len(shown)
     absent = counts.count(0)
-    text = f"{len(names)}{', several a picture' if many else ''}: {', '.join(shown)}"
-    text += f" and {more:,} more" if more else ""
-    return text + (f"; {absent:,} of them have no picture" if absent else "")
+    return (
+        f"{len(names)}: {', '.join(shown)}{f' and {more:,} more' if more else ''}"
+        f"{f'; {absent:,} of them have no picture' if absent else ''}"
+    )
 
 
 def _sizes(fitted: Fitted) -> str:
@@ -203,7 +204,7 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     spec, first = settled.spec, settled.train[0]
     count = _count(settled.train, spec.task)
     if not first.window:
-        return f"data: {count} points of {first.shape[0]} numbers"
+        return f"data: {count} points"
     if spec.task is Images:
         count = counted(len(first), "picture") if len(first) == 1 else f"{count} pictures"
     classes = f" of {counted(len(spec.classes), 'class', 'classes')}" if spec.classes else ""

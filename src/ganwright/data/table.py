@@ -37,6 +37,9 @@ class Column:
     std: float = 1.0
     decimals: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.name} ({len(self.values)} values)" if self.values else self.name
+
     @property
     def width(self) -> int:
         """Floats in a row: one for a number, one for each value of a category."""
