@@ -117,7 +117,7 @@ def elsewhere() -> str:
 
 def gallery() -> str:
     """What the judge says of the gallery's grids."""
-    head = ["Recipe and grid", "Family", "Minutes", "Sure of", "Of real ones", "Classes seen"]
+    head = ["Recipe and grid", "Family", "Minutes", "Confident", "On real images", "Classes found"]
     return _table(head, measured.gallery_rows())
 
 
@@ -135,7 +135,7 @@ def anime() -> str:
 
 def registry(topic: str) -> str:
     """The classes of one topic: how each is spelled, what it is, and which numbers it takes."""
-    head = ["Spelling, with defaults", "What it is", "Its numbers"]
+    head = ["Spelling, with defaults", "What it is", "Ranges"]
     rows = [[_spelling(cls), _summary(cls), _numbers(cls)] for cls in registered(topic).values()]
     if not any(numbers for *_, numbers in rows):
         head, rows = head[:2], [row[:2] for row in rows]
@@ -149,8 +149,8 @@ def about_family(name: str) -> str:
     return "\n\n".join(
         [
             _linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
-            f"{_summary(game)} Unless told otherwise, it trains on `{game.data}` at {size}, "
-            f"in batches of {game.batch_size}.",
+            f"{_summary(game)} By default it trains on `{game.data}` at {size} in batches of "
+            f"{game.batch_size}.",
             "## Settings",
             settings(game.Config, "game."),
         ]
