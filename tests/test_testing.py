@@ -50,11 +50,14 @@ CAUGHT = {
     "Asleep": ("moves_its_own_weights_only", "G makes no move in 12 steps from step 0 on"),
     "Mode": ("leaves_modes_as_they_were", "D, D.* and . more is in another mode after a step;"),
     "Freezer": ("leaves_modes_as_they_were", r"G\.\S+ requires gradients otherwise after a step"),
-    "Bright": ("gives_what_it_promises", r"preview runs from -\S+ to \S+; pictures that differ"),
+    "Bright": ("gives_what_it_promises", r"preview runs from -\S+ to \S+; images that differ"),
     "Flat": ("gives_what_it_promises", r"sample gives the shape \(3, 64\); it must give \(3, 1, 8"),
     "Logits": ("gives_what_it_promises", "classify gives rows that sum to .*10.*; give probab"),
-    "Counts": ("resumes_bitwise", "Counts does not resume to the bit: .* keep state in registered"),
-    "Foreign": ("resumes_bitwise", "does not resume to the bit: .* torch's global generator"),
+    "Counts": (
+        "resumes_bitwise",
+        "Counts does not resume bit for bit: .* keep state in registered",
+    ),
+    "Foreign": ("resumes_bitwise", "does not resume bit for bit: .* torch's global generator"),
     "Unregistered": ("resumes_bitwise", "draws other samples each time that it is loaded; what"),
     "Uncharged": ("charges_penalties", r"charged R1\(1.0, every=1\); its D's needs charge\("),
     "NeverLazy": ("charges_penalties", r"charged R1\(1.0, every=2\); its D's needs lazies\("),
@@ -69,7 +72,7 @@ def test_a_broken_family_is_caught(family: str) -> None:
     with pytest.raises(AssertionError, match=sentence) as caught:
         held_to(getattr(broken, family), check)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).count(";") >= 1, "it says how to mend it"
+    assert str(caught.value).count(";") >= 1, "it says how to fix it"
 
 
 def test_every_check_can_fail() -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong for a user, as one sentence: what came, what is allowed, how to mend it."""
+"""What can go wrong for a user, as one sentence: what came, what is allowed, how to fix it."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class Player:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise GameError(f"a player's name is {self.name!r}; it must be a word for the log")
+            raise GameError(f"a player's name is {self.name!r}; it must be a single word")
         _as_tuple(self, "networks", nn.Module, "networks")
         _as_tuple(self, "lazy", Lazy, "lazy objectives")
         if not callable(self.objective):
@@ -210,13 +210,13 @@ def _check_count(what: str, value: object, *, least: int = 1, where: str = "") -
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a game with its own players, picture size and batch (SRGAN, growing).
+    """A stretch of a game with its own players, image size and batch (SRGAN, growing).
 
     Args:
         name: what the log calls it.
         steps: how long it lasts; None for the rest of the run.
         players: the names of those who play; None for all.
-        image_size: pictures are resized to it; None leaves them.
+        image_size: images are resized to it; None leaves them.
         batch_size: None keeps the run's.
     """
 
@@ -244,7 +244,7 @@ class Game(nn.Module):
     data: str = "digits"
     """The embedded data it trains on when none is named."""
     image_size: int | None = None
-    """The size to which it brings pictures unless told; None keeps the data's."""
+    """The size to which it brings images unless told; None keeps the data's."""
     batch_size: int = 64
     """Images in a batch unless told; a trainer writes how many a move is made on, of all ranks."""
     averaged: tuple[str, ...] = ()
@@ -278,7 +278,7 @@ class Game(nn.Module):
 
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""
-        raise GameError(f"{type(self).__name__} does not say who plays; give it a method players")
+        raise GameError(f"{type(self).__name__} has no players; define a method `players`")
 
     def phases(self) -> Sequence[Phase]:
         """The stretches of the game; the last one may be endless."""
@@ -291,7 +291,7 @@ class Game(nn.Module):
         """
 
     def preview(self, batch: Any) -> Tensor:
-        """A grid's worth of pictures that show how training goes: [n, C, H, W] in [-1, 1].
+        """A grid's worth of images that show how training goes: [n, C, H, W] in [-1, 1].
 
         Called in evaluation mode with the same batch and the same seed every time.
         """
@@ -315,5 +315,5 @@ class Game(nn.Module):
 
     @property
     def preview_columns(self) -> int | None:
-        """Pictures in a row of the preview's grid; None lets the grid be square."""
+        """Images in a row of the preview's grid; None lets the grid be square."""
         return None

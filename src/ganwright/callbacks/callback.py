@@ -25,7 +25,7 @@ class Callback:
     """
 
     def started(self, run: Run) -> None:
-        """Training begins, or goes on, at `run.step`."""
+        """Training begins, or continues, at `run.step`."""
 
     def stepped(self, run: Run) -> None:
         """A step is done. Every step calls this, so nothing here may wait for the device."""

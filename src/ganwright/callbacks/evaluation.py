@@ -1,4 +1,4 @@
-"""Numbers on held-out data, and metrics of samples, as training goes on."""
+"""Numbers on held-out data, and metrics of samples, during training."""
 
 from __future__ import annotations
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Where metrics and pictures go beside the run's own files."""
+    """Where metrics and images go beside the run's own files."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Record numbers at a step."""
 
     def log_images(self, images: Mapping[str, Tensor], step: int) -> None:
-        """Record pictures, float [n, C, H, W] in [-1, 1], at a step, each tensor as one grid."""
+        """Record images, float [n, C, H, W] in [-1, 1], at a step, each tensor as one grid."""
 
     def finish(self) -> None:
         """Write what is left and close."""

@@ -62,7 +62,7 @@ def compare(argv: Sequence[str]) -> int:
 def sweep(argv: Sequence[str]) -> int:
     """Train a family with every combination of settings that have several values, and each seed.
 
-    A sweep that was stopped goes on when it is called again; it ends in the table of `compare`.
+    A sweep that was stopped continues when it is called again; it ends in the table of `compare`.
     """
     family, rest = family_of(argv)
     parser = Parser("sweep", sweep.__doc__ or "", {"FAMILY": "See `ganwright list`."})
@@ -76,7 +76,7 @@ def sweep(argv: Sequence[str]) -> int:
     _, (what,) = parser.read([family, *mine])
     groups = [(flag, values) for flag, values in groups if _plain(flag) not in own]
     if "--seed" in dict(groups):
-        raise SettingsError("a sweep has --seeds, one or several, in place of --seed")
+        raise SettingsError("a sweep takes --seeds, with one or several values, instead of --seed")
     _, game, _, settings = parsed(family, [])
 
     from ganwright.run.compare import compare as compared
@@ -150,5 +150,5 @@ def _at_once() -> int:
 
 def _printed(table: Table, form: Form) -> str:
     if form.csv and form.latex:
-        raise SettingsError("a table is printed in one form; leave out --csv or --latex")
+        raise SettingsError("a table has one format; leave out --csv or --latex")
     return table.csv() if form.csv else table.latex() if form.latex else table.text()

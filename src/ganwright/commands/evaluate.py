@@ -44,7 +44,7 @@ class Measuring(Named):
 
 def evaluate(argv: Sequence[str]) -> int:
     """Measure the samples of a run, or images in a folder, against real images."""
-    help_text = "A run's folder; or a folder, a zip or a data set of images."
+    help_text = "A run folder; or a folder, a zip file or a data set of images."
     parser = Parser("evaluate", evaluate.__doc__ or "", {"TARGET": help_text})
     parser.add("measuring", Measuring())
     parser.add("weights of a run", Weights())

@@ -13,7 +13,7 @@ from ganwright.config.ranges import Whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import path_of
 
-_RUN = {"RUN": "The run's folder to begin from; it is only read."}
+_RUN = {"RUN": "The run folder to start from; it is not changed."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Fork(Around):
     out: Path | None = None
     """The new run's folder; runs/<family>-<data>-<number> when not given."""
     step: Whole | None = None
-    """The checkpoint to go on from; the newest whole one when not given."""
+    """The checkpoint to continue from; the newest whole one when not given."""
 
 
 def fork(argv: Sequence[str]) -> int:

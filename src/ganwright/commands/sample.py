@@ -29,7 +29,7 @@ class Weights(Named):
     """Which weights of a run are used, and where."""
 
     device: str = "auto"
-    """cpu, cuda, mps, or auto for the best there is."""
+    """cpu, cuda, mps, or auto for the best available."""
     step: Whole | None = None
     """The checkpoint of this step; the newest when not given."""
     raw: bool = False
@@ -43,9 +43,9 @@ class Sampling(Named):
     """What to draw, and where to put it."""
 
     n: Count | None = None
-    """How many pictures; 64, or one for each label, when not given."""
+    """How many images; 64, or one for each label, when not given."""
     seed: Whole = 0
-    """One number that determines the pictures."""
+    """One number that determines the images."""
     labels: tuple[str, ...] = ()
     """Classes to draw, by number or name; repeated in turn until there are enough."""
     out: Path | None = None
@@ -55,7 +55,7 @@ class Sampling(Named):
 
 
 def sample(argv: Sequence[str]) -> int:
-    """Draw pictures from a trained run; the run's folder is all that is needed."""
+    """Draw images from a trained run; the run's folder is all that is needed."""
     parser = Parser("sample", sample.__doc__ or "", _RUN)
     parser.add("sampling", Sampling())
     parser.add("weights", Weights())
@@ -113,7 +113,7 @@ def _taken(out: Path, n: int) -> list[Path]:
     if not out.suffix:
         return [p for p in sorted(out.glob("*.png")) if p.stem.isdigit() and int(p.stem) < n]
     if out.suffix.lower() != ".png":
-        raise SettingsError(f"--out is {out}; name a .png file for a grid, or a folder")
+        raise SettingsError(f"--out is {out}; give a .png file for a grid, or a folder")
     return [out] if out.exists() else []
 
 
@@ -125,7 +125,7 @@ def _save(images: Tensor, out: Path) -> Path:
             save_grid(images, out)
         return out
     if images.ndim == 2:
-        raise SettingsError("points are drawn together; name a .png file as --out")
+        raise SettingsError("points are plotted together; give a .png file as --out")
     for i, pixels in enumerate(to_pixels(images)):
         _write(pixels, out / f"{i:05}.png")
     return out

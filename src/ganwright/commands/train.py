@@ -30,7 +30,7 @@ class Around(Named):
     callbacks: tuple[Callback, ...] = ()
     """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
     metrics: tuple[Metric, ...] = ()
-    """Metrics of samples against held-out data, measured as training goes on: `list metrics`."""
+    """Metrics of samples against held-out data, measured during training: `list metrics`."""
     evaluate_every: Count | None = None
     """Steps between two measurements; with each sample grid when not given."""
     evaluate_samples: Count = 1000
@@ -48,7 +48,7 @@ class Place(Around):
     out: Path | None = None
     """The run's folder; runs/<family>-<data>-<number> when not given."""
     config: Path | None = None
-    """A YAML file of settings, such as a run's config.yaml, or a recipe's name; flags go on top."""
+    """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Start(Around):
     """What a resumed run starts from."""
 
     from_weights: bool = False
-    """Where the newest checkpoint has lost its training state, go on from its weights."""
+    """Where the newest checkpoint has lost its training state, continue from its weights."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -161,12 +161,12 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} can not be read as a configuration: {error}") from error
+        raise SettingsError(f"{path} cannot be read as a configuration: {error}") from error
 
 
 def _about(game: type[Game]) -> str:
     return (
-        f"{game.title}. Losses, penalties and the like are given by name, or as a call such as "
+        f"{game.title}. Give losses, penalties and other objects by name, or as a call such as "
         '"R1(weight=1, every=16)" in quotes; `ganwright list` names them. What the call leaves '
         "out has its default. One argument of an object is changed by a flag such as "
         "--game.optimizer-d.lr 1e-4, where the family has that setting."

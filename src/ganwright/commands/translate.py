@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
 
-_INPUT = "A picture, a folder of pictures (searched to the bottom), or a quoted glob."
+_INPUT = "An image, a folder of images (searched recursively), or a quoted glob."
 _ALL_DONE, _SOME_SKIPPED = 0, 1
 _BLENDED = (
-    "of the pictures were translated in tiles, which are blended: this network looks at whole "
-    "pictures, so tiles can differ; --tile sets their size"
+    "of the images were translated in blended tiles: this network depends on the whole "
+    "image, so tiles can differ in tone; --tile sets their size"
 )
 
 
@@ -65,7 +65,7 @@ def translate(argv: Sequence[str]) -> int:
     positional = {
         "RUN": "The run's folder.",
         "INPUT": _INPUT,
-        "OUTPUT": "A picture where INPUT is one, else a folder.",
+        "OUTPUT": "An image file if INPUT is one, otherwise a folder.",
     }
     parser = Parser("translate", translate.__doc__ or "", positional)
     parser.add("translation", Translation())
@@ -106,7 +106,7 @@ def classify(argv: Sequence[str]) -> int:
     given, (what, weights) = parser.read(argv)
     if what.out is not None:
         if what.out.suffix.lower() != ".csv":
-            raise SettingsError(f"--out is {what.out}; the labels are a table, so name a .csv file")
+            raise SettingsError(f"--out is {what.out}; the labels are a table, so give a .csv file")
         refuse_existing([what.out], what.overwrite)
     _, files = inputs(str(path_of(str(given["INPUT"]))))
     model = load_run(path_of(str(given["RUN"])), weights)
@@ -147,8 +147,8 @@ def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path
         root, found = inputs(source)
         if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
             raise RunError(
-                f"the output {target} lies inside the input {root}, and would be read as input the "
-                "next time; choose a folder outside"
+                f"the output {target} is inside the input {root}, and would be read as input "
+                "next time; choose a folder outside it"
             )
         pairs = [(file, target / _named(file.relative_to(root), WRITABLE)) for file in found]
     owner: dict[Path, Path] = {}
@@ -180,7 +180,9 @@ def inputs(source: str) -> tuple[Path, list[Path]]:
     if not found:
         from ganwright.data.read.files import EXTENSIONS
 
-        what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
+        what = (
+            "has no images" if path.is_dir() else "is not an image or a folder, and matches no file"
+        )
         raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
     return root, found
 
@@ -208,7 +210,7 @@ class _Reader:
             DataError: none of them could be.
         """
         if self.skipped == len(self.files):
-            raise DataError(f"none of the {len(self.files)} pictures could be read")
+            raise DataError(f"none of the {len(self.files)} images could be read")
         return _SOME_SKIPPED if self.skipped else _ALL_DONE
 
     def _shown(self) -> Iterable[Path]:
@@ -217,7 +219,7 @@ class _Reader:
         from rich.console import Console
         from rich.progress import track
 
-        return track(self.files, "pictures", console=Console(stderr=True), transient=True)
+        return track(self.files, "images", console=Console(stderr=True), transient=True)
 
 
 def _groups(
@@ -256,7 +258,7 @@ def _check_channels(model: Model, direction: str) -> None:
     for shape in (there,) if model.label_map(direction) else (here, there):
         if len(shape) != 3 or shape[0] not in (1, 3):
             raise SettingsError(
-                f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "
+                f"this run's images have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"
             )
 

@@ -61,7 +61,7 @@ class Data:
         self._asked: list[int] = []
         self._augment = options.augment
         if self._augment and not self.window:
-            raise SettingsError("augment changes pictures, and this data is points; leave it out")
+            raise SettingsError("augment changes images, and this data is points; leave it out")
         self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
@@ -175,12 +175,12 @@ class Data:
         if bad and not self._skip:
             raise unreadable(bad)
         if bad:
-            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=4)
+            warnings.warn(f"skipped {counted(len(bad), 'image')}: {some(bad)}", stacklevel=4)
         good = [[isinstance(row, Tensor) for row in rows] for rows in found]
         if self.spec.task is Paired:
             good = [[all(pair) for pair in zip(*good, strict=True)]] * len(sides)
         if not all(map(any, good)):
-            raise DataError("none of the pictures to be shown can be read; see the warnings above")
+            raise DataError("none of the images to be shown can be read; see the warnings above")
         held = []
         for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
             kept = [row for row, ok in zip(rows, usable, strict=True) if ok]

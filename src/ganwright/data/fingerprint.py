@@ -108,7 +108,7 @@ def _of_sides(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["classes"] != new["classes"]:
         yield _of_classes(old["classes"], new["classes"])
         return
-    for key, noun in (("type", "type"), ("shape", "shape of a picture")):
+    for key, noun in (("type", "type"), ("shape", "shape of an image")):
         if old.get(key) != new.get(key):
             yield f"the {noun} is {new.get(key)} and was {old.get(key)}"
             return
@@ -116,9 +116,9 @@ def _of_sides(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         if old["files"] != new["files"]:
             yield from _of_files(old["files"], new["files"])
     elif old["count"] != new["count"]:
-        yield f"there are {counted(new['count'], 'picture')} and there were {old['count']}"
+        yield f"there are {counted(new['count'], 'image')} and there were {old['count']}"
     elif old.get("content") != new.get("content"):
-        yield "the pictures are other ones"
+        yield "the images are other ones"
     elif old.get("labels") != new.get("labels"):
         yield "the labels are other ones"
 

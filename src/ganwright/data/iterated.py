@@ -114,7 +114,7 @@ class Iterated:
             DataError: always.
         """
         raise DataError(
-            "an iterable has no last item, so that no metric can be compared with it; hand over a "
+            "an iterable has no last item, so metrics cannot use it; pass a "
             "data set, or name images with --against"
         )
 
@@ -177,7 +177,7 @@ class Iterated:
         if not self._in_pass:
             gave = f"gave {self._number} items and none" if self._number else "gives no items"
             raise DataError(
-                f"the iterable {gave}{' when begun anew' * bool(self._number)}; hand over one that "
+                f"the iterable {gave}{' the second time' * bool(self._number)}; pass one that "
                 "can be iterated again, such as an IterableDataset or a list"
             )
         self._items = None
@@ -205,7 +205,7 @@ class Iterated:
             raise unreadable([why])
         self._passed_over = n = self._passed_over + 1
         if n == 10 ** (len(str(n)) - 1):
-            warnings.warn(f"passed over {n} items so far, the last {why}", stacklevel=6)
+            warnings.warn(f"skipped {n} items so far, the last {why}", stacklevel=6)
 
     def _row(self, item: Any) -> _Row:
         """An item checked and in shape.

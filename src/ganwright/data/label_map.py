@@ -53,7 +53,7 @@ class LabelMap:
         if low < self.low or high > self.high:
             raise ValueError(
                 f"holds class {low if low < self.low else high}; known are the training "
-                f"pictures' {self.low} to {self.high}"
+                f"images' {self.low} to {self.high}"
             )
         return torch.from_numpy((pixels - self.low).astype(np.uint8))[None]
 

@@ -12,14 +12,14 @@ from ganwright.errors import DataError
 def reason(error: BaseException) -> str:
     """Why a file cannot be read, in a few words."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return "not an image"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def unreadable(bad: Sequence[str]) -> DataError:
     """The error that names the first few of the pictures that cannot be read."""
     return DataError(
-        f"{counted(len(bad), 'picture')} cannot be used: {some(bad)}; mend or remove "
+        f"{counted(len(bad), 'image')} cannot be used: {some(bad)}; fix or remove "
         f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
     )
 
@@ -38,6 +38,6 @@ def counted(n: int, noun: str, nouns: str | None = None) -> str:
 def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> DataError:
     """The error for pictures of several sizes."""
     return DataError(
-        f"pictures differ in size ({one} is {size[1]}x{size[0]}, {other} is "
-        f"{other_size[1]}x{other_size[0]}); give --image-size to bring them to one"
+        f"images differ in size ({one} is {size[1]}x{size[0]}, {other} is "
+        f"{other_size[1]}x{other_size[0]}); give --image-size to scale them"
     )

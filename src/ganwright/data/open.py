@@ -110,10 +110,10 @@ def _check_iterable(task: type[Any], options: DataOptions) -> None:
     """Refuse what needs items that can be asked for."""
     if task is not Images:
         raise DataError(
-            f"an iterable gives single pictures as they come, and {words(task)} are needed; hand "
-            "over data sets with a length, whose items can be asked for"
+            f"an iterable gives single images as they come, and {words(task)} are needed; pass "
+            "data sets with a length and random access"
         )
-    _refuse(options, "an iterable, whose items come as they come")
+    _refuse(options, "an iterable, which has no random access")
 
 
 def _refuse(options: DataOptions, given: str) -> None:
@@ -124,7 +124,7 @@ def _refuse(options: DataOptions, given: str) -> None:
     """
     for name in ("cache", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
-            raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
+            raise SettingsError(f"{name} has no effect with {given}; leave it out")
 
 
 def absolute(text: str) -> str:

@@ -23,13 +23,13 @@ class DataOptions:
     image_size: int | None = None
     """Height and width to which pictures are brought; their own when not given."""
     channels: Literal[1, 3] | None = None
-    """Turn pictures grey (1) or colour (3); what the data has when not given."""
+    """Convert images to greyscale (1) or colour (3); by default as in the data."""
     flip: bool = False
     """Mirror training pictures at random."""
     augment: tuple[Transform, ...] = ()
     """Random changes of training pictures, one after the other."""
     labels_per_class: int | None = None
-    """Keep this many labels a class and treat all other images as unlabelled."""
+    """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: float | Literal["auto"] = 0.0
     """Share of the pictures held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"

@@ -25,10 +25,10 @@ def words(task: type[Any]) -> str:
 
 
 _WORDS: dict[type[Batch], str] = {
-    Images: "pictures",
-    Paired: "pairs of pictures",
-    Unpaired: "two domains of pictures",
-    SemiSupervised: "pictures with labels",
+    Images: "images",
+    Paired: "pairs of images",
+    Unpaired: "two domains of images",
+    SemiSupervised: "images with labels",
 }
 
 
@@ -69,7 +69,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     window = source.train[0].size() if size is None else (size, size)
     if low is not None and (window[0] % low or window[1] % low):
         raise SettingsError(
-            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"images of {window[1]}x{window[0]} do not divide by low={low}; "
             f"choose an --image-size that is a multiple of {low}"
         )
     channels = _channels(source, options, task)
@@ -88,7 +88,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     test = without_misfits(test, skip=skip, together=together)
     if not all(map(len, train)):
         raise DataError(
-            f"no picture of {source.name} is as large as {window[1]}x{window[0]}; give a smaller "
+            f"no image of {source.name} is as large as {window[1]}x{window[0]}; give a smaller "
             "--image-size"
         )
     shown = test if test and all(map(len, test)) else None
@@ -118,7 +118,7 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
         Paired: f"take a folder of pairs, glyphs-paired, or {name}?low=4 for super-resolution",
         Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',
     }
-    own = "hand over an object with `batch` and `spec` as data="
+    own = "pass an object with `batch` and `spec` as data="
     raise DataError(
         f"{name} holds {words(kind)}, but {words(task)} are needed; {hints.get(task, own)}"
     )

@@ -61,7 +61,7 @@ def check_query(query: Query, task: type[Batch]) -> None:
     """
     for name in ("low", "onehot"):
         if getattr(query, name) is not None and task is not Paired:
-            raise DataError(f"data option {name} is for pairs of pictures; leave it out")
+            raise DataError(f"data option {name} is for pairs of images; leave it out")
     if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
     if query.crop and query.jitter > 1:

@@ -83,8 +83,8 @@ def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        why = "not a picture" if type(error).__name__ == "UnidentifiedImageError" else str(error)
-        raise DataError(f"{path} can not be read as a picture ({why or 'broken'})") from error
+        why = "not an image" if type(error).__name__ == "UnidentifiedImageError" else str(error)
+        raise DataError(f"{path} cannot be read as an image ({why or 'broken'})") from error
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
@@ -99,7 +99,7 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     if label_map is not None:
         if image.mode not in MODES:
             raise ValueError(
-                f"is {image.mode}, and this run takes label maps: grey or palette pictures of "
+                f"is {image.mode}, and this run takes label maps: grey or palette images of "
                 "class numbers"
             )
         return Picture(label_map.channelled(label_map.numbers(np.asarray(upright(image)))))
@@ -131,11 +131,11 @@ def write_picture(picture: Picture, path: Path) -> None:
     try:
         image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
     except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
-        raise RunError(f"{path} can not be written as {kind}: {error}") from error
+        raise RunError(f"{path} cannot be written as {kind}: {error}") from error
     try:
         atomic.write(path, buffer.getvalue())
     except OSError as error:
-        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def like(
@@ -158,7 +158,7 @@ def like(
     try:
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
-        raise DataError(f"a picture can not be read ({error})") from error
+        raise DataError(f"an image cannot be read ({error})") from error
     made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]
@@ -183,7 +183,7 @@ def many(images: Any) -> list[Image.Image]:
         return list(images)
     what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
     raise DataError(
-        f"pictures are tensors [n, C, H, W] in [-1, 1], Pillow pictures, or uint8 arrays "
+        f"images are tensors [n, C, H, W] in [-1, 1], Pillow images, or uint8 arrays "
         f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
     )
 

@@ -216,7 +216,7 @@ class Model:
                 for a in ("sample", "translate", "reconstruct", "classify")
                 if hasattr(self.game, a)
             ]
-            raise SettingsError(f"{self.family} does not {name}; it can {', '.join(can)}")
+            raise SettingsError(f"{self.family} cannot {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
 
@@ -230,7 +230,7 @@ class Model:
             raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
         if number not in self.spec.asked:
             known = (classes[k] for k in self.spec.asked)
-            raise SettingsError(f"no training picture was of class {text}; {nearest(text, known)}")
+            raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
         return number
 
 

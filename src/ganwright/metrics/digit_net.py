@@ -1,4 +1,4 @@
-"""A small classifier of digits and capital letters, whose features compare pictures of them."""
+"""A small classifier of digits and capital letters, whose features compare images of them."""
 
 from __future__ import annotations
 

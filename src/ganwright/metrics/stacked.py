@@ -21,7 +21,7 @@ DIGITS = 10
 
 @dataclass(frozen=True)
 class StackedModes(Metric):
-    """Which of the 1,000 triples of digits samples show, and KL from equal shares; 26,000 usual."""
+    """Modes covered of 1,000 triples of digits, and KL from uniform; usually 26,000 samples."""
 
     larger: ClassVar[bool] = True
 

@@ -1,4 +1,4 @@
-"""A discriminator of whole pictures with inner activations to match (DiscoGAN)."""
+"""A discriminator of whole images with inner activations to match (DiscoGAN)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganwright.precision import wide
 
 
 class WholeCritic(nn.Module):
-    """Pictures [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
+    """Images [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
 
     def __init__(self, cfg: ConvCritic, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class WholeCritic(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvCritic(Patch):
-    """One logit a picture, behind halvings down to 4 to 7 pixels (DiscoGAN)."""
+    """One logit per image, after downsampling to 4 to 7 pixels (DiscoGAN)."""
 
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""

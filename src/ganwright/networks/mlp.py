@@ -138,9 +138,9 @@ class MLP(Networks):
     norm_D: Norm = NoNorm()
     """Normalisation of D's hidden layers."""
     dropout: BelowOne = 0.3
-    """Share of D's hidden units dropped in training."""
+    """Dropout rate of D's hidden units."""
     dropout_input: BelowOne = 0.0
-    """Share of D's inputs dropped in training."""
+    """Dropout rate of D's inputs."""
     noise: NonNegative = 0.0
     """Standard deviation of the Gaussian noise added to D's hidden units in training."""
     noise_input: NonNegative = 0.0
@@ -152,7 +152,7 @@ class MLP(Networks):
     spectral_D: bool = False
     """Spectral norm in D."""
     std: Positive | None = None
-    """Draw weights from N(0, std); torch's own initialisation when not given."""
+    """Initialise weights from N(0, std); by default torch's initialisation."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the first papers, not tanh."""
 

@@ -1,4 +1,4 @@
-"""Sample grids as PNG files: pictures side by side, 2-D points as a scatter plot."""
+"""Sample grids as PNG files: images side by side, 2-D points as a scatter plot."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def save_grid(
     gutter: int = 2,
     captions: Sequence[str] | None = None,
 ) -> None:
-    """Write pictures as one PNG, row by row from the top left, all at once or not at all.
+    """Write images as one PNG, row by row from the top left, all at once or not at all.
 
     Args:
         images: float [n, C, H, W] in [-1, 1] with C 1 or 3, or points [n, 2].
         path: where to; its folder is made.
-        columns: pictures in a row; as square a grid as can be when not given.
+        columns: images in a row; as square a grid as can be when not given.
         gutter: white pixels between the tiles.
-        captions: a word for each picture, drawn below it.
+        captions: a word for each image, drawn below it.
 
     Raises:
-        SettingsError: if the tensor is neither pictures nor points.
-        OSError: if the file can not be written.
+        SettingsError: if the tensor is neither images nor points.
+        OSError: if the file cannot be written.
     """
     if images.ndim == 2:
         data = _scatter(images)
@@ -61,10 +61,10 @@ def tile(
     gutter: int = 2,
     captions: Sequence[str] | None = None,
 ) -> Pixels:
-    """The grid that `save_grid` writes: uint8 [H, W] where pictures are grey, [H, W, 3] in colour.
+    """The grid that `save_grid` writes: uint8 [H, W] where images are grey, [H, W, 3] in colour.
 
     Raises:
-        SettingsError: if the tensor is not pictures.
+        SettingsError: if the tensor is not images.
     """
     pictures = _enlarged(to_pixels(images))
     n, height, width, channels = pictures.shape
@@ -89,14 +89,14 @@ def tile(
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, C]; NaN is mid-grey.
+    """Images [n, C, H, W] in [-1, 1] as uint8 [n, H, W, C]; NaN is mid-grey.
 
     Raises:
         SettingsError: if there are none, or they have neither 1 nor 3 channels.
     """
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
         raise SettingsError(
-            f"a grid shows pictures [n, 1 or 3, H, W] or points [n, 2], got {list(images.shape)}"
+            f"a grid shows images [n, 1 or 3, H, W] or points [n, 2], got {list(images.shape)}"
         )
     levels = to_bytes(images.detach().float().nan_to_num(0.0))
     pixels: Pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
@@ -119,7 +119,9 @@ def _captioned(grid: Pixels, captions: Sequence[str], places: list[tuple[int, in
 def _scatter(points: Tensor) -> bytes:
     """Points on equal axes, in view of most: a straggler does not squeeze the rest together."""
     if points.shape[1] != 2 or not len(points):
-        raise SettingsError(f"points are drawn in the plane, [n, 2], got {list(points.shape)}")
+        raise SettingsError(
+            f"points are plotted in two dimensions, [n, 2], got {list(points.shape)}"
+        )
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -39,7 +39,7 @@ def write_report(run: Path) -> Path:
 
     Raises:
         RunError: if `run` is no run's folder.
-        OSError: if the page can not be written.
+        OSError: if the page cannot be written.
     """
     if not (run / "config.yaml").is_file():
         raise RunError(f"{run} is not a run: it has no config.yaml")

@@ -40,7 +40,7 @@ def with_game(settings: Settings | None, cls: type[Game]) -> Settings:
 
 
 def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
-    """The settings with the choices of the data handed over and of the family filled in."""
+    """The settings with the choices of the data passed and of the family filled in."""
     return dataclasses.replace(
         settings,
         game=cls.Config() if settings.game is None else settings.game,
@@ -64,7 +64,7 @@ def assemble(
         cls: the family.
         settings: of the run.
         engine: where it computes.
-        data: what a Python caller hands over, if anything.
+        data: what a Python caller passes, if anything.
         known: what the run knows of its data; other data is refused.
     """
     trainer, source, _ = begin(cls, settings, engine, data, known=known)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def game_class(name: str) -> type[Game]:
-    """The class of a family by its name, or by the dotted path of a class of one's own.
+    """The class of a family by its name, or by the dotted path of a class of your own.
 
     Raises:
         SettingsError: if there is no such family.

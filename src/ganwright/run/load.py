@@ -51,7 +51,8 @@ def load(
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(
-            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` trains on"
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` continues "
+            "training"
         )
     for problem in problems:
         warnings.warn(problem, stacklevel=2)

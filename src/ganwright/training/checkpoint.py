@@ -107,7 +107,7 @@ def load_newest(
 ) -> Checkpoint | None:
     """The newest checkpoint that is whole, or that of `step`; None where there is none.
 
-    A broken one is named through `warn` and passed over.
+    A broken one is named through `warn` and skipped.
 
     Raises:
         RunError: `step` has no checkpoint, or its checkpoint is broken; or a newer version of the
@@ -119,7 +119,7 @@ def load_newest(
             return load(path)
         if step is not None:
             raise RunError(f"checkpoint {path} is broken: {problem}; leave step out for the newest")
-        warn(f"checkpoint {path} is broken ({problem}) and passed over")
+        warn(f"checkpoint {path} is broken ({problem}) and skipped")
     return None
 
 
@@ -141,7 +141,7 @@ def load_weights(
             whole = problem_of(path)
             broken = weights_problem(path, verified=verified)
             if broken:
-                problems += [f"checkpoint {path} is broken ({broken}) and passed over"] * verified
+                problems += [f"checkpoint {path} is broken ({broken}) and skipped"] * verified
                 continue
             if verified:
                 _tell(warn, problems)

@@ -37,7 +37,7 @@ def why_not_compiled(device: torch.device) -> str:
         if "InvalidCxxCompiler" in str(error):
             return "no C++ compiler is found; install g++, or name a compiler in CXX"
         lines = [line for line in str(error).splitlines() if not line.startswith("backend=")]
-        return f"it failed on a trial ({lines[0] if lines else type(error).__name__}); mend that"
+        return f"it failed on a trial ({lines[0] if lines else type(error).__name__}); fix that"
     return ""
 
 

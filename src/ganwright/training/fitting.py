@@ -85,7 +85,7 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
     name and shape, with the learning rate and the other numbers that it has now.
 
     Returns:
-        A sentence for each player whose optimizer does not go on whole.
+        A sentence for each player whose optimizer does not continue whole.
     """
     trainer.step, trainer.draws = state["step"], state["draws"]
     trainer.images, trainer.attempt = state["images"], state["attempt"]
@@ -99,7 +99,7 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
             seat.scaler.load_state_dict(state["scalers"][name])
         if len(kept) < count:
             some = f" for {count - len(kept)} of {count} weights" if kept else ""
-            said.append(f"{name}'s optimizer begins anew{some}")
+            said.append(f"{name}'s optimizer starts over{some}")
     return said
 
 

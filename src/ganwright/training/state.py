@@ -1,4 +1,4 @@
-"""All that a trainer needs to go on, as tensors and counts; on disk it is a checkpoint."""
+"""All that a trainer needs to continue, as tensors and counts; on disk it is a checkpoint."""
 
 from __future__ import annotations
 

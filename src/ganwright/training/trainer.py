@@ -34,9 +34,9 @@ class Trainer:
     move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
     unbroken run.
 
-    Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
+    Modes and `requires_grad` are the owner's: a network passed in evaluation mode computes in
     evaluation mode, a weight that requires no gradient is not trained, and between moves all of
-    them are as they were. A loop of one's own draws within `inferring`:
+    them are as they were. A loop of your own draws within `inferring`:
 
         for step in trainer.play(1000):
             if step % 100 == 0:
@@ -231,7 +231,7 @@ class Trainer:
         self.average.update(0, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that going on needs, bit for bit: the game, its averages, optimizers and counts.
+        """All that continuing needs, bit for bit: the game, its averages, optimizers and counts.
 
         Tensors are the live ones, as in torch: `torch.save` it, or copy it deeply to keep it. What
         the meter has summed up since it was last read is not in it.
@@ -270,7 +270,7 @@ class Trainer:
 
 
 def _resized(batch: Batch, size: int) -> Batch:
-    """The batch with every stack of pictures brought to size x size."""
+    """The batch with every stack of images brought to size x size."""
 
     def resize(t: Tensor) -> Tensor:
         if t.ndim != 4:

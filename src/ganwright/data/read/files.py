@@ -168,9 +168,9 @@ class Tree:
         if bad and not self.skip:
             raise unreadable(bad)
         if bad:
-            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=6)
+            warnings.warn(f"skipped {counted(len(bad), 'image')}: {some(bad)}", stacklevel=6)
         if not heads:
-            raise DataError(f"no picture in {self.name} can be read; look at the files named above")
+            raise DataError(f"no image in {self.name} can be read; look at the files named above")
         return heads
 
 
@@ -190,10 +190,10 @@ def open_files(path: Path, *, skip: bool) -> Tree:
         while len(tree.folders) == 1 and not tree.loose and not tree.folder_named(_TRAIN):
             tree = tree.below(tree.folders[0])
     else:
-        raise DataError(f"{path} is neither a folder nor a zip file; give one of pictures")
+        raise DataError(f"{path} is neither a folder nor a zip file; give one of images")
     if not tree.paths:
         raise DataError(
-            f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
+            f"{path} holds no images; looked in it and below for {', '.join(EXTENSIONS)}"
         )
     return tree
 

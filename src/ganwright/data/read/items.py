@@ -99,7 +99,7 @@ def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
         DataError: it is empty, or its first items or its labels are not allowed.
     """
     if not len(items):
-        raise DataError("the data set is empty; give at least one picture")
+        raise DataError("the data set is empty; give at least one image")
     reader = Items(items)
     first = _looked_at(reader, range(min(LOOK, len(items))))
     found = channels_among([picture_in(item) for item in first])
@@ -136,8 +136,9 @@ def _labels(reader: Items, first: Sequence[Any]) -> Any:
     if not names_a_class(first[0][1]):
         shown = "arrays" if hasattr(first[0][1], "shape") else type(first[0][1]).__name__
         warnings.warn(
-            f"the second part of the data set's items is no label but {shown}, so it is left out; "
-            "labels are one whole number or name a picture",
+            f"the second part of the data set's items is not a label but {shown}, so it is "
+            "ignored; "
+            "labels are one whole number or name per image",
             stacklevel=6,
         )
         return None
@@ -194,7 +195,7 @@ def _bytes(picture: Tensor) -> Tensor:
     if not picture.is_floating_point() or low < -1.001 or high > 1.001:
         raise ValueError(
             f"spans {low:.4g} to {high:.4g} in {str(picture.dtype).removeprefix('torch.')}; "
-            "pictures are uint8, or floats in [-1, 1]"
+            "images are uint8, or floats in [-1, 1]"
         )
     return to_bytes(picture)
 
@@ -216,14 +217,14 @@ def check_range(pictures: Tensor, *, points: bool = False) -> None:
     """
     low, high = (float(x) for x in pictures.aminmax())
     if not (-torch.inf < low and high < torch.inf):
-        raise DataError("the data holds NaN or infinite values; remove or mend those pictures")
+        raise DataError("the data holds NaN or infinite values; remove or fix those images")
     if points:
         return
     if low >= 0 and high <= 1 and high > low:
-        raise DataError("float pictures are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
+        raise DataError("float images are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
     if not (low >= -1.001 and high <= 1.001):
         raise DataError(
-            f"float pictures must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
+            f"float images must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
             "scale them, or give uint8"
         )
 

@@ -1,4 +1,4 @@
-"""Labels that a Python caller hands over: numbers of classes, or their names."""
+"""Labels that a Python caller passes: numbers of classes, or their names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST = 100_000
 
 
 def dimensions(value: Any) -> int | None:
-    """1 for a label a picture, 2 for several labels a picture, None for what holds no labels."""
+    """1 for a label an image, 2 for several labels an image, None for what holds no labels."""
     if isinstance(value, Tensor | np.ndarray):
         return value.ndim if value.ndim in (1, 2) else None
     if not isinstance(value, list | tuple) or not value:
@@ -46,8 +46,8 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     are those of the classes, so that {3, 7} are two of eight, called 0 to 7.
 
     Args:
-        labels: numbers or names, one a picture.
-        count: how many pictures there are.
+        labels: numbers or names, one an image.
+        count: how many images there are.
         named: the names that a data set gives its classes, if it does.
 
     Raises:
@@ -57,7 +57,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     known = tuple(map(str, named)) if isinstance(named, list | tuple) else ()
     if len(values) != count or values.dtype.kind not in "biuUS":
         raise DataError(
-            f"labels must be {count} whole numbers from 0 on, or names, one a picture; "
+            f"labels must be {count} whole numbers from 0, or names, one per image; "
             f"got {len(values)} of type {values.dtype}"
         )
     if values.dtype.kind in "US":
@@ -66,7 +66,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     low, high = int(numbers.min()), int(numbers.max())
     if low < 0:
         raise DataError(
-            f"labels are numbers of classes from 0 on, but picture {int(numbers.argmin())} has "
+            f"labels are class numbers from 0, but image {int(numbers.argmin())} has "
             f"{low}; renumber them, or leave the labels out"
         )
     if high >= MOST or (known and high >= len(known)):
@@ -101,8 +101,8 @@ def _array(labels: Any) -> np.ndarray[Any, Any]:
 
 
 def several(shape: Sequence[int]) -> DataError:
-    """The error for pictures that have several labels each."""
+    """The error for images that have several labels each."""
     return DataError(
-        f"labels of shape {tuple(shape)} give each picture several values; give one number or "
-        "name a picture, such as labels.argmax(1) of one-hot rows"
+        f"labels of shape {tuple(shape)} give each image several values; give one number or "
+        "name per image, such as labels.argmax(1) of one-hot rows"
     )

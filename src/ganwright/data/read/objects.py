@@ -46,8 +46,7 @@ def source_of(given: Any, task: type[Batch], channels: int | None = None) -> Sou
         sides = (_side(first, channels), _side(second, channels))
         if kind is Paired and len(sides[0]) != len(sides[1]):
             raise DataError(
-                f"pairs need as many pictures on either side, got {len(sides[0])} and "
-                f"{len(sides[1])}"
+                f"pairs need as many images on either side, got {len(sides[0])} and {len(sides[1])}"
             )
         return Source("the data", kind, sides)
     return Source("the data", Images, (_side(given, channels),))
@@ -84,7 +83,7 @@ def _are_points(given: Any) -> bool:
 def _side(given: Any, channels: int | None, labels: Any = None) -> Side:
     if isinstance(given, type):
         raise DataError(
-            f"the data is the class {given.__name__}; hand over an instance, as in "
+            f"the data is the class {given.__name__}; pass an instance, as in "
             f"data={given.__name__}()"
         )
     if isinstance(given, Tensor | np.ndarray):
@@ -106,7 +105,7 @@ def _side(given: Any, channels: int | None, labels: Any = None) -> Side:
 def _stack(given: Any, labels: Any) -> Stack:
     pictures = as_tensor(given)
     if not len(pictures):
-        raise DataError("the data is empty; give at least one picture")
+        raise DataError("the data is empty; give at least one image")
     if pictures.ndim == 3:
         pictures = pictures[:, None]
     elif pictures.ndim == 4 and pictures.shape[1] not in (1, 3) and pictures.shape[3] in (1, 3):

@@ -95,7 +95,7 @@ def _matched(two: Two) -> tuple[Rows, Rows]:
     ):
         alone = [path for stem, path in here.items() if stem not in there]
         if alone:
-            plural = "pictures have" if len(alone) > 1 else "picture has"
+            plural = "images have" if len(alone) > 1 else "image has"
             raise DataError(
                 f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
@@ -154,13 +154,13 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     for name, head in zip(rows.names, rows.heads, strict=True):
         if head.width != 2 * head.height:
             raise DataError(
-                f"pairs are two subfolders with files of equal names, or pictures side by side, "
+                f"pairs are two subfolders with files of equal names, or images side by side, "
                 f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; for "
                 "pairs of low and high resolution add ?low=4"
             )
     for given in (query.a, query.b):
         if given not in (None, "left", "right"):
-            raise DataError(f"sides of pictures are called left and right, not {given}")
+            raise DataError(f"sides of images are called left and right, not {given}")
     heads = [head._replace(width=head.width // 2) for head in rows.heads]
     left = replace(rows, read=Half(rows.read, True), heads=heads)
     right = replace(rows, read=Half(rows.read, False), heads=heads)
@@ -177,7 +177,7 @@ def _with_label_maps(splits: Sequence[tuple[Rows, Rows]], query: Query) -> list[
         if found is None and query.onehot == key:
             raise DataError(
                 f"side {key} cannot be one-hot: {_first_other(rows)} is no label map (a grey or "
-                f"palette picture whose numbers stay below {MOST_CLASSES})"
+                f"palette image whose numbers stay below {MOST_CLASSES})"
             )
         marked.append([replace(split, label_map=found) for split in rows])
     return list(zip(*marked, strict=True))

@@ -89,7 +89,7 @@ def load(
     if names and not skip:
         raise unreadable(names)
     if names:
-        warnings.warn(f"skipped {counted(len(names), 'picture')}: {some(names)}", stacklevel=5)
+        warnings.warn(f"skipped {counted(len(names), 'image')}: {some(names)}", stacklevel=5)
     everywhere = set().union(*bad)
     kept, shelves = [], []
     for side, rows, dropped in zip(sides, found, bad, strict=True):
@@ -104,7 +104,7 @@ def _keep(
 ) -> tuple[Fitted, Sequence[Tensor] | Tensor]:
     good = [i for i in range(len(side)) if i not in dropped]
     if not good:
-        raise DataError("none of the pictures can be read; see the warnings above")
+        raise DataError("none of the images can be read; see the warnings above")
     if dropped:
         side = replace(side, side=side.side.at(torch.tensor(good)))
     if rows is None:
