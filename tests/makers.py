@@ -46,6 +46,40 @@ def make_patch(shape: tuple[int, ...]) -> nn.Module:
     return nn.Conv2d(shape[0], 1, 4, 2, 1)
 
 
+def timm_D(shape: tuple[int, ...], classes: int) -> nn.Module:
+    import timm
+
+    net: nn.Module = timm.create_model("lcnet_035", in_chans=shape[0], num_classes=0)
+    return net
+
+
+def diffusers_G(latent: int, shape: tuple[int, ...], classes: int) -> nn.Module:
+    from diffusers.models.autoencoders.vae import Decoder
+
+    up = ("UpDecoderBlock2D",) * 2
+    decoder = Decoder(1, shape[0], up, (4, 4), layers_per_block=1, norm_num_groups=2)
+    return nn.Sequential(nn.Unflatten(1, (1, 4, 4)), decoder, nn.Tanh())
+
+
+def diffusers_T(shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
+    from diffusers import UNet2DModel
+
+    class UNet(UNet2DModel):  # type: ignore[misc]
+        def forward(self, x: Tensor) -> Tensor:
+            out: Tensor = super().forward(x, timestep=0).sample.tanh()
+            return out
+
+    return UNet(
+        in_channels=shape_in[0],
+        out_channels=shape_out[0],
+        down_block_types=("DownBlock2D",) * 2,
+        up_block_types=("UpBlock2D",) * 2,
+        block_out_channels=(4, 8),
+        layers_per_block=1,
+        norm_num_groups=2,
+    )
+
+
 def fails(*_: Any) -> nn.Module:
     raise KeyError("no such backbone")
 

@@ -16,8 +16,8 @@ from ganwright.config.spelling import parse, spell
 from ganwright.data.types import Spec
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.families import family
-from ganwright.game import ask, evaluate, recording
 from ganwright.networks import ConvNet
+from ganwright.observing import ask, evaluate, recording
 from ganwright.penalties import R1
 
 ALL: dict[str, Any] = {"filter": 1, "noise": 1, "cutout": 1}

@@ -34,7 +34,7 @@ def game(fake: float, **changes: object) -> BEGAN:
 
 def step(played: BEGAN, real: float) -> dict[str, float]:
     """One round of the game without its optimizers: G's terms and observations."""
-    from ganwright.game import evaluate
+    from ganwright.observing import evaluate
 
     batch = Images(torch.full((4, 1, 8, 8), real))
     values: dict[str, Tensor] = {}

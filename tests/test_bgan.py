@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.bgan import BGAN, ContinuousBGAN, draw, likelihood
-from ganwright.game import evaluate
 from ganwright.losses import Hinge, Minimax
 from ganwright.networks import ConvNet
+from ganwright.observing import evaluate
 from ganwright.optim import Adam
 from ganwright.penalties import R1, GradientPenalty
 

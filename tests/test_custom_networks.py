@@ -198,27 +198,63 @@ GAMES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
 }
 
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "timm": ("dcgan", {"networks": Custom(D=makers.timm_D, other=ConvNet(width=4))}),
+    "diffusers": (
+        "dcgan",
+        {"networks": Custom(G=makers.diffusers_G, other=ConvNet(width=4)), "latent": 16},
+    ),
+    "diffusers-unet": (
+        "pix2pix",
+        {
+            "translator": CustomTranslator(G=makers.diffusers_T),
+            "patch": CustomPatch(D=makers.make_patch),
+        },
+    ),
+}
+
 
 @pytest.mark.parametrize("case", GAMES)
 def test_plain_modules_train_and_resume_bitwise(case: str, tmp_path: Path) -> None:
-    family, settings = GAMES[case]
-    ganwright.train(family, out=tmp_path / "whole", steps=4, quiet=True, **TINY, **settings)
-    ganwright.train(family, out=tmp_path / "part", steps=2, quiet=True, **TINY, **settings)
-    ganwright.resume(tmp_path / "part", steps=4, quiet=True)
-    whole, part = tensors(tmp_path / "whole"), tensors(tmp_path / "part")
-    assert whole.keys() == part.keys()
-    assert all(torch.equal(whole[name], part[name]) for name in whole)
+    _resumes_bitwise(*GAMES[case], tmp_path)
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_modules_of_other_libraries_train_resume_and_load(case: str, tmp_path: Path) -> None:
+    pytest.importorskip(case.partition("-")[0])
+    _loads_elsewhere(_resumes_bitwise(*OTHERS[case], tmp_path))
+
+
+def _resumes_bitwise(family: str, settings: dict[str, Any], folder: Path) -> Path:
+    """Train at once, and in two parts; the second run's folder."""
+    whole, part = folder / "whole", folder / "part"
+    ganwright.train(family, out=whole, steps=4, quiet=True, **TINY, **settings)
+    ganwright.train(family, out=part, steps=2, quiet=True, **TINY, **settings)
+    ganwright.resume(part, steps=4, quiet=True)
+    one, two = tensors(whole), tensors(part)
+    assert one.keys() == two.keys()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    return part
+
+
+def _loads_elsewhere(run: Path) -> None:
+    """Another process, which has the functions' module on its path, reads the same weights."""
+    kept = run.parent / "weights.pt"
+    torch.save(dict(ganwright.load(run, device="cpu").game.state_dict()), kept)
+    code = (
+        "import torch, ganwright;"
+        f"found = ganwright.load({str(run)!r}, device='cpu').game.state_dict();"
+        f"kept = torch.load({str(kept)!r}, weights_only=True);"
+        "assert found.keys() == kept.keys();"
+        "assert all(torch.equal(found[k], kept[k]) for k in kept)"
+    )
+    there = {"PYTHONPATH": os.pathsep.join([str(Path(makers.__file__).parent), *sys.path])}
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **there})
 
 
 def test_another_process_finds_the_functions(tmp_path: Path) -> None:
     run = tmp_path / "run"
     custom = Custom(G=functools.partial(makers.make_G, hidden=5), D=makers.make_D)
-    model = ganwright.train("gan", networks=custom, out=run, steps=2, quiet=True, **TINY)
-    torch.save(model.sample(2, seed=3), tmp_path / "samples.pt")
-    code = (
-        f"import torch, ganwright; m = ganwright.load({str(run)!r}, device='cpu');"
-        f"assert torch.equal(m.sample(2, seed=3), torch.load({str(tmp_path / 'samples.pt')!r}))"
-    )
-    there = {"PYTHONPATH": os.pathsep.join([str(Path(makers.__file__).parent), *sys.path])}
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **there})
+    ganwright.train("gan", networks=custom, out=run, steps=2, quiet=True, **TINY)
     assert "makers.make_G(hidden=5)" in (run / "config.yaml").read_text(encoding="utf-8")
+    _loads_elsewhere(run)

@@ -373,3 +373,18 @@ def test_digit_features_know_digits_and_letters() -> None:
         assert logits is not None
         found = logits[:, own].argmax(1)
         assert float((found == batch.labels).float().mean()) > least
+
+
+def test_rows_are_kept_in_blocks_up_to_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ganwright.metrics import statistics as module
+
+    monkeypatch.setattr(module, "BLOCK", 4)
+    monkeypatch.setattr(module, "KEPT", 10)
+    kept, rows = module.Kept(), torch.arange(36.0).reshape(12, 3)
+    assert kept.whole() is None
+    for part in rows.split(5):
+        kept.add(part)
+    found = kept.whole()
+    assert found is not None
+    assert torch.equal(found, rows[:10])
+    assert len(kept.blocks) == 3

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ganwright.data.types import Images
 from ganwright.errors import GameError
-from ganwright.game import Game, Lazy, Player, Terms, evaluate, observe, scope
+from ganwright.game import Game, Lazy, Player, Terms
 from ganwright.losses import NonSaturating
+from ganwright.observing import evaluate, observe, scope
 from ganwright.optim import SGD
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer

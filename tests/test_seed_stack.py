@@ -92,8 +92,7 @@ def test_a_stack_resumes(tmp_path: Any) -> None:
     unbroken, first, second = (trainer_of(chosen, SEEDS) for _ in range(3))
     list(unbroken.play(4))
     list(first.play(2))
-    second.game.load_state_dict(first.game.state_dict())
-    second.restore(first.state())
+    second.load_state_dict(first.state_dict())
     list(second.play(4))
     for name, tensor in unbroken.game.state_dict().items():
         assert torch.equal(second.game.state_dict()[name], tensor), name

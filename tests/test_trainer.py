@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.data.types import Images, Spec
-from ganwright.game import Game, Lazy, Phase, Player, Terms, observe
+from ganwright.game import Game, Lazy, Phase, Player, Terms
 from ganwright.losses import NonSaturating
+from ganwright.observing import observe
 from ganwright.optim import SGD, Adam, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
 from ganwright.training.finite_step import step_or_undo

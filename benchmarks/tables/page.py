@@ -37,7 +37,8 @@ class Page:
     """
 
     def __init__(self, title: str, command: str) -> None:
-        self.parts = [f"# {title}", f"```sh\n{command}\n```"]
+        why = "<!-- not run: writes this page -->"
+        self.parts = [f"# {title}", f"{why}\n```sh\n{command}\n```"]
 
     def say(self, *paragraphs: str) -> None:
         """Add paragraphs and tables."""

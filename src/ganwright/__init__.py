@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from ganwright.game import Lazy as Lazy
     from ganwright.game import Phase as Phase
     from ganwright.game import Player as Player
-    from ganwright.game import observe as observe
-    from ganwright.game import scope as scope
     from ganwright.inference.model import Model as Model
     from ganwright.losses import Loss as Loss
     from ganwright.metrics.feature_metric import FeatureMetric as FeatureMetric
     from ganwright.metrics.features import Features as Features
     from ganwright.metrics.metric import Metric as Metric
     from ganwright.networks import Networks as Networks
+    from ganwright.observing import observe as observe
+    from ganwright.observing import scope as scope
     from ganwright.penalties import Penalty as Penalty
     from ganwright.run.evaluation import evaluate as evaluate
     from ganwright.run.fork import fork as fork
@@ -54,8 +54,8 @@ _WHERE = {
     "Player": "game",
     "Lazy": "game",
     "Phase": "game",
-    "observe": "game",
-    "scope": "game",
+    "observe": "observing",
+    "scope": "observing",
     "Loss": "losses",
     "Penalty": "penalties",
     "Networks": "networks",

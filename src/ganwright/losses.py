@@ -17,7 +17,7 @@ from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Positive, Real
-from ganwright.game import asked, observe
+from ganwright.observing import asked, observe
 from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]

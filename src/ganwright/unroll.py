@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ganwright.game import Terms, recording
+from ganwright.game import Terms
 from ganwright.losses import Scorer
+from ganwright.observing import recording
 
 Weights = dict[str, Tensor]
 

@@ -26,9 +26,10 @@ from ganwright.config.ranges import Count, NonNegative, Several
 from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.families.aae import THOUSANDS
 from ganwright.families.posteriors import TwoHeads
-from ganwright.game import Game, Player, Terms, observe
+from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Networks
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide

@@ -20,8 +20,9 @@ from torch.nn.functional import cross_entropy
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.families.drawing import RegularisedGame
-from ganwright.game import Terms, observe
+from ganwright.game import Terms
 from ganwright.networks import ConvNet, Networks
+from ganwright.observing import observe
 from ganwright.penalties import charge
 from ganwright.precision import wide
 

@@ -24,10 +24,11 @@ from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.data.types import Images, Spec
 from ganwright.families.energy import EnergyGame
 from ganwright.families.priors import Prior, Uniform
-from ganwright.game import Player, Terms, observe
+from ganwright.game import Player, Terms
 from ganwright.layers.norm import NoNorm
 from ganwright.layers.resample import Resize
 from ganwright.networks import ConvNet, Networks
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import charge
 from ganwright.precision import wide

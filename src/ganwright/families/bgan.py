@@ -26,10 +26,11 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
 from ganwright.families.drawing import DrawingGame
-from ganwright.game import Terms, observe
+from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
 from ganwright.networks import ConvNet, Networks
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
 from ganwright.precision import wide

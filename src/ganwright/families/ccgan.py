@@ -24,10 +24,11 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Player, Terms, observe, scope
+from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
+from ganwright.observing import observe, scope
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide

@@ -25,9 +25,10 @@ from torch.nn.functional import mse_loss
 from ganwright.config.ranges import Several, Share, Whole
 from ganwright.data.types import Spec, Unpaired
 from ganwright.families.two_way import TwoWay
-from ganwright.game import Game, Player, Terms, scope
+from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import ConvCritic, EncoderDecoder, Patch, Translator
+from ganwright.observing import scope
 from ganwright.optim import Adam, Optimizer
 
 

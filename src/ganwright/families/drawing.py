@@ -22,9 +22,10 @@ from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms, ask, observe
+from ganwright.game import Game, Player, Terms
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
+from ganwright.observing import ask, observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins
 from ganwright.regularisers import Regulariser, refuse_repeats

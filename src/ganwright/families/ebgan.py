@@ -21,7 +21,8 @@ from torch import Tensor
 from ganwright.config.ranges import NonNegative, Positive
 from ganwright.data.types import Images
 from ganwright.families.energy import EnergyGame
-from ganwright.game import Terms, observe
+from ganwright.game import Terms
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
 from ganwright.precision import wide

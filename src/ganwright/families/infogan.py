@@ -23,9 +23,10 @@ from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.drawing import RegularisedGame
-from ganwright.game import Terms, observe
+from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import charge
 from ganwright.precision import wide

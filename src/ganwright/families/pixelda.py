@@ -26,9 +26,10 @@ from torch.nn.functional import cross_entropy
 from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Player, Terms, observe
+from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
+from ganwright.observing import observe
 from ganwright.optim import Adam, Decay, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide

@@ -35,13 +35,14 @@ from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Prior, Uniform
-from ganwright.game import Game, Player, Terms, observe
+from ganwright.game import Game, Player, Terms
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
 from ganwright.layers.norm import BatchNorm, Norm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import MLP, Discriminator, Networks
 from ganwright.networks.base import Encoder, squash
+from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide

@@ -26,11 +26,12 @@ from torch.nn.functional import interpolate, mse_loss
 from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Phase, Player, Terms, observe
+from ganwright.game import Game, Phase, Player, Terms
 from ganwright.layers.fidelity import luma, psnr, ssim
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Patch, SRDiscriminator, SRResNet, Translator
 from ganwright.networks.features import Content, SmallFeatures
+from ganwright.observing import observe
 from ganwright.optim import Adam, Decay, Optimizer, Schedule
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 

@@ -27,9 +27,9 @@ class Metric(Checked):
         """Numbers by name.
 
         Args:
-            real: held-out samples, [n, C, H, W] in [-1, 1] or points [n, 2], on the CPU; None where
-                the data has no test split.
-            fake: as many samples of the game, 1,000 where nothing is held out, on the CPU.
+            real: real samples, held-out ones where the data has a test split, [n, C, H, W] in
+                [-1, 1] or points [n, 2], on the CPU; None where there is nothing to compare with.
+            fake: as many samples of the game, on the CPU.
         """
         raise NotImplementedError
 

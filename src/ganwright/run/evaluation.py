@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ class Home:
             return of_game(model.game, choice.n, choice.seed, f"samples of {self.folder}")
         model.ability("translate")
         split = self._split(choice.split)
-        return translated(model.game, self._data(), split, choice.n, choice.seed)
+        return translated(model.game, self.data, split, choice.n, choice.seed)
 
     def of(self, split: str | None) -> ImageSet | None:
         """The images of a split."""
@@ -140,7 +140,7 @@ class Home:
         count = min(self.choice.n, *_counts(known, split, spec.count))
 
         def walk() -> Iterator[Images]:
-            return of_data(self._data(), split, self.choice.n, "").walk()
+            return of_data(self.data, split, self.choice.n, "").walk()
 
         return ImageSet(
             self._name(),
@@ -166,7 +166,8 @@ class Home:
             raise DataError("the run's data has no test split; compare with --split train")
         return split or ("test" if has_test else "train")
 
-    def _data(self) -> RunData:
+    @cached_property
+    def data(self) -> RunData:
         """The data, opened as in training.
 
         Raises:

@@ -54,6 +54,9 @@ def fork(
     data: Any = None,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
+    evaluate_every: int | None = None,
+    evaluate_samples: int = 1000,
+    keep_best: str | None = None,
     quiet: bool = False,
     **more: Any,
 ) -> Model:
@@ -71,7 +74,8 @@ def fork(
         game: the family's class, where its name in the run cannot be imported.
         data: other data, as for `train`; or the run's own, where it was given in Python.
         callbacks: what happens around the steps; those of `run` are not remembered.
-        metrics: measured with each grid; those of `run` are not remembered either.
+        metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; those of `run` are not
+            remembered either.
         quiet: show no progress; warnings become Python's.
         **more: further changes (`steps=20_000`, `loss="Hinge"`).
 
@@ -85,7 +89,7 @@ def fork(
     elif data is not None:
         wanted["data"] = "(given in Python)"
     source_run = convert(run, Path, "run").absolute()
-    hung = around(callbacks, metrics, quiet=quiet)
+    hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     cls, old = read_config(source_run, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     if any(getattr(settings, name) != getattr(old, name) for name in INIT):
@@ -116,14 +120,15 @@ def fork(
             other = other_data(known["fingerprint"], source.fingerprint)
             notes += [f"other data: {'; '.join(other)}"] if other else []
         notes += _carried(trainer, found)
+        evaluation = hung.evaluation(trainer, source, settings)
+        best = hung.best(evaluation)
         origin = Origin("fork", str(place), checksum(found.game), tuple(notes))
         if engine.rank == 0:
             fill = first(origin, trainer, settings.keep)
             make(folder, cls, settings, source.spec, record(here, source.fingerprint), fill)
     same_step(trainer, source_run)
     with writing(folder, engine):
-        evaluation = hung.evaluation(trainer, source, settings)
-        return played(run_of(folder, settings, trainer, source, hung, evaluation, [], notes))
+        return played(run_of(folder, settings, trainer, source, hung, evaluation, best, notes))
 
 
 def _checkpoint(

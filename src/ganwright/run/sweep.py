@@ -23,6 +23,15 @@ from ganwright.run.assembly import resolved
 from ganwright.run.run_folder import read_config
 from ganwright.training import checkpoint
 
+FORGOTTEN = (
+    "--metrics",
+    "--callbacks",
+    "--keep-best",
+    "--evaluate-every",
+    "--evaluate-samples",
+)
+"""Flags that a resumed run does not remember."""
+
 
 @dataclass(frozen=True)
 class Job:
@@ -117,12 +126,12 @@ def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[st
 
 
 def _around(flags: Sequence[str]) -> list[str]:
-    """The flags that a resumed run does not remember."""
+    """The flags to name again when a run goes on."""
     kept: list[str] = []
     keep = False
     for word in flags:
         if word.startswith("--"):
-            keep = word in ("--metrics", "--callbacks", "--keep-best", "--evaluate-every")
+            keep = word.partition("=")[0] in FORGOTTEN
         kept += [word] if keep else []
     return kept
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.errors import GameError
-from ganwright.game import Player, Terms, evaluate
+from ganwright.game import Player, Terms
+from ganwright.observing import evaluate
 from ganwright.seeds import seed_torch
 from ganwright.testing.subject import Subject, ignore, listen, play
 from ganwright.training import checks

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from ganwright.data.types import Batch
 from ganwright.errors import GameError
-from ganwright.game import Game, Objective, Player, evaluate
+from ganwright.game import Game, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
+from ganwright.observing import evaluate
 from ganwright.training import checks
 from ganwright.training.engine import Engine
 
