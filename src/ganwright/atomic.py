@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: written beside, synced to disk, renamed."""
+"""Files and folders that are whole or not there: written to a temporary name, synced, renamed."""
 
 from __future__ import annotations
 

@@ -39,19 +39,19 @@ class Lazy:
 
 @dataclass(frozen=True)
 class Player:
-    """One player: which networks it moves, what it minimises, and when.
+    """One player: which networks it trains, what it minimises, and when.
 
     What its networks have that requires no gradient is not moved.
 
     Args:
         name: unique in its game; it labels the terms in every log.
-        networks: the modules whose parameters it moves, or the only one; they may be shared.
+        networks: the modules whose parameters it updates, or the only one; they may be shared.
         objective: batch -> named scalar terms, whose sum it minimises.
-        optimizer: how it moves.
-        moves: moves a step, each on fresh data; a function of the step where the paper's schedule
-            needs one (WGAN's 100 moves at the start).
+        optimizer: how it updates them.
+        moves: updates per step, each on new data; a function of the step where the paper's schedule
+            needs one (WGAN's 100 updates at the start).
         every: it plays only in steps that `every` divides.
-        accumulate: batches whose gradients are averaged into one move (BigGAN).
+        accumulate: batches whose gradients are averaged into one update (BigGAN).
         lazy: further objectives with intervals of their own, or the only one.
         clip: largest norm of the whole gradient, or None.
 
@@ -92,7 +92,7 @@ class Player:
             raise GameError(f"{self.name}'s clip is {self.clip}; it must be above 0, or None")
 
     def moves_at(self, step: int) -> int:
-        """How many moves it makes in this step, its interval considered.
+        """How many updates it makes in this step, its interval considered.
 
         Raises:
             GameError: `moves` gives no whole number for this step.
@@ -107,7 +107,7 @@ class Player:
 
 
 def _as_tuple(player: Player, name: str, kind: type, what: str) -> None:
-    """One in place of a sequence of one will do."""
+    """A single object may stand for a sequence of one."""
     given = getattr(player, name)
     given = (given,) if isinstance(given, kind) else given
     wanted = f"list objects of {kind.__name__}"
@@ -163,13 +163,13 @@ class Game(nn.Module):
     image_size: int | None = None
     """The size to which it brings images unless told; None keeps the data's."""
     batch_size: int = 64
-    """Images in a batch unless told; a trainer writes how many a move is made on, of all ranks."""
+    """Images in a batch unless told; a trainer writes how many an update uses, over all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     held_out: int = 256
     """Held-out items that `measure` is given, in all."""
     simultaneous: bool = False
-    """All players' gradients first, then all steps; else each moves in its turn."""
+    """All players' gradients first, then all updates; else one player after the other."""
 
     @property
     def device(self) -> torch.device:

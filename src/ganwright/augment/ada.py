@@ -1,6 +1,6 @@
 """ADA: Karras et al. (2020), arXiv:2006.06676, sections 2 and 3, appendix B.
 
-    D is shown T(x) and T(G(z)), by itself and when G moves; each change in T happens with chance p
+    D is shown T(x) and T(G(z)), by itself and in G's updates; each change in T has probability p
     r_t = E[sign D(T(x))] over the last 4 minibatches of D
     then  p <- p + sign(r_t - .6) images / 500k,  at least 0
 
@@ -45,7 +45,7 @@ class ADA(Augment):
         p: chance of each change at the first step.
         target: what share E[sign D(x)] is held at; none leaves p as it is.
         speed: real images in which p may go from 0 to 1.
-        every: moves of D between two changes of p.
+        every: updates of D between two changes of p.
         most: where p stops; above .8 changes begin to leak into samples.
         blit, geometry, colour, filter, noise, cutout: factor on p for this group; 0 leaves it out.
     """

@@ -12,7 +12,7 @@ from ganwright.precision import wide
 
 
 class Augmenter(nn.Module):
-    """What D sees in place of images; its state is buffers. This one changes nothing."""
+    """What D sees instead of images; its state is buffers. This one changes nothing."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Images [n, C, H, W] in [-1, 1] as D is to see them, of the same shape and type."""
@@ -31,7 +31,7 @@ class Augmenter(nn.Module):
 
         Args:
             seen: D's terms and observations by name.
-            images: how many real images the move was made on, over all processes.
+            images: how many real images the update used, over all processes.
         """
 
 
@@ -48,7 +48,7 @@ class Transformed(Augmenter):
 
 
 class Augment(Checked):
-    """Base of the augmentations: real and fake images are changed alike before D sees them.
+    """Base of the augmentations: real and fake images get the same changes before D sees them.
 
     Gradients run through to G, so that it learns to draw what passes under every change.
     """

@@ -1,6 +1,6 @@
 """DiffAugment: Zhao, Liu, Lin, Zhu and Han (2020), arXiv:2006.10738, eqs. 3 to 5, section 3.2.
 
-D is shown T(x) and T(G(z)), by itself and when G moves; G's gradient runs through T
+D is shown T(x) and T(G(z)), in its own updates and in G's; G's gradient runs through T
 
 colour       x + U(-.5, .5); (x - lightness) U(0, 2) + lightness; (x - mean) U(.5, 1.5) + mean
 translation  by up to 1/8 of the image, zeros around it

@@ -30,7 +30,7 @@ class Evaluation(Periodic):
 
     Args:
         every: steps between two measurements.
-        metrics: measured on samples, beside what the family measures.
+        metrics: measured on samples, in addition to what the family measures.
         samples: how many.
     """
 

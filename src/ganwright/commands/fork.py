@@ -27,7 +27,7 @@ class Fork(Around):
 
 
 def fork(argv: Sequence[str]) -> int:
-    """Go on from a run's checkpoint with other settings, in a new folder; says what differs."""
+    """Continue from a run's checkpoint with other settings, in a new folder; says what differs."""
     _, places = strays(argv, Fork(), Settings())
     about = fork.__doc__ or ""
     if not places:

@@ -173,5 +173,5 @@ def player_rows(game: type[Game]) -> list[str]:
 
 
 def weights(player: Player) -> int:
-    """How many numbers a player moves."""
+    """How many weights a player trains."""
     return sum(w.numel() for network in player.networks for w in network.parameters())

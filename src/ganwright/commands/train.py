@@ -28,7 +28,7 @@ class Around(Named):
     """What happens around the steps."""
 
     callbacks: tuple[Callback, ...] = ()
-    """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
+    """Further callbacks, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
     metrics: tuple[Metric, ...] = ()
     """Metrics of samples against held-out data, measured during training: `list metrics`."""
     evaluate_every: Count | None = None
@@ -100,7 +100,7 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
 
 
 def resume(argv: Sequence[str]) -> int:
-    """Go on with a run; settings that would change its course are refused, each one named."""
+    """Resume a run. Settings that would change its results are refused and listed."""
     _, places = strays(argv, Start(), Settings())
     if not places:
         parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run's folder."})
@@ -123,7 +123,7 @@ def resume(argv: Sequence[str]) -> int:
 
 
 def hung(given: Around) -> dict[str, Any]:
-    """What is hung on a run, as keywords."""
+    """The callbacks and metrics of a run, as keywords."""
     return {f.name: getattr(given, f.name) for f in fields(Around)}
 
 

@@ -1,4 +1,4 @@
-"""`ganwright translate` and `ganwright classify`: what a run makes of pictures from files."""
+"""`ganwright translate` and `ganwright classify`: what a run makes of images from files."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Translation(Named):
     direction: Literal["a2b", "b2a"] = "a2b"
     """From the first domain to the second, or back where the family can."""
     batch_size: Count = 1
-    """Pictures of one size that are translated together."""
+    """Images of one size that are translated together."""
     tile: Annotated[int, Range(16)] | None = None
-    """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    """Larger images are translated in tiles of so many pixels; 1024 when not given."""
     seed: Whole = 0
     """One number that determines the noise, where there is some."""
     overwrite: bool = False
@@ -58,9 +58,9 @@ class Classification(Named):
 
 
 def translate(argv: Sequence[str]) -> int:
-    """Turn pictures into pictures: one output for each input, with its name and all it carries.
+    """Turn images into images: one output for each input, with its name and all it carries.
 
-    Files that can not be read are named and skipped; the exit status is then 1.
+    Files that cannot be read are named and skipped; the exit status is then 1.
     """
     positional = {
         "RUN": "The run's folder.",
@@ -95,9 +95,9 @@ def translate(argv: Sequence[str]) -> int:
 
 
 def classify(argv: Sequence[str]) -> int:
-    """Say which class each picture shows, and how probable that is.
+    """Say which class each image shows, and how probable that is.
 
-    Files that can not be read are named and skipped; the exit status is then 1.
+    Files that cannot be read are named and skipped; the exit status is then 1.
     """
     positional = {"RUN": "The run's folder.", "INPUT": _INPUT}
     parser = Parser("classify", classify.__doc__ or "", positional)
@@ -162,7 +162,7 @@ def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path
 
 
 def inputs(source: str) -> tuple[Path, list[Path]]:
-    """The pictures that INPUT names, and the folder that their outputs' names start from.
+    """The images that INPUT names, and the folder that their outputs' names start from.
 
     Raises:
         DataError: if there are none.
@@ -188,7 +188,7 @@ def inputs(source: str) -> tuple[Path, list[Path]]:
 
 
 class _Reader:
-    """Reads pictures one by one with a bar of progress; names and skips what it can not read."""
+    """Reads images one by one with a bar of progress; names and skips what it cannot read."""
 
     def __init__(self, read: Callable[[Path], Picture], files: Sequence[Path]) -> None:
         self.read, self.files, self.skipped = read, files, 0
@@ -225,7 +225,7 @@ class _Reader:
 def _groups(
     pictures: Iterable[tuple[Path, Picture]], most: int
 ) -> Iterator[list[tuple[Path, Picture]]]:
-    """Runs of at most so many pictures of the same size."""
+    """Runs of at most so many images of the same size."""
     group: list[tuple[Path, Picture]] = []
     for path, picture in pictures:
         if len(group) == most or (group and group[0][1].pixels.shape != picture.pixels.shape):
@@ -237,7 +237,7 @@ def _groups(
 
 
 def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[list[Picture], bool]:
-    """Pictures of one size translated, and whether that took tiles that had to be blended."""
+    """Images of one size translated, and whether that took tiles that had to be blended."""
     import torch
 
     from ganwright.inference.tiling import TILE, tiles

@@ -28,7 +28,7 @@ FREE = (
 """Settings that may change when a run is resumed: they do not alter what it computes."""
 
 INIT = ("init", "init_weights", "init_rename")
-"""Settings of how a run begins, which are heeded once."""
+"""Settings of how a run starts, which apply only once."""
 
 
 @dataclass(frozen=True, kw_only=True)

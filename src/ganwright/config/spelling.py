@@ -1,6 +1,6 @@
 """Values as text and back: how an object is spelled, and how a text becomes what a setting wants.
 
-Files and flags are read by the same conversion, so a setting is spelled alike in both.
+Files and flags are read by the same conversion, so a setting has the same spelling in both.
 """
 
 from __future__ import annotations

@@ -28,14 +28,14 @@ from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
 Held: TypeAlias = tuple[Tensor, Tensor | None]
-"""Pictures of one side and their labels."""
+"""Images of one side and their labels."""
 
 
 class Data:
-    """The pictures of one run.
+    """The images of one run.
 
     `batch` is a pure function of (seed, draw, size, rank, world): nothing has to be saved to
-    resume, and pictures that stream from disk come in the order of those held in memory.
+    resume, and images that stream from disk come in the order of those held in memory.
     """
 
     spec: Spec
@@ -138,7 +138,7 @@ class Data:
         with `held_out`'s.
 
         Raises:
-            DataError: there is no such split, or a picture cannot be read.
+            DataError: there is no such split, or an image cannot be read.
         """
         sides = self._test if split == "test" else self._train
         if sides is None:
@@ -169,7 +169,7 @@ class Data:
         return self._assemble(pictures, labels)
 
     def _read(self, sides: Sequence[Fitted], orders: Sequence[Tensor]) -> list[Held]:
-        """Pictures of each side, cut in the middle, and their labels."""
+        """Images of each side, cut in the middle, and their labels."""
         found = [side.read(rows.tolist()) for side, rows in zip(sides, orders, strict=True)]
         bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
         if bad and not self._skip:
@@ -204,7 +204,7 @@ class Data:
 
 
 def _order(side: Fitted) -> Tensor:
-    """Folders come sorted by class; a fixed shuffle shows all classes in a few pictures."""
+    """Folders come sorted by class; a fixed shuffle shows all classes in a few images."""
     return shuffled(len(side), seed_of("held out"))
 
 
@@ -232,7 +232,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
 
 
 def lowered(pictures: Tensor, factor: int) -> Tensor:
-    """Pictures [n, C, H, W] in [-1, 1] at 1/factor of their size, as 8-bit files would hold them.
+    """Images [n, C, H, W] in [-1, 1] at 1/factor of their size, as 8-bit files would hold them.
 
     Bicubic with antialiasing (SRGAN, section 3.2).
     """

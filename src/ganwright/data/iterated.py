@@ -35,15 +35,15 @@ class _Row(NamedTuple):
 
 
 class Iterated:
-    """The pictures of an iterable, in the order in which they come, and then over again.
+    """The images of an iterable, in the order in which they come, and then over again.
 
     The n-th batch holds the items that come n-th, so that a resumed run first reads past what it
     has drawn. Before each item the global generators are seeded from the run's seed and the item's
     number: `batch` is a pure function for iterables that draw their randomness from those, or from
-    generators that they make anew when their iteration begins.
+    generators that they make again when their iteration begins.
 
     Args:
-        given: the iterable; items are a picture, alone or with a label. Where it has `classes`,
+        given: the iterable; items are an image, alone or with a label. Where it has `classes`,
             the names of its labels, these are read; else they are left out.
         options: how it is read.
         device: where batches arrive.
@@ -81,7 +81,7 @@ class Iterated:
         """The items [draw * size, (draw + 1) * size) that come; a rank's share of them.
 
         Raises:
-            DataError: an item cannot be used, or the iterable cannot be begun anew.
+            DataError: an item cannot be used, or the iterable cannot be started over.
             SettingsError: `size` is no multiple of `world`.
         """
         share = Draw(draw, size, rank, world).share

@@ -1,4 +1,4 @@
-"""Label maps: pictures whose pixels are class numbers."""
+"""Label maps: images whose pixels are class numbers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ganwright.pixels import from_bytes
 MODES = ("P", "L")
 """Pillow's modes whose pixels can be class numbers."""
 MOST_CLASSES = 64
-"""Class numbers stay below this; pictures with higher ones are grey or palette pictures."""
+"""Class numbers stay below this; images with higher ones are grey or palette images."""
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The class numbers of label maps, `low` to `high`, and how they become pictures.
+    """The class numbers of label maps, `low` to `high`, and how they become images.
 
     They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
     """

@@ -1,4 +1,4 @@
-"""What is said of pictures that cannot be used."""
+"""What is said of images that cannot be used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def reason(error: BaseException) -> str:
 
 
 def unreadable(bad: Sequence[str]) -> DataError:
-    """The error that names the first few of the pictures that cannot be read."""
+    """The error that names the first few of the images that cannot be read."""
     return DataError(
         f"{counted(len(bad), 'image')} cannot be used: {some(bad)}; fix or remove "
         f"{'them' if len(bad) > 1 else 'it'}, or pass --on-bad-file skip"
@@ -31,12 +31,12 @@ def some(names: Sequence[str]) -> str:
 
 
 def counted(n: int, noun: str, nouns: str | None = None) -> str:
-    """`1 picture`, `2 pictures`."""
+    """`1 image`, `2 images`."""
     return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"
 
 
 def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> DataError:
-    """The error for pictures of several sizes."""
+    """The error for images of several sizes."""
     return DataError(
         f"images differ in size ({one} is {size[1]}x{size[0]}, {other} is "
         f"{other_size[1]}x{other_size[0]}); give --image-size to scale them"

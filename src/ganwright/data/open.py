@@ -1,4 +1,4 @@
-"""The table of sources: what a data string, or what a Python caller hands over, stands for."""
+"""The table of sources: what a data string, or what a Python caller passes, stands for."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ def open_data(
 
     Args:
         source: the `--data` string; or uint8 [n, H, W(, C)] or [n, C, H, W], float [-1, 1]
-            pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
-            (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
+            images or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
+            (a, b); a `Dataset` of (image[, label]), map-style or iterable, or a `DataLoader` of
             one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
         options: how it is opened and served. Where they name an image_size, the shorter side of
-            each picture is scaled to it with antialiasing, and the middle is cut out.
+            each image is scaled to it with antialiasing, and the middle is cut out.
         device: where batches arrive; the CPU when not given.
 
     Raises:
@@ -145,7 +145,7 @@ def there(text: str) -> bool:
 
 
 def _kind(text: str) -> str:
-    """What a fingerprint is to heed of a data string."""
+    """What a fingerprint takes from a data string."""
     names = [name.strip() for name in text.partition("?")[0].split("->")]
     if all(name in EMBEDDED for name in names):
         return "embedded"

@@ -1,4 +1,4 @@
-"""One picture: from what a file holds to a uint8 tensor of the size and channels asked for."""
+"""One image: from what a file holds to a uint8 tensor of the size and channels asked for."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROTATION = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 
 
 class Head(NamedTuple):
-    """What a file says of its picture before it is decoded: upright size, channels, mode."""
+    """What a file says of its image before it is decoded: upright size, channels, mode."""
 
     height: int
     width: int
@@ -36,7 +36,7 @@ class Head(NamedTuple):
 
 
 def head_of(image: Image.Image) -> Head:
-    """The head of an opened picture, EXIF rotation considered.
+    """The head of an opened image, EXIF rotation considered.
 
     Raises:
         ValueError: it is an animation, or its pixels are floating-point numbers.
@@ -53,12 +53,12 @@ def head_of(image: Image.Image) -> Head:
 
 
 def _may_turn(image: Image.Image) -> bool:
-    """Whether the head speaks of rotation; to ask Pillow decodes a PNG, and copies all pictures."""
+    """Whether the head speaks of rotation; to ask Pillow decodes a PNG, and copies all images."""
     return image.format == "TIFF" or not _ROTATION.isdisjoint(image.info)
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The picture as it should be seen, EXIF rotation considered."""
+    """The image as it should be seen, EXIF rotation considered."""
     return ImageOps.exif_transpose(image) if _may_turn(image) else image
 
 
@@ -68,7 +68,7 @@ def channels_of(mode: str) -> int:
 
 
 def plain(image: Image.Image) -> Image.Image:
-    """The picture upright, in 8 bits, grey (`L`) or `RGB`; transparent parts show white.
+    """The image upright, in 8 bits, grey (`L`) or `RGB`; transparent parts show white.
 
     Raises:
         ValueError: its pixels are floating-point numbers or wider than 16 bits.
@@ -94,13 +94,13 @@ def _of_sixteen_bits(image: Image.Image) -> Image.Image:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a picture is brought into shape.
+    """How an image is brought into shape.
 
     Args:
-        size: (height, width) to cover: the picture is scaled with antialiasing until it just
+        size: (height, width) to cover: the image is scaled with antialiasing until it just
             covers it, and the middle is cut out; None leaves the size.
         channels: 1 or 3.
-        label_map: the picture holds class numbers, which are never blended.
+        label_map: the image holds class numbers, which are never blended.
     """
 
     size: tuple[int, int] | None
@@ -129,7 +129,7 @@ class Fit:
         return image.resize((width, height), resample, box)
 
     def stack(self, pictures: Tensor) -> Tensor:
-        """The same for uint8 or float pictures that are in memory, [n, C, H, W]."""
+        """The same for uint8 or float images that are in memory, [n, C, H, W]."""
         if pictures.shape[1] != self.channels:
             pictures = grey(pictures) if self.channels == 1 else pictures.expand(-1, 3, -1, -1)
         if self.size is None or pictures.shape[2:] == self.size:
@@ -146,7 +146,7 @@ class Fit:
 
 
 def grey(pictures: Tensor) -> Tensor:
-    """Luminance (ITU-R 601) of colour pictures: [n, 3, H, W] to [n, 1, H, W], same type."""
+    """Luminance (ITU-R 601) of colour images: [n, 3, H, W] to [n, 1, H, W], same type."""
     if pictures.shape[1] == 1:
         return pictures
     weights = torch.tensor([0.299, 0.587, 0.114], device=pictures.device)[:, None, None]
@@ -161,6 +161,6 @@ def _tensor(image: Image.Image) -> Tensor:
 
 
 def as_image(pixels: Tensor) -> Image.Image:
-    """The Pillow picture of a uint8 tensor [1, 3 or 4 channels, H, W]."""
+    """The Pillow image of a uint8 tensor [1, 3 or 4 channels, H, W]."""
     array = pixels.permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array))

@@ -37,11 +37,11 @@ class Settled:
     """A source whose sizes, channels and task are known.
 
     Args:
-        spec: what the family is told.
+        spec: what the family knows of the data.
         train: the sides.
         test: the sides of the test split, or None.
-        window: (height, width) of the pictures in a batch; empty for points.
-        cut: windows are cut at random from larger pictures.
+        window: (height, width) of the images in a batch; empty for points.
+        cut: windows are cut at random from larger images.
         low: the factor of low-resolution pairs, which are made from one side.
     """
 

@@ -22,13 +22,13 @@ class Query:
     onehot: str | None = None
     """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
-    """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
+    """Images are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | None = None
     """Pairs of low resolution (this factor, bicubic with antialias) and high."""
     crop: bool = False
-    """Cut pictures at random from their own resolution instead of scaling them."""
+    """Cut images at random from their own resolution instead of scaling them."""
     stack: int | None = None
-    """Random grey pictures as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
+    """Random grey images as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
 
 
 def parse_query(text: str) -> Query:
@@ -54,7 +54,7 @@ def parse_query(text: str) -> Query:
 
 
 def check_query(query: Query, task: type[Batch]) -> None:
-    """Refuse what this task would not heed.
+    """Refuse options that have no effect on this task.
 
     Raises:
         DataError: it asks for something of another task, or for what excludes each other.

@@ -1,4 +1,4 @@
-"""Sides: one domain's pictures, in memory or read one at a time, and the sources they make up."""
+"""Sides: one domain's images, in memory or read one at a time, and the sources they make up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures in memory: uint8 or float [n, C, H, W], or points, float [n, 2]."""
+    """Images in memory: uint8 or float [n, C, H, W], or points, float [n, 2]."""
 
     pictures: Tensor
     labels: Tensor | None = None
@@ -32,22 +32,22 @@ class Stack:
 
     @property
     def channels(self) -> int:
-        """Channels of every picture."""
+        """Channels of every image."""
         return self.pictures.shape[1]
 
     def size(self) -> tuple[int, int]:
-        """(height, width) of every picture."""
+        """(height, width) of every image."""
         return (self.pictures.shape[2], self.pictures.shape[3])
 
     def at(self, index: Tensor) -> Stack:
-        """The chosen pictures with their labels."""
+        """The chosen images with their labels."""
         labels = None if self.labels is None else self.labels[index]
         return replace(self, pictures=self.pictures[index], labels=labels)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Pictures that are decoded when they are asked for.
+    """Images that are decoded when they are asked for.
 
     Args:
         read: the i-th as a Pillow image; called from threads and from worker processes.
@@ -56,7 +56,7 @@ class Rows:
         labels: int64 [n], or None.
         classes: names of the labels.
         label_map: the pixels are class numbers.
-        anew: what `read` gives may differ each time, as of a data set that augments its pictures
+        again: what `read` gives may differ each time, as of a data set that augments its images
             with the global generators: whoever calls it seeds them and gives them back.
     """
 
@@ -72,7 +72,7 @@ class Rows:
         return len(self.names)
 
     def look(self, index: int) -> Image.Image:
-        """The i-th picture, the same each time, with the global generators left alone."""
+        """The i-th image, the same each time, with the global generators left alone."""
         if not self.anew:
             return self.read(index)
         with generators_kept():
@@ -80,7 +80,7 @@ class Rows:
             return self.read(index)
 
     def at(self, index: Tensor) -> Rows:
-        """The chosen pictures with their labels."""
+        """The chosen images with their labels."""
         chosen = index.tolist()
         return replace(
             self,
@@ -107,13 +107,13 @@ class Rows:
 
     @property
     def channels(self) -> int:
-        """3 where any picture has colour; the first 16 are asked where heads are unknown."""
+        """3 where any image has colour; the first 16 are asked where heads are unknown."""
         if self.heads is not None:
             return max(head.channels for head in self.heads)
         return max(channels_of(image.mode) for image in self._first())
 
     def size(self) -> tuple[int, int]:
-        """(height, width) of every picture, as far as it is known before decoding.
+        """(height, width) of every image, as far as it is known before decoding.
 
         Raises:
             DataError: they differ; it names two of them.
@@ -128,12 +128,12 @@ class Rows:
         return first[:2]
 
     def large(self) -> bool:
-        """Whether threads decode faster than one: small pictures spend their time in Python."""
+        """Whether threads decode faster than one: small images spend their time in Python."""
         width, height = self.heads[0][1::-1] if self.heads else next(self._first()).size
         return width * height >= 1 << 16
 
     def bytes(self, channels: int) -> int:
-        """Memory of all pictures decoded at their own sizes."""
+        """Memory of all images decoded at their own sizes."""
         if self.heads is None:
             return len(self) * prod(self.size()) * channels
         return sum(head.height * head.width for head in self.heads) * channels
@@ -141,13 +141,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Reads the pictures of some of the numbers."""
+    """Reads the images of some of the numbers."""
 
     read: Callable[[int], Image.Image]
     members: list[int]
 
     def __call__(self, index: int) -> Image.Image:
-        """The picture of the i-th of them."""
+        """The image of the i-th of them."""
         return self.read(self.members[index])
 
 

@@ -149,7 +149,7 @@ class TwoCodes(Game):
         return self.draw_z(len(z)), z
 
     def draw_y(self, n: int) -> Tensor:
-        """One-hot draws [n, values], every asked value alike."""
+        """One-hot draws [n, values], each value equally often."""
         drawn = torch.randint(len(self.asked), (n,), device=self.device)
         return self._one_hot(self.drawable[drawn])
 
@@ -288,7 +288,7 @@ class AAESemi(TwoCodes):
         return self.cluster(x)
 
     def measure(self, batch: SemiSupervised) -> Terms:  # type: ignore[override]
-        """The share of held-out images classified wrongly, and their reconstruction's error."""
+        """The share of held-out images misclassified, and their reconstruction's error."""
         x = batch.images
         y, z = self.codes(x)
         return {

@@ -109,7 +109,7 @@ class BEGAN(EnergyGame):
             self._watch(terms["M"])
 
     def _watch(self, M: Tensor) -> None:
-        """Halve the pace when M's moving average, over some 100 moves, has found no new low."""
+        """Halve the pace if M's moving average, over some 100 updates, finds no new minimum."""
         self.mean.copy_(torch.where(self.mean.isinf(), M, self.mean.lerp(M, 0.01)))
         lower = self.mean < self.least
         self.waited.copy_(torch.where(lower, 0, self.waited + 1))

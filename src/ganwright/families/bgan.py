@@ -106,7 +106,7 @@ class BGAN(DrawingGame):
         return {"adv": -(weights * likelihood(log_g, levels)).sum(0).mean()}
 
     def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
-        """What D is shown of a batch: real, made discrete, and one drawing for each z."""
+        """What D is shown of a batch: real, made discrete, and one sample for each z."""
         y = batch.labels
         x = self.shown(self.pictures(self.levels(batch.images)))
         fake = self.shown(self.drawn(self.noise(len(batch.images)), y))

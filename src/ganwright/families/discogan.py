@@ -5,7 +5,7 @@
     D_A, D_B minimise  1/2 sum_X (-E[log D_X(x)] - E[log(1 - D_X(fake_X))])
 
 with fake_A = BA(b), fake_B = AB(a), and FM_X = sum_l |E f_l(x) - E f_l(fake_X)|² over the inner
-activations f_l of D_X (a mean over units, in place of a sum). FM, its weights, r and the order of
+activations f_l of D_X (a mean over units instead of a sum). FM, its weights, r and the order of
 updates follow the authors' code: r is .01 for 10,000 steps, then .5; every third step updates the
 discriminators, the others update the translators. Their images are in [0, 1]; on [-1, 1], as here,
 squares are four times as large, hence the 1/4. Adam with learning rate 2e-4, betas (.5, .999),

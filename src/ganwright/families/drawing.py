@@ -108,7 +108,7 @@ class DrawingGame(Game):
 
     @property
     def judges(self) -> list[nn.Module]:
-        """What the player D moves: D, and whatever else a family reads off its features."""
+        """What the player D trains: D, and whatever else a family reads off its features."""
         return [self.D]
 
     def players(self) -> Iterable[Player]:

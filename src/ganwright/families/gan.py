@@ -52,7 +52,7 @@ class UnrollableGame(RegularisedGame):
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
     def foreseen(self, real: Inputs, fake: Inputs) -> Scorer:
-        """D as it would answer these fakes after `unroll` moves."""
+        """D as it would answer these fakes after `unroll` updates."""
         cfg = self.cfg
         objective = partial(self.criticise, real=real, fake=fake)
         return unrolled(self.D, objective, cfg.unroll, cfg.unroll_lr)

@@ -60,7 +60,7 @@ class FixedNorm(nn.Module):
 
     Whatever is learned, the weights of each unit have norm sqrt 2, which keeps a ReLU layer's
     variance: if they could grow, they would drown the noise. The weights beneath grow with every
-    move, as gradients are orthogonal to them, so that moves turn the units less and less.
+    move, as gradients are orthogonal to them, so that updates turn the units less and less.
     """
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -227,9 +227,9 @@ class SGAN(Game):
         return probabilities
 
     def measure(self, batch: SemiSupervised) -> Terms:
-        """The share of held-out images that are classified wrongly."""
+        """The share of held-out images that are misclassified."""
         return {"error": wide(self.C(batch.images).argmax(1) != batch.labels).mean()}
 
     def preview(self, batch: SemiSupervised) -> Tensor:
-        """Drawings from fixed noise."""
+        """Samples from fixed noise."""
         return self.sample(len(batch.images))

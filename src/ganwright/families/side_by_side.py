@@ -9,7 +9,7 @@ from torch import Tensor
 def side_by_side(*columns: Tensor) -> Tensor:
     """Columns of n images each, [n, C, H, W], as rows of a grid: [n * columns, 1 or 3, H, W].
 
-    Columns may differ in channels: grey becomes colour beside colour.
+    Columns may differ in channels: grey becomes colour if another is colour.
     """
     channels = max(c.shape[1] for c in columns)
     return torch.stack([c.expand(-1, channels, -1, -1) for c in columns], 1).flatten(0, 1)

@@ -157,7 +157,7 @@ class SRGAN(Game):
         return enlarged
 
     def measure(self, batch: Paired) -> Terms:
-        """PSNR in dB and SSIM on Y of enlarged held-out images, and bicubic's beside them."""
+        """PSNR in dB and SSIM on Y of enlarged held-out images, and those of bicubic upscaling."""
         truth = luma(batch.b)
         terms = {}
         for name, made in (("", self.G(batch.a)), ("_bicubic", bicubic(batch.a, batch.b))):

@@ -56,7 +56,7 @@ class WGAN(DCGAN):
         yield G
 
     def d_moves_at(self, step: int) -> int:
-        """D's moves in a step: many in warm ones, n_critic in all others."""
+        """D's updates per step: many in warm ones, n_critic in all others."""
         cfg = self.cfg
         warm = step < cfg.warm_steps or (cfg.warm_every and step % cfg.warm_every == 0)
         return cfg.warm_moves if warm else cfg.d_moves

@@ -1,4 +1,4 @@
-"""Picture files: read with all that they carry beside colours, and written back with it."""
+"""Image files: read with all their metadata, and written back with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import DataError, RunError
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Formats that outputs keep; pictures of other formats become PNG files."""
+"""Formats that outputs keep; images of other formats become PNG files."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -40,7 +40,7 @@ _OWN = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what came with it.
+    """An image and what came with it.
 
     Args:
         pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
@@ -54,7 +54,7 @@ class Picture:
     tags: dict[str, bytes] = field(default_factory=dict)
 
     def with_pixels(self, pixels: Tensor) -> Picture:
-        """Other pixels with what this picture carries; alpha is brought to their size."""
+        """Other pixels with what this image carries; alpha is brought to their size."""
         alpha, tags = self.alpha, dict(self.tags)
         if alpha is not None and alpha.shape[1:] != pixels.shape[1:]:
             size = (pixels.shape[2], pixels.shape[1])
@@ -64,7 +64,7 @@ class Picture:
         return replace(self, pixels=pixels, alpha=alpha, tags=tags)
 
     def image(self) -> Image.Image:
-        """The picture as Pillow has it."""
+        """The image as Pillow has it."""
         image = as_image(self.pixels)
         if self.alpha is not None:
             image.putalpha(as_image(self.alpha))
@@ -72,7 +72,7 @@ class Picture:
 
 
 def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -> Picture:
-    """Read a file as a picture of 1 or 3 channels, or as a label map.
+    """Read a file as an image of 1 or 3 channels, or as a label map.
 
     Raises:
         DataError: it is none, is broken, or has several frames or unknown classes; the sentence
@@ -88,12 +88,12 @@ def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
-    """A Pillow picture of any mode, upright, in 8 bits, with 1 or 3 channels.
+    """A Pillow image of any mode, upright, in 8 bits, with 1 or 3 channels.
 
     With `label_map` its pixels are class numbers, and become what networks were shown.
 
     Raises:
-        OSError, ValueError: its pixels can not be read, or are of unknown classes.
+        OSError, ValueError: its pixels cannot be read, or are of unknown classes.
     """
     image.load()
     if label_map is not None:
@@ -121,7 +121,7 @@ def write_picture(picture: Picture, path: Path) -> None:
     """Write a file in the format that its name asks for, whole or not at all.
 
     Raises:
-        RunError: it can not be written.
+        RunError: it cannot be written.
     """
     image, buffer = picture.image(), io.BytesIO()
     kind = Image.registered_extensions()[path.suffix.lower()]
@@ -144,15 +144,15 @@ def like(
     function: Callable[[Tensor], Tensor],
     label_map: LabelMap | None = None,
 ) -> Any:
-    """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
+    """Apply a function of uint8 [n, C, H, W] to Pillow images or arrays; give what was given.
 
     Args:
-        images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
+        images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
-        label_map: the pictures hold class numbers.
+        label_map: the images hold class numbers.
 
     Raises:
-        DataError: they are nothing of that kind, can not be read, or hold unknown classes.
+        DataError: they are nothing of that kind, cannot be read, or hold unknown classes.
     """
     given = many(images)
     try:
@@ -169,7 +169,7 @@ def like(
 
 
 def many(images: Any) -> list[Image.Image]:
-    """Pillow pictures of a picture, of a list of them, or of a uint8 array.
+    """Pillow images of an image, of a list of them, or of a uint8 array.
 
     Raises:
         DataError: it is something else.
@@ -189,12 +189,12 @@ def many(images: Any) -> list[Image.Image]:
 
 
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
-    """The middle of a picture scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
+    """The middle of an image scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file's name is that of a picture."""
+    """Whether a file's name is that of an image."""
     return path.is_file() and path.suffix.lower() in EXTENSIONS
 
 
@@ -211,7 +211,7 @@ def _alpha(image: Image.Image) -> Tensor | None:
 
 
 def _exif(image: Image.Image) -> bytes:
-    """The EXIF data that hold for a picture made of this one; empty if there are none, or broken
+    """The EXIF data that hold for an image made of this one; empty if there are none, or broken
     ones."""
     exif = Image.Exif()
     try:

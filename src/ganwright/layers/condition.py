@@ -24,7 +24,7 @@ class Stack(nn.Sequential):
 
 
 class Join(Conditioned):
-    """Put the label beside a vector or, as constant channels, an image.
+    """Concatenate the label with a vector or, as constant channels, an image.
 
     [n, c] -> [n, c + width]; [n, c, H, W] -> [n, c + width, H, W].
 

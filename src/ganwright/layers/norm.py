@@ -198,7 +198,7 @@ class Virtual(nn.Module):
 
 
 class Reference(nn.Module):
-    """Runs a generator's layers on a fixed batch beside the given one: (z, y) -> their output.
+    """Runs a generator's layers on a fixed batch and the given one: (z, y) -> their output.
 
     The buffers z ~ N(0, I) and y, all classes in turn, are drawn once, when it is made.
     """

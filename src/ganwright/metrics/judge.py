@@ -1,8 +1,8 @@
-"""A judge of samples: how many it is sure of, and which classes they show.
+"""A judge of samples: how many it is confident about, and which classes they show.
 
 Two small convolutional classifiers, trained on embedded data when first asked and kept in memory.
 A quarter of what the sceptic learns from are images of no class, halves and blends of two of
-them and scrambled ones, for which it must say that it cannot tell: so it is not sure of mush. The
+them and scrambled ones, for which it must say that it cannot tell: so it rejects mush. The
 reader has seen real images alone, and names whatever it is shown, be it pale or blurred.
 
     verdict = judge(model.sample(200), "digits")
@@ -30,13 +30,13 @@ class Verdict(NamedTuple):
     """What the judge thinks of n images."""
 
     confident: float
-    """Share of the images that the sceptic is sure of."""
+    """Share of the images that the sceptic is confident about."""
     seen: tuple[int, ...]
     """Classes of which it is sure at least once."""
     labels: Tensor
     """The class that the reader takes each for: int64 [n]."""
     sure: Tensor
-    """Whether the sceptic is sure of each: bool [n]."""
+    """Whether the sceptic is confident about each: bool [n]."""
 
 
 def judge(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Verdict:
@@ -141,7 +141,7 @@ def roughened(x: Tensor) -> Tensor:
 
 
 def with_nonsense(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The batch, and a third as many images of no class, for which all classes are alike."""
+    """The batch, and a third as many images of no class, with all classes equally likely."""
     other = x.roll(1, 0)
     different = (target * target.roll(1, 0)).sum(1) == 0
     halves = torch.where(torch.arange(x.shape[-1]) < x.shape[-1] // 2, x, other)[different]

@@ -30,7 +30,7 @@ class WholeCritic(nn.Module):
         normal_init(self)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind all stages but the first, float32 [n, c, h, w], or behind it alone
+        """The activations after all stages but the first, float32 [n, c, h, w], or after it alone
         where there is no other."""
         activations = tuple(wide(h) for h in self._activations(x))
         return activations[1:] or activations
@@ -55,7 +55,7 @@ class ConvCritic(Patch):
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
-    """Normalisation behind all layers but the first and the last."""
+    """Normalisation after all layers but the first and the last."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return WholeCritic(self, shape)

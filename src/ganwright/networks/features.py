@@ -31,7 +31,7 @@ LAYERS = {"relu2_2": 9, "relu5_4": 36}
 
 @dataclass(frozen=True)
 class Content(Checked):
-    """Base of the settings that say how alike the content of two images is."""
+    """Base of the settings that compare the content of two images."""
 
     def build(self, shape: Shape) -> nn.Module:
         """A module (x, y), both [n, C, H, W] in [-1, 1], to a scalar; it has no parameters.
@@ -40,7 +40,7 @@ class Content(Checked):
             shape: (C, H, W) of the smallest images that it must take.
 
         Raises:
-            SettingsError: the images are too small, or weights cannot be had.
+            SettingsError: the images are too small, or weights cannot be loaded.
         """
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class Pixels(Content):
 
 @dataclass(frozen=True)
 class VGG(Content):
-    """Mean squared difference of VGG19's features behind an activation (SRGAN, eq. 5).
+    """Mean squared difference of VGG19's features after an activation (SRGAN, eq. 5).
 
     Images are normalised as in its ImageNet training. Weights are torchvision's; of those that are
     downloaded the hash is checked. Features are scaled by the paper's 1/12.75, which belongs to the
@@ -89,7 +89,7 @@ class SmallFeatures(Content):
     and colours are nothing to it. So pixels are compared, too.
 
     Args:
-        pixels: weight of the mean squared difference of the pixels beside that of the features.
+        pixels: weight of the mean squared difference of the pixels, added to that of the features.
         weights: a file that the script wrote; None takes the package's own.
     """
 
@@ -172,7 +172,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
     """Torchvision's VGG19 layers with ImageNet weights.
 
     Raises:
-        SettingsError: the weights cannot be had.
+        SettingsError: the weights cannot be loaded.
     """
     from torchvision.models import VGG19_Weights, vgg19
 

@@ -44,7 +44,7 @@ class GaussianNoise(nn.Module):
 
 @dataclass(frozen=True)
 class Regular:
-    """What a fully connected stack has beside its sizes and activation."""
+    """The options of a fully connected stack besides its sizes and activation."""
 
     norm: Norm = NoNorm()
     dropout_input: BelowOne = 0.0
@@ -54,7 +54,7 @@ class Regular:
 
 
 def layers(sizes: Sequence[int], activation: Activation, regular: Regular) -> list[nn.Module]:
-    """Linear layers between the sizes, each with norm, activation, dropout and noise behind it."""
+    """Linear layers between the sizes, each with norm, activation, dropout and noise after it."""
     out = [*_disturb(regular.dropout_input, regular.noise_input)]
     for fan_in, fan_out in itertools.pairwise(sizes):
         wide = fan_out * activation.pieces
@@ -130,9 +130,9 @@ class MLP(Networks):
     hidden_D: tuple[Count, ...] = (1024, 512, 256)
     """Units of D's (and an encoder's) hidden layers."""
     activation_G: Activation = LeakyReLU()
-    """Behind G's hidden layers."""
+    """Activation of G's hidden layers."""
     activation_D: Activation = LeakyReLU()
-    """Behind D's hidden layers; Maxout in the first papers."""
+    """Activation of D's hidden layers; Maxout in the first papers."""
     norm_G: Norm = NoNorm()
     """Normalisation of G's hidden layers."""
     norm_D: Norm = NoNorm()

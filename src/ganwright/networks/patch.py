@@ -43,7 +43,7 @@ class PatchDiscriminator(nn.Module):
             spectral(self)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind each hidden stage, float32 [n, c, h, w], shallow to deep."""
+        """The activations after each hidden stage, float32 [n, c, h, w], shallow to deep."""
         return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ class PatchGAN(Patch):
     width: Count = 64
     """Channels of the first layer; they double up to 8 times as many."""
     norm: Norm = InstanceNorm()
-    """Normalisation behind the layers between the first and the last."""
+    """Normalisation after the layers between the first and the last."""
     spectral: bool = False
     """Spectral norm."""
 

@@ -112,7 +112,7 @@ class SRCritic(nn.Module):
         )
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind each convolution, float32 [n, c, h, w], shallow to deep."""
+        """The activations after each convolution, float32 [n, c, h, w], shallow to deep."""
         return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -134,7 +134,7 @@ class SRDiscriminator(Patch):
     width: Count = 64
     """Channels of the first layers; up to 8 times as many, and 16 times as units, at the end."""
     norm: Norm = BatchNorm()
-    """Normalisation behind all convolutions but the first."""
+    """Normalisation after all convolutions but the first."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return SRCritic(self, shape)

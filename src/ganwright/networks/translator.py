@@ -94,7 +94,7 @@ class ResNetTranslator(Translator):
     blocks: Whole | None = None
     """Residual blocks; 6 below 256 pixels and 9 from there when not given."""
     norm: Norm = InstanceNorm()
-    """Normalisation behind every layer but the last."""
+    """Normalisation after every layer but the last."""
     up: Up = Transposed(kernel=3)
     """How it upsamples; Resize avoids checkerboard artefacts."""
 
@@ -130,7 +130,7 @@ class EncoderDecoder(Translator):
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
-    """Normalisation behind every layer but the first and the last."""
+    """Normalisation after every layer but the first and the last."""
     up: Up = Transposed()
     """How it upsamples."""
 

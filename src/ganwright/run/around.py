@@ -32,7 +32,7 @@ class Around:
     """What a caller wants around the steps.
 
     Args:
-        callbacks: beside the library's.
+        callbacks: in addition to the library's.
         metrics: measured on samples during training.
         evaluate_every: steps between two measurements; with each grid when None.
         evaluate_samples: how many samples metrics are measured on.

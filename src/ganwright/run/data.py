@@ -14,7 +14,7 @@ from ganwright.errors import RunError, SettingsError
 
 
 def data_options(settings: Settings) -> DataOptions:
-    """The settings that data heeds; they have the names of the options."""
+    """The settings that affect data; they have the names of the options."""
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
 
 

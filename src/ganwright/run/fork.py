@@ -1,4 +1,4 @@
-"""Going on from a run's checkpoint with other settings, in a folder of its own."""
+"""Continuing from a run's checkpoint with other settings, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def fork(
     quiet: bool = False,
     **more: Any,
 ) -> Model:
-    """Go on from a run's checkpoint with other settings, in a new run folder.
+    """Continue from a run's checkpoint with other settings, in a new run folder.
 
     Whatever has the same name and shape continues: weights, averages, pools, optimizers, and the
     count of steps. With no setting changed it is the run that never stopped. The run it comes from
@@ -70,7 +70,7 @@ def fork(
         run: the run folder to begin from.
         out: the run folder to make; runs/<family>-<data>-<number> when not given.
         changes: settings by name; any may change.
-        step: that checkpoint in place of the newest.
+        step: that checkpoint instead of the newest.
         game: the family's class, where its name in the run cannot be imported.
         data: other data, as for `train`; or the run's own, where it was given in Python.
         callbacks: what happens around the steps; those of `run` are not remembered.

@@ -68,7 +68,7 @@ def set_aside(start: Start, warn: Callable[[str], None]) -> None:
     """Rename the broken checkpoints that were skipped, and name them."""
     for path, problem in start.broken:
         place = checkpoint.set_aside(path)
-        warn(f"checkpoint {path} is damaged ({problem}) and skipped; it is kept as {place}")
+        warn(f"checkpoint {path} is broken ({problem}) and skipped; it is kept as {place}")
 
 
 def check_seal(

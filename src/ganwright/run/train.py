@@ -68,7 +68,7 @@ def train(
             (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
-        callbacks: what happens around the steps beside what the library does.
+        callbacks: what happens around the steps in addition to what the library does.
         metrics: measured on samples against held-out data during training.
         evaluate_every: steps between two measurements; with each grid when not given.
         evaluate_samples: how many samples metrics are measured on.

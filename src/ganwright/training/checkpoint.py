@@ -3,7 +3,7 @@
 RUN/checkpoints/step-NNNNNN/
     game.safetensors      the networks and all state of the game
     average.safetensors   the averages, for inference
-    training.pt           optimizers and counts: what resuming needs beside
+    training.pt           optimizers and counts: what resuming needs besides
     config.yaml           the settings that it was trained with
     manifest.json         the format, the counts, and the checksum of every other file
 """
@@ -55,7 +55,7 @@ class Checkpoint:
 
 
 def _silent(_: str) -> None:
-    """Nobody is told."""
+    """Warn nobody."""
 
 
 def save(
@@ -129,7 +129,7 @@ def load_weights(
     """The newest weights that can be used, or those of `step`; None where there are none.
 
     Networks and averages that verify are enough. If none verify, the newest that can be read are
-    taken unverified. `warn` is told of both.
+    taken unverified. `warn` gets both.
 
     Raises:
         RunError: `step` has no checkpoint, or none with usable weights; or a newer version of the

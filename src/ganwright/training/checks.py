@@ -18,7 +18,7 @@ def players_of(game: Game) -> list[Player]:
     """A game's players, in the order of their turns.
 
     Raises:
-        GameError: there are none, two share a name, one has nothing to move, or the game's phases
+        GameError: there are none, two share a name, one has nothing to train, or the game's phases
             or averages name what is not there.
     """
     kind = type(game).__name__

@@ -79,7 +79,7 @@ def networks(game: nn.Module) -> dict[str, Tensor]:
 
 
 def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
-    """Go on from another trainer's `state`, as far as it fits; its tensors are fitted apart.
+    """Continue from another trainer's `state`, as far as it fits; its tensors are fitted apart.
 
     Counts are taken as they are. An optimizer keeps what it knows of each weight that has the same
     name and shape, with the learning rate and the other numbers that it has now.

@@ -43,7 +43,7 @@ def freeze(game: nn.Module, names: Sequence[str]) -> None:
 
 
 def _near(name: str, known: Mapping[str, nn.Module]) -> str:
-    """What stands beside it, or is spelled alike; else the networks themselves."""
+    """The names next to it, or similar ones; otherwise the networks."""
     siblings = [k for k in known if k.rpartition(".")[0] == name.rpartition(".")[0]]
     near = siblings if "." in name else []
     near = near or get_close_matches(name, known, n=3, cutoff=0.6)

@@ -41,7 +41,7 @@ class Meter:
         finite: Tensor,
         step: int,
     ) -> None:
-        """Take in one move, without waiting for the device; the last name is the gradient's."""
+        """Take in one update, without waiting for the device; the last name is the gradient's."""
         key = (player, *names)
         values = torch.cat([values, norm.reshape(1)])
         row = self._rows.get(key)

@@ -26,16 +26,16 @@ from ganwright.training.state import check_state, load_into, load_optimizers, of
 
 
 class Trainer:
-    """Plays a game: each step, every player makes its moves.
+    """Trains a game: in each step, every player makes its updates.
 
-    While a player moves, only its weights require gradients, and only its networks move their
-    BatchNorm statistics and spectral norm's vectors, these once a move; the others compute with
+    While a player is updated, only its weights require gradients, and only its networks change
+    BatchNorm statistics and, once per update, spectral norm's vectors; the others compute with
     batch statistics and their last vectors, and are constants. Random numbers are seeded for each
     move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
-    unbroken run.
+    uninterrupted run.
 
     Modes and `requires_grad` are the owner's: a network passed in evaluation mode computes in
-    evaluation mode, a weight that requires no gradient is not trained, and between moves all of
+    evaluation mode, a weight that requires no gradient is not trained, and between updates all of
     them are as they were. A loop of your own draws within `inferring`:
 
         for step in trainer.play(1000):
@@ -49,7 +49,7 @@ class Trainer:
         engine: device, precision, processes.
         seed: determines, with the data, the whole run.
         batch_size: images in a batch, over all processes.
-        accumulate: batches averaged into one move, on top of each player's own number.
+        accumulate: batches averaged into one update, on top of each player's own number.
         ema_half_life: in images; 0 keeps no average.
 
     Raises:
@@ -86,7 +86,7 @@ class Trainer:
             yield self.step
 
     def play_step(self, most: int | None = None) -> None:
-        """One round of the game, in which no player makes more than `most` moves."""
+        """One step, in which no player makes more than `most` updates."""
         phase = self.phase
         due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
         moves = {seat: seat.player.moves_at(self.step) for seat in due}
@@ -250,7 +250,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, what: str = "this state") -> None:
-        """Go on where a trainer of the same game was, from its `state_dict`.
+        """Continue where a trainer of the same game was, from its `state_dict`.
 
         Args:
             state: where its training has no optimizers, they stay as they are.

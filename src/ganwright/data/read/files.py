@@ -1,4 +1,4 @@
-"""The pictures below a folder or inside a zip file, known by their paths."""
+"""The images below a folder or inside a zip file, known by their paths."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class ZipOpener:
 
 @dataclass(frozen=True)
 class Tree:
-    """Pictures by path, in order.
+    """Images by path, in order.
 
     Args:
         name: what messages call it.
@@ -102,7 +102,7 @@ class Tree:
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
-        """First-level subfolders that hold pictures; numbers in the order of numbers."""
+        """First-level subfolders that hold images; numbers in the order of numbers."""
         names = {path.parts[0] for path in self.paths if len(path.parts) > 1}
         if all(name.isdecimal() for name in names):
             return tuple(sorted(names, key=int))
@@ -110,7 +110,7 @@ class Tree:
 
     @property
     def loose(self) -> bool:
-        """Whether pictures lie outside of subfolders."""
+        """Whether images lie outside of subfolders."""
         return any(len(path.parts) == 1 for path in self.paths)
 
     def below(self, folder: str) -> Tree:
@@ -128,7 +128,7 @@ class Tree:
         return replace(self, paths=tuple(paths))
 
     def splits(self) -> tuple[Tree, Tree | None]:
-        """The training pictures and, where there are such subfolders, the test pictures.
+        """The training images and, where there are such subfolders, the test images.
 
         `test` goes before `val`; a folder without `train` is all for training.
         """
@@ -152,7 +152,7 @@ class Tree:
         return str(self.prefix / path)
 
     def scan(self) -> dict[PurePosixPath, Head]:
-        """The head of every picture that can be read.
+        """The head of every image that can be read.
 
         Raises:
             DataError: some cannot, and may not be skipped; or none is left.
@@ -178,7 +178,7 @@ def open_files(path: Path, *, skip: bool) -> Tree:
     """The tree of a folder or a zip file.
 
     Raises:
-        DataError: it is neither, or it holds no pictures.
+        DataError: it is neither, or it holds no images.
     """
     if path.is_dir():
         tree = Tree(str(path), _sorted(_walk(path)), FolderOpener(str(path)), skip)
@@ -205,7 +205,7 @@ def _walk(root: Path) -> Iterable[PurePosixPath]:
 
 
 def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-    """The pictures among the paths, in order; hidden files are left out."""
+    """The images among the paths, in order; hidden files are left out."""
     return tuple(
         sorted(
             path

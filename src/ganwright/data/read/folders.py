@@ -1,4 +1,4 @@
-"""Folders and zip files of pictures: which file is what, by where it lies."""
+"""Folders and zip files of images: which file is what, by where it lies."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from ganwright.errors import DataError
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the i-th picture of a tree."""
+    """Reads the i-th image of a tree."""
 
     opener: Opener
     files: tuple[str, ...]
 
     def __call__(self, index: int) -> Image.Image:
-        """The decoded picture."""
+        """The decoded image."""
         with self.opener(self.files[index]) as file, Image.open(file) as image:
             image.load()
             return image
 
 
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
-    """The pictures whose heads are given, without labels."""
+    """The images whose heads are given, without labels."""
     names = [tree.title(path) for path in heads]
     reader = Reader(tree.opener, tuple(tree.file(path) for path in heads))
     return Rows(reader, names, list(heads.values()))
 
 
 def open_images(tree: Tree, query: Query) -> Source:
-    """Single pictures.
+    """Single images.
 
-    First-level subfolders are classes where every picture lies in one and there are at least two;
+    First-level subfolders are classes where every image lies in one and there are at least two;
     `train`, and `test` or `val`, are splits.
 
     Raises:
@@ -74,5 +74,5 @@ def _labelled(tree: Tree, classes: tuple[str, ...]) -> Rows:
 
 
 def side_of(tree: Tree) -> Rows:
-    """A domain's pictures; its subfolders are classes, as in a folder of its own."""
+    """A domain's images; its subfolders are classes, as in a folder of its own."""
     return _labelled(tree, _classes(tree))

@@ -1,4 +1,4 @@
-"""Map-style data sets: items that are read anew, and checked, each time that they are asked for."""
+"""Map-style data sets: items that are read again, and checked, each time they are needed."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class Items:
         self.items, self.channels = items, channels
 
     def __call__(self, index: int) -> Image.Image:
-        """The i-th picture.
+        """The i-th image.
 
         Raises:
-            ValueError: the data set raised something, or its picture is not allowed.
+            ValueError: the data set raised something, or its image is not allowed.
         """
         return image_of(picture_in(self.item(index)), self.channels)
 
@@ -63,10 +63,10 @@ def raised(error: Exception) -> str:
 
 
 def image_of(picture: Any, channels: frozenset[int] | None) -> Image.Image:
-    """A picture as a Pillow image of 8 bits.
+    """An image as a Pillow image of 8 bits.
 
     Args:
-        picture: a Pillow image, or a tensor or an array: uint8, or floats in [-1, 1].
+        image: a Pillow image, or a tensor or an array: uint8, or floats in [-1, 1].
         channels: how many it may have; None allows any.
 
     Raises:
@@ -91,9 +91,9 @@ def image_of(picture: Any, channels: frozenset[int] | None) -> Image.Image:
 
 
 def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
-    """The pictures of a map-style data set, with its labels or those that are given.
+    """The images of a map-style data set, with its labels or those that are given.
 
-    A list or a tuple holds still; any other data set is read anew each time.
+    A list or a tuple holds still; any other data set is read again each time.
 
     Raises:
         DataError: it is empty, or its first items or its labels are not allowed.
@@ -155,7 +155,7 @@ def _agree(known: Any, item: Any) -> bool:
 
 
 def picture_in(item: Any) -> Any:
-    """An item's picture, which stands alone or first."""
+    """An item's image, which stands alone or first."""
     return item[0] if isinstance(item, tuple | list) and len(item) else item
 
 
@@ -182,7 +182,7 @@ def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
 
 
 def _bytes(picture: Tensor) -> Tensor:
-    """The picture as uint8.
+    """The image as uint8.
 
     Raises:
         ValueError: it is neither uint8 nor of floats in [-1, 1].
@@ -238,10 +238,10 @@ def _floats(picture: Any) -> Tensor | None:
 
 
 def channels_among(pictures: Sequence[Any]) -> frozenset[int] | None:
-    """The numbers of channels among a data set's first pictures, grey or colour.
+    """The numbers of channels among a data set's first images, grey or colour.
 
     Raises:
-        DataError: they are no pictures, or floats of another range than [-1, 1].
+        DataError: they are no images, or floats of another range than [-1, 1].
     """
     if not isinstance(pictures[0], Image.Image | Tensor | np.ndarray):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Data that a Python caller hands over: tensors, arrays, data sets, and loaders of these."""
+"""Data that a Python caller passes: tensors, arrays, data sets, and loaders of these."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def source_of(given: Any, task: type[Batch], channels: int | None = None) -> Sou
     """The source that a tensor, an array, a pair of them, or a data set makes.
 
     Args:
-        given: what the caller hands over.
+        given: what the caller passes.
         task: tells pairs from domains.
-        channels: to which pictures are turned; None where the first ones say it for all.
+        channels: to which images are turned; None where the first ones say it for all.
 
     Raises:
         DataError: it is none of these, or its shape, range or labels are not allowed.

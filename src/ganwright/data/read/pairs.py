@@ -1,4 +1,4 @@
-"""Two-sided folders: pairs by equal names, pictures side by side, and unpaired domains."""
+"""Two-sided folders: pairs by equal names, images side by side, and unpaired domains."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
-    or with splits in them; for pairs also pictures side by side. `?a=name&b=name` chooses the
+    or with splits in them; for pairs also images side by side. `?a=name&b=name` chooses the
     subfolders; else a is the first by alphabet.
 
     Raises:
@@ -133,7 +133,7 @@ def _by_stem(tree: Tree) -> dict[PurePosixPath, PurePosixPath]:
 
 @dataclass(frozen=True)
 class Half:
-    """Reads the left or the right half of the i-th picture."""
+    """Reads the left or the right half of the i-th image."""
 
     read: Reader
     left: bool
@@ -147,7 +147,7 @@ class Half:
 
 
 def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
-    """Pictures that are split in the middle; a is the left half unless `?a=right`."""
+    """Images that are split in the middle; a is the left half unless `?a=right`."""
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
     assert isinstance(rows.read, Reader)
@@ -169,7 +169,7 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
 
 
 def _with_label_maps(splits: Sequence[tuple[Rows, Rows]], query: Query) -> list[tuple[Rows, Rows]]:
-    """Sides whose pixels are class numbers are marked, over all splits alike."""
+    """Sides whose pixels are class numbers are marked, in all splits."""
     sides = list(zip(*splits, strict=True))
     marked = []
     for key, rows in zip("ab", sides, strict=True):
@@ -203,7 +203,7 @@ def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
 
 
 def _first_other(splits: Sequence[Rows]) -> str:
-    """The name of the first picture that is no label map."""
+    """The name of the first image that is no label map."""
     return next(
         rows.names[i]
         for rows in splits

@@ -23,7 +23,7 @@ RESIDENT_BYTES = 2 << 30
 
 
 def resident(sides: Sequence[Fitted], device: torch.device, *, cache: bool) -> bool:
-    """Whether all pictures are read once and stay on the device.
+    """Whether all images are read once and stay on the device.
 
     What may differ each time that it is read is kept only if `cache` says so.
 
@@ -40,7 +40,7 @@ def resident(sides: Sequence[Fitted], device: torch.device, *, cache: bool) -> b
 
 
 def fits(sides: Sequence[Fitted], device: torch.device) -> bool:
-    """Whether all pictures may stay on the device: at most 2 GiB and a quarter of what is free."""
+    """Whether all images may stay on the device: at most 2 GiB and a quarter of what is free."""
     needed = sum(_bytes(side, device) for side in sides)
     return needed == 0 or needed <= min(RESIDENT_BYTES, _free(device) // 4)
 
@@ -72,7 +72,7 @@ def _free(device: torch.device) -> int:
 def load(
     sides: Sequence[Fitted], device: torch.device, *, skip: bool, together: bool
 ) -> tuple[tuple[Fitted, ...], list[Shelf]]:
-    """All pictures on the device, and the sides as they are once bad files are dropped.
+    """All images on the device, and the sides as they are once bad files are dropped.
 
     Args:
         skip: drop files that cannot be read, with a warning, instead of refusing.

@@ -55,7 +55,7 @@ class Stream:
 
     Args:
         name: part of every seed, so that two domains are shuffled apart.
-        sides: the sides that are read at the same index and dressed alike.
+        sides: the sides that are read at the same index and processed in the same way.
         count: how many images there are.
         seed: the run's.
         flip: whether images are mirrored at random.

@@ -162,7 +162,7 @@ class _Reader(Dataset[_Read | DataError]):
         raise error
 
     def _picture(self, side: Fitted, index: int, seed: tuple[int | str, ...]) -> Tensor:
-        """One image. The two of a pair have the same seed, so that they are augmented alike."""
+        """One image. Both of a pair have the same seed, so they are augmented equally."""
         if side.anew:
             seed_everything(*seed)
         return side[index]
