@@ -330,7 +330,7 @@ def test_batches_of_ones_own_train_and_resume_to_the_bit(tmp_path: Path) -> None
     ganwright.resume(tmp_path / "part", steps=6, data=Waves(), quiet=True)
     one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "part")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    with pytest.raises(RunError, match="data given in Python; hand it over again"):
+    with pytest.raises(RunError, match="data given in Python; pass it again"):
         ganwright.resume(tmp_path / "part", steps=7, quiet=True)
 
 

@@ -161,9 +161,9 @@ class Game(nn.Module):
     data: str = "digits"
     """The embedded data it trains on when none is named."""
     image_size: int | None = None
-    """The size to which it brings images unless told; None keeps the data's."""
+    """The default image size; None keeps that of the data."""
     batch_size: int = 64
-    """Images in a batch unless told; a trainer writes how many an update uses, over all ranks."""
+    """Default images per batch; a trainer sets how many an update uses, over all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     held_out: int = 256

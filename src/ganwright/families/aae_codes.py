@@ -169,7 +169,7 @@ class TwoCodes(Game):
         return logits, z
 
     def join(self, y: Tensor, z: Tensor) -> Tensor:
-        """What P is handed: W y + z, or both side by side."""
+        """The input of P: W y + z, or both side by side."""
         return torch.cat([y, z], 1) if self.W is None else wide(self.W(y)) + z
 
     def decode(self, y: Tensor, z: Tensor) -> Tensor:
@@ -197,7 +197,7 @@ class TwoCodes(Game):
         return self.decode(self._one_hot(labels), self.draw_z(len(labels)))
 
     def encode(self, x: Tensor) -> Tensor:
-        """What P is handed for images: [n, latent] with `apart`, else [n, values + latent]."""
+        """The input of P for images: [n, latent] with `apart`, else [n, values + latent]."""
         return self.join(*self.codes(x))
 
     def cluster(self, x: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class TwoCodes(Game):
         return {"reconstruction": mse_loss(self.reconstruct(batch.images), batch.images)}
 
     def preview(self, batch: Images) -> Tensor:
-        """A column a value of y and a row a style; the top row has no style, z = 0."""
+        """One column per value of y and one row per style; the top row has no style, z = 0."""
         columns = len(self.asked)
         rows = max(2, len(batch.images) // columns)
         z = self.draw_z(rows)

@@ -148,7 +148,7 @@ class BGAN(DrawingGame):
         return self.drawn(self.noise(n), labels)
 
     def preview(self, batch: Images) -> Tensor:
-        """Fixed noise; with labels, a column a class."""
+        """Fixed noise; with labels, one column per class."""
         columns = self.preview_columns or 1
         return self.sample(max(1, len(batch.images) // columns) * columns)
 

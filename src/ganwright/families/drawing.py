@@ -170,7 +170,7 @@ class DrawingGame(Game):
         return images
 
     def preview(self, batch: Images) -> Tensor:
-        """Fixed noise; with labels, a column a class and a row a noise vector."""
+        """Fixed noise; with labels, one column per class and one row per noise vector."""
         if not self.classes:
             return self.sample(len(batch.images))
         columns = min(len(self.spec.asked), 26)

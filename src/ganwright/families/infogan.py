@@ -175,7 +175,7 @@ class InfoGAN(RegularisedGame):
         return images
 
     def preview(self, batch: Images) -> Tensor:
-        """A column a category, over several z; then, a row a category, each continuous code.
+        """One column per category, over several z; then rows that sweep each continuous code.
 
         The continuous codes run from -2 to 2, twice as far as in training, as in the paper.
         """

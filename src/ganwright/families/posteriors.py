@@ -65,7 +65,7 @@ class _Noisy(nn.Module):
 
 @dataclass(frozen=True)
 class Universal(Posterior):
-    """Q is handed noise beside the image, so that q(z | x) may have any shape."""
+    """Q also gets noise as an input, so that q(z | x) can have any shape."""
 
     channels: Count = 1
     """Channels of noise, each of the size of the image."""

@@ -60,7 +60,7 @@ class FixedNorm(nn.Module):
 
     Whatever is learned, the weights of each unit have norm sqrt 2, which keeps a ReLU layer's
     variance: if they could grow, they would drown the noise. The weights beneath grow with every
-    move, as gradients are orthogonal to them, so that updates turn the units less and less.
+    update, as gradients are orthogonal to them, so that updates turn the units less and less.
     """
 
     def forward(self, weight: Tensor) -> Tensor:

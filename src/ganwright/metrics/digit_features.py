@@ -1,4 +1,4 @@
-"""Features that come with the package: of digits and capital letters."""
+"""Features that ship with the package: of digits and capital letters."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def triples(images: Tensor, extract: Extractor) -> Tensor:
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise SettingsError(
-            f"StackedModes reads three digits, one a channel, got shape {tuple(images.shape)}; "
+            f"StackedModes reads three digits, one per channel, got shape {tuple(images.shape)}; "
             'train on "mnist?stack=3"'
         )
     grey = eight_bit(images).float().div(127.5).sub(1).flatten(0, 1)[:, None]

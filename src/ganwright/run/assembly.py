@@ -104,7 +104,7 @@ def _opened(
 ) -> RunData:
     assert settings.batch_size is not None
     if data is None and settings.data == "(given in Python)":
-        raise RunError("this run was trained on data given in Python; hand it over again as data=")
+        raise RunError("this run was trained on data given in Python; pass it again as data=")
     check_batch_size(settings, data)
     source = open_data(
         settings.data if data is None else data,

@@ -47,7 +47,7 @@ def _of_this_script(name: str, base: type[Game]) -> type[Game]:
         raise SettingsError(
             f"the family {name} was defined in a script, a notebook or a function, which cannot "
             f"be imported; in Python, hand its class over: game={short}; or put it into a module "
-            "of its own and hand it over from there"
+            "of its own and pass it from there"
         ) from None
 
 

@@ -31,7 +31,7 @@ class Trainer:
     While a player is updated, only its weights require gradients, and only its networks change
     BatchNorm statistics and, once per update, spectral norm's vectors; the others compute with
     batch statistics and their last vectors, and are constants. Random numbers are seeded for each
-    move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
+    update from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
     uninterrupted run.
 
     Modes and `requires_grad` are the owner's: a network passed in evaluation mode computes in
