@@ -67,7 +67,8 @@ def sentences(source: str) -> Iterator[tuple[int, str]]:
 
 def findings() -> list[Finding]:
     """What the project's prose has of the list."""
-    avoid, found = words(), []
+    avoid = words()
+    found: list[Finding] = []
     for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         text = _LIST.sub(_blank, path.read_text(encoding="utf-8"))
         found += check(text, f"{path.relative_to(ROOT)}:1", avoid)

@@ -175,7 +175,9 @@ def test_a_resumed_run_refuses_other_data_and_goes_on_with_its_own(tmp_path: Pat
     trained(str(folder), run, "cgan", networks=FULL)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "cat", folder / "wolf")
-    with pytest.raises(RunError, match=r"not the data .* trained on: class cat is now wolf; bring"):
+    with pytest.raises(
+        RunError, match=r"not the data .* trained on: class cat is now wolf; restore"
+    ):
         ganwright.resume(run, steps=2, quiet=True)
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "wolf", folder / "cat")

@@ -144,10 +144,14 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
         (Toy, {"lr": 3}, "unknown setting lr; did you mean optimizer_d?"),
         (Toy, {"num_workers": 3}, "unknown setting num_workers; did you mean workers?"),
         (Loose, {"extra": object()}, "extra is <object object at"),
-        (Loose, {"extra": R1()}, "game.extra is R1(weight=10.0, every=1), which would not come"),
+        (
+            Loose,
+            {"extra": R1()},
+            "game.extra is R1(weight=10.0, every=1), which cannot be restored",
+        ),
         (Loose, {"extra": lambda x: x}, "which cannot be restored from the run's config.yaml"),
         (Loose, {"plain": Plain()}, "which cannot be restored from the run's config.yaml"),
-        (Loose, {"loss": Forgetful(2.0)}, "game.loss is Forgetful(memory=2.0), which would not"),
+        (Loose, {"loss": Forgetful(2.0)}, "game.loss is Forgetful(memory=2.0), which cannot be"),
         (
             Loose,
             {"optimizer_d": Adam(schedule=Stepped(lambda step: 1.0))},

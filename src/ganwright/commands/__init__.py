@@ -15,7 +15,9 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "train": Command(
-        "ganwright.commands.train:train", "FAMILY [--data D] [settings]", "Train a family."
+        "ganwright.commands.train:train",
+        "FAMILY [--data D] [settings]",
+        "Train a family of GANs, such as dcgan.",
     ),
     "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(
@@ -60,6 +62,6 @@ COMMANDS: dict[str, Command] = {
         "List families, recipes, losses, penalties, data ...",
     ),
     "info": Command(
-        "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and settings."
+        "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and its settings."
     ),
 }

@@ -21,9 +21,9 @@ class Fork(Around):
     """Where a fork begins, and where it goes."""
 
     out: Path | None = None
-    """The new run's folder; runs/<family>-<data>-<number> when not given."""
+    """The new run folder; by default runs/<family>-<data>-<number>."""
     step: Whole | None = None
-    """The checkpoint to continue from; the newest whole one when not given."""
+    """The checkpoint to continue from; by default the newest intact one."""
 
 
 def fork(argv: Sequence[str]) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ganwright.inference.model import Model
 
-_RUN = {"RUN": "The run's folder."}
+_RUN = {"RUN": "The run folder."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +31,9 @@ class Weights(Named):
     device: str = "auto"
     """cpu, cuda, mps, or auto for the best available."""
     step: Whole | None = None
-    """The checkpoint of this step; the newest when not given."""
+    """Use the checkpoint of this step; by default the newest."""
     raw: bool = False
-    """Use the weights as trained, not their moving average."""
+    """Use the raw weights, not their moving average."""
     best: bool = False
     """Use the checkpoint that --keep-best kept."""
 
@@ -43,19 +43,19 @@ class Sampling(Named):
     """What to draw, and where to put it."""
 
     n: Count | None = None
-    """How many images; 64, or one for each label, when not given."""
+    """Number of images; by default 64, or one for each label."""
     seed: Whole = 0
-    """One number that determines the images."""
+    """Random seed; it determines the images."""
     labels: tuple[str, ...] = ()
-    """Classes to draw, by number or name; repeated in turn until there are enough."""
+    """Classes to generate, by number or name, repeated as needed."""
     out: Path | None = None
-    """A .png file for a grid, or a folder; RUN/sampled/seed-S.png when not given."""
+    """A .png file for a grid, or a folder; by default RUN/sampled/seed-S.png."""
     overwrite: bool = False
-    """Replace outputs that exist."""
+    """Replace existing outputs."""
 
 
 def sample(argv: Sequence[str]) -> int:
-    """Draw images from a trained run; the run's folder is all that is needed."""
+    """Generate images with a trained run. Only the run folder is needed, not the data."""
     parser = Parser("sample", sample.__doc__ or "", _RUN)
     parser.add("sampling", Sampling())
     parser.add("weights", Weights())
@@ -70,7 +70,7 @@ def sample(argv: Sequence[str]) -> int:
 
 
 def report(argv: Sequence[str]) -> int:
-    """Write RUN/report.html: settings, the curve of every term, and samples in order."""
+    """Write RUN/report.html with the settings, the curve of every term, and the sample grids."""
     given, _ = Parser("report", report.__doc__ or "", _RUN).read(argv)
 
     from ganwright.report import write_report

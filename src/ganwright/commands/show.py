@@ -24,7 +24,7 @@ Row = tuple[str, str]
 
 
 def listing(argv: Sequence[str]) -> int:
-    """List what there is to choose from; without a topic, the families."""
+    """List the available choices of a topic; without a topic, the families."""
     topics = topic_table()
     help_text = f"One of {', '.join(topics)}."
     given, _ = Parser("list", listing.__doc__ or "", {"[topic]": help_text}).read(argv)

@@ -28,15 +28,15 @@ class Around(Named):
     """What happens around the steps."""
 
     callbacks: tuple[Callback, ...] = ()
-    """Further callbacks, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
+    """Further callbacks, such as "mymodule.Mine(x=2)"; give them again when you resume."""
     metrics: tuple[Metric, ...] = ()
     """Metrics of samples against held-out data, measured during training: `list metrics`."""
     evaluate_every: Count | None = None
-    """Steps between two measurements; with each sample grid when not given."""
+    """Steps between measurements; by default with each sample grid."""
     evaluate_samples: Count = 1000
-    """Samples that metrics are measured on."""
+    """Number of samples for the metrics."""
     keep_best: str | None = None
-    """Keep the checkpoint with the best value of this metric too, for `--best`: FID, KID ..."""
+    """Also keep the checkpoint with the best value of this metric, for `--best`: FID, KID ..."""
     quiet: bool = False
     """Show no progress."""
 
@@ -46,7 +46,7 @@ class Place(Around):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None
-    """The run's folder; runs/<family>-<data>-<number> when not given."""
+    """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
 
@@ -56,7 +56,7 @@ class Start(Around):
     """What a resumed run starts from."""
 
     from_weights: bool = False
-    """Where the newest checkpoint has lost its training state, continue from its weights."""
+    """If the newest checkpoint has lost its training state, continue from its weights."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -103,7 +103,7 @@ def resume(argv: Sequence[str]) -> int:
     """Resume a run. Settings that would change its results are refused and listed."""
     _, places = strays(argv, Start(), Settings())
     if not places:
-        parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run's folder."})
+        parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run folder."})
         parser.add("run", Start())
         parser.add("settings", Settings(), shown=FREE)
         parser.read(argv)
@@ -113,7 +113,7 @@ def resume(argv: Sequence[str]) -> int:
     from ganwright.run.train import resume as go_on
 
     _, before = read_config(folder)
-    parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
+    parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run folder."})
     parser.add("run", Start())
     parser.add("settings", before, shown=FREE)
     _, (start, after) = parser.read(argv)

@@ -36,15 +36,15 @@ class Translation(Named):
     """Which way to translate, how many at once, and what to do with files that exist."""
 
     direction: Literal["a2b", "b2a"] = "a2b"
-    """From the first domain to the second, or back where the family can."""
+    """Direction between the two domains; b2a only in families that learn it."""
     batch_size: Count = 1
-    """Images of one size that are translated together."""
+    """Number of images of one size to translate together."""
     tile: Annotated[int, Range(16)] | None = None
-    """Larger images are translated in tiles of so many pixels; 1024 when not given."""
+    """Tile size in pixels for larger images; by default 1024."""
     seed: Whole = 0
-    """One number that determines the noise, where there is some."""
+    """Seed of the noise, in families that use noise."""
     overwrite: bool = False
-    """Replace outputs that exist."""
+    """Replace existing outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +52,18 @@ class Classification(Named):
     """Where labels go."""
 
     out: Path | None = None
-    """A .csv file: file, label, probability; they are printed when not given."""
+    """A .csv file for file, label and probability; by default they are printed."""
     overwrite: bool = False
     """Replace the file if it exists."""
 
 
 def translate(argv: Sequence[str]) -> int:
-    """Turn images into images: one output for each input, with its name and all it carries.
+    """Translate images. Outputs keep the names and the metadata of their inputs.
 
-    Files that cannot be read are named and skipped; the exit status is then 1.
+    Unreadable files are reported and skipped, and the exit status is 1.
     """
     positional = {
-        "RUN": "The run's folder.",
+        "RUN": "The run folder.",
         "INPUT": _INPUT,
         "OUTPUT": "An image file if INPUT is one, otherwise a folder.",
     }
@@ -95,11 +95,11 @@ def translate(argv: Sequence[str]) -> int:
 
 
 def classify(argv: Sequence[str]) -> int:
-    """Say which class each image shows, and how probable that is.
+    """Print the class of each image and its probability.
 
-    Files that cannot be read are named and skipped; the exit status is then 1.
+    Unreadable files are reported and skipped, and the exit status is 1.
     """
-    positional = {"RUN": "The run's folder.", "INPUT": _INPUT}
+    positional = {"RUN": "The run folder.", "INPUT": _INPUT}
     parser = Parser("classify", classify.__doc__ or "", positional)
     parser.add("classification", Classification())
     parser.add("weights", Weights())

@@ -76,7 +76,7 @@ class Settings(Named):
     accumulate: Count = 1
     """Batches whose gradients are averaged for each update."""
     seed: Whole = 0
-    """One number that determines the run."""
+    """Random seed; it determines the whole run."""
     device: str = "auto"
     """cpu, cuda, mps, or auto for the best available."""
     precision: Precision = "auto"
