@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import tomllib
-from collections import defaultdict
+from functools import cache
+from inspect import CO_NEWLOCALS
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,6 +22,7 @@ import grimp
 import ganwright
 
 ROOT = Path(ganwright.__file__).parent
+TRAINER = "training.trainer"
 COMMAND = (
     *("train", "dcgan", "--image-size", "16", "--steps", "3", "--batch-size", "8"),
     *("--game.networks", "ConvNet(width=4)", "--device", "cpu"),
@@ -28,30 +30,44 @@ COMMAND = (
 
 
 class Walk:
-    """Files entered and calls between them, apart for each part of the training."""
+    """Files entered and calls between them, apart for what comes between two calls of a step."""
 
     def __init__(self) -> None:
-        self.part = "set-up"
-        self.files: dict[str, set[str]] = defaultdict(set)
-        self.calls: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        self.files: list[set[str]] = [set()]
+        self.calls: list[set[tuple[str, str]]] = [set()]
 
     def profile(self, frame: FrameType, event: str, _: Any) -> None:
         """Python's own profiling hook."""
         callee = _module(frame)
-        if event != "call" or callee is None or frame.f_code.co_name == "<module>":
+        # what runs as a module is imported, and its class bodies, have no locals of their own
+        if event != "call" or callee is None or not frame.f_code.co_flags & CO_NEWLOCALS:
             return
-        if callee == "training.trainer" and frame.f_code.co_name == "play_step":
-            self.part = "later" if self.part == "step" else "step"
-        self.files[self.part].add(callee)
+        if callee == TRAINER and frame.f_code.co_name == "play_step":
+            self.files.append(set())
+            self.calls.append(set())
+        self.files[-1].add(callee)
         caller = frame.f_back
         while caller is not None and _module(caller) is None:
             caller = caller.f_back
         if caller is not None and (name := _module(caller)) not in (None, callee):
-            self.calls[self.part].add((str(name), callee))
+            self.calls[-1].add((str(name), callee))
+
+    def parts(self) -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
+        """The set-up, a trial step included, and the last step but one of the three."""
+        before = len(self.files) - 3
+        return {
+            "set-up": (set().union(*self.files[:before]), set().union(*self.calls[:before])),
+            "step": (self.files[-2], self.calls[-2]),
+        }
 
 
 def _module(frame: FrameType) -> str | None:
-    path = Path(frame.f_code.co_filename)
+    return _of_file(frame.f_code.co_filename)
+
+
+@cache
+def _of_file(file: str) -> str | None:
+    path = Path(file)
     return ".".join(path.relative_to(ROOT).with_suffix("").parts) if ROOT in path.parents else None
 
 
@@ -83,13 +99,13 @@ def walked() -> Walk:
 
 def main() -> None:
     walk, height = walked(), heights()
-    for part in ("set-up", "step"):
+    for part, (files, calls) in walk.parts().items():
         climbs = sorted(
             (a, b)
-            for a, b in walk.calls[part]
+            for a, b in calls
             if height.get(b.split(".")[0], 0) > height.get(a.split(".")[0], 0)
         )
-        print(f"{part}: {len(walk.files[part])} files, {len(climbs)} climbs")
+        print(f"{part}: {len(files)} files, {len(climbs)} climbs")
         for a, b in climbs:
             print(f"  {a} -> {b}")
     graph = grimp.build_graph("ganwright")
