@@ -424,7 +424,7 @@ def test_a_full_disk_at_resume_is_a_sentence(
 
 def test_torch_s_word_for_a_full_disk_is_put_into_words() -> None:
     error = RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
-    assert atomic.reason(error) == "the disk is full or took only a part"
+    assert atomic.reason(error) == "the disk is full, or only a part was written"
     assert atomic.reason(OSError(28, "No space left on device")) == "no space left on the disk"
     assert atomic.reason(PermissionError(13, "Permission denied")) == "Permission denied"
 

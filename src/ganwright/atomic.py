@@ -87,7 +87,7 @@ def reason(error: Exception) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
         return "no space left on the disk"
     if any(part in text for part in ("inline_container", "PytorchStreamWriter")):
-        return "the disk is full"
+        return "the disk is full, or only a part was written"
     if strerror := getattr(error, "strerror", None):
         return str(strerror)
     return text.splitlines()[0] if text else type(error).__name__
