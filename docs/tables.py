@@ -16,6 +16,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import layouts
 import measured
 import names
 from ganwright.commands import COMMANDS
@@ -25,7 +26,7 @@ from ganwright.config.registry import TABLES, name_of
 from ganwright.config.registry import table as registered
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import spell
-from ganwright.data.open import EMBEDDED
+from ganwright.data.named import EMBEDDED
 from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
 
@@ -56,6 +57,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "commands": commands,
         "embedded": embedded,
         "sets": sets,
+        "layouts": file_layouts,
         "families": families,
         "settings": partial(settings, Settings, ""),
         "names": elsewhere,
@@ -86,6 +88,30 @@ def sets() -> str:
     """The data sets that torchvision reads."""
     rows = ([f"`{name}`", f"`{s.builder}`"] for name, s in SETS.items())
     return _table(["Name", "torchvision's class"], rows)
+
+
+def file_layouts() -> str:
+    """Layouts of files, and what each is taken for."""
+    parts = []
+    for title, rows in layouts.LAYOUTS.items():
+        head = ["Files below `DATA`", "`--data`", "What it is taken for", "What is said"]
+        table = _table(head, map(_layout, rows))
+        parts.append(f"## {title}\n\n{table}")
+    return "\n".join(parts)
+
+
+def _layout(row: layouts.Layout) -> list[str]:
+    files = []
+    for file in row.files.split():
+        path, _, kind = file.partition("=")
+        files.append(f"`{path}`" + (f" ({layouts.KINDS[kind]})" if kind else ""))
+    given = [f"`{flag_of(name)} {value}`" for name, value in row.options]
+    wanted = "" if row.task == "pictures" else f", for {row.task}"
+    data = " ".join([f"`DATA{row.data}`", *given]) + wanted
+    says = row.says
+    if says.startswith("refused: "):
+        says = f"refused: `{says.removeprefix('refused: ')} ...`"
+    return [", ".join(files), data, says, f"`{row.note}`" if row.note else ""]
 
 
 def families() -> str:

@@ -226,7 +226,7 @@ def test_one_argument_of_an_object_changes_alone(
         (["--flip=maybe"], "--flip is 'maybe'; it must be true or false"),
         (["--ema-half-life", "nan"], "--ema-half-life is nan; it must be at least 0"),
         (["--game.latent.x", "3"], "unknown setting --game.latent.x; did you mean --game.latent"),
-        (["--channels", "2"], "--channels is '2'; it must be 1 or 3"),
+        (["--channels", "0"], "--channels is 0; it must be at least 1"),
         (["--game.loss", "Hing"], "--game.loss: unknown Loss Hing; did you mean Hinge?"),
         (["--game.loss", "Hinge(a=1)"], "--game.loss: Hinge has no argument a; it takes none"),
         (["--game.span", "1"], "--game.span is ['1']; it must be 2 values"),

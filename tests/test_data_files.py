@@ -212,6 +212,20 @@ def test_pictures_side_by_side(tmp_path: Path) -> None:
     assert torch.equal(back.b, batch.a)
 
 
+def test_pictures_side_by_side_of_any_even_width(tmp_path: Path) -> None:
+    whole = flat((0, 0, 0), size=(12, 9))
+    whole.paste(flat((255, 0, 0), size=(6, 9)), (6, 0))
+    save(whole, tmp_path / "0.png")
+    with pytest.raises(DataError, match=r"0\.png \(12x9\) is not; add \?a=left for halves of any"):
+        opened(tmp_path, Paired)
+    batch = opened(f"{tmp_path}?a=left", Paired).batch(0, 1)
+    assert batch.a.shape == batch.b.shape == (1, 3, 9, 6)
+    assert (batch.a.max(), batch.b[:, 0].min()) == (-1, 1)
+    save(flat(RED, size=(7, 3)), tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"1\.png \(7x3\) is not"):
+        opened(f"{tmp_path}?a=left", Paired)
+
+
 def label_maps(root: Path) -> None:
     for i in range(3):
         numbers = np.full((4, 4), 1, np.uint8)
@@ -281,7 +295,7 @@ def animated(root: Path) -> None:
 
 
 def of_floats(root: Path) -> None:
-    save(Image.fromarray(np.zeros((4, 4), np.float32)), root / "x.tiff")
+    save(Image.fromarray(np.float32([[0, 300]] * 2)), root / "x.tiff")
 
 
 def mixed(root: Path) -> None:
@@ -326,8 +340,14 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         None,
         r"4 images cannot be used: .*0\.png \(not an image\).* and 1 more",
     ),
-    (animated, "", Images, None, r"x\.gif \(has several frames\); fix or remove it"),
-    (of_floats, "", Images, None, r"x\.tiff \(has floating-point pixels\)"),
+    (animated, "", Images, None, r"x\.gif \(has several frames\); mend or remove it"),
+    (
+        of_floats,
+        "",
+        Images,
+        None,
+        r"numbers from 0 to 300 in float32, .* give the two numbers, --r",
+    ),
     (mixed, "", Images, None, r"a\.png is 4x4, .*b\.png is 6x8\); give --image-size"),
     (
         mixed,

@@ -130,7 +130,7 @@ def test_labelled_and_unlabelled_items_are_augmented_apart() -> None:
 
 
 def test_cache_is_for_data_sets() -> None:
-    with pytest.raises(SettingsError, match="cache is for a Dataset given in Python"):
+    with pytest.raises(SettingsError, match="cache keeps decoded folders and zip files"):
         opened("digits", cache=True)
 
 
@@ -161,10 +161,10 @@ def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_p
 PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
 BAD: list[tuple[Any, str]] = [
     (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
-    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; images are uint8, or floats in"),
-    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(spans 0 to 296 in int64"),
+    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
+    (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(holds int64, which the others do not\)"),
     (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
-    (PICTURE[:2], r"item 18 \(has the shape \(2, 5, 5\), not \[C, H, W\]"),
+    (PICTURE[:2], r"item 18 \(has 2 channels, the first items 3\)"),
     (torch.zeros(3, 6, 6), r"item 18 \(is 6x6, not 5x5\)"),
     ("text", r"item 18 \(is of type str\)"),
 ]
@@ -194,9 +194,9 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
 
 
 def test_bad_first_items_are_named_or_passed_over() -> None:
-    with pytest.raises(DataError, match=r"3 images cannot be used: item 0 \(has the shape \(2,"):
-        opened(Set(lambda i: PICTURE[:2], 3))
-    early = Set(lambda i: PICTURE[:2] if i < 2 else PICTURE)
+    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(5"):
+        opened(Set(lambda i: PICTURE[0, 0], 3))
+    early = Set(lambda i: PICTURE[0, 0] if i < 2 else PICTURE)
     with pytest.raises(DataError, match=r"item [01] \(has the shape"):
         opened(early).batch(0, 20)
     with pytest.warns(UserWarning, match="skipped 1 image so far"):
@@ -386,3 +386,39 @@ def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
 def test_few_labels_are_kept_of_the_classes_that_occur() -> None:
     data = opened((torch.zeros(40, 1, 4, 4), [3, 7] * 20), SemiSupervised, labels_per_class=2)
     assert sorted(data.batch(0, 4).labels.tolist()) == [3, 3, 7, 7]
+
+
+def test_items_may_be_pairs() -> None:
+    def both(index: int) -> tuple[Any, Tensor]:
+        noise = torch.rand(())
+        a = Image.new("L", (8, 8), index)
+        return a, (torch.full((3, 8, 8), index / 10 - 1) + noise / 100).clamp(-1, 1)
+
+    data = opened(Set(both), Paired)
+    assert (data.spec.shape, data.spec.target) == ((1, 8, 8), (3, 8, 8))
+    batch = data.batch(1, 10)
+    levels = (batch.a[:, 0, 0, 0] * 127.5 + 127.5).round()
+    apart = batch.b[:, 0, 0, 0] - (levels / 10 - 1)
+    assert float(apart.min()) >= 0
+    assert float(apart.max()) <= 0.0101
+    assert len(set(apart.tolist())) > 5  # each item is read anew, with noise of its own
+    assert torch.equal(opened(Set(both), Paired).batch(1, 10).b, batch.b)
+    assert data.fingerprint["train"][0]["type"] == "Set"
+    assert len(opened(Set(both), ganwright.data.Unpaired).batch(0, 4).b) == 4
+
+
+def test_both_sides_of_a_pair_see_the_same_randomness() -> None:
+    def both(index: int) -> tuple[Tensor, Tensor]:
+        noise = torch.rand(1, 8, 8) * 2 - 1
+        return noise, -noise
+
+    batch = opened(Set(both), Paired).batch(0, 4)
+    assert torch.equal(batch.a, -batch.b)
+    listed = opened([both(i) for i in range(5)], Paired).batch(0, 4)
+    assert torch.equal(listed.a, -listed.b)
+
+
+def test_an_item_that_is_no_pair_is_named() -> None:
+    mixed = Set(lambda i: (PICTURE, PICTURE) if i != 17 else PICTURE)
+    with pytest.raises(DataError, match=r"item 17 \(raised TypeError: the item is no pair"):
+        opened(mixed, Paired).batch(0, 20)

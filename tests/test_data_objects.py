@@ -419,7 +419,7 @@ def test_the_examples_of_the_docs_are_data(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(ganwright, "train", train)
     exec("".join(re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)), {})
-    assert list(found) == ["mine", "noisy", "loader", "pets", "named", "passing", "waves"]
+    assert list(found) == ["fields", "mine", "noisy", "loader", "pets", "named", "passing", "waves"]
     assert {name: len(data.batch(2, 8).images) for name, data in found.items()} == dict.fromkeys(
         found, 8
     )

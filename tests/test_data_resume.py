@@ -18,7 +18,7 @@ from PIL import Image
 import ganwright
 from ganwright.cli import main
 from ganwright.data import Data, DataOptions, Images, Paired, open_data
-from ganwright.data import open as sources
+from ganwright.data import named as sources
 from ganwright.data.fingerprint import differences
 from ganwright.errors import DataError, RunError
 

@@ -25,7 +25,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
-from ganwright.data import open as sources
+from ganwright.data import named as sources
 from ganwright.errors import DataError, MissingExtraError, SettingsError
 
 
@@ -169,8 +169,8 @@ REFUSED: list[tuple[Any, type, str]] = [
     ("digits->", Unpaired, 'must name two sets, as in "mnist->usps"'),
     ("digits-paired->digits", Unpaired, "is not a set of single images"),
     ("glyphs?stack=3", Images, "glyphs cannot be stacked"),
-    (torch.zeros(3, 5, 4, 4), Images, r"data of shape \(3, 5, 4, 4\) cannot be read"),
-    (torch.zeros(3, 4, 4).long(), Images, "data of type torch.int64 cannot be read"),
+    (torch.zeros(3, 1, 5, 4, 4), Images, r"data of shape \(3, 1, 5, 4, 4\) cannot be read"),
+    (torch.zeros(3, 4, 4).long(), Images, "the data holds numbers from 0 to 0 in int64, which"),
     (torch.rand(3, 1, 4, 4), Images, r"are in \[0, 1\]; bring them to \[-1, 1\] with x \* 2 - 1"),
     (torch.randn(3, 1, 4, 4) * 5, Images, r"must be in \[-1, 1\], got \["),
     (torch.zeros(0, 1, 4, 4), Images, "the data is empty"),

@@ -14,7 +14,7 @@ from test_cli import QUICK, error_of, opened
 from test_config import TOY
 
 from ganwright.cli import main
-from ganwright.commands.translate import outputs
+from ganwright.commands.places import outputs
 from ganwright.data import DataOptions, Paired, open_data
 from ganwright.errors import DataError, RunError
 from ganwright.inference.image_files import picture_of, read_picture, write_picture

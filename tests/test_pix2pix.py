@@ -137,7 +137,7 @@ def test_rows_show_what_has_other_channels() -> None:
 
 
 def test_one_hot_label_maps_are_shown_in_their_colours() -> None:
-    maps = LabelMap(2, 6, onehot=True)
+    maps = LabelMap((2, 3, 4, 5, 6), onehot=True)
     one_hot = torch.full((2, 5, 4, 4), -1.0)
     one_hot[0, 4], one_hot[1, 1] = 1, 1
     colours = torch.from_numpy(maps.palette())[[4, 1]] / 127.5 - 1

@@ -10,7 +10,8 @@ from helpers import trainer_of
 
 import ganwright
 from ganwright.data import DataOptions
-from ganwright.data.open import EMBEDDED, open_data
+from ganwright.data.named import EMBEDDED
+from ganwright.data.open import open_data
 from ganwright.families import family
 from ganwright.precision import default_type, wide
 

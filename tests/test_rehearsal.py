@@ -82,7 +82,7 @@ class Unseen(GAN):
     """What it previews is no picture."""
 
     def preview(self, batch: Images) -> Tensor:
-        return torch.zeros(2, 5, 8, 8)
+        return torch.zeros(2, 5, 8)
 
 
 class Unmeasured(GAN):
@@ -102,7 +102,7 @@ class Hungry(GAN):
 @pytest.mark.parametrize(
     ("cls", "sentence"),
     [
-        (Unseen, r"a grid shows images .* got \[2, 5, 8, 8\]"),
+        (Unseen, r"a grid shows pictures .* got \[2, 5, 8\]"),
         (Unmeasured, r"the first step fails with these settings: RuntimeError: shape"),
         (Hungry, r"the first step fails with these settings: out of memory; lower --batch-size"),
     ],

@@ -58,6 +58,7 @@ def test_the_folder_holds_everything(tmp_path: Path) -> None:
     assert [r["step"] for r in rows] == [1, 2, 3, 4]
     assert rows[-1]["images"] == 16
     assert {"D/adv", "G/adv", "D/gradient", "images_per_second", "seconds_left"} <= set(rows[-1])
+    assert all(0 <= row["data_wait"] < 1 for row in rows)
     assert torch.equal(model.sample(2), ganwright.load(tmp_path / "run").sample(2))
     assert not list(tmp_path.glob(".*")), "nothing is left beside"
 

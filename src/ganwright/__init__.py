@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ganwright.run.evaluation import evaluate as evaluate
     from ganwright.run.fork import fork as fork
     from ganwright.run.load import load as load
+    from ganwright.run.look import Look as Look
+    from ganwright.run.look import look as look
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
     from ganwright.training.engine import Engine as Engine
@@ -48,6 +50,8 @@ _WHERE = {
     "resume": "run.train",
     "fork": "run.fork",
     "load": "run.load",
+    "look": "run.look",
+    "Look": "run.look",
     "evaluate": "run.evaluation",
     "Model": "inference.model",
     "Game": "game",

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write(path: Path, data: bytes | str) -> None:
@@ -19,11 +20,22 @@ def write(path: Path, data: bytes | str) -> None:
     Raises:
         OSError: if it cannot be written; what was there before is untouched.
     """
+    with opened(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A file to fill, which becomes `path` on leaving, or is removed on an error.
+
+    Raises:
+        OSError: if it cannot be written; what was there before is untouched.
+    """
     beside = beside_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with beside.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)

@@ -15,7 +15,7 @@ from ganwright.errors import RunError
 FORMAT = 2
 """What this version writes; it reads all up to it."""
 
-SINCE: dict[str, object] = {"held_out": 0.0}
+SINCE: dict[str, object] = {"held_out": 0.0, "depth": 8}
 """Settings that older versions did not know -> the value by which they did what they did."""
 
 ANY: Any = object()

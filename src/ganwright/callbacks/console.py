@@ -21,8 +21,10 @@ from rich.text import Text
 
 from ganwright.callbacks.callback import Callback, Run
 
-COUNTS = ("step", "images", "images_per_second", "seconds_left", "memory_mb")
+COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
 """The numbers of a row of metrics that are no player's."""
+SLOW = 0.1
+"""A greater share of the time spent waiting for data is shown."""
 
 
 def display() -> Callback:
@@ -245,6 +247,8 @@ def counts(row: dict[str, Any], steps: int) -> str:
         parts.append(f"{row['images_per_second']:,.0f}/s")
     if row.get("seconds_left") is not None:
         parts.append(f"{timedelta(seconds=round(row['seconds_left']))} left")
+    if (row.get("data_wait") or 0) >= SLOW:
+        parts.append(f"{row['data_wait']:.0%} waiting for data")
     if row.get("memory_mb") is not None:
         parts.append(f"{row['memory_mb']:,.0f} MB")
     return "  ".join(parts)

@@ -33,6 +33,7 @@ class Rows(Callback):
     def _begin(self, run: Run) -> None:
         self._clock = time.perf_counter()
         self._images, self._step = run.trainer.images, run.step
+        self._waited = run.trainer.waited
 
     def _complete(self, run: Run) -> None:
         seconds = max(time.perf_counter() - self._clock, 1e-9)
@@ -42,6 +43,7 @@ class Rows(Callback):
             "images": run.trainer.images,
             "images_per_second": round(images / seconds, 1),
             "seconds_left": round((run.settings.steps - run.step) * seconds / max(1, steps), 1),
+            "data_wait": round((run.trainer.waited - self._waited) / seconds, 3),
             "memory_mb": _memory(run.trainer.engine.device),
             **run.pending,
         }

@@ -15,9 +15,15 @@ class Command(NamedTuple):
 
 COMMANDS: dict[str, Command] = {
     "train": Command(
-        "ganwright.commands.train:train",
-        "FAMILY [--data D] [settings]",
-        "Train a family of GANs, such as dcgan.",
+        "ganwright.commands.train:train", "FAMILY [--data D] [settings]", "Train a family."
+    ),
+    "data": Command(
+        "ganwright.commands.data:data",
+        "DATA [--sheet FILE.png]",
+        "Say what data is taken for, and draw it.",
+    ),
+    "resume": Command(
+        "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
     ),
     "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(
@@ -55,7 +61,14 @@ COMMANDS: dict[str, Command] = {
         "FAMILY --seeds 0 1 2 [settings]",
         "Train a grid of settings and seeds, and compare them.",
     ),
-    "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
+    "report": Command(
+        "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
+    ),
+    "pack": Command(
+        "ganwright.commands.pack:pack",
+        "DATA FILE [--family F] [--image-size N]",
+        "Decode and scale pictures once, into one file.",
+    ),
     "list": Command(
         "ganwright.commands.show:listing",
         "[TOPIC]",

@@ -12,6 +12,7 @@ from ganwright.commands.sample import Weights
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import Size
 from ganwright.metrics.features import Features
 from ganwright.metrics.metric import Metric
 
@@ -36,10 +37,10 @@ class Measuring(Named):
     """One number that determines the samples."""
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
-    image_size: Count | None = None
-    """Height and width to which images in folders are scaled; by default the run's."""
-    channels: Literal[1, 3] | None = None
-    """Convert images in folders to greyscale (1) or colour (3)."""
+    image_size: Size | None = None
+    """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
+    channels: Count | None = None
+    """Turn images of folders grey (1) or colour (3)."""
 
 
 def evaluate(argv: Sequence[str]) -> int:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -49,7 +49,7 @@ class Sampling(Named):
     labels: tuple[str, ...] = ()
     """Classes to generate, by number or name, repeated as needed."""
     out: Path | None = None
-    """A .png file for a grid, or a folder; by default RUN/sampled/seed-S.png."""
+    """A .png file for a grid, or a folder for a file each; RUN/sampled/seed-S.png if not given."""
     overwrite: bool = False
     """Replace existing outputs."""
 
@@ -64,8 +64,12 @@ def sample(argv: Sequence[str]) -> int:
     run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / f"seed-{what.seed}.png"
     refuse_existing(_taken(out, n), what.overwrite)
-    images = load_run(run, weights).sample(n, seed=what.seed, labels=what.labels or None)
-    print(_save(images, out))
+    model = load_run(run, weights)
+    if out.suffix:
+        _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
+    else:
+        _files(model, out, n, what)
+    print(out)
     return 0
 
 
@@ -111,33 +115,50 @@ def _taken(out: Path, n: int) -> list[Path]:
         SettingsError: the file is no .png.
     """
     if not out.suffix:
-        return [p for p in sorted(out.glob("*.png")) if p.stem.isdigit() and int(p.stem) < n]
+        if (out / "unfinished.json").is_file():  # which of them may stay is seen as they are drawn
+            return []
+        files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]
+        return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
     if out.suffix.lower() != ".png":
         raise SettingsError(f"--out is {out}; give a .png file for a grid, or a folder")
     return [out] if out.exists() else []
 
 
-def _save(images: Tensor, out: Path) -> Path:
-    from ganwright.report.grid import save_grid, to_pixels
+def _grid(images: Tensor, out: Path) -> None:
+    from ganwright.report.grid import save_grid
 
-    if out.suffix:
-        with writing(out):
-            save_grid(images, out)
-        return out
-    if images.ndim == 2:
-        raise SettingsError("points are plotted together; give a .png file as --out")
-    for i, pixels in enumerate(to_pixels(images)):
-        _write(pixels, out / f"{i:05}.png")
-    return out
+    with writing(out):
+        save_grid(images, out)
 
 
-def _write(pixels: Any, path: Path) -> None:
-    from PIL import Image
+def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
+    """One file a sample; where it is interrupted, how many are there and how to go on is said."""
+    from ganwright.inference.sample_files import write_samples
 
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
-    with writing(path):
-        atomic.write(path, buffer.getvalue())
+    labels = what.labels or None
+    counts = write_samples(model, out, n, seed=what.seed, labels=labels, replace=what.overwrite)
+    done = 0
+    try:
+        with _bar(n) as show:
+            for done in counts:
+                show(done)
+    except KeyboardInterrupt:
+        print(f"{done:,} of {n:,} are in {out}; the same command goes on", file=sys.stderr)
+        raise
+
+
+@contextmanager
+def _bar(n: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("samples", total=n)
+        yield lambda done: progress.update(task, completed=done)
 
 
 @contextmanager

@@ -111,7 +111,7 @@ def _classes(topic: str) -> Iterable[Row]:
 
 
 def _data() -> Iterable[Row]:
-    from ganwright.data.open import EMBEDDED
+    from ganwright.data.named import EMBEDDED
     from ganwright.data.read.torchvision_sets import SETS
 
     for name, path in EMBEDDED.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,11 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
+from ganwright.commands.places import Outputs, inputs, outputs
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Range, Whole
+from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import DataError, RunError, SettingsError
+from ganwright.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
@@ -40,7 +40,9 @@ class Translation(Named):
     batch_size: Count = 1
     """Number of images of one size to translate together."""
     tile: Annotated[int, Range(16)] | None = None
-    """Tile size in pixels for larger images; by default 1024."""
+    """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """Seed of the noise, in families that use noise."""
     overwrite: bool = False
@@ -72,22 +74,27 @@ def translate(argv: Sequence[str]) -> int:
     parser.add("weights", Weights())
     given, (how, weights) = parser.read(argv)
     source = str(path_of(str(given["INPUT"])))
-    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite)
     model = load_run(path_of(str(given["RUN"])), weights)
     _check_channels(model, how.direction)
+    levels = model.levels(how.direction, output=True)
+    made_of = model.channels("a2b" if how.direction == "b2a" else "b2a")
+    kind = Outputs(levels, made_of, model.drawn_map(how.direction) is not None)
+    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite, kind)
 
+    from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture, write_picture
 
+    allow(how.max_megapixels)
     channels = model.channels(how.direction)
-    maps = model.label_map(how.direction)
+    maps, known = model.label_map(how.direction), model.levels(how.direction)
     sources = [source for source, _ in pairs]
-    reader = _Reader(lambda path: read_picture(path, channels, maps), sources)
+    reader = _Reader(lambda path: read_picture(path, channels, maps, known), sources)
     target, blended = dict(pairs), 0
     for group in _groups(reader, how.batch_size):
         made, tiled = _translated(model, [picture for _, picture in group], how)
         blended += len(group) if tiled else 0
         for (path, _), picture in zip(group, made, strict=True):
-            write_picture(picture, target[path])
+            write_picture(picture, target[path], levels)
             print(target[path], flush=True)
     if blended:
         print(f"ganwright: {blended} {_BLENDED}", file=sys.stderr)
@@ -119,72 +126,16 @@ def classify(argv: Sequence[str]) -> int:
     table = io.StringIO()
     rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
     rows.writerow(["file", "label", "probability"])
-    reader = _Reader(lambda path: read_picture(path, model.spec.shape[0]), files)
+    shape, known = model.spec.shape, model.levels()
+    reader = _Reader(lambda path: read_picture(path, shape[0], None, known), files)
     for path, picture in reader:
-        probability, number = model.classify(picture.image())[0].max(0)
+        probability, number = model.classify(picture.fitted(shape))[0].max(0)
         label = names[int(number)] if names else int(number)
         rows.writerow([path, label, f"{probability:.4f}"])
     if what.out is not None:
         with writing(what.out):
             atomic.write(what.out, table.getvalue().encode())
     return reader.status()
-
-
-def outputs(source: str, target: Path, overwrite: bool) -> list[tuple[Path, Path]]:
-    """Each input with its output; nothing is read or written yet.
-
-    Raises:
-        DataError: if there is no input.
-        RunError: if two inputs share an output, outputs exist and may not be replaced, or they
-            would land among the inputs.
-    """
-    from ganwright.inference.image_files import WRITABLE
-
-    path = Path(source)
-    if path.is_file() and target.suffix.lower() in WRITABLE and not target.is_dir():
-        pairs = [(path, target)]
-    else:
-        root, found = inputs(source)
-        if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
-            raise RunError(
-                f"the output {target} is inside the input {root}, and would be read as input "
-                "next time; choose a folder outside it"
-            )
-        pairs = [(file, target / _named(file.relative_to(root), WRITABLE)) for file in found]
-    owner: dict[Path, Path] = {}
-    for file, out in pairs:
-        if file.resolve() == out.resolve():
-            raise RunError(f"{out} would replace its own input; choose another output")
-        if owner.setdefault(out, file) != file:
-            raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
-    refuse_existing([out for _, out in pairs], overwrite)
-    return pairs
-
-
-def inputs(source: str) -> tuple[Path, list[Path]]:
-    """The images that INPUT names, and the folder that their outputs' names start from.
-
-    Raises:
-        DataError: if there are none.
-    """
-    from ganwright.inference.image_files import is_picture
-
-    path = Path(source)
-    if path.is_file():
-        return path.parent, [path]
-    if path.is_dir():
-        root, candidates = path, list(path.rglob("*"))
-    else:
-        root, candidates = _fixed(path), [Path(p) for p in glob.glob(source, recursive=True)]
-    found = sorted(p for p in candidates if is_picture(p))
-    if not found:
-        from ganwright.data.read.files import EXTENSIONS
-
-        what = (
-            "has no images" if path.is_dir() else "is not an image or a folder, and matches no file"
-        )
-        raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
-    return root, found
 
 
 class _Reader:
@@ -246,33 +197,20 @@ def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[l
     pixels = torch.stack([picture.pixels for picture in group])
     tile, known = how.tile or TILE, model.footprint(how.direction)
     rows = model.strips(pixels, direction=how.direction, seed=how.seed, tile=tile)
-    made = torch.cat([to_bytes(strip) for strip in rows], 2)
+    levels = model.levels(how.direction, output=True)
+    made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
     height, width = pixels.shape[2:]
     blended = known.radius is None and tiles(height, width, known, tile) > 1
-    return [p.with_pixels(result) for p, result in zip(group, made, strict=True)], blended
+    mask = model.drawn_map(how.direction)
+    return [p.with_pixels(result, mask) for p, result in zip(group, made, strict=True)], blended
 
 
 def _check_channels(model: Model, direction: str) -> None:
     spec = model.spec
-    here, there = spec.shape, spec.target or spec.shape
-    for shape in (there,) if model.label_map(direction) else (here, there):
-        if len(shape) != 3 or shape[0] not in (1, 3):
+    here, there = (spec.shape, spec.levels), (spec.target or spec.shape, spec.target_levels)
+    for shape, levels in (there,) if model.label_map(direction) else (here, there):
+        if len(shape) != 3 or (shape[0] not in (1, 3) and levels is None):
             raise SettingsError(
                 f"this run's images have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"
             )
-
-
-def _named(path: Path, writable: Sequence[str]) -> Path:
-    """The output's name: the input's, if its format can be written."""
-    return path if path.suffix.lower() in writable else path.with_suffix(".png")
-
-
-def _fixed(pattern: Path) -> Path:
-    """The part of a glob before its first wildcard."""
-    fixed = Path(pattern.anchor)
-    for part in pattern.parent.parts[bool(pattern.anchor) :]:
-        if glob.has_magic(part):
-            break
-        fixed /= part
-    return fixed

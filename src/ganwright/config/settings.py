@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
-from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
@@ -43,22 +44,32 @@ class Settings(Named):
     """Folder that holds torchvision data sets."""
     download: bool = False
     """Download the data set into the data root where it is missing."""
-    image_size: Count | None = None
-    """Height and width to which images are scaled; by default the family's."""
-    channels: Literal[1, 3] | None = None
-    """Convert images to greyscale (1) or colour (3); by default as in the data."""
+    image_size: Size | None = None
+    """The size to which pictures are brought, as 64, or as 64x32 (height x width)."""
+    channels: Count | None = None
+    """Turn pictures grey (1) or colour (3); what the data has, however many, when not given."""
+    range: tuple[Real, ...] = ()
+    """The numbers in files or arrays that are black and white, as 0 4095; else by their type."""
+    depth: Literal["keep", 8] = "keep"
+    """Keep more than 8 bits where the data has them, or bring all to 8."""
+    alpha: Literal["keep", "white", "drop"] = "white"
+    """Transparency: keep it as a channel, show it white, or drop it."""
     flip: bool = False
     """Mirror training images at random; leave off if left and right differ, as in digits."""
     augment: tuple[Transform, ...] = ()
-    """Augmentation of training images, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
+    """Random changes of training pictures, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
+    balance: bool = False
+    """Draw each class equally often, however many pictures it has."""
     labels_per_class: Count | None = None
     """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: Literal["auto"] | BelowOne = "auto"
     """Share of images to hold out for evaluation if the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
-    """If a file cannot be read: refuse to start, or skip it with a warning."""
+    """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
     cache: bool = False
-    """Read each item of a Dataset given in Python only once and keep it in memory."""
+    """Keep decoded pictures: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
     workers: Whole = 2
     """Processes that read data not kept in memory: large data, or a Dataset from Python."""
     init: str | None = None
@@ -100,6 +111,8 @@ class Settings(Named):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (both := sides(self.image_size)) is not None:
+            object.__setattr__(self, "image_size", size_of(*both))
         for name in ("init_rename", "freeze"):
             parts = [part.strip() for text in getattr(self, name) for part in text.split(",")]
             object.__setattr__(self, name, tuple(filter(None, parts)))

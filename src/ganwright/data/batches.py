@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, one_hot
 
+from ganwright.config.transform import Transform
 from ganwright.data.fitted import Fitted
 from ganwright.data.label_map import LabelMap
 from ganwright.data.messages import counted, some, unreadable
@@ -20,7 +21,7 @@ from ganwright.data.plan import Settled, labelled
 from ganwright.data.serve.load import load, resident
 from ganwright.data.serve.order import Draw, Stream, shuffled
 from ganwright.data.serve.resident import Keeper, Resident, Streamed, cut, to_device
-from ganwright.data.transforms import numbers, transformed
+from ganwright.data.transforms import Flip, numbers, transformed
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes, rounded
@@ -60,20 +61,17 @@ class Data:
         self._held: list[Held] = []
         self._asked: list[int] = []
         self._augment = options.augment
-        if self._augment and not self.window:
-            raise SettingsError("augment changes images, and this data is points; leave it out")
+        _check_augment(settled, self._augment)
         self._skip = skip = options.skip
         train = settled.train
         keeper: Keeper
         if resident(train, device, cache=options.cache):
             train, shelves = load(train, device, skip=skip, together=settled.spec.task is Paired)
             streams = _streams(settled, train, options)
-            keeper = Resident(shelves, streams, self.window)
+            keeper = Resident(shelves, streams, train)
         else:
             streams = _streams(settled, train, options)
-            keeper = Streamed(
-                train, streams, self.window, device=device, workers=options.workers, skip=skip
-            )
+            keeper = Streamed(train, streams, device=device, workers=options.workers, skip=skip)
         self._train, self._streams, self._keeper = train, streams, keeper
         labels = [side.side.labels for side in train]
         self._labels = [None if x is None else x.to(device) for x in labels]
@@ -184,7 +182,7 @@ class Data:
         held = []
         for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
             kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
-            pictures = torch.stack([cut(x, self.window) for x in kept if isinstance(x, Tensor)])
+            pictures = torch.stack([cut(x, side) for x in kept if isinstance(x, Tensor)])
             labels = side.side.labels
             held.append((pictures, None if labels is None else labels[order[torch.tensor(usable)]]))
         return held
@@ -201,6 +199,16 @@ class Data:
         if self.low is not None:
             return Paired(lowered(pictures[0], self.low), pictures[0])
         return Paired(pictures[0], pictures[1])
+
+
+def _check_augment(settled: Settled, augment: Sequence[Transform]) -> None:
+    if augment and not settled.window:
+        raise SettingsError("augment changes pictures, and this data is points; leave it out")
+    if settled.train[-1].grid > 1 and any(not isinstance(change, Flip) for change in augment):
+        raise SettingsError(
+            "augment would move pictures of low and of high resolution by as many pixels; take "
+            "Flip alone"
+        )
 
 
 def _order(side: Fitted) -> Tensor:
@@ -224,7 +232,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
         both = torch.cat([pixels, pixels.flip(-1)])
         pixels = both.index_select(0, to_device(rows, pixels.device))
     if label_map is not None and label_map.onehot:
-        hot = one_hot(pixels[:, 0].long(), label_map.classes)
+        hot = one_hot(pixels[:, 0].long(), label_map.classes + 1)[..., :-1]
         return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
         return from_bytes(pixels)
@@ -241,7 +249,7 @@ def lowered(pictures: Tensor, factor: int) -> Tensor:
 
 
 def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) -> tuple[Stream, ...]:
-    def stream(name: str, *sides: int, subset: Tensor | None = None) -> Stream:
+    def stream(name: str, *sides: int, subset: Tensor | None = None, even: bool = True) -> Stream:
         pictures = len(settled.window) > 0
         return Stream(
             name,
@@ -251,13 +259,27 @@ def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) ->
             flip=options.flip and pictures,
             cut=settled.cut,
             subset=subset,
+            classes=_by_class(train[sides[0]], subset) if options.balance and even else (),
         )
 
     task = settled.spec.task
     if task is Unpaired:
         return stream("a", 0), stream("b", 1)
     if task is SemiSupervised:
-        return stream("labelled", 0, subset=labelled(train[0].side, options)), stream(
-            "unlabelled", 0
-        )
+        few = labelled(train[0].side, options)
+        return stream("labelled", 0, subset=few), stream("unlabelled", 0, even=False)
     return (stream("pairs", *range(len(train))),)
+
+
+def _by_class(side: Fitted, subset: Tensor | None) -> tuple[Tensor, ...]:
+    """The pictures of each class that has some.
+
+    Raises:
+        SettingsError: there are no labels.
+    """
+    labels = side.side.labels
+    if labels is None:
+        raise SettingsError("balance draws classes equally often, and this data has no labels")
+    members = torch.arange(len(labels)) if subset is None else subset
+    own = labels.cpu()[members]
+    return tuple(members[own == number] for number in own.unique().tolist())

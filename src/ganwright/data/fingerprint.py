@@ -14,6 +14,7 @@ from ganwright.data.messages import counted
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.items import Items
 from ganwright.data.read.pairs import Half
+from ganwright.data.read.parts import Part
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Spec
 
@@ -61,7 +62,7 @@ def _side(side: Side, kind: str) -> dict[str, Any]:
         marks["shape"] = list(side.pictures.shape[1:])
         marks["type"] = str(side.pictures.dtype).removeprefix("torch.")
         # What has a name is known by it; embedded pictures are drawn, and processors round.
-        if kind == "given":
+        if kind in ("given", "files"):
             marks["content"] = _content(side.pictures)
         return marks
     read = side.read.read if isinstance(side.read, Half) else side.read
@@ -72,7 +73,8 @@ def _side(side: Side, kind: str) -> dict[str, Any]:
         else:
             marks["content"] = _digest(repr(sorted(sizes.items())).encode())
     if isinstance(read, Items):
-        marks["type"] = type(read.items).__qualname__
+        items = read.items.items if isinstance(read.items, Part) else read.items
+        marks["type"] = type(items).__qualname__
     return marks
 
 

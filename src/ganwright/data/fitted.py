@@ -24,13 +24,15 @@ class Fitted:
         side: the images.
         fit: how each is brought into shape.
         window: (height, width) of what batches hold; empty for points.
-        cut: windows are cut from larger images, whose sizes may differ.
+        cut: windows are cut from larger pictures, whose sizes may differ.
+        grid: windows begin at multiples of this, as on a side so many times as large.
     """
 
     side: Side
     fit: Fit
     window: tuple[int, ...]
     cut: bool = False
+    grid: int = 1
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -58,7 +60,8 @@ class Fitted:
         if isinstance(self.side, Stack):
             return self.side.pictures[index]
         try:
-            picture = self.fit.picture(self.side.read(index))
+            convert = self.fit.file if self.side.fresh else self.fit.picture
+            picture = convert(self.side.read(index))
         except UNREADABLE as error:
             raise DataError(f"{self.name(index)} ({reason(error)})") from error
         height, width = picture.shape[1:]

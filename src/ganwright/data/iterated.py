@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ganwright.data.depth import of_items
 from ganwright.data.fingerprint import digest_of, fingerprint_of_object
 from ganwright.data.messages import reason, unreadable
 from ganwright.data.options import DataOptions
@@ -19,7 +20,7 @@ from ganwright.data.read.labels import names_a_class
 from ganwright.data.serve.order import Draw
 from ganwright.data.types import Images, Spec
 from ganwright.errors import DataError
-from ganwright.pixels import from_bytes
+from ganwright.pixels import as_floats
 from ganwright.seeds import generators_kept, seed_everything, seed_of
 
 PREVIEW = 64
@@ -30,7 +31,7 @@ _MOST_BAD = 1000
 
 class _Row(NamedTuple):
     picture: Tensor
-    """uint8 [C, H, W]."""
+    """uint8 [C, H, W], or floats in [-1, 1]."""
     label: int
 
 
@@ -55,26 +56,29 @@ class Iterated:
     def __init__(self, given: Any, options: DataOptions, device: torch.device) -> None:
         self.given, self.options, self.device = given, options, device
         self._classes = tuple(map(str, getattr(given, "classes", None) or ()))
-        self._passed_over = 0
+        self._passed_over = self._said = 0
         self._kept: list[_Row] = []
         self._rewind()
         with generators_kept():
             looked = self._look()
         first = [item for _, item in looked]
-        own = channels_among([picture_in(item) for item in first])
+        pictures = [picture_in(item) for item in first]
+        own = channels_among(pictures, options.reading)
         self._allowed = None if options.channels else own
         self._labelled = self._has_labels(first[0])
-        size = None if options.image_size is None else (options.image_size, options.image_size)
-        self._fit = Fit(size, options.channels or max(own or {3}))
+        depth = of_items(pictures, max(own or {3}), options)
+        kept = options.depth
+        self._fit = Fit(options.size, depth.channels, levels=depth.levels, depth=kept)
         self._shape: tuple[int, ...] | None = None
         rows = self._rows(0, len(first))
         self._shape = tuple(rows[0].picture.shape)
         classes = self._classes if self._labelled else ()
-        self.spec = Spec(Images, self._shape, None, classes)
+        self.spec = Spec(Images, self._shape, None, classes, levels=depth.written)
         first_bytes = digest_of(torch.stack([row.picture for row in rows]))
         self.fingerprint = fingerprint_of_object(given, self.spec, first=first_bytes)
         self.notes: tuple[str, ...] = (
             "the data is an iterable: a resumed run first reads past the items it has drawn",
+            *depth.notes,
         )
 
     def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Images:
@@ -121,6 +125,9 @@ class Iterated:
     def close(self) -> None:
         """Let go of the iterator; the next batch begins another."""
         self._rewind()
+        if (n := self._passed_over) > self._said:
+            self._said = n
+            warnings.warn(f"passed over {n:,} items in all", stacklevel=3)
 
     def _rows(self, start: int, stop: int) -> list[_Row]:
         """The usable items [start, stop); those of a first draw are kept for grids and for it."""
@@ -140,8 +147,8 @@ class Iterated:
     def _batched(self, rows: list[_Row]) -> tuple[Tensor, Tensor | None]:
         pictures = torch.stack([row.picture for row in rows]).to(self.device)
         if not self._labelled:
-            return from_bytes(pictures), None
-        return from_bytes(pictures), torch.tensor([row.label for row in rows], device=self.device)
+            return as_floats(pictures), None
+        return as_floats(pictures), torch.tensor([row.label for row in rows], device=self.device)
 
     def _rewind(self) -> None:
         self._items: Iterator[Any] | None = None
@@ -205,7 +212,8 @@ class Iterated:
             raise unreadable([why])
         self._passed_over = n = self._passed_over + 1
         if n == 10 ** (len(str(n)) - 1):
-            warnings.warn(f"skipped {n} items so far, the last {why}", stacklevel=6)
+            self._said = n
+            warnings.warn(f"passed over {n} items so far, the last {why}", stacklevel=6)
 
     def _row(self, item: Any) -> _Row:
         """An item checked and in shape.
@@ -213,7 +221,7 @@ class Iterated:
         Raises:
             ValueError: it is not like the first ones.
         """
-        picture = self._fit.picture(image_of(picture_in(item), self._allowed))
+        picture = self._fit.picture(image_of(picture_in(item), self._allowed, self.options.reading))
         if self._shape and tuple(picture.shape) != self._shape:
             height, width = picture.shape[1:]
             raise ValueError(f"is {width}x{height}, not {self._shape[2]}x{self._shape[1]}")

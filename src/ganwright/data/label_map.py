@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,36 +13,59 @@ from torch import Tensor
 
 from ganwright.pixels import from_bytes
 
-MODES = ("P", "L")
+if TYPE_CHECKING:
+    from PIL import Image
+
+MODES = ("P", "L", "1")
 """Pillow's modes whose pixels can be class numbers."""
-MOST_CLASSES = 64
-"""Class numbers stay below this; images with higher ones are grey or palette images."""
+_IGNORED = (255, 255, 255)
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The class numbers of label maps, `low` to `high`, and how they become images.
+    """The class numbers of label maps, and how they become pictures.
 
     They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
+    Pixels of the number `ignore` belong to no class: they are white, or -1 in every channel.
     """
 
-    low: int
-    high: int
+    values: tuple[int, ...]
     onehot: bool = False
+    ignore: int | None = None
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> LabelMap:
+        """A label map as JSON holds it, also of runs that kept the lowest and highest number."""
+        if "low" in values:
+            numbers = range(values["low"], values["high"] + 1)
+            return cls(tuple(numbers), bool(values["onehot"]))
+        return cls(tuple(values["values"]), bool(values["onehot"]), values["ignore"])
 
     @property
     def classes(self) -> int:
-        """How many class numbers there are between the lowest and the highest."""
-        return self.high - self.low + 1
+        """How many classes there are."""
+        return len(self.values)
+
+    def named(self) -> str:
+        """The class numbers in words: `0 to 18`, or `0, 128, 255`."""
+        low, high = self.values[0], self.values[-1]
+        if len(self.values) > 2 and high - low + 1 == len(self.values):
+            return f"{low} to {high}"
+        few = ", ".join(map(str, self.values[:8]))
+        return few if len(self.values) <= 8 else f"{few} ... {high}"
 
     def palette(self) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Distinct colours, [classes, 3]: hues by the golden ratio, in three brightnesses."""
+        """Distinct colours, [classes + 1, 3]: hues by the golden ratio, in three brightnesses.
+
+        The last is that of pixels that belong to no class.
+        """
         colours = [
             colorsys.hsv_to_rgb(0.618034 * k % 1, (1.0, 0.55, 0.8)[k % 3], (0.9, 1.0, 0.55)[k % 3])
             for k in range(self.classes)
         ]
         table = np.array(colours) * 255
-        return table.round().astype(np.uint8)
+        return np.concatenate([table.round(), [_IGNORED]]).astype(np.uint8)
 
     def numbers(self, pixels: np.ndarray[Any, Any]) -> Tensor:
         """Pixels [H, W] as classes counted from 0: uint8 [1, H, W].
@@ -49,13 +73,18 @@ class LabelMap:
         Raises:
             ValueError: a class is unknown; the sentence goes behind "cannot be read".
         """
-        low, high = int(pixels.min()), int(pixels.max())
-        if low < self.low or high > self.high:
+        table = np.full(256, -1)
+        table[list(self.values)] = np.arange(self.classes)
+        if self.ignore is not None:
+            table[self.ignore] = self.classes
+        found = table[pixels.astype(np.uint8)]
+        if found.min() < 0:
+            also = "" if self.ignore is None else f", and {self.ignore} for no class"
             raise ValueError(
-                f"holds class {low if low < self.low else high}; known are the training "
-                f"images' {self.low} to {self.high}"
+                f"holds class {int(pixels[found < 0][0])}; known are the training pictures' "
+                f"{self.named()}{also}"
             )
-        return torch.from_numpy((pixels - self.low).astype(np.uint8))[None]
+        return torch.from_numpy(found.astype(np.uint8))[None]
 
     def coloured(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] in their colours: uint8 [3, H, W]."""
@@ -65,11 +94,32 @@ class LabelMap:
         """What networks see, [n, C, H, W] in [-1, 1], as people do: [n, 3, H, W]."""
         if not self.onehot:
             return pictures
+        high, number = pictures.max(1)
+        number = torch.where(high > 0, number, self.classes)
         colours = torch.from_numpy(self.palette()).to(pictures.device)
-        return from_bytes(colours[pictures.argmax(1)].movedim(-1, 1))
+        return from_bytes(colours[number].movedim(-1, 1))
 
     def channelled(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] as networks see them: uint8 [3 or classes, H, W]."""
         if not self.onehot:
             return self.coloured(numbers)
         return (numbers == torch.arange(self.classes)[:, None, None]).to(torch.uint8) * 255
+
+    def nearest(self, pixels: Tensor) -> Tensor:
+        """What a network drew in colours, uint8 [3, H, W], as classes: uint8 [1, H, W]."""
+        colours = torch.from_numpy(self.palette()[: self.classes]).float()
+        points = pixels.permute(1, 2, 0).reshape(-1, 3).float()
+        found = [torch.cdist(part, colours).argmin(1) for part in points.split(_CHUNK)]
+        return torch.cat(found).to(torch.uint8).reshape(1, *pixels.shape[1:])
+
+    def as_mask(self, numbers: Tensor) -> Image.Image:
+        """Classes [1, H, W] as a palette picture of the class numbers that files have."""
+        from PIL import Image  # families know label maps, and load no reader
+
+        own = np.asarray([*self.values, self.ignore or 0], np.uint8)
+        image = Image.fromarray(own[numbers[0].numpy()])
+        palette = np.zeros((256, 3), np.uint8)
+        palette[own] = self.palette()
+        palette[list(self.values)] = self.palette()[: self.classes]
+        image.putpalette(palette.tobytes())
+        return image

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from ganwright.config.sizes import sides
 from ganwright.config.transform import Transform
+from ganwright.data.levels import Reading
+from ganwright.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,26 +23,55 @@ class DataOptions:
     """Folder that holds torchvision data sets."""
     download: bool = False
     """Download the data set into the data root where it is missing."""
-    image_size: int | None = None
-    """Height and width to which images are brought; their own when not given."""
-    channels: Literal[1, 3] | None = None
-    """Convert images to greyscale (1) or colour (3); by default as in the data."""
+    image_size: int | str | None = None
+    """The size to which pictures are brought, such as 64 or "64x32"; their own when not given."""
+    channels: int | None = None
+    """Turn pictures grey (1) or colour (3), or ask that they have so many; None for any."""
+    range: tuple[float, ...] = ()
+    """The two numbers in files or arrays that become -1 and 1; those of their type if empty."""
+    depth: Literal["keep", 8] = "keep"
+    """Keep more than 8 bits where the data has them, or bring all to 8."""
+    alpha: Literal["keep", "white", "drop"] = "white"
+    """Whether transparency is a channel, shows white, or is left out."""
     flip: bool = False
     """Mirror training images at random."""
     augment: tuple[Transform, ...] = ()
-    """Random changes of training images, one after the other."""
+    """Random changes of training pictures, one after the other."""
+    balance: bool = False
+    """Draw each class equally often, however many pictures it has."""
     labels_per_class: int | None = None
     """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: float | Literal["auto"] = 0.0
     """Share of the images held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
+    max_megapixels: float | None = None
+    """Millions of pixels of the largest picture that is decoded; 0 for any, None for 179."""
     cache: bool = False
-    """Read each item of a Dataset once and keep it, instead of reading it again."""
+    """Keep decoded pictures: of a folder or zip in the user's cache, of a Dataset in memory."""
     workers: int = 2
     """Processes that read what does not stay in memory."""
     seed: int = 0
     """Determines the order of the images, where they are cut and which are mirrored."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width to which pictures are brought; None for their own."""
+        return sides(self.image_size)
+
+    @property
+    def reading(self) -> Reading:
+        """What is said of the numbers in files.
+
+        Raises:
+            SettingsError: the range is no range.
+        """
+        if self.range and not (len(self.range) == 2 and self.range[0] < self.range[1]):
+            raise SettingsError(
+                f"range is {' '.join(f'{x:g}' for x in self.range)}; give two numbers, the lower "
+                "one first, as in --range 0 4095"
+            )
+        return Reading(self.range, self.depth, self.alpha)
 
     @property
     def skip(self) -> bool:

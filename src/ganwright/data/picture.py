@@ -1,9 +1,10 @@
-"""One image: from what a file holds to a uint8 tensor of the size and channels asked for."""
+"""One picture: from what a file holds to a tensor of the size and channels asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -12,6 +13,12 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import EIGHT_BITS, Levels, Numbers
+from ganwright.data.reduced import decoded_smaller, turned
+from ganwright.pixels import to_bytes
+
+Read: TypeAlias = Image.Image | Numbers
+"""A picture as it is read: as Pillow has it, or as numbers [C, H, W]."""
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
 UNREADABLE = (
@@ -19,8 +26,8 @@ UNREADABLE = (
     Image.DecompressionBombError,
 )
 
-_SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
-_GREY = {"1", "L", "LA", "La"} | _SIXTEEN_BIT
+SIXTEEN_BIT = {"I", "I;16", "I;16L", "I;16B", "I;16N"}
+_GREY = {"1", "L", "LA", "La"} | SIXTEEN_BIT
 _ALPHA = {"RGBA", "RGBa", "LA", "La", "PA"}
 _ORIENTATION = 0x0112
 _ROTATION = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
@@ -33,23 +40,38 @@ class Head(NamedTuple):
     width: int
     channels: int
     mode: str
+    type: str = "uint8"
+    """NumPy's name of the type of its pixels."""
+    alpha: bool = False
+    """Whether it has an alpha channel, which `channels` does not count."""
 
 
 def head_of(image: Image.Image) -> Head:
     """The head of an opened image, EXIF rotation considered.
 
     Raises:
-        ValueError: it is an animation, or its pixels are floating-point numbers.
+        ValueError: it is an animation.
     """
     # Phones write MPO: a JPEG with a second view behind the picture.
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise ValueError("has several frames")
-    if image.mode == "F":
-        raise ValueError("has floating-point pixels")
     width, height = image.size
     if _may_turn(image) and image.getexif().get(_ORIENTATION, 1) >= 5:
         width, height = height, width
-    return Head(height, width, channels_of(image.mode), image.mode)
+    return Head(height, width, channels_of(image.mode), image.mode, alpha=has_alpha(image))
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether parts of the picture may be transparent."""
+    return image.mode in _ALPHA or "transparency" in image.info
+
+
+def head_of_read(picture: Read) -> Head:
+    """The head of a picture that has been read."""
+    if isinstance(picture, Image.Image):
+        return head_of(picture)
+    channels, height, width = picture.shape
+    return Head(height, width, channels, "array", str(picture.dtype))
 
 
 def _may_turn(image: Image.Image) -> bool:
@@ -67,21 +89,29 @@ def channels_of(mode: str) -> int:
     return 1 if mode in _GREY else 3
 
 
-def plain(image: Image.Image) -> Image.Image:
-    """The image upright, in 8 bits, grey (`L`) or `RGB`; transparent parts show white.
+def plain(image: Image.Image, alpha: Literal["keep", "white", "drop"] = "white") -> Image.Image:
+    """The picture upright, in 8 bits, grey (`L`) or `RGB`.
+
+    Args:
+        image: of any mode.
+        alpha: what becomes of transparent parts: they show white, or the colour that is hidden
+            under them, or there is a further channel (`LA`, `RGBA`).
 
     Raises:
         ValueError: its pixels are floating-point numbers or wider than 16 bits.
     """
     image = upright(image)
-    if image.mode in _SIXTEEN_BIT:
+    if image.mode in SIXTEEN_BIT:
         return _of_sixteen_bits(image)
     if image.mode == "F":
         raise ValueError("has floating-point pixels")
     grey = channels_of(image.mode) == 1
-    if image.mode in _ALPHA or "transparency" in image.info:
+    if alpha == "keep":
+        return image.convert("LA" if grey else "RGBA")
+    if has_alpha(image):
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        if alpha == "white":
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("L" if grey else "RGB")
 
 
@@ -92,6 +122,9 @@ def _of_sixteen_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
+_MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+
+
 @dataclass(frozen=True)
 class Fit:
     """How an image is brought into shape.
@@ -99,20 +132,71 @@ class Fit:
     Args:
         size: (height, width) to cover: the image is scaled with antialiasing until it just
             covers it, and the middle is cut out; None leaves the size.
-        channels: 1 or 3.
-        label_map: the image holds class numbers, which are never blended.
+        channels: 1 and 3 are made of each other; others are what the data has.
+        label_map: the picture holds class numbers, which are never blended.
+        levels: what numbers of each type mean; without any, all are 8 bits and stay bytes.
+        alpha: what becomes of transparent parts, see `plain`.
+        depth: 8 brings all to 8 bits.
     """
 
     size: tuple[int, int] | None
     channels: int
     label_map: LabelMap | None = None
+    levels: Mapping[str, Levels] = field(default_factory=dict)
+    alpha: Literal["keep", "white", "drop"] = "white"
+    depth: Literal["keep", 8] = "keep"
 
-    def picture(self, image: Image.Image) -> Tensor:
-        """A uint8 tensor [channels, H, W]; [1, H, W] class numbers for one-hot label maps."""
-        if self.label_map is not None:
-            return self._label_map(image, self.label_map)
-        image = plain(image).convert("L" if self.channels == 1 else "RGB")
-        return _tensor(self._cover(image, Image.Resampling.BICUBIC))
+    @property
+    def bytes_a_number(self) -> int:
+        """Memory that one number of a picture takes."""
+        return 4 if self.levels and self.depth == "keep" else 1
+
+    def picture(self, picture: Read) -> Tensor:
+        """A tensor [channels, H, W]: uint8, or floats in [-1, 1] where there are levels.
+
+        One-hot label maps are [1, H, W], class numbers.
+
+        Raises:
+            ValueError: its numbers or its channels are not those of the others.
+        """
+        if self.label_map is not None and isinstance(picture, Image.Image):
+            return self._label_map(picture, self.label_map)
+        if isinstance(picture, Image.Image) and not self.levels:
+            image = plain(picture, self.alpha).convert(_MODES[self.channels])
+            return _tensor(self._cover(image, Image.Resampling.BICUBIC))
+        pixels = self._pixels(picture)
+        if len(pixels) != self.channels and {len(pixels), self.channels} != {1, 3}:
+            raise ValueError(f"has {len(pixels)} channels, not {self.channels}")
+        fitted = self.stack(pixels[None])[0]
+        if fitted.dtype == torch.uint8 or not self.levels:
+            return fitted
+        fitted = fitted.clamp(-1, 1)
+        return to_bytes(fitted) if self.depth == 8 else fitted
+
+    def _pixels(self, picture: Read) -> Tensor:
+        if isinstance(picture, Image.Image):
+            picture = _tensor(plain(picture, self.alpha)).numpy()
+        if not self.levels:
+            return torch.from_numpy(np.ascontiguousarray(picture))
+        levels = self.levels.get(str(picture.dtype), EIGHT_BITS)
+        if levels is EIGHT_BITS and picture.dtype != np.uint8:
+            raise ValueError(f"holds {picture.dtype}, which the others do not")
+        return levels.floats(np.ascontiguousarray(picture))
+
+    def file(self, image: Read) -> Tensor:
+        """The same of a file that was opened and not decoded: large JPEGs are decoded smaller."""
+        decoded = not isinstance(image, Image.Image) or bool(self.levels) or self.alpha == "keep"
+        if decoded or self.size is None or self.label_map is not None:
+            return self.picture(image)
+        assert isinstance(image, Image.Image)
+        smaller = decoded_smaller(image, self.size)
+        if smaller is None:
+            return self.picture(image)
+        grey = channels_of(image.mode) == 1
+        flat = image.convert("L" if grey else "RGB").convert("L" if self.channels == 1 else "RGB")
+        # Turned once it is small, so that pixels beyond its edge lie right and below.
+        size = self.size[::-1] if turned(image) else self.size
+        return _tensor(upright(_covering(flat, smaller, size, Image.Resampling.BICUBIC)))
 
     def _label_map(self, image: Image.Image, classes: LabelMap) -> Tensor:
         image = self._cover(upright(image), Image.Resampling.NEAREST)
@@ -122,16 +206,14 @@ class Fit:
     def _cover(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
         if self.size is None or image.size == self.size[::-1]:
             return image
-        height, width = self.size
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
-        return image.resize((width, height), resample, box)
+        return _covering(image, image.size, self.size, resample)
 
     def stack(self, pictures: Tensor) -> Tensor:
         """The same for uint8 or float images that are in memory, [n, C, H, W]."""
         if pictures.shape[1] != self.channels:
-            pictures = grey(pictures) if self.channels == 1 else pictures.expand(-1, 3, -1, -1)
+            pictures = (
+                grey(pictures) if self.channels == 1 else pictures.expand(-1, self.channels, -1, -1)
+            )
         if self.size is None or pictures.shape[2:] == self.size:
             return pictures.contiguous()
         height, width = self.size
@@ -153,6 +235,20 @@ def grey(pictures: Tensor) -> Tensor:
     parts = [(part.float() * weights).sum(1, keepdim=True) for part in pictures.split(4096)]
     light = torch.cat(parts)
     return light.round().to(torch.uint8) if pictures.dtype == torch.uint8 else light
+
+
+def _covering(
+    image: Image.Image,
+    extent: tuple[float, float],
+    size: tuple[int, int],
+    resample: Image.Resampling,
+) -> Image.Image:
+    """The middle of the picture, whose (width, height) is `extent`, at a size (height, width)."""
+    height, width = size
+    scale = min(extent[0] / width, extent[1] / height)
+    left, top = (extent[0] - width * scale) / 2, (extent[1] - height * scale) / 2
+    box = (left, top, left + width * scale, top + height * scale)
+    return image.resize((width, height), resample, box)
 
 
 def _tensor(image: Image.Image) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwright.data.depth import Depth, depths, notes_of
 from ganwright.data.fitted import Fitted
 from ganwright.data.misfits import without_misfits
 from ganwright.data.options import DataOptions
@@ -43,6 +44,7 @@ class Settled:
         window: (height, width) of the images in a batch; empty for points.
         cut: windows are cut at random from larger images.
         low: the factor of low-resolution pairs, which are made from one side.
+        notes: sentences that are said when a run begins.
     """
 
     spec: Spec
@@ -51,6 +53,7 @@ class Settled:
     window: tuple[int, ...]
     cut: bool = False
     low: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
@@ -61,28 +64,29 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
         SettingsError: options contradict each other.
     """
     _check_task(source, task, options)
-    query, size = source.query, options.image_size
+    query, size = source.query, options.size
     low = query.low if task is Paired and source.kind is Images else None
+    if low == "own":
+        raise DataError(f"{source.name} has one picture each; low=own is for two folders")
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
+    if source.factor > 1:
+        return _enlarged(source, task, options)
     cropped = query.crop or low is not None
-    window = source.train[0].size() if size is None else (size, size)
-    if low is not None and (window[0] % low or window[1] % low):
-        raise SettingsError(
-            f"images of {window[1]}x{window[0]} do not divide by low={low}; "
-            f"choose an --image-size that is a multiple of {low}"
-        )
-    channels = _channels(source, options, task)
+    window = source.train[0].size() if size is None else size
+    if low is not None:
+        _check_divides(window, low)
+    found = depths(source, options, task)
     cut = cropped or query.jitter > 1
     # Pictures of one side that keep their own size are checked against it, never scaled to it.
     keep = cropped or (size is None and len(source.train) == 1)
     kept = None if keep else window
     larger = (round(window[0] * query.jitter), round(window[1] * query.jitter))
     stored = larger if query.jitter > 1 and not cropped else kept
-    sides = zip(source.train, channels, strict=True)
-    train = tuple(_fitted(side, n, stored, window, cut) for side, n in sides)
-    sides = zip(source.test or (), channels, strict=False)
-    test = tuple(_fitted(side, n, kept, window, cropped) for side, n in sides)
+    sides = zip(source.train, found, strict=True)
+    train = tuple(_fitted(side, depth, stored, window, cut) for side, depth in sides)
+    sides = zip(source.test or (), found, strict=False)
+    test = tuple(_fitted(side, depth, kept, window, cropped) for side, depth in sides)
     skip, together = options.skip, task is Paired
     train = without_misfits(train, skip=skip, together=together)
     test = without_misfits(test, skip=skip, together=together)
@@ -92,7 +96,40 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
             "--image-size"
         )
     shown = test if test and all(map(len, test)) else None
-    return Settled(_spec(task, train, low), train, shown, window, cut, low)
+    spec = _spec(task, train, low, found)
+    return Settled(spec, train, shown, window, cut, low, notes_of(found))
+
+
+def _check_divides(window: tuple[int, int], low: int) -> None:
+    if window[0] % low or window[1] % low:
+        raise SettingsError(
+            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"choose an --image-size that is a multiple of {low}"
+        )
+
+
+def _enlarged(source: Source, task: type[Batch], options: DataOptions) -> Settled:
+    """Pairs of low and high resolution that are files of their own, never scaled.
+
+    The image size is that of windows that are cut at random, at the same place of both.
+    """
+    factor, cut = source.factor, options.size is not None
+    window = options.size or source.train[1].size()
+    _check_divides(window, factor)
+    windows, grids = ((window[0] // factor, window[1] // factor), window), (1, factor)
+    found = depths(source, options, task)
+
+    def fitted(sides: tuple[Side, ...]) -> tuple[Fitted, ...]:
+        rows = zip(sides, found, windows, grids, strict=True)
+        whole = [replace(_fitted(s, d, None, w, cut), grid=grid) for s, d, w, grid in rows]
+        return without_misfits(whole, skip=options.skip, together=True)
+
+    train = fitted(source.train)
+    test = fitted(source.test) if source.test else None
+    if not len(train[0]):
+        raise DataError(f"no pair of {source.name} is as large as {window[1]}x{window[0]}")
+    notes = (f"low and high resolution differ by a factor of {factor}", *notes_of(found))
+    return Settled(_spec(task, train, None, found), train, test, window, cut, notes=notes)
 
 
 def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None:
@@ -124,22 +161,18 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
     )
 
 
-def _channels(source: Source, options: DataOptions, task: type[Batch]) -> list[int]:
-    """Channels of each side; both domains of unpaired data get the same."""
-    if options.channels is not None:
-        return [3 if side.label_map else options.channels for side in source.train]
-    own = [3 if side.label_map else side.channels for side in source.train]
-    return [max(own)] * len(own) if task is Unpaired else own
-
-
 def _fitted(
-    side: Side, channels: int, stored: tuple[int, int] | None, window: tuple[int, int], cut: bool
+    side: Side, depth: Depth, stored: tuple[int, int] | None, window: tuple[int, int], cut: bool
 ) -> Fitted:
     if isinstance(side, Stack):
-        fit = Fit(stored, channels)
+        fit = Fit(stored, depth.channels)
         pictures = fit.stack(side.pictures)
+        if side.levels is not None:  # to scale is to overshoot
+            pictures = pictures.clamp(-1, 1)
         return Fitted(replace(side, pictures=pictures), fit, window, cut)
-    return Fitted(side, Fit(stored, channels, side.label_map), window, cut)
+    reading = depth.reading
+    fit = Fit(stored, depth.channels, side.label_map, depth.levels, reading.alpha, reading.depth)
+    return Fitted(side, fit, window, cut)
 
 
 def _points(source: Source, task: type[Batch]) -> Settled:
@@ -148,19 +181,22 @@ def _points(source: Source, task: type[Batch]) -> Settled:
 
     train = fitted(source.train)
     test = fitted(source.test) if source.test else None
-    return Settled(_spec(task, train, None), train, test, ())
+    return Settled(_spec(task, train, None, (Depth(1),)), train, test, ())
 
 
-def _spec(task: type[Batch], train: Sequence[Fitted], low: int | None) -> Spec:
+def _spec(
+    task: type[Batch], train: Sequence[Fitted], low: int | None, found: Sequence[Depth]
+) -> Spec:
     shape, classes = train[0].shape, train[0].side.classes
     count = max(len(side) for side in train)
+    a, b = found[0].written, found[-1].written
     if low is not None:
         small = (shape[0], shape[1] // low, shape[2] // low)
-        return Spec(task, small, shape, (), count)
+        return Spec(task, small, shape, (), count, levels=a, target_levels=a)
     if task in (Paired, Unpaired):
-        known, maps = classes if task is Unpaired else (), train[0].fit.label_map
-        return Spec(task, shape, train[1].shape, known, count, maps)
-    return Spec(task, shape, None, classes, count)
+        known, (maps, drawn) = classes if task is Unpaired else (), (s.fit.label_map for s in train)
+        return Spec(task, shape, train[1].shape, known, count, maps, (), a, b, drawn)
+    return Spec(task, shape, None, classes, count, levels=a)
 
 
 def labelled(side: Side, options: DataOptions) -> Tensor | None:

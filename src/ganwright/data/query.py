@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from ganwright.data.types import Batch, Paired, Unpaired
@@ -19,16 +20,26 @@ class Query:
     """Name of the subfolder (or `left`, `right`) that is domain a."""
     b: str | None = None
     """Name of the subfolder that is domain b."""
+    a_kind: str | None = None
+    """`mask` if the pixels of domain a are class numbers, `image` if they are not (`?a:mask`)."""
+    b_kind: str | None = None
+    """The same of domain b."""
+    splits: bool | None = None
+    """Whether folders called train, val and test are splits; None where their names decide."""
     onehot: str | None = None
     """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
-    """Images are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
-    low: int | None = None
-    """Pairs of low resolution (this factor, bicubic with antialias) and high."""
+    """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
+    low: int | Literal["own"] | None = None
+    """Pairs of low resolution (this factor, bicubic with antialias) and high; `own` for files."""
     crop: bool = False
     """Cut images at random from their own resolution instead of scaling them."""
     stack: int | None = None
     """Random grey images as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
+
+    def kind(self, side: str) -> str | None:
+        """What was said of side a or b: `mask`, `image`, or nothing."""
+        return self.a_kind if side == "a" else self.b_kind
 
 
 def parse_query(text: str) -> Query:
@@ -37,6 +48,8 @@ def parse_query(text: str) -> Query:
     Raises:
         DataError: an option is unknown or its value is not allowed.
     """
+    # `a:mask` is short for `a_kind=mask`.
+    text = re.sub(r"(^|&)([^&=:]*):([^&=]*)(?=&|$)", r"\1\2_kind=\3", text)
     try:
         given = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)))
     except ValueError:
@@ -44,12 +57,14 @@ def parse_query(text: str) -> Query:
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in _OPTIONS:
-            raise DataError(f"unknown data option {key}; {nearest(key, _OPTIONS)}")
+            name = key.replace("_kind", ":") if key.endswith("_kind") else key
+            raise DataError(f"unknown data option {name}; {nearest(name, _OPTIONS)}")
         allowed, convert = _OPTIONS[key]
         try:
             values[key] = convert(value)
         except ValueError:
-            raise DataError(f"data option {key}={value} must be {allowed}") from None
+            shown = f"{key}={value}".replace("_kind=", ":")
+            raise DataError(f"data option {shown} must be {allowed}") from None
     return Query(**values)
 
 
@@ -64,6 +79,11 @@ def check_query(query: Query, task: type[Batch]) -> None:
             raise DataError(f"data option {name} is for pairs of images; leave it out")
     if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
+    for key in "ab":
+        if query.kind(key) and task is not Paired:
+            raise DataError(
+                f"data option {key}:{query.kind(key)} is for pairs of pictures; leave it out"
+            )
     if query.crop and query.jitter > 1:
         raise DataError("data options crop and jitter exclude each other; leave one out")
 
@@ -87,12 +107,19 @@ def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
     return convert
 
 
+def _low(text: str) -> int | str:
+    return "own" if text == "own" else int(_at_least(int, 2)(text))
+
+
 _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "a": ("a subfolder's name", str),
     "b": ("a subfolder's name", str),
+    "a_kind": ("mask or image, as in ?a:mask", _one_of("mask", "image")),
+    "b_kind": ("mask or image, as in ?b:mask", _one_of("mask", "image")),
+    "splits": ("yes or no", lambda text: _one_of("yes", "no")(text) == "yes"),
     "onehot": ("a, the side that is translated", _one_of("a")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
-    "low": ("a whole number of at least 2", _at_least(int, 2)),
+    "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
     "crop": ("random", lambda text: _one_of("random")(text) == "random"),
 }

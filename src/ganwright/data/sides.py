@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from PIL import Image
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels, Numbers
 from ganwright.data.messages import mixed, reason, unreadable
-from ganwright.data.picture import UNREADABLE, Head, channels_of
+from ganwright.data.picture import UNREADABLE, Head, Read, head_of_read
 from ganwright.data.query import Query
 from ganwright.data.types import Batch
 from ganwright.seeds import generators_kept, seed_everything
@@ -20,12 +21,23 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Stack:
-    """Images in memory: uint8 or float [n, C, H, W], or points, float [n, 2]."""
+    """Pictures in memory: uint8 or float [n, C, H, W], or points, float [n, 2].
+
+    Args:
+        pictures: floats are in [-1, 1].
+        labels: int64 [n], or None.
+        classes: names of the labels.
+        label_map: the pixels are class numbers.
+        levels: what floats were in files or arrays; None where they have always been floats.
+        notes: sentences that are said of them when a run begins.
+    """
 
     pictures: Tensor
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
+    levels: Levels | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -50,29 +62,35 @@ class Rows:
     """Images that are decoded when they are asked for.
 
     Args:
-        read: the i-th as a Pillow image; called from threads and from worker processes.
+        read: the i-th as it is read; called from threads and from worker processes.
         names: what messages call each.
         heads: sizes and modes, where they are known without decoding.
         labels: int64 [n], or None.
         classes: names of the labels.
         label_map: the pixels are class numbers.
-        again: what `read` gives may differ each time, as of a data set that augments its images
+        kinds: NumPy's names of the types of the pixels, where heads are unknown.
+        levels: what floats are, where that needs no look.
+        anew: what `read` gives may differ each time, as of a data set that augments its pictures
             with the global generators: whoever calls it seeds them and gives them back.
+        fresh: `read` opens a file each time, which nobody has decoded or keeps.
     """
 
-    read: Callable[[int], Image.Image]
+    read: Callable[[int], Read]
     names: Sequence[str]
     heads: Sequence[Head] | None = None
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     label_map: LabelMap | None = None
     anew: bool = False
+    kinds: frozenset[str] = frozenset({"uint8"})
+    levels: Levels | None = None
+    fresh: bool = False
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def look(self, index: int) -> Image.Image:
-        """The i-th image, the same each time, with the global generators left alone."""
+    def look(self, index: int) -> Read:
+        """The i-th picture, the same each time, with the global generators left alone."""
         if not self.anew:
             return self.read(index)
         with generators_kept():
@@ -90,7 +108,7 @@ class Rows:
             labels=None if self.labels is None else self.labels[index],
         )
 
-    def _first(self) -> Iterator[Image.Image]:
+    def _first(self) -> Iterator[Head]:
         """Those of the first 16 that can be read.
 
         Raises:
@@ -99,7 +117,7 @@ class Rows:
         bad = []
         for i in range(min(16, len(self))):
             try:
-                yield self.look(i)
+                yield head_of_read(self.look(i))
             except UNREADABLE as error:
                 bad.append(f"{self.names[i]} ({reason(error)})")
         if len(bad) == min(16, len(self)):
@@ -107,10 +125,29 @@ class Rows:
 
     @property
     def channels(self) -> int:
-        """3 where any image has colour; the first 16 are asked where heads are unknown."""
-        if self.heads is not None:
-            return max(head.channels for head in self.heads)
-        return max(channels_of(image.mode) for image in self._first())
+        """3 where any picture has colour; the first 16 are asked where heads are unknown."""
+        return max(head.channels for head in self.known())
+
+    def known(self) -> Sequence[Head]:
+        """The heads of all, or of the first 16 where they are unknown."""
+        return self.heads if self.heads is not None else list(self._first())
+
+    @property
+    def types(self) -> set[str]:
+        """NumPy's names of the types of the pixels."""
+        return set(self.kinds) if self.heads is None else {head.type for head in self.heads}
+
+    def few(self, kind: str) -> Iterator[Numbers]:
+        """Up to 32 pictures whose pixels are of a type, from all over; those that can be read."""
+        heads = self.heads or ()
+        those = [i for i, head in enumerate(heads) if head.type == kind] or range(len(self))
+        for i in those[:: -(-len(those) // 32)]:
+            try:
+                picture = self.look(i)
+            except UNREADABLE:
+                continue
+            if not isinstance(picture, Image.Image) and picture.dtype == kind:
+                yield picture
 
     def size(self) -> tuple[int, int]:
         """(height, width) of every image, as far as it is known before decoding.
@@ -119,8 +156,7 @@ class Rows:
             DataError: they differ; it names two of them.
         """
         if self.heads is None:
-            width, height = next(self._first()).size
-            return (height, width)
+            return next(self._first())[:2]
         first = self.heads[0]
         for name, head in zip(self.names, self.heads, strict=True):
             if head[:2] != first[:2]:
@@ -128,8 +164,8 @@ class Rows:
         return first[:2]
 
     def large(self) -> bool:
-        """Whether threads decode faster than one: small images spend their time in Python."""
-        width, height = self.heads[0][1::-1] if self.heads else next(self._first()).size
+        """Whether threads decode faster than one: small pictures spend their time in Python."""
+        height, width = self.heads[0][:2] if self.heads else next(self._first())[:2]
         return width * height >= 1 << 16
 
     def bytes(self, channels: int) -> int:
@@ -143,11 +179,11 @@ class Rows:
 class Chosen:
     """Reads the images of some of the numbers."""
 
-    read: Callable[[int], Image.Image]
+    read: Callable[[int], Read]
     members: list[int]
 
-    def __call__(self, index: int) -> Image.Image:
-        """The image of the i-th of them."""
+    def __call__(self, index: int) -> Read:
+        """The picture of the i-th of them."""
         return self.read(self.members[index])
 
 
@@ -164,6 +200,10 @@ class Source:
         train: the sides.
         test: the sides of the test split, or None.
         query: what the string asked for.
+        doubts: what could be read otherwise, with the switch that decides it.
+        passed: what lies there and is not read, a phrase each.
+        factor: how many times higher and wider the pictures of the second side are.
+        marks: its fingerprint, where it is known already.
     """
 
     name: str
@@ -171,3 +211,7 @@ class Source:
     train: tuple[Side, ...]
     test: tuple[Side, ...] | None = None
     query: Query = field(default_factory=Query)
+    doubts: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    factor: int = 1
+    marks: dict[str, Any] | None = None

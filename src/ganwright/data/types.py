@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 
 
 class Images(NamedTuple):
@@ -59,8 +60,12 @@ class Spec:
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
-        label_map: how files become images of domain a, where they are label maps.
+        label_map: how files become pictures of domain a, where they are label maps.
+        target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
+        levels: the numbers that files of domain a (or of the images) hold, where these are not
+            8 bits, grey or in colour.
+        target_levels: those of domain b.
     """
 
     task: type[Batch]
@@ -70,6 +75,9 @@ class Spec:
     count: int = 0
     label_map: LabelMap | None = None
     present: tuple[int, ...] = ()
+    levels: Levels | None = None
+    target_levels: Levels | None = None
+    target_map: LabelMap | None = None
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,12 +16,18 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.levels import EIGHT_BITS, Levels, Reading
+from ganwright.data.messages import reason
 from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
-from ganwright.data.read.files import EXTENSIONS
+from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
+from ganwright.inference.array_files import endings, write_numbers
+from ganwright.pixels import as_floats
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Formats that outputs keep; images of other formats become PNG files."""
+"""Formats that outputs keep; pictures of other formats become PNG files."""
+EXACT = (".png", ".bmp", ".tif", ".tiff")
+"""Formats that hold class numbers with their palette."""
 _OPTIONS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
     "WEBP": {"lossless": True},
@@ -44,17 +50,24 @@ class Picture:
 
     Args:
         pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
-            have a channel a class.
+            have a channel a class. Of other depth, [C, H, W], with floats in [-1, 1].
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
+        mask: the pixels are colours of classes, and files hold the class numbers.
     """
 
     pixels: Tensor
     alpha: Tensor | None = None
     tags: dict[str, bytes] = field(default_factory=dict)
+    mask: LabelMap | None = None
 
-    def with_pixels(self, pixels: Tensor) -> Picture:
-        """Other pixels with what this image carries; alpha is brought to their size."""
+    def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
+        """Other pixels with what this picture carries; alpha is brought to their size.
+
+        With `mask` they are colours of its classes, and nothing is carried over.
+        """
+        if mask is not None:
+            return Picture(pixels, mask=mask)
         alpha, tags = self.alpha, dict(self.tags)
         if alpha is not None and alpha.shape[1:] != pixels.shape[1:]:
             size = (pixels.shape[2], pixels.shape[1])
@@ -63,28 +76,50 @@ class Picture:
             tags.pop("icc_profile", None)
         return replace(self, pixels=pixels, alpha=alpha, tags=tags)
 
+    def fitted(self, shape: tuple[int, ...]) -> Tensor:
+        """The middle, scaled to `shape` (C, H, W), as for training: [1, C, H, W]."""
+        if self.pixels.dtype == torch.uint8 and len(self.pixels) in (1, 3):
+            return fitted(self.image(), shape)
+        return Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
+
     def image(self) -> Image.Image:
-        """The image as Pillow has it."""
+        """The picture as Pillow has it."""
+        if self.mask is not None:
+            return self.mask.as_mask(self.mask.nearest(self.pixels))
         image = as_image(self.pixels)
         if self.alpha is not None:
             image.putalpha(as_image(self.alpha))
         return image
 
 
-def read_picture(path: Path, channels: int, label_map: LabelMap | None = None) -> Picture:
-    """Read a file as an image of 1 or 3 channels, or as a label map.
+def read_picture(
+    path: Path, channels: int, label_map: LabelMap | None = None, levels: Levels | None = None
+) -> Picture:
+    """Read a file as a picture of so many channels and of such numbers, or as a label map.
 
     Raises:
         DataError: it is none, is broken, or has several frames or unknown classes; the sentence
             names it.
     """
+    array = path.suffix.lower() in (*ARRAYS, *DICOM)
     try:
+        if levels is not None or array:
+            return _of_depth(path, channels, levels)
         with Image.open(path) as file:
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        why = "not an image" if type(error).__name__ == "UnidentifiedImageError" else str(error)
-        raise DataError(f"{path} cannot be read as an image ({why or 'broken'})") from error
+        raise DataError(f"{path} can not be read as a picture ({reason(error)})") from error
+
+
+def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
+    """A picture whose numbers mean what those of the training pictures did."""
+    alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
+    with path.open("rb") as file:
+        read = read_in(file, path.name, Reading(alpha=alpha))
+    kept = levels is not None and replace(levels, alpha=False) != EIGHT_BITS
+    known = {levels.type: levels} if levels is not None and kept else {}
+    return Picture(Fit(None, channels, levels=known, alpha=alpha).picture(read))
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
@@ -117,12 +152,27 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     return Picture(as_tensor(flat), alpha, tags)
 
 
-def write_picture(picture: Picture, path: Path) -> None:
+def output_of(path: Path, levels: Levels | None, channels: int, *, masks: bool = False) -> Path:
+    """The output's name: the input's, if its format holds such pictures and can be written."""
+    allowed = WRITABLE if levels is None else endings(levels, channels)
+    allowed = EXACT if masks else allowed
+    return path if path.suffix.lower() in allowed else path.with_suffix(allowed[0])
+
+
+def write_picture(picture: Picture, path: Path, levels: Levels | None = None) -> None:
     """Write a file in the format that its name asks for, whole or not at all.
+
+    Args:
+        picture: what to write.
+        path: where to.
+        levels: the numbers that it holds, where they are not 8 bits, grey or in colour.
 
     Raises:
         RunError: it cannot be written.
     """
+    if levels is not None:
+        write_numbers(as_floats(picture.pixels), levels, path)
+        return
     image, buffer = picture.image(), io.BytesIO()
     kind = Image.registered_extensions()[path.suffix.lower()]
     if kind in ("JPEG", "PPM", "BMP") and picture.alpha is not None:
@@ -143,13 +193,15 @@ def like(
     channels: int,
     function: Callable[[Tensor], Tensor],
     label_map: LabelMap | None = None,
+    mask: LabelMap | None = None,
 ) -> Any:
     """Apply a function of uint8 [n, C, H, W] to Pillow images or arrays; give what was given.
 
     Args:
         images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
-        label_map: the images hold class numbers.
+        label_map: the pictures hold class numbers.
+        mask: what the function gives are colours of its classes; masks come back.
 
     Raises:
         DataError: they are nothing of that kind, cannot be read, or hold unknown classes.
@@ -158,8 +210,8 @@ def like(
     try:
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
-        raise DataError(f"an image cannot be read ({error})") from error
-    made = [p.with_pixels(function(p.pixels[None])[0]).image() for p in pictures]
+        raise DataError(f"a picture can not be read ({error})") from error
+    made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]
     if not isinstance(images, np.ndarray):
@@ -191,11 +243,6 @@ def many(images: Any) -> list[Image.Image]:
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     """The middle of an image scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
-
-
-def is_picture(path: Path) -> bool:
-    """Whether a file's name is that of an image."""
-    return path.is_file() and path.suffix.lower() in EXTENSIONS
 
 
 def as_tensor(image: Image.Image) -> Tensor:

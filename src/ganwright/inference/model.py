@@ -13,6 +13,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
 from ganwright.game import Game
@@ -55,7 +56,6 @@ class Model:
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
 
-    @torch.no_grad()
     def sample(
         self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[int | str] | None = None
     ) -> Tensor:
@@ -72,26 +72,57 @@ class Model:
         Raises:
             SettingsError: the family does not sample, or not by label.
         """
+        return torch.cat(list(self.samples(n, seed=seed, labels=labels)))
+
+    def samples(
+        self,
+        n: int,
+        *,
+        seed: int = 0,
+        labels: int | str | Sequence[int | str] | None = None,
+        start: int = 0,
+    ) -> Iterator[Tensor]:
+        """The same samples a chunk at a time, so that memory does not depend on their number.
+
+        Args:
+            n: how many there are in all.
+            seed: as in `sample`.
+            labels: as in `sample`.
+            start: where to begin; those before are not drawn.
+
+        Returns:
+            float32 [at most 64, C, H, W] in [-1, 1] each, on the CPU; together rows start to n of
+            what `sample` gives.
+
+        Raises:
+            SettingsError: at once, as `sample` does.
+        """
         draw = self.ability("sample")
         n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
+        start = convert(start, Whole, "start")
         takes = "labels" in inspect.signature(draw).parameters
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = None if labels is None else [self._label(y) for y in several(labels)]
-        chunks = []
-        for start in range(0, n, CHUNK):
+        numbers = [] if labels is None else [self._label(y) for y in several(labels)]
+        return self._chunks(draw, range(start, n), seed, numbers)
+
+    @torch.no_grad()
+    def _chunks(
+        self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[int]
+    ) -> Iterator[Tensor]:
+        for start in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
             keywords: dict[str, Any] = {}
-            if numbers:
-                repeated = [numbers[(start + i) % len(numbers)] for i in range(CHUNK)]
+            if labels:
+                repeated = [labels[(start + i) % len(labels)] for i in range(CHUNK)]
                 keywords["labels"] = torch.tensor(repeated, device=self.game.device)
 
             def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
                 seed_torch(seed, "sample", start)
                 return draw(CHUNK, **keywords)
 
-            chunks.append(first_rows(self.game, chunk, CHUNK, n - start).float().cpu())
-        return torch.cat(chunks)
+            rows = first_rows(self.game, chunk, CHUNK, wanted.stop - start)
+            yield rows[max(0, wanted.start - start) :].float().cpu()
 
     @overload
     def translate(
@@ -132,7 +163,8 @@ class Model:
         def translated(pixels: Tensor) -> Tensor:
             return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
 
-        return like(images, self.channels(direction), translated, self.label_map(direction))
+        maps, mask = self.label_map(direction), self.drawn_map(direction)
+        return like(images, self.channels(direction), translated, maps, mask)
 
     @torch.no_grad()
     def strips(
@@ -165,6 +197,15 @@ class Model:
     def label_map(self, direction: str = "a2b") -> LabelMap | None:
         """How files become images that `translate` takes, where they are label maps."""
         return None if direction == "b2a" else self.spec.label_map
+
+    def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
+        """The label maps that `translate` draws in colours, and files hold as class numbers."""
+        return None if direction == "b2a" else self.spec.target_map
+
+    def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
+        """The numbers that files of inputs, or of outputs, hold; None for pictures of 8 bits."""
+        of_b = (direction == "b2a") != output and self.spec.target is not None
+        return self.spec.target_levels if of_b else self.spec.levels
 
     def _shape(self, direction: str) -> tuple[int, ...]:
         back = direction == "b2a" and self.spec.target is not None

@@ -36,7 +36,8 @@ def save_grid(
     """Write images as one PNG, row by row from the top left, all at once or not at all.
 
     Args:
-        images: float [n, C, H, W] in [-1, 1] with C 1 or 3, or points [n, 2].
+        images: float [n, C, H, W] in [-1, 1], or points [n, 2]; of more than three channels the
+            first three are shown, and of two the first.
         path: where to; its folder is made.
         columns: images in a row; as square a grid as can be when not given.
         gutter: white pixels between the tiles.
@@ -89,15 +90,16 @@ def tile(
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Images [n, C, H, W] in [-1, 1] as uint8 [n, H, W, C]; NaN is mid-grey.
+    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 1 or 3]; NaN is mid-grey.
 
     Raises:
-        SettingsError: if there are none, or they have neither 1 nor 3 channels.
+        SettingsError: if there are none.
     """
-    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.numel():
+    if images.ndim != 4 or not images.numel():
         raise SettingsError(
-            f"a grid shows images [n, 1 or 3, H, W] or points [n, 2], got {list(images.shape)}"
+            f"a grid shows pictures [n, C, H, W] or points [n, 2], got {list(images.shape)}"
         )
+    images = images[:, : 3 if images.shape[1] > 2 else 1]
     levels = to_bytes(images.detach().float().nan_to_num(0.0))
     pixels: Pixels = levels.permute(0, 2, 3, 1).cpu().numpy()
     return pixels

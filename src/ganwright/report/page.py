@@ -60,7 +60,7 @@ def write_report(run: Path) -> Path:
         ]
     )
     path = run / "report.html"
-    atomic.write(path, page.encode())
+    atomic.write(path, page.encode(errors="backslashreplace"))
     return path
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ganwright import atomic
 from ganwright.callbacks import metrics_log
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import size_of
 from ganwright.data import Images, RunData, open_data
 from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError
@@ -209,10 +210,11 @@ def _opened(text: str, choice: Choice) -> Opened:
 
 
 def _like(choice: Choice, fake: ImageSet) -> Choice:
-    """Real images are brought to the size of square samples, unless a size is named."""
-    if choice.settings.image_size or len(fake.shape) < 3 or fake.shape[1] != fake.shape[2]:
+    """Real images are brought to the size of the samples, unless a size is named."""
+    if choice.settings.image_size or len(fake.shape) < 3:
         return choice
-    return replace(choice, settings=replace(choice.settings, image_size=fake.shape[1]))
+    size = size_of(*fake.shape[1:3])
+    return replace(choice, settings=replace(choice.settings, image_size=size))
 
 
 def _is_run(target: Any) -> bool:

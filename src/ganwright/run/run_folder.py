@@ -25,7 +25,8 @@ from typing import Any
 from ganwright import atomic
 from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
-from ganwright.data.open import absolute, there
+from ganwright.data.levels import Levels
+from ganwright.data.named import absolute, there
 from ganwright.data.types import BATCHES, Spec
 from ganwright.errors import GanwrightError, RunError
 from ganwright.families import name_of
@@ -216,8 +217,12 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         values["target"] = values["target"] and tuple(values["target"])
         values["classes"] = tuple(values["classes"])
         values["present"] = tuple(values.get("present", ()))
-        if values.get("label_map"):
-            values["label_map"] = LabelMap(**values["label_map"])
+        for name in ("label_map", "target_map"):
+            if values.get(name):
+                values[name] = LabelMap.stored(values[name])
+        for name in ("levels", "target_levels"):
+            if values.get(name):
+                values[name] = Levels(**values[name])
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -77,6 +78,8 @@ class Trainer:
         self.average = EMA(game, ema_half_life)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
+        self.waited = 0.0
+        """Seconds that this process has waited for batches."""
         self._held: list[Batch] = []
 
     def play(self, steps: int) -> Iterator[int]:
@@ -145,7 +148,9 @@ class Trainer:
 
     def _draw(self, phase: Phase) -> Batch:
         size = phase.batch_size or self.batch_size
+        asked = time.perf_counter()
         batch: Batch = self.batches.batch(self.draws, size, self.engine.rank, self.engine.world)
+        self.waited += time.perf_counter() - asked
         self.draws += 1
         return batch if phase.image_size is None else _resized(batch, phase.image_size)
 

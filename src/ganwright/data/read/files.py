@@ -7,21 +7,26 @@ import os
 import warnings
 import weakref
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from PIL import Image
-
-from ganwright.data.messages import counted, reason, some, unreadable
-from ganwright.data.picture import UNREADABLE, Head, head_of
+from ganwright.data.levels import Reading
+from ganwright.data.limit import allow
+from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
+from ganwright.data.picture import UNREADABLE, Head
+from ganwright.data.progress import watched
+from ganwright.data.read.deep import ARRAYS, DICOM, head_in
+from ganwright.data.read.walk import shown, walk_folder, walk_zip
 from ganwright.errors import DataError
 
 EXTENSIONS = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".webp", ".tif", ".tiff", ".gif"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".tga", ".avif"),
+    *ARRAYS,
+    *DICOM,
 )
 
 _TRAIN = ("train", "training")
@@ -56,20 +61,21 @@ class FolderOpener:
 class ZipOpener:
     """Opens members of a zip file, with a handle of its own in every process."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, members: Mapping[str, str] | None = None) -> None:
         self.file = file
+        self.members = {path: name for path, name in (members or {}).items() if path != name}
         self._process = -1
 
     def __call__(self, file: str) -> BinaryIO:
         """The member's content."""
         try:
-            return io.BytesIO(self._open().read(file))
+            return io.BytesIO(self._open().read(self.members.get(file, file)))
         except (zipfile.BadZipFile, RuntimeError) as error:
             raise OSError(str(error)) from error
 
     def size(self, file: str) -> int:
         """Its length in bytes once it is unpacked."""
-        return self._open().getinfo(file).file_size
+        return self._open().getinfo(self.members.get(file, file)).file_size
 
     def _open(self) -> zipfile.ZipFile:
         # Processes that share one handle would move each other's place in the file.
@@ -79,7 +85,7 @@ class ZipOpener:
         return self._zip
 
     def __getstate__(self) -> dict[str, object]:
-        return {"file": self.file, "_process": -1}
+        return {"file": self.file, "members": self.members, "_process": -1}
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,10 @@ class Tree:
         opener: opens what `file` says.
         skip: files that cannot be read are left out, with a warning.
         prefix: where the paths start.
+        divided: whether folders called train and test are splits; None where names decide.
+        passed: what lies there and is not in `paths`, a phrase each.
+        megapixels: of the largest picture that is decoded, see `limit.allow`.
+        reading: what is said of the numbers in the files.
     """
 
     name: str
@@ -99,6 +109,10 @@ class Tree:
     opener: Opener
     skip: bool = False
     prefix: PurePosixPath = PurePosixPath()
+    divided: bool | None = None
+    passed: tuple[str, ...] = ()
+    megapixels: float | None = None
+    reading: Reading = Reading()
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -123,20 +137,42 @@ class Tree:
             prefix=self.prefix / folder,
         )
 
-    def keep(self, paths: Iterable[PurePosixPath]) -> Tree:
-        """Only these."""
-        return replace(self, paths=tuple(paths))
-
     def splits(self) -> tuple[Tree, Tree | None]:
         """The training images and, where there are such subfolders, the test images.
 
-        `test` goes before `val`; a folder without `train` is all for training.
+        `test` goes before `val`; a folder without `train` is all for training. Beside folders of
+        other names `train` is one of them, unless there is a test split as well.
+
+        Raises:
+            DataError: they were asked for, and there are none.
         """
-        train = self.folder_named(_TRAIN)
-        if train is None:
+        train, test = self.folder_named(_TRAIN), self.folder_named(_TEST)
+        if self.divided and train is None:
+            raise DataError(f"{self.name} has no subfolder train, so leave ?splits=yes out")
+        alone = self.divided is None and test is None and self._other_folders()
+        if train is None or alone or self.divided is False:
             return self, None
-        test = self.folder_named(_TEST)
         return self.below(train), None if test is None else self.below(test)
+
+    def doubts(self) -> tuple[str, ...]:
+        """What the names of folders leave open, with the switch that decides it."""
+        train, others = self.folder_named(_TRAIN), self._other_folders()
+        if train is None or not others or self.divided is not None:
+            return ()
+        beside = some([shown(other) for other in others])
+        if self.splits()[0] is self:
+            return (
+                f"the folder {train} is taken for one beside {beside}; ?splits=yes takes it for "
+                "the training split",
+            )
+        return (
+            f"{train} is the training split, and {beside} beside it is not read; ?splits=no takes "
+            "all of them for classes",
+        )
+
+    def _other_folders(self) -> list[str]:
+        """The subfolders whose names are none of splits."""
+        return [name for name in self.folders if name.lower() not in (*_TRAIN, *_TEST)]
 
     def folder_named(self, names: Sequence[str]) -> str | None:
         """The subfolder with the first of these names, whatever its capitals."""
@@ -145,7 +181,7 @@ class Tree:
 
     def title(self, path: PurePosixPath) -> str:
         """What messages call a file."""
-        return f"{self.name}/{path}"
+        return shown(f"{self.name}/{path}")
 
     def file(self, path: PurePosixPath) -> str:
         """What the opener calls a file."""
@@ -157,12 +193,13 @@ class Tree:
         Raises:
             DataError: some cannot, and may not be skipped; or none is left.
         """
+        allow(self.megapixels)
         heads: dict[PurePosixPath, Head] = {}
         bad = []
-        for path in self.paths:
+        for path in watched(self.paths, "opening"):
             try:
-                with self.opener(self.file(path)) as file, Image.open(file) as image:
-                    heads[path] = head_of(image)
+                with self.opener(self.file(path)) as file:
+                    heads[path] = head_in(file, path.name, self.reading)
             except UNREADABLE as error:
                 bad.append(f"{self.title(path)} ({reason(error)})")
         if bad and not self.skip:
@@ -174,43 +211,60 @@ class Tree:
         return heads
 
 
-def open_files(path: Path, *, skip: bool) -> Tree:
-    """The tree of a folder or a zip file.
+def open_files(
+    path: Path,
+    skip: bool = False,
+    reading: Reading | None = None,
+    divided: bool | None = None,
+    megapixels: float | None = None,
+) -> Tree:
+    """The tree of a folder or a zip file; of one that holds but one folder, that folder's.
 
     Raises:
         DataError: it is neither, or it holds no images.
     """
     if path.is_dir():
-        tree = Tree(str(path), _sorted(_walk(path)), FolderOpener(str(path)), skip)
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = [PurePosixPath(name) for name in archive.namelist() if name[-1] != "/"]
-        tree = Tree(str(path), _sorted(names), ZipOpener(path), skip)
-        # Archives often wrap all in one folder.
-        while len(tree.folders) == 1 and not tree.loose and not tree.folder_named(_TRAIN):
-            tree = tree.below(tree.folders[0])
+        found = walk_folder(path, is_picture)
+        opener: Opener = FolderOpener(str(path))
+    elif path.is_file() and zipfile.is_zipfile(path):
+        found = walk_zip(path, is_picture)
+        opener = ZipOpener(path, {str(inside): name for inside, name in found.files.items()})
     else:
-        raise DataError(f"{path} is neither a folder nor a zip file; give one of images")
-    if not tree.paths:
+        raise DataError(f"{path} is neither a folder nor a zip file; give one of pictures")
+    passed = found.passed()
+    if not found.files:
         raise DataError(
-            f"{path} holds no images; looked in it and below for {', '.join(EXTENSIONS)}"
+            f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
+            + (f", and passed over {' and '.join(passed)}" if passed else "")
         )
+    paths, known = tuple(sorted(found.files)), reading or Reading()
+    tree = Tree(
+        *(str(path), paths, opener, skip, PurePosixPath()), divided, passed, megapixels, known
+    )
+    # Sets often lie in one folder of their name.
+    while len(tree.folders) == 1 and not tree.loose and not tree.folder_named(_TRAIN):
+        tree = tree.below(tree.folders[0])
     return tree
 
 
-def _walk(root: Path) -> Iterable[PurePosixPath]:
-    for folder, _, files in os.walk(root, followlinks=True):
-        inside = PurePosixPath(Path(folder).relative_to(root).as_posix())
-        yield from (inside / file for file in files)
+def is_picture(name: str) -> bool:
+    """Whether a file's name is that of a picture."""
+    return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
-def _sorted(paths: Iterable[PurePosixPath]) -> tuple[PurePosixPath, ...]:
-    """The images among the paths, in order; hidden files are left out."""
-    return tuple(
-        sorted(
-            path
-            for path in paths
-            if path.suffix.lower() in EXTENSIONS
-            and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
-        )
-    )
+def scanned(trees: Sequence[Tree]) -> list[dict[PurePosixPath, Head]]:
+    """The heads of the pictures of several trees.
+
+    Raises:
+        DataError: some cannot be read; it speaks of those of all trees.
+    """
+    heads: list[dict[PurePosixPath, Head]] = []
+    bad: list[str] = []
+    for tree in trees:
+        try:
+            heads.append(tree.scan())
+        except UnreadableError as error:
+            bad += error.names
+    if bad:
+        raise unreadable(bad)
+    return heads

@@ -33,7 +33,7 @@ def open_hub(text: str) -> Source:
     except ImportError:
         raise missing_extra("reading hf: data sets", "datasets") from None
 
-    name, config, split = _parse(text)
+    name, config, split = parsed(text)
     try:
         found = datasets.load_dataset(name, config, split=split)
     except Exception as error:
@@ -114,7 +114,12 @@ def _splits(given: HuggingFace, name: str) -> Source:
     return Source(name, Images, (side("train"),), None if test is None else (side(test),))
 
 
-def _parse(text: str) -> tuple[str, str | None, str | None]:
+def parsed(text: str) -> tuple[str, str | None, str | None]:
+    """The name, configuration and split of `owner/name[:config][/split]`.
+
+    Raises:
+        DataError: it reads otherwise.
+    """
     owner, _, rest = text.partition("/")
     rest, _, split = rest.partition("/")
     name, _, config = rest.partition(":")

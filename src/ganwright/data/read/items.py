@@ -13,35 +13,41 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data.picture import as_image, channels_of, plain
+from ganwright.data.levels import Levels, Reading, plain_type
+from ganwright.data.picture import Read, as_image, channels_of, head_of_read
+from ganwright.data.read.deep import numbers_of
 from ganwright.data.read.labels import is_label, names_a_class, numbered
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError
 from ganwright.pixels import to_bytes
 from ganwright.seeds import generators_kept, seed_everything
 
+EIGHT = Reading(depth=8)
 LOOK = 16
 """The first so many items say what the others are to be like."""
 
 
 class Items:
-    """Reads one item of a map-style data set as a Pillow image. Floats become 8 bits.
+    """Reads one item of a map-style data set.
 
     Args:
         items: the data set.
         channels: how many items may have; None allows any.
+        reading: whether more than 8 bits are kept, and what floats may be.
     """
 
-    def __init__(self, items: Any, channels: frozenset[int] | None = None) -> None:
-        self.items, self.channels = items, channels
+    def __init__(
+        self, items: Any, channels: frozenset[int] | None = None, reading: Reading = EIGHT
+    ) -> None:
+        self.items, self.channels, self.reading = items, channels, reading
 
-    def __call__(self, index: int) -> Image.Image:
-        """The i-th image.
+    def __call__(self, index: int) -> Read:
+        """The i-th picture.
 
         Raises:
             ValueError: the data set raised something, or its image is not allowed.
         """
-        return image_of(picture_in(self.item(index)), self.channels)
+        return image_of(picture_in(self.item(index)), self.channels, self.reading)
 
     def item(self, index: int) -> Any:
         """The item as the data set gives it.
@@ -62,23 +68,24 @@ def raised(error: Exception) -> str:
     return f"raised {type(error).__name__}: {error}, in {where}"
 
 
-def image_of(picture: Any, channels: frozenset[int] | None) -> Image.Image:
-    """An image as a Pillow image of 8 bits.
+def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) -> Read:
+    """A picture as a Pillow image of 8 bits, or as numbers where it has more, or other channels.
 
     Args:
-        image: a Pillow image, or a tensor or an array: uint8, or floats in [-1, 1].
+        picture: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
         channels: how many it may have; None allows any.
+        reading: whether more than 8 bits are kept, and whether there is a range.
 
     Raises:
         ValueError: it is something else; the sentence goes behind its name.
     """
     if isinstance(picture, Tensor | np.ndarray):
-        image = as_image(_bytes(_upright(picture)))
-        found = channels_of(image.mode)
+        image = _numbers(_upright(picture), reading)
+        found = channels_of(image.mode) if isinstance(image, Image.Image) else len(image)
         wrong = channels is not None and found not in channels
     elif isinstance(picture, Image.Image):
-        image = plain(picture)
-        found = channels_of(image.mode)
+        kept = numbers_of(picture) if reading.depth == "keep" else None
+        image, found = picture if kept is None else kept, channels_of(picture.mode)
         # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
         wrong = channels is not None and found > max(channels)
     else:
@@ -86,12 +93,28 @@ def image_of(picture: Any, channels: frozenset[int] | None) -> Image.Image:
     if wrong:
         assert channels is not None
         known = " or ".join(map(str, sorted(channels)))
-        raise ValueError(f"has {found} channels, the first items {known}; channels=3 allows it")
+        advice = "; channels=3 allows it" if {found, *channels} == {1, 3} else ""
+        raise ValueError(f"has {found} channels, the first items {known}{advice}")
     return image
 
 
-def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
-    """The images of a map-style data set, with its labels or those that are given.
+def _numbers(picture: Tensor, reading: Reading) -> Read:
+    """A tensor [C, H, W]: grey or colour of 8 bits as an image, all else as it is.
+
+    Raises:
+        ValueError: floats are not in [-1, 1], and there is no range.
+    """
+    if (reading.depth == 8 and not reading.range) or picture.dtype == torch.uint8:
+        picture = _bytes(picture)
+        return as_image(picture) if len(picture) in (1, 3) else picture.numpy()
+    if picture.is_floating_point() and not reading.range:
+        _bytes(picture)
+    numbers = picture.numpy() if picture.dtype != torch.bfloat16 else picture.float().numpy()
+    return numbers.astype(plain_type(numbers.dtype))
+
+
+def rows(items: Any, channels: int | None, labels: Any = None, reading: Reading = EIGHT) -> Rows:
+    """The pictures of a map-style data set, with its labels or those that are given.
 
     A list or a tuple holds still; any other data set is read again each time.
 
@@ -99,12 +122,15 @@ def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
         DataError: it is empty, or its first items or its labels are not allowed.
     """
     if not len(items):
-        raise DataError("the data set is empty; give at least one image")
-    reader = Items(items)
+        raise DataError("the data set is empty; give at least one picture")
+    reader = Items(items, reading=reading)
     first = _looked_at(reader, range(min(LOOK, len(items))))
-    found = channels_among([picture_in(item) for item in first])
+    pictures = [picture_in(item) for item in first]
+    found = channels_among(pictures, reading)
     if channels is None:
-        reader = Items(items, found)
+        reader = Items(items, found, reading)
+    kinds = kinds_among(pictures, reading)
+    levels = Levels(-1, 1, "float32") if "float32" in kinds else None
     numbers: Tensor | None = None
     classes: tuple[str, ...] = ()
     if labels is not None:
@@ -113,7 +139,9 @@ def rows(items: Any, channels: int | None, labels: Any = None) -> Rows:
         numbers, classes = numbered(known, len(items), getattr(items, "classes", None))
     names = [f"item {i}" for i in range(len(items))]
     anew = type(items) not in (list, tuple)
-    return Rows(reader, names, labels=numbers, classes=classes, anew=anew)
+    return Rows(
+        reader, names, labels=numbers, classes=classes, anew=anew, kinds=kinds, levels=levels
+    )
 
 
 def _looked_at(reader: Items, indices: Sequence[int]) -> list[Any]:
@@ -167,17 +195,16 @@ def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
     """
     shape = tuple(picture.shape)
     last = len(shape) == 3 and (
-        (shape[0] not in (1, 3) and shape[2] in (1, 3))
-        or (shape[0] not in (1, 3, 4) and shape[2] == 4)
+        shape[0] not in (1, 3) and (shape[2] in (1, 3) or shape[2] < shape[0])
     )
     if isinstance(picture, np.ndarray):
         # Arrays have their channels last, unless that cannot be.
-        last = last or (len(shape) == 3 and shape[2] in (1, 3))
+        last = last or (len(shape) == 3 and (shape[2] in (1, 3) or shape[2] == shape[0]))
         picture = torch.as_tensor(np.require(picture, requirements=["C", "W"]))
     picture = picture.permute(2, 0, 1) if last else picture
     picture = picture[None] if picture.ndim == 2 else picture
-    if picture.ndim != 3 or picture.shape[0] not in (1, 3, 4) or not picture.numel():
-        raise ValueError(f"has the shape {shape}, not [C, H, W] with 1, 3 or 4 channels")
+    if picture.ndim != 3 or not picture.numel():
+        raise ValueError(f"has the shape {shape}, not [C, H, W]")
     return picture.detach().cpu()
 
 
@@ -237,8 +264,19 @@ def _floats(picture: Any) -> Tensor | None:
     return None
 
 
-def channels_among(pictures: Sequence[Any]) -> frozenset[int] | None:
-    """The numbers of channels among a data set's first images, grey or colour.
+def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
+    """The types of a data set's first pictures, as they are read."""
+    found = set()
+    for picture in pictures:
+        try:
+            found.add(head_of_read(image_of(picture, None, reading)).type)
+        except ValueError:
+            continue
+    return frozenset(found) or frozenset({"uint8"})
+
+
+def channels_among(pictures: Sequence[Any], reading: Reading) -> frozenset[int] | None:
+    """The numbers of channels among a data set's first pictures.
 
     Raises:
         DataError: they are no images, or floats of another range than [-1, 1].
@@ -248,14 +286,15 @@ def channels_among(pictures: Sequence[Any]) -> frozenset[int] | None:
             f"items of the data set hold {type(pictures[0]).__name__}; they must be a Pillow image "
             "or a tensor, alone or with a label"
         )
-    _check_floats(pictures)
+    if not reading.range:
+        _check_floats(pictures)
     found: set[int] = set()
     for picture in pictures:
         if isinstance(picture, Image.Image):
             found.add(channels_of(picture.mode))
         elif isinstance(picture, Tensor | np.ndarray):
             try:
-                found.add(1 if len(_upright(picture)) == 1 else 3)
+                found.add(len(_upright(picture)))
             except ValueError:
                 continue
     return frozenset(found) or None

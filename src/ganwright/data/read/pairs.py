@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import PurePosixPath
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import numpy as np
 from PIL import Image
 
-from ganwright.data.cores import cores
-from ganwright.data.label_map import MODES, MOST_CLASSES, LabelMap
-from ganwright.data.picture import UNREADABLE, Head, upright
+from ganwright.data.picture import Head, Read, upright
 from ganwright.data.query import Query
-from ganwright.data.read.files import Tree
-from ganwright.data.read.folders import Reader, rows_of, side_of
+from ganwright.data.read.files import Tree, scanned
+from ganwright.data.read.folders import Reader, domains_of, rows_of
+from ganwright.data.read.masks import Marked, mark
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
 
 Two: TypeAlias = tuple[Tree, Tree]
+Heads: TypeAlias = Mapping[PurePosixPath, Head]
 
 
-def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
+def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None = None) -> Source:
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
-    or with splits in them; for pairs also images side by side. `?a=name&b=name` chooses the
-    subfolders; else a is the first by alphabet.
+    or with splits in them; for pairs also pictures side by side. `?a=name&b=name` chooses the
+    subfolders; else a is the first by alphabet. With `channels` 1 no label map is guessed.
 
     Raises:
         DataError: the layout is another, a partner is missing, or sizes within a pair differ.
@@ -40,11 +39,25 @@ def open_sides(tree: Tree, task: type[Batch], query: Query) -> Source:
         return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, query)
     train, test = _domains(tree, query)
     if task is Unpaired:
-        tests = test and (side_of(test[0]), side_of(test[1]))
-        return Source(tree.name, Unpaired, (side_of(train[0]), side_of(train[1])), tests, query)
-    splits = [_matched(two) for two in (train, test) if two is not None]
-    splits = _with_label_maps(splits, query)
-    return Source(tree.name, Paired, splits[0], splits[1] if test else None, query)
+        a, b, *tests = domains_of([*train, *(test or ())])
+        sides = (tests[0], tests[1]) if tests else None
+        return Source(tree.name, Unpaired, (a, b), sides, query, tree.doubts())
+    twos = [two for two in (train, test) if two is not None]
+    heads = scanned([tree for two in twos for tree in two])
+    matched = [
+        _matched(two, found, query.low == "own")
+        for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
+    ]
+    splits, factor = [pair for pair, _ in matched], matched[0][1]
+    marked = mark(splits, query, channels) if query.low is None else Marked(splits)
+    if matched[-1][1] != factor:
+        raise DataError(
+            f"the pairs of {tree.name} differ in size by {factor} in training and by "
+            f"{matched[-1][1]} in the test split; make both the same"
+        )
+    doubts = (*tree.doubts(), *marked.doubts)
+    shown, held = marked.splits[0], marked.splits[1] if test else None
+    return Source(tree.name, Paired, shown, held, query, doubts, factor=factor)
 
 
 def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
@@ -86,8 +99,11 @@ def _two_folders(tree: Tree, query: Query) -> Two:
     return tree.below(a), tree.below(b)
 
 
-def _matched(two: Two) -> tuple[Rows, Rows]:
-    """Both sides in the same order, by name without extension."""
+def _matched(two: Two, heads: Sequence[Heads], own: bool) -> tuple[tuple[Rows, Rows], int]:
+    """Both sides in the same order, by name without extension, and the factor between them.
+
+    With `own` the second is the larger one, whichever it was.
+    """
     names = [_by_stem(tree) for tree in two]
     for here, there, tree, other in (
         (names[0], names[1], two[0], two[1]),
@@ -100,23 +116,54 @@ def _matched(two: Two) -> tuple[Rows, Rows]:
                 f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
             )
-    heads = [tree.scan() for tree in two]
     stems = [s for s in names[0] if names[0][s] in heads[0] and names[1][s] in heads[1]]
     if not stems:
         raise DataError(f"no pair in {two[0].name} and {two[1].name} can be read")
+    pairs = []
     for stem in stems:
         paths = names[0][stem], names[1][stem]
-        (h, w), (hb, wb) = heads[0][paths[0]][:2], heads[1][paths[1]][:2]
-        if (h, w) != (hb, wb):
-            raise DataError(
-                f"the pair {two[0].title(paths[0])} ({w}x{h}) and {two[1].title(paths[1])} "
-                f"({wb}x{hb}) differs in size; make both the same"
-            )
+        parts = zip(two, paths, heads, strict=True)
+        sides = [(tree.title(path), head[path][:2]) for tree, path, head in parts]
+        pairs.append(_Pair(*sides[0], *sides[1]))
+    ratio = _ratio(pairs, own)
     a, b = (
         rows_of(tree, {named[s]: head[named[s]] for s in stems})
         for tree, named, head in zip(two, names, heads, strict=True)
     )
-    return a, b
+    return ((a, b), int(ratio)) if ratio >= 1 else ((b, a), int(1 / ratio))
+
+
+class _Pair(NamedTuple):
+    a: str
+    a_size: tuple[int, int]
+    b: str
+    b_size: tuple[int, int]
+
+
+def _ratio(pairs: Sequence[_Pair], own: bool) -> Fraction:
+    """How many times as large the second pictures are: 1, or with `own` what the first pair says.
+
+    Raises:
+        DataError: it is not whole either way, or a pair has another.
+    """
+    first = pairs[0]
+    ratio = Fraction(first.b_size[0], first.a_size[0]) if own else Fraction(1)
+    whole = not own or (ratio != 1 and 1 in (ratio.numerator, ratio.denominator))
+    for a, a_size, b, b_size in pairs:
+        sides = zip(a_size, b_size, strict=True)
+        if whole and all(high == ratio * low for low, high in sides):
+            continue
+        both = f"the pair {a} ({a_size[1]}x{a_size[0]}) and {b} ({b_size[1]}x{b_size[0]})"
+        if own:
+            raise DataError(
+                f"{both} is not of low and high resolution; one is a whole number of times as "
+                "high and as wide as the other, the same number for all pairs"
+            )
+        raise DataError(
+            f"{both} differs in size; make both the same, or add ?low=own where they are of low "
+            "and high resolution"
+        )
+    return ratio
 
 
 def _by_stem(tree: Tree) -> dict[PurePosixPath, PurePosixPath]:
@@ -138,9 +185,13 @@ class Half:
     read: Reader
     left: bool
 
-    def __call__(self, index: int) -> Image.Image:
+    def __call__(self, index: int) -> Read:
         """The decoded half."""
-        image = upright(self.read(index))
+        image = self.read(index)
+        if not isinstance(image, Image.Image):
+            middle = image.shape[2] // 2
+            return image[..., :middle] if self.left else image[..., middle:]
+        image = upright(image)
         middle = image.width // 2
         box = (0, 0, middle, image.height) if self.left else (middle, 0, image.width, image.height)
         return image.crop(box)
@@ -151,12 +202,14 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
     assert isinstance(rows.read, Reader)
+    asked = not {query.a, query.b} <= {None}
     for name, head in zip(rows.names, rows.heads, strict=True):
-        if head.width != 2 * head.height:
+        if head.width % 2 or (head.width != 2 * head.height and not asked):
             raise DataError(
-                f"pairs are two subfolders with files of equal names, or images side by side, "
-                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; for "
-                "pairs of low and high resolution add ?low=4"
+                f"pairs are two subfolders with files of equal names, or pictures side by side, "
+                f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; add "
+                "?a=left for halves of any other shape, or ?low=4 for pairs of low and high "
+                "resolution"
             )
     for given in (query.a, query.b):
         if given not in (None, "left", "right"):
@@ -166,56 +219,3 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     right = replace(rows, read=Half(rows.read, False), heads=heads)
     back = query.a == "right" or query.b == "left"
     return (right, left) if back else (left, right)
-
-
-def _with_label_maps(splits: Sequence[tuple[Rows, Rows]], query: Query) -> list[tuple[Rows, Rows]]:
-    """Sides whose pixels are class numbers are marked, in all splits."""
-    sides = list(zip(*splits, strict=True))
-    marked = []
-    for key, rows in zip("ab", sides, strict=True):
-        found = _label_map(rows, onehot=query.onehot == key)
-        if found is None and query.onehot == key:
-            raise DataError(
-                f"side {key} cannot be one-hot: {_first_other(rows)} is no label map (a grey or "
-                f"palette image whose numbers stay below {MOST_CLASSES})"
-            )
-        marked.append([replace(split, label_map=found) for split in rows])
-    return list(zip(*marked, strict=True))
-
-
-def _label_map(splits: Sequence[Rows], *, onehot: bool) -> LabelMap | None:
-    """The range of class numbers, if these are label maps: grey or palette, numbers below 64."""
-    heads: list[Head] = [head for rows in splits for head in rows.heads or ()]
-    if not all(head.mode in MODES for head in heads):
-        return None
-    # A look at a few spares photographs the full search.
-    few = [_extremes(splits[0], i) for i in range(min(8, len(splits[0])))]
-    if max(high for _, high in few) >= MOST_CLASSES:
-        return None
-    with ThreadPoolExecutor(min(8, cores())) as pool:
-        ranges = [
-            each
-            for rows in splits
-            for each in pool.map(_extremes, [rows] * len(rows), range(len(rows)))
-        ]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    return LabelMap(low, high, onehot) if high < MOST_CLASSES else None
-
-
-def _first_other(splits: Sequence[Rows]) -> str:
-    """The name of the first image that is no label map."""
-    return next(
-        rows.names[i]
-        for rows in splits
-        for i, head in enumerate(rows.heads or ())
-        if head.mode not in MODES or _extremes(rows, i)[1] >= MOST_CLASSES
-    )
-
-
-def _extremes(rows: Rows, index: int) -> tuple[int, int]:
-    """The least and the greatest pixel; of a file that cannot be read, nothing."""
-    try:
-        numbers = np.asarray(rows.read(index))
-    except UNREADABLE:
-        return MOST_CLASSES - 1, 0
-    return int(numbers.min()), int(numbers.max())

@@ -52,8 +52,8 @@ def _bytes(side: Fitted, device: torch.device) -> int:
         held = inside.pictures.device.type == device.type
         return 0 if held else inside.pictures.numel() * inside.pictures.element_size()
     if side.fit.size is None:
-        return inside.bytes(side.fit.channels)
-    return len(inside) * side.fit.channels * prod(side.fit.size)
+        return inside.bytes(side.fit.channels * side.fit.bytes_a_number)
+    return len(inside) * side.fit.channels * prod(side.fit.size) * side.fit.bytes_a_number
 
 
 def _free(device: torch.device) -> int:

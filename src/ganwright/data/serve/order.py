@@ -61,6 +61,7 @@ class Stream:
         flip: whether images are mirrored at random.
         cut: whether windows are cut at random.
         subset: the indices to keep to, int64, or None for all.
+        classes: the indices of each class, int64, where all are drawn equally often; else empty.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Stream:
     flip: bool = False
     cut: bool = False
     subset: Tensor | None = None
+    classes: tuple[Tensor, ...] = ()
 
     def picks(self, draw: Draw) -> Picks:
         """The rows of a draw: positions [number * size, ...) of endless shuffled epochs."""
@@ -86,6 +88,8 @@ class Stream:
         return Picks(index, place, mirror)
 
     def _order(self, start: int, stop: int) -> Tensor:
+        if self.classes:
+            return torch.stack([self._balanced(position) for position in range(start, stop)])
         members = len(self.subset) if self.subset is not None else self.count
         parts = []
         while start < stop:
@@ -95,6 +99,19 @@ class Stream:
             start += last - first
         index = torch.cat(parts)
         return index if self.subset is None else self.subset[index]
+
+    def _balanced(self, position: int) -> Tensor:
+        """The index at a position: every round has each class once, in a new order.
+
+        Each class has epochs of its own, so that a small one comes round sooner.
+        """
+        number, place = divmod(position, len(self.classes))
+        turn = shuffled(len(self.classes), seed_of(self.seed, number, self.name, "round"))
+        chosen = int(turn[place])
+        members = self.classes[chosen]
+        epoch, place = divmod(number, len(members))
+        seed = seed_of(self.seed, epoch, self.name, "class", chosen)
+        return members[_of_class(len(members), seed)[place]]
 
     def random(self, draw: Draw, what: str) -> torch.Generator:
         """What a draw's random numbers of one kind come from, of all ranks."""
@@ -108,15 +125,20 @@ def shuffled(count: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
 
 
-def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int]) -> Tensor:
+_of_class = lru_cache(maxsize=4096)(shuffled.__wrapped__)
+"""As `shuffled`, kept for as many classes."""
+
+
+def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int], grid: int = 1) -> Tensor:
     """The upper left corner of each window, int64 [n, 2].
 
     Args:
         place: float64 [n, 2] in [0, 1), or None for the middle.
         sizes: int64 [n, 2], (height, width) of the stored images.
         window: (height, width).
+        grid: corners are multiples of this.
     """
-    room = sizes - torch.tensor(list(window))
+    room = (sizes - torch.tensor(list(window))) // grid
     if place is None:
-        return room // 2
-    return (place * (room + 1)).floor().to(torch.int64)
+        return room // 2 * grid
+    return (place * (room + 1)).floor().to(torch.int64) * grid

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ganwright.data.cores import cores
 from ganwright.data.fitted import Fitted
-from ganwright.data.messages import counted, unreadable
+from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.serve.order import Draw, Picks, Stream, corner
 from ganwright.errors import DataError
 from ganwright.seeds import generators_kept, seed_everything
@@ -50,12 +50,12 @@ class Shelf:
         lengths = self.sizes.prod(1) * self.channels
         self.starts = lengths.cumsum(0) - lengths
 
-    def take(self, picks: Picks, window: tuple[int, ...]) -> Tensor:
-        """Windows of the picked images: [n, C, *window], in one gather."""
+    def take(self, picks: Picks, window: tuple[int, ...], grid: int = 1) -> Tensor:
+        """Windows of the picked pictures: [n, C, *window], in one gather."""
         if self.whole is not None and tuple(self.whole.shape[2:]) == window:
             return self.whole.index_select(0, to_device(picks.members, self.device))
         sizes = self.sizes[picks.members]
-        top, left = corner(picks.place, sizes, window).unbind(1)
+        top, left = corner(picks.place, sizes, window, grid).unbind(1)
         height, width = sizes.unbind(1)
         first = self.starts[picks.members] + top * width + left
         steps = torch.stack([first, height * width, width]).view(3, -1, 1, 1)
@@ -80,9 +80,10 @@ class Resident:
     """All images are on the device."""
 
     def __init__(
-        self, shelves: Sequence[Shelf], streams: Sequence[Stream], window: tuple[int, ...]
+        self, shelves: Sequence[Shelf], streams: Sequence[Stream], sides: Sequence[Fitted]
     ) -> None:
-        self.shelves, self.streams, self.window = shelves, streams, window
+        self.shelves, self.streams = shelves, streams
+        self.windows = [(side.window, side.grid) for side in sides]
 
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks."""
@@ -90,7 +91,7 @@ class Resident:
         return [
             (
                 picked.members,
-                [self.shelves[side].take(picked, self.window) for side in stream.sides],
+                [self.shelves[s].take(picked, *self.windows[s]) for s in stream.sides],
             )
             for picked, stream in zip(picks, self.streams, strict=True)
         ], picks
@@ -114,10 +115,9 @@ class _Reader(Dataset[_Read | DataError]):
         self,
         sides: Sequence[Fitted],
         streams: Sequence[Stream],
-        window: tuple[int, ...],
         skip: bool,
     ) -> None:
-        self.sides, self.streams, self.window, self.skip = sides, streams, window, skip
+        self.sides, self.streams, self.skip = sides, streams, skip
         self.anew = any(side.anew for side in sides)
 
     def __getitem__(self, draw: Draw) -> _Read | DataError:
@@ -142,7 +142,8 @@ class _Reader(Dataset[_Read | DataError]):
             index, pictures = self._readable(stream, wanted, seed, skipped)
             place = None if picks.place is None else picks.place[k : k + 1]
             read.append(index)
-            rows.append([cut(picture, self.window, place) for picture in pictures])
+            sides = [self.sides[side] for side in stream.sides]
+            rows.append([cut(x, s, place) for x, s in zip(pictures, sides, strict=True)])
         return torch.tensor(read), [torch.stack(side) for side in zip(*rows, strict=True)]
 
     def _readable(
@@ -168,14 +169,16 @@ class _Reader(Dataset[_Read | DataError]):
         return side[index]
 
 
-def cut(picture: Tensor, window: tuple[int, ...], place: Tensor | None = None) -> Tensor:
-    """The window [C, *window] of an image [C, h, w]; the middle one without a place [1, 2].
+def cut(picture: Tensor, side: Fitted, place: Tensor | None = None) -> Tensor:
+    """The window [C, *window] of a side's picture [C, h, w]; the middle one without a place [1, 2].
 
     Points, which have no window, pass.
     """
+    window = side.window
     if not window:
         return picture
-    top, left = corner(place, torch.tensor([picture.shape[1:]]), window)[0].tolist()
+    sizes = torch.tensor([picture.shape[1:]])
+    top, left = corner(place, sizes, window, side.grid)[0].tolist()
     return picture[:, top : top + window[0], left : left + window[1]]
 
 
@@ -196,18 +199,18 @@ class Streamed:
         self,
         sides: Sequence[Fitted],
         streams: Sequence[Stream],
-        window: tuple[int, ...],
         *,
         device: torch.device,
         workers: int,
         skip: bool,
     ) -> None:
-        self.reader = _Reader(sides, streams, window, skip)
+        self.reader = _Reader(sides, streams, skip)
         self.device = device
         self.workers = min(workers, cores()) if _travels(self.reader) else 0
         self._expected: Draw | None = None
         self._ahead: Iterator[_Read | DataError] = iter(())
-        self._skipped: set[str] = set()
+        self._skipped: dict[str, None] = {}
+        self._said = 0
 
     def take(self, draw: Draw) -> tuple[Windows, list[Picks]]:
         """For each stream its indices and windows, and its picks.
@@ -227,8 +230,14 @@ class Streamed:
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers, and say how many pictures were passed over, if not said before."""
         self._expected, self._ahead = None, iter(())
+        if (n := len(self._skipped)) > self._said:
+            self._said = n
+            warnings.warn(
+                f"passed over {counted(n, 'picture')} in all: {some(list(self._skipped))}",
+                stacklevel=4,
+            )
 
     def _next(self) -> _Read:
         try:
@@ -248,10 +257,11 @@ class Streamed:
         """Say that images are skipped, at the 1st, 10th, 100th ... of them."""
         for why in skipped:
             if why not in self._skipped:
-                self._skipped.add(why)
+                self._skipped[why] = None
                 if (n := len(self._skipped)) == 10 ** (len(str(n)) - 1):
-                    pictures = counted(n, "image")
-                    warnings.warn(f"skipped {pictures} so far, the last {why}", stacklevel=5)
+                    self._said = n
+                    pictures = counted(n, "picture")
+                    warnings.warn(f"passed over {pictures} so far, the last {why}", stacklevel=5)
 
     def _loader(self, first: Draw) -> DataLoader[_Read | DataError]:
         return DataLoader(

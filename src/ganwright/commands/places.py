@@ -1,0 +1,96 @@
+"""Which pictures a command reads, and where what becomes of them goes."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from ganwright.commands.sample import refuse_existing
+from ganwright.errors import DataError, RunError
+
+if TYPE_CHECKING:
+    from ganwright.data.levels import Levels
+
+
+class Outputs(NamedTuple):
+    """What files of outputs hold; `masks` hold class numbers, which no format may round."""
+
+    levels: Levels | None = None
+    channels: int = 3
+    masks: bool = False
+
+
+def outputs(
+    source: str, target: Path, overwrite: bool, kind: Outputs | None = None
+) -> list[tuple[Path, Path]]:
+    """Each input with its output; nothing is read or written yet.
+
+    Raises:
+        DataError: if there is no input.
+        RunError: if two inputs share an output, outputs exist and may not be replaced, or they
+            would land among the inputs.
+    """
+    from ganwright.inference.array_files import check_ending
+    from ganwright.inference.image_files import EXACT, WRITABLE, output_of
+
+    path, (levels, channels, masks) = Path(source), kind or Outputs()
+    known = EXACT if masks else (*WRITABLE, ".npy") if levels else WRITABLE
+    if path.is_file() and target.suffix.lower() in known and not target.is_dir():
+        if levels:
+            check_ending(target.suffix, levels, channels)
+        pairs = [(path, target)]
+    else:
+        root, found = inputs(source)
+        if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
+            raise RunError(
+                f"the output {target} lies inside the input {root}, and would be read as input the "
+                "next time; choose a folder outside"
+            )
+        pairs = [
+            (file, target / output_of(file.relative_to(root), levels, channels, masks=masks))
+            for file in found
+        ]
+    owner: dict[Path, Path] = {}
+    for file, out in pairs:
+        if file.resolve() == out.resolve():
+            raise RunError(f"{out} would replace its own input; choose another output")
+        if owner.setdefault(out, file) != file:
+            raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
+    refuse_existing([out for _, out in pairs], overwrite)
+    return pairs
+
+
+def inputs(source: str) -> tuple[Path, list[Path]]:
+    """The pictures that INPUT names, and the folder that their outputs' names start from.
+
+    Raises:
+        DataError: if there are none.
+    """
+    from ganwright.data.read.files import EXTENSIONS, is_picture
+    from ganwright.data.read.walk import hidden, walk_folder
+
+    path = Path(source)
+    if path.is_file():
+        return path.parent, [path]
+    if path.is_dir():
+        root, found = path, [path / inside for inside in walk_folder(path, is_picture).files]
+    else:
+        root = _fixed(path)
+        matches = [Path(p) for p in glob.glob(source, recursive=True) if is_picture(p)]
+        seen = [p for p in matches if not any(map(hidden, p.relative_to(root).parts))]
+        found = [p for p in seen if p.is_file()]
+    if not found:
+        what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
+        raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
+    return root, sorted(found)
+
+
+def _fixed(pattern: Path) -> Path:
+    """The part of a glob before its first wildcard."""
+    fixed = Path(pattern.anchor)
+    for part in pattern.parent.parts[bool(pattern.anchor) :]:
+        if glob.has_magic(part):
+            break
+        fixed /= part
+    return fixed

@@ -1,0 +1,166 @@
+"""The numbers that pictures are made of: how many bits, and which of them are -1 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ganwright.errors import DataError
+
+Numbers = np.ndarray[Any, Any]
+
+TWELVE_BITS = 4095
+"""Sensors of 12 bits write files of 16; where no number is larger, this is white."""
+_BEYOND = 1e-3
+"""Floats may leave their range by this share of it: arithmetic rounds."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a user says of the numbers in files; the options of these names.
+
+    Args:
+        range: the two numbers that become -1 and 1, and beyond which all is cut off; () for those
+            of the type.
+        depth: `keep`, or 8 to bring all to 8 bits.
+        alpha: what becomes of transparency: a channel, white paper, or nothing.
+    """
+
+    range: tuple[float, ...] = ()
+    depth: Literal["keep", 8] = "keep"
+    alpha: Literal["keep", "white", "drop"] = "white"
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The numbers of one type, between two ends, as floats in [-1, 1] and back.
+
+    Integers of up to 16 bits come back exactly: float32 has 24 bits.
+
+    Args:
+        low: becomes -1.
+        high: becomes 1.
+        type: NumPy's name of the type that files have.
+        clip: numbers beyond the ends are cut off, not refused.
+        alpha: the last channel is transparency.
+    """
+
+    low: float
+    high: float
+    type: str
+    clip: bool = False
+    alpha: bool = False
+
+    def floats(self, numbers: Numbers) -> Tensor:
+        """float32 in [-1, 1], of the same shape.
+
+        Raises:
+            ValueError: a number is beyond the ends, or not finite; it follows a picture's name.
+        """
+        values = numbers.astype(np.float64)
+        low, high = float(values.min()), float(values.max())
+        if not (-np.inf < low and high < np.inf):
+            raise ValueError("holds NaN or infinite values")
+        room = _BEYOND * (self.high - self.low)
+        if not self.clip and (low < self.low - room or high > self.high + room):
+            raise ValueError(
+                f"holds {low:g} to {high:g}, beyond the {self.low:g} to {self.high:g} of the "
+                "others; give --range LOW HIGH"
+            )
+        unit = (values - self.low) / (self.high - self.low)
+        return torch.from_numpy((2 * unit - 1).clip(-1, 1).astype(np.float32))
+
+    def numbers(self, images: Tensor) -> Numbers:
+        """Floats in [-1, 1] as numbers of the type; integers are the nearest."""
+        unit = (images.detach().cpu().double().clamp(-1, 1) + 1) / 2
+        values: Numbers = (unit * (self.high - self.low) + self.low).numpy()
+        if np.issubdtype(self.type, np.integer):
+            ends = np.iinfo(self.type)
+            values = values.round().clip(ends.min, ends.max)
+        return values.astype(self.type)
+
+
+EIGHT_BITS = Levels(0, 255, "uint8")
+"""Those of most picture files, which stay bytes until a batch is made of them."""
+
+
+def plain_type(dtype: Any) -> str:
+    """The type that pictures are kept in: floats of all widths are float32.
+
+    Raises:
+        ValueError: it holds no numbers; the sentence follows a picture's name.
+    """
+    dtype = np.dtype(dtype).newbyteorder("=")
+    if dtype.kind == "f":
+        return "float32"
+    if dtype.kind not in "iub":
+        raise ValueError(f"holds {dtype}, no numbers")
+    return str(dtype)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The levels of each type that pictures have, and what is said of them."""
+
+    levels: Mapping[str, Levels]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def widest(self) -> Levels:
+        """Those of the type with most bits, which the others fit into."""
+        return max(self.levels.values(), key=lambda known: np.dtype(known.type).itemsize)
+
+
+def choose(
+    name: str, types: Iterable[str], look: Callable[[str], Iterator[Numbers]], reading: Reading
+) -> Chosen:
+    """The levels of the types among some pictures.
+
+    Args:
+        name: what messages call the pictures.
+        types: that they have.
+        look: some pictures of a type.
+        reading: what the user says.
+
+    Raises:
+        DataError: a type does not say which of its numbers are black and white.
+    """
+    levels, notes = {}, []
+    for kind in sorted(types):
+        if reading.range:
+            low, high = reading.range
+            levels[kind] = Levels(low, high, kind, clip=True)
+            continue
+        levels[kind], note = _of_type(name, kind, look)
+        notes += [note] if note else []
+    return Chosen(levels, tuple(notes))
+
+
+def _of_type(
+    name: str, kind: str, look: Callable[[str], Iterator[Numbers]]
+) -> tuple[Levels, str | None]:
+    if kind == "bool":
+        return Levels(0, 1, "uint8"), None
+    if kind == "uint8":
+        return EIGHT_BITS, None
+    seen = [(float(x.min()), float(x.max())) for x in look(kind)]
+    low, high = min(low for low, _ in seen), max(high for _, high in seen)
+    about = f"{name} holds numbers from {low:g} to {high:g} in {kind}"
+    if kind == "uint16":
+        if high > TWELVE_BITS:
+            return Levels(0, 65535, kind), None
+        return Levels(0, TWELVE_BITS, kind), (
+            f"{about}: taken for 12 bits, 0 to 4095; --range 0 65535 takes all 16"
+        )
+    if kind == "float32" and low >= -1 - _BEYOND and high <= 1 + _BEYOND:
+        least = 0 if low >= 0 else -1
+        return Levels(least, 1, kind), f"{about}: taken for {least} to 1; --range says otherwise"
+    raise DataError(
+        f"{about}, which does not say what is black and what is white; give the two numbers, "
+        "--range LOW HIGH"
+    )

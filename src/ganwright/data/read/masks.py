@@ -1,0 +1,164 @@
+"""Which side of pairs holds class numbers: known by its files, or by the data string."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import repeat
+
+import numpy as np
+import torch
+
+from ganwright.data.cores import cores
+from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.picture import UNREADABLE, Head
+from ganwright.data.query import Query
+from ganwright.data.sides import Rows
+from ganwright.errors import DataError
+
+MOST_CLASSES = 64
+"""Untold, class numbers stay below this; pictures with higher ones are pictures."""
+IGNORED = 255
+"""The number that marks pixels of no class beside class numbers (as in Pascal VOC, Cityscapes)."""
+_MOST_GREY, _LOWEST_GREY, _GRADED = 32, 8, 8
+_FEW = 8
+
+
+@dataclass(frozen=True)
+class Marked:
+    """Two sides, over all splits, and what was decided of them.
+
+    Args:
+        splits: the sides of each split, label maps marked.
+        doubts: what could be read otherwise, with the switch that decides it.
+    """
+
+    splits: list[tuple[Rows, Rows]]
+    doubts: tuple[str, ...] = ()
+
+
+def mark(splits: Sequence[tuple[Rows, Rows]], query: Query, channels: int | None) -> Marked:
+    """Mark the sides whose pixels are class numbers, over all splits alike.
+
+    A side is one if the data string says so (`?a:mask`); else if its files are palette pictures
+    of numbers below 64, or grey ones of few such numbers that do not rise and fall by single
+    steps as light does, beside 255 for pixels of no class. With `channels` 1 none is guessed.
+
+    Raises:
+        DataError: a side that is to be one cannot be.
+    """
+    marked: list[list[Rows]] = []
+    doubts: list[str] = []
+    for key, rows in zip("ab", zip(*splits, strict=True), strict=True):
+        told = query.kind(key)
+        found = None
+        if told == "mask" or query.onehot == key:
+            found = _told(key, rows, onehot=query.onehot == key)
+        elif told is None:
+            found, doubt = _guessed(key, rows, grey=channels == 1)
+            doubts += [doubt] if doubt else []
+        marked.append([replace(split, label_map=found) for split in rows])
+    return Marked(list(zip(*marked, strict=True)), tuple(doubts))
+
+
+def _told(key: str, splits: Sequence[Rows], *, onehot: bool) -> LabelMap:
+    """The class numbers of what is to be label maps."""
+    for rows in splits:
+        for name, head in zip(rows.names, rows.heads or (), strict=True):
+            if head.mode not in MODES:
+                raise DataError(
+                    f"side {key} cannot be {'one-hot' if onehot else 'masks'}: {name} is no label "
+                    f"map (a grey or palette picture of class numbers) but {head.mode}"
+                )
+    values = set().union(*(each.values for each in _seen(splits)))
+    if onehot and len(values) > MOST_CLASSES:
+        raise DataError(
+            f"side {key} cannot be one-hot: it is no label map of at most {MOST_CLASSES} classes, "
+            f"but has {len(values)} values"
+        )
+    return _of_values(values, onehot)
+
+
+def _guessed(key: str, splits: Sequence[Rows], *, grey: bool) -> tuple[LabelMap | None, str | None]:
+    """Class numbers, where the files speak of them, and what is to be said of it."""
+    heads: list[Head] = [head for rows in splits for head in rows.heads or ()]
+    modes = {head.mode for head in heads}
+    if not modes <= {"P", "L"}:
+        return None, None
+    # A look at a few spares photographs the full search.
+    first = splits[0].at(torch.arange(min(_FEW, len(splits[0]))))
+    if max(_highest(each.values) for each in _seen([first])) >= MOST_CLASSES:
+        few = set().union(*(each.values for each in _seen([first])))
+        return None, _two_values(key) if few == {0, IGNORED} else None
+    seen = _seen(splits)
+    values = set().union(*(each.values for each in seen))
+    if _highest(values) >= MOST_CLASSES:
+        return None, None
+    if values == {0, IGNORED}:
+        return None, _two_values(key)
+    dim = "L" in modes and (
+        len(values) > _MOST_GREY or min(values) > _LOWEST_GREY or any(each.graded for each in seen)
+    )
+    if grey or dim:
+        return None, (
+            f"side {key} is read as grey pictures, though all its values are below {MOST_CLASSES}; "
+            f"?{key}:mask reads them as class numbers"
+        )
+    found = _of_values(values, onehot=False)
+    return found, (
+        f"side {key} is read as label maps of the classes {found.named()}; ?{key}:image reads it "
+        "as pictures"
+    )
+
+
+def _two_values(key: str) -> str:
+    return (
+        f"side {key} has the values 0 and 255 alone and is read as grey pictures; ?{key}:mask "
+        "reads them as two classes"
+    )
+
+
+def _of_values(values: set[int], onehot: bool) -> LabelMap:
+    """Numbers below 64 stand for all between the lowest and the highest; others for themselves."""
+    ignore = IGNORED if IGNORED in values and len(values) > 2 else None
+    known = sorted(values - {ignore})
+    if known[-1] < MOST_CLASSES:
+        known = list(range(known[0], known[-1] + 1))
+    return LabelMap(tuple(known), onehot, ignore)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a file holds: its values, and whether they rise and fall by single steps."""
+
+    values: frozenset[int]
+    graded: bool = False
+
+
+def _highest(values: set[int] | frozenset[int]) -> int:
+    """The highest value, 255 aside where there are others."""
+    return max(values - {IGNORED} or values or {0})
+
+
+def _seen(splits: Sequence[Rows]) -> list[_Seen]:
+    with ThreadPoolExecutor(min(8, cores())) as pool:
+        found = [
+            each for rows in splits for each in pool.map(_look, repeat(rows), range(len(rows)))
+        ]
+    return [each for each in found if each.values] or [_Seen(frozenset({IGNORED}))]
+
+
+def _look(rows: Rows, index: int) -> _Seen:
+    """One file; of one that cannot be read, nothing."""
+    try:
+        pixels = np.asarray(rows.read(index))
+    except UNREADABLE:
+        return _Seen(frozenset())
+    if pixels.ndim != 2:
+        return _Seen(frozenset({IGNORED}))
+    values = frozenset(np.flatnonzero(np.bincount(pixels.reshape(-1), minlength=1)).tolist())
+    if len(values) <= _GRADED or _highest(values) >= MOST_CLASSES:
+        return _Seen(values)
+    steps = np.abs(np.diff(pixels.astype(np.int16), axis=1))
+    return _Seen(values, bool((steps[steps > 0] <= 2).mean() > 0.75) if steps.any() else False)

@@ -1,0 +1,159 @@
+"""Packs: decoded, scaled pictures in one file, which is mapped into memory and not read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+
+from ganwright.data.options import DataOptions
+from ganwright.data.picture import Head
+from ganwright.data.progress import watched
+from ganwright.data.query import Query
+from ganwright.data.read.files import open_files
+from ganwright.data.sides import Rows, Source
+from ganwright.data.types import BATCHES
+from ganwright.errors import DataError, SettingsError
+
+MAGIC = b"ganwright pack 1\n"
+"""The first bytes; then 16 digits say where the pictures end and their description begins."""
+FIRST = 64
+"""Where the pictures begin."""
+
+
+@dataclass(frozen=True)
+class PackReader:
+    """Reads the i-th picture of a pack's side.
+
+    Args:
+        file: the pack.
+        sizes: int64 [n, 2], (height, width) of each.
+        starts: int64 [n], where in the file each begins.
+        channels: 1 or 3.
+        bad: why pictures could not be read when they were packed, by number.
+    """
+
+    file: str
+    sizes: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+    channels: int
+    bad: dict[int, str]
+
+    def __call__(self, index: int) -> Image.Image:
+        """A copy of the picture.
+
+        Raises:
+            OSError: it could not be read when it was packed.
+        """
+        if index in self.bad:
+            raise OSError(self.bad[index])
+        height, width = self.sizes[index].tolist()
+        start = int(self.starts[index])
+        pixels = self._bytes[start : start + self.channels * height * width]
+        if self.channels == 1:
+            return Image.fromarray(pixels.reshape(height, width).copy())
+        planes = pixels.reshape(self.channels, height, width)
+        return Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+
+    @cached_property
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        return np.memmap(self.file, np.uint8, "r")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in vars(self).items() if k != "_bytes"}
+
+
+def cache_file(key: str) -> Path:
+    """The pack in the user's cache of what `key` describes."""
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+    return Path(root) / "ganwright" / f"{digest}.pack"
+
+
+def listing(path: Path) -> list[tuple[str, int, int]]:
+    """What changes when pictures do: of each file its name, length and time of change.
+
+    Raises:
+        DataError: there are none.
+    """
+    tree = open_files(path, skip=True)
+    inside = [str(path / tree.file(file)) for file in tree.paths]
+    files = inside if path.is_dir() else [str(path)]
+    found = [os.stat(file) for file in watched(files, "looking for changes")]
+    return [(f, s.st_size, s.st_mtime_ns) for f, s in zip(files, found, strict=True)]
+
+
+def is_pack(path: Path) -> bool:
+    """Whether a file is a pack."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(MAGIC)) == MAGIC
+
+
+def open_pack(path: Path, options: DataOptions) -> Source:
+    """The source that was packed, its pictures as they are to be stored.
+
+    Raises:
+        DataError: the file is damaged.
+        SettingsError: pictures are asked for as they were not packed.
+    """
+    known = described(path)
+    for name, given in (("image_size", options.image_size), ("channels", options.channels)):
+        packed = known["options"][name]
+        if given != packed and (name == "image_size" or given is not None):
+            flag = f"--{name.replace('_', '-')}"
+            better = f"leave {flag} out" if packed is None else f"give {flag} {packed}"
+            raise SettingsError(
+                f"{path} was packed with {name} {packed or 'not given'}, and {given} is asked for; "
+                f"{better}, or pack the data anew"
+            )
+    sides = {
+        split: None if found is None else tuple(_rows(path, side, split) for side in found)
+        for split, found in known["sides"].items()
+    }
+    assert sides["train"] is not None
+    task, query = BATCHES[known["task"]], Query(**known["query"])
+    return Source(str(path), task, sides["train"], sides["test"], query, marks=known["fingerprint"])
+
+
+def described(path: Path) -> dict[str, Any]:
+    """What a pack says of itself.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(len(MAGIC))
+            file.seek(int(file.read(16)))
+            known: dict[str, Any] = json.loads(file.read())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}); pack the data anew") from error
+    return known
+
+
+def _rows(path: Path, side: dict[str, Any], split: str) -> Rows:
+    count, channels = side["count"], side["channels"]
+    sizes = np.broadcast_to(np.array(side["sizes"], np.int64), (count, 2))
+    lengths = sizes.prod(1) * channels
+    bad = {int(index): why for index, why in side["bad"].items()}
+    lengths[list(bad)] = 0
+    reader = PackReader(str(path), sizes, side["start"] + lengths.cumsum() - lengths, channels, bad)
+    mode = "L" if channels == 1 else "RGB"
+    return Rows(
+        reader,
+        [f"{split} picture {i} of {path}" for i in range(count)],
+        [Head(height, width, channels, mode) for height, width in sizes.tolist()],
+        None if side["labels"] is None else torch.tensor(side["labels"]),
+        tuple(side["classes"]),
+    )

@@ -1,0 +1,38 @@
+"""JPEGs that are far larger than wanted, decoded at a fraction of their size."""
+
+from __future__ import annotations
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+MARGIN = 2
+"""What is decoded is at least so many times as large as what is wanted, so that resizing with
+antialiasing comes close to resizing the whole picture."""
+_ORIENTATION = 0x0112
+
+
+def decoded_smaller(image: Image.Image, size: tuple[int, int]) -> tuple[float, float] | None:
+    """Set a JPEG to be decoded at 1/2, 1/4 or 1/8: the low frequencies of its blocks alone.
+
+    Args:
+        image: an opened file that is not decoded yet.
+        size: (height, width) that the upright picture is to be scaled to.
+
+    Returns:
+        The smaller (width, height), not yet upright. It is no whole number where the file's does
+        not divide: the last pixels then reach beyond the picture. None where the file is no JPEG,
+        or not large enough.
+    """
+    if not isinstance(image, JpegImageFile):
+        return None
+    wanted = size if turned(image) else size[::-1]
+    whole = image.size
+    done = image.draft(image.mode, (MARGIN * wanted[0], MARGIN * wanted[1]))
+    if done is None or image.size == whole:
+        return None
+    return done[1][2:]
+
+
+def turned(image: Image.Image) -> bool:
+    """Whether the picture lies on its side, by its EXIF data."""
+    return int(image.getexif().get(_ORIENTATION, 1)) >= 5

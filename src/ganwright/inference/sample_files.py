@@ -1,0 +1,134 @@
+"""Samples as the files of a folder, written as they are drawn; what was interrupted goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ganwright import atomic
+from ganwright.errors import RunError, SettingsError
+from ganwright.inference.array_files import endings, write_numbers
+from ganwright.inference.model import Model
+from ganwright.report.grid import Pixels, to_pixels
+
+UNFINISHED = "unfinished.json"
+"""Lies in the folder until all are there: whose samples these are, and how many are whole."""
+
+
+def write_samples(
+    model: Model,
+    out: Path,
+    n: int,
+    *,
+    seed: int = 0,
+    labels: Sequence[int | str] | None = None,
+    replace: bool = False,
+) -> Iterator[int]:
+    """Write samples 0 to n - 1 as PNG files, a chunk at a time; memory does not depend on n.
+
+    Where the folder holds the beginning of the same samples, they are kept and it goes on after
+    them.
+
+    Args:
+        model: what draws them.
+        out: the folder.
+        n: how many.
+        seed: as in `Model.sample`.
+        labels: as in `Model.sample`.
+        replace: other files in their places are replaced.
+
+    Yields:
+        How many are there, after each chunk.
+
+    Raises:
+        RunError: a file is in the way, or cannot be written.
+        SettingsError: the family draws points, or not by label.
+    """
+    if len(model.spec.shape) == 1:
+        raise SettingsError("points are drawn together; name a .png file as --out")
+    levels, count = model.levels(), model.spec.shape[0]
+    ending = endings(levels, count)[0] if levels else ".png"
+    marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
+    done, replace = _begun(out, marks, n, replace, ending)
+    for images in model.samples(n, seed=seed, labels=labels, start=done):
+        _note(out, {**marks, "whole": done, "replace": replace})
+        if levels:
+            for i, image in enumerate(images, done):
+                write_numbers(image, levels, name_of(out, i, ending))
+        else:
+            for i, pixels in enumerate(to_pixels(images), done):
+                _write(pixels, name_of(out, i), replace)
+        done += len(images)
+        yield done
+    (out / UNFINISHED).unlink(missing_ok=True)
+
+
+def name_of(out: Path, number: int, ending: str = ".png") -> Path:
+    """The file of a sample."""
+    return out / f"{number:05}{ending}"
+
+
+def _begun(
+    out: Path, marks: dict[str, Any], n: int, replace: bool, ending: str
+) -> tuple[int, bool]:
+    """How many samples are there already, and whether other files are replaced.
+
+    Raises:
+        RunError: those that were begun are others.
+    """
+    file = out / UNFINISHED
+    if not file.is_file():
+        return 0, replace
+    try:
+        was = json.loads(file.read_text(encoding="utf-8"))
+        other = [key for key, value in marks.items() if was[key] != value]
+        whole, replaced = int(was["whole"]), bool(was["replace"])
+    except (OSError, ValueError, KeyError, TypeError):
+        other, whole, replaced = ["kind"], 0, False
+    if other and not replace:
+        raise RunError(
+            f"{out} holds unfinished samples of other {' and '.join(other)}; name another folder, "
+            "or add --overwrite to replace them"
+        )
+    if other:
+        return 0, True
+    missing = (i for i in range(min(whole, n)) if not name_of(out, i, ending).is_file())
+    return next(missing, min(whole, n)), replace or replaced
+
+
+def _note(out: Path, marks: dict[str, Any]) -> None:
+    _stored(out / UNFINISHED, json.dumps(marks))
+
+
+def _write(pixels: Pixels, path: Path, replace: bool) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
+    data = buffer.getvalue()
+    if not replace and path.exists():
+        if path.read_bytes() != data:
+            raise RunError(f"{path} is another picture; remove it, or add --overwrite")
+        return
+    _stored(path, data)
+
+
+def _stored(path: Path, data: bytes | str) -> None:
+    try:
+        atomic.write(path, data)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
+
+
+def _digest(model: Model) -> str:
+    """A hash of all weights."""
+    found = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.game.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        found.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
