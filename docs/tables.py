@@ -77,7 +77,7 @@ def commands() -> str:
 
 
 def embedded() -> str:
-    """The data that comes with the package, each with what its builder says of it."""
+    """The data that ships with the package, each with what its builder says of it."""
     rows = []
     for name, where in EMBEDDED.items():
         rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.read.{where}"))])
@@ -106,7 +106,7 @@ def _layout(row: layouts.Layout) -> list[str]:
         path, _, kind = file.partition("=")
         files.append(f"`{path}`" + (f" ({layouts.KINDS[kind]})" if kind else ""))
     given = [f"`{flag_of(name)} {value}`" for name, value in row.options]
-    wanted = "" if row.task == "pictures" else f", for {row.task}"
+    wanted = "" if row.task == "images" else f", for {row.task}"
     data = " ".join([f"`DATA{row.data}`", *given]) + wanted
     says = row.says
     if says.startswith("refused: "):

@@ -340,7 +340,7 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         None,
         r"4 images cannot be used: .*0\.png \(not an image\).* and 1 more",
     ),
-    (animated, "", Images, None, r"x\.gif \(has several frames\); mend or remove it"),
+    (animated, "", Images, None, r"x\.gif \(has several frames\); fix or remove it"),
     (
         of_floats,
         "",

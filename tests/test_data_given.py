@@ -161,7 +161,7 @@ def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_p
 PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
 BAD: list[tuple[Any, str]] = [
     (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
-    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
+    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; images are uint8, or floats in"),
     (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(holds int64, which the others do not\)"),
     (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
     (PICTURE[:2], r"item 18 \(has 2 channels, the first items 3\)"),
@@ -194,7 +194,7 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
 
 
 def test_bad_first_items_are_named_or_passed_over() -> None:
-    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(5"):
+    with pytest.raises(DataError, match=r"3 images cannot be used: item 0 \(has the shape \(5"):
         opened(Set(lambda i: PICTURE[0, 0], 3))
     early = Set(lambda i: PICTURE[0, 0] if i < 2 else PICTURE)
     with pytest.raises(DataError, match=r"item [01] \(has the shape"):

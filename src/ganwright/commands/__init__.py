@@ -20,10 +20,7 @@ COMMANDS: dict[str, Command] = {
     "data": Command(
         "ganwright.commands.data:data",
         "DATA [--sheet FILE.png]",
-        "Say what data is taken for, and draw it.",
-    ),
-    "resume": Command(
-        "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
+        "Describe how data is read, and draw a contact sheet of it.",
     ),
     "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(
@@ -61,13 +58,11 @@ COMMANDS: dict[str, Command] = {
         "FAMILY --seeds 0 1 2 [settings]",
         "Train a grid of settings and seeds, and compare them.",
     ),
-    "report": Command(
-        "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
-    ),
+    "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
     "pack": Command(
         "ganwright.commands.pack:pack",
         "DATA FILE [--family F] [--image-size N]",
-        "Decode and scale pictures once, into one file.",
+        "Decode and scale images once, into one file.",
     ),
     "list": Command(
         "ganwright.commands.show:listing",

@@ -40,7 +40,7 @@ class Measuring(Named):
     image_size: Size | None = None
     """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
     channels: Count | None = None
-    """Turn images of folders grey (1) or colour (3)."""
+    """Convert images in folders to greyscale (1) or colour (3)."""
 
 
 def evaluate(argv: Sequence[str]) -> int:

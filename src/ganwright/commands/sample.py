@@ -132,7 +132,7 @@ def _grid(images: Tensor, out: Path) -> None:
 
 
 def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
-    """One file a sample; where it is interrupted, how many are there and how to go on is said."""
+    """One file per sample; if interrupted, says how many there are and how to continue."""
     from ganwright.inference.sample_files import write_samples
 
     labels = what.labels or None
@@ -143,7 +143,7 @@ def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
             for done in counts:
                 show(done)
     except KeyboardInterrupt:
-        print(f"{done:,} of {n:,} are in {out}; the same command goes on", file=sys.stderr)
+        print(f"{done:,} of {n:,} are in {out}; the same command continues", file=sys.stderr)
         raise
 
 

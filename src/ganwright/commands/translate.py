@@ -40,9 +40,9 @@ class Translation(Named):
     batch_size: Count = 1
     """Number of images of one size to translate together."""
     tile: Annotated[int, Range(16)] | None = None
-    """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    """Tile size in pixels for larger images; by default 1024."""
     max_megapixels: NonNegative | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """Seed of the noise, in families that use noise."""
     overwrite: bool = False

@@ -45,9 +45,9 @@ class Settings(Named):
     download: bool = False
     """Download the data set into the data root where it is missing."""
     image_size: Size | None = None
-    """The size to which pictures are brought, as 64, or as 64x32 (height x width)."""
+    """The size to which images are brought, as 64, or as 64x32 (height x width)."""
     channels: Count | None = None
-    """Turn pictures grey (1) or colour (3); what the data has, however many, when not given."""
+    """Turn images grey (1) or colour (3); what the data has, however many, when not given."""
     range: tuple[Real, ...] = ()
     """The numbers in files or arrays that are black and white, as 0 4095; else by their type."""
     depth: Literal["keep", 8] = "keep"
@@ -57,19 +57,19 @@ class Settings(Named):
     flip: bool = False
     """Mirror training images at random; leave off if left and right differ, as in digits."""
     augment: tuple[Transform, ...] = ()
-    """Random changes of training pictures, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
+    """Random changes of training images, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
     balance: bool = False
-    """Draw each class equally often, however many pictures it has."""
+    """Draw each class equally often, however many images it has."""
     labels_per_class: Count | None = None
     """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: Literal["auto"] | BelowOne = "auto"
     """Share of images to hold out for evaluation if the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
-    """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    """What to do with a file that cannot be read: refuse to start, or skip it with a warning."""
     max_megapixels: NonNegative | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     cache: bool = False
-    """Keep decoded pictures: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
+    """Keep decoded images: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
     workers: Whole = 2
     """Processes that read data not kept in memory: large data, or a Dataset from Python."""
     init: str | None = None

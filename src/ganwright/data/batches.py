@@ -203,10 +203,10 @@ class Data:
 
 def _check_augment(settled: Settled, augment: Sequence[Transform]) -> None:
     if augment and not settled.window:
-        raise SettingsError("augment changes pictures, and this data is points; leave it out")
+        raise SettingsError("augment changes images, and this data is points; leave it out")
     if settled.train[-1].grid > 1 and any(not isinstance(change, Flip) for change in augment):
         raise SettingsError(
-            "augment would move pictures of low and of high resolution by as many pixels; take "
+            "augment would move images of low and of high resolution by as many pixels; take "
             "Flip alone"
         )
 
@@ -272,7 +272,7 @@ def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) ->
 
 
 def _by_class(side: Fitted, subset: Tensor | None) -> tuple[Tensor, ...]:
-    """The pictures of each class that has some.
+    """The images of each class that has some.
 
     Raises:
         SettingsError: there are no labels.

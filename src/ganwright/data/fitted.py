@@ -24,7 +24,7 @@ class Fitted:
         side: the images.
         fit: how each is brought into shape.
         window: (height, width) of what batches hold; empty for points.
-        cut: windows are cut from larger pictures, whose sizes may differ.
+        cut: windows are cut from larger images, whose sizes may differ.
         grid: windows begin at multiples of this, as on a side so many times as large.
     """
 

@@ -127,7 +127,7 @@ class Iterated:
         self._rewind()
         if (n := self._passed_over) > self._said:
             self._said = n
-            warnings.warn(f"passed over {n:,} items in all", stacklevel=3)
+            warnings.warn(f"skipped {n:,} items in all", stacklevel=3)
 
     def _rows(self, start: int, stop: int) -> list[_Row]:
         """The usable items [start, stop); those of a first draw are kept for grids and for it."""
@@ -213,7 +213,7 @@ class Iterated:
         self._passed_over = n = self._passed_over + 1
         if n == 10 ** (len(str(n)) - 1):
             self._said = n
-            warnings.warn(f"passed over {n} items so far, the last {why}", stacklevel=6)
+            warnings.warn(f"skipped {n} items so far, the last {why}", stacklevel=6)
 
     def _row(self, item: Any) -> _Row:
         """An item checked and in shape.

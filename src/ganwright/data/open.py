@@ -1,4 +1,4 @@
-"""Opening data: what a string, or what a Python caller hands over, becomes."""
+"""Opening data: what a string, or what a Python caller passes, becomes."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_data(
             (a, b); a `Dataset` of (image[, label]), map-style or iterable, or a `DataLoader` of
             one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
-        options: how it is opened and served. Where they name an image_size, each picture is scaled
+        options: how it is opened and served. Where they name an image_size, each image is scaled
             with antialiasing until it just covers it, and the middle is cut out.
         device: where batches arrive; the CPU when not given.
 
@@ -72,11 +72,11 @@ def open_data(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A source of which all is known that can be known before its pictures are read.
+    """A source of which all is known that can be known before its images are read.
 
     Args:
         found: as it was found.
-        kind: what a fingerprint is to heed of it.
+        kind: what a fingerprint takes from it.
         parted: less what is held out.
         settled: in shape.
     """
@@ -131,4 +131,4 @@ def _refuse(options: DataOptions, given: str) -> None:
     """
     for name in ("cache", "balance", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
-            raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
+            raise SettingsError(f"{name} has no effect with {given}; leave it out")

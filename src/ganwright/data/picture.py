@@ -1,4 +1,4 @@
-"""One picture: from what a file holds to a tensor of the size and channels asked for."""
+"""One image: from what a file holds to a tensor of the size and channels asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganwright.data.reduced import decoded_smaller, turned
 from ganwright.pixels import to_bytes
 
 Read: TypeAlias = Image.Image | Numbers
-"""A picture as it is read: as Pillow has it, or as numbers [C, H, W]."""
+"""An image as it is read: as Pillow has it, or as numbers [C, H, W]."""
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
 UNREADABLE = (
@@ -62,12 +62,12 @@ def head_of(image: Image.Image) -> Head:
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether parts of the picture may be transparent."""
+    """Whether parts of the image may be transparent."""
     return image.mode in _ALPHA or "transparency" in image.info
 
 
 def head_of_read(picture: Read) -> Head:
-    """The head of a picture that has been read."""
+    """The head of an image that has been read."""
     if isinstance(picture, Image.Image):
         return head_of(picture)
     channels, height, width = picture.shape
@@ -90,7 +90,7 @@ def channels_of(mode: str) -> int:
 
 
 def plain(image: Image.Image, alpha: Literal["keep", "white", "drop"] = "white") -> Image.Image:
-    """The picture upright, in 8 bits, grey (`L`) or `RGB`.
+    """The image upright, in 8 bits, grey (`L`) or `RGB`.
 
     Args:
         image: of any mode.
@@ -133,7 +133,7 @@ class Fit:
         size: (height, width) to cover: the image is scaled with antialiasing until it just
             covers it, and the middle is cut out; None leaves the size.
         channels: 1 and 3 are made of each other; others are what the data has.
-        label_map: the picture holds class numbers, which are never blended.
+        label_map: the image holds class numbers, which are never blended.
         levels: what numbers of each type mean; without any, all are 8 bits and stay bytes.
         alpha: what becomes of transparent parts, see `plain`.
         depth: 8 brings all to 8 bits.
@@ -148,7 +148,7 @@ class Fit:
 
     @property
     def bytes_a_number(self) -> int:
-        """Memory that one number of a picture takes."""
+        """Memory that one number of an image takes."""
         return 4 if self.levels and self.depth == "keep" else 1
 
     def picture(self, picture: Read) -> Tensor:
@@ -243,7 +243,7 @@ def _covering(
     size: tuple[int, int],
     resample: Image.Resampling,
 ) -> Image.Image:
-    """The middle of the picture, whose (width, height) is `extent`, at a size (height, width)."""
+    """The middle of the image, whose (width, height) is `extent`, at a size (height, width)."""
     height, width = size
     scale = min(extent[0] / width, extent[1] / height)
     left, top = (extent[0] - width * scale) / 2, (extent[1] - height * scale) / 2

@@ -67,7 +67,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     query, size = source.query, options.size
     low = query.low if task is Paired and source.kind is Images else None
     if low == "own":
-        raise DataError(f"{source.name} has one picture each; low=own is for two folders")
+        raise DataError(f"{source.name} has one image each; low=own is for two folders")
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
     if source.factor > 1:
@@ -103,7 +103,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
 def _check_divides(window: tuple[int, int], low: int) -> None:
     if window[0] % low or window[1] % low:
         raise SettingsError(
-            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"images of {window[1]}x{window[0]} do not divide by low={low}; "
             f"choose an --image-size that is a multiple of {low}"
         )
 

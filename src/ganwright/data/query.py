@@ -29,7 +29,7 @@ class Query:
     onehot: str | None = None
     """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
-    """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
+    """Images are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | Literal["own"] | None = None
     """Pairs of low resolution (this factor, bicubic with antialias) and high; `own` for files."""
     crop: bool = False
@@ -82,7 +82,7 @@ def check_query(query: Query, task: type[Batch]) -> None:
     for key in "ab":
         if query.kind(key) and task is not Paired:
             raise DataError(
-                f"data option {key}:{query.kind(key)} is for pairs of pictures; leave it out"
+                f"data option {key}:{query.kind(key)} is for pairs of images; leave it out"
             )
     if query.crop and query.jitter > 1:
         raise DataError("data options crop and jitter exclude each other; leave one out")

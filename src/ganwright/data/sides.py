@@ -21,10 +21,10 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures in memory: uint8 or float [n, C, H, W], or points, float [n, 2].
+    """Images in memory: uint8 or float [n, C, H, W], or points, float [n, 2].
 
     Args:
-        pictures: floats are in [-1, 1].
+        images: floats are in [-1, 1].
         labels: int64 [n], or None.
         classes: names of the labels.
         label_map: the pixels are class numbers.
@@ -70,7 +70,7 @@ class Rows:
         label_map: the pixels are class numbers.
         kinds: NumPy's names of the types of the pixels, where heads are unknown.
         levels: what floats are, where that needs no look.
-        anew: what `read` gives may differ each time, as of a data set that augments its pictures
+        again: what `read` gives may differ each time, as of a data set that augments its images
             with the global generators: whoever calls it seeds them and gives them back.
         fresh: `read` opens a file each time, which nobody has decoded or keeps.
     """
@@ -90,7 +90,7 @@ class Rows:
         return len(self.names)
 
     def look(self, index: int) -> Read:
-        """The i-th picture, the same each time, with the global generators left alone."""
+        """The i-th image, the same each time, with the global generators left alone."""
         if not self.anew:
             return self.read(index)
         with generators_kept():
@@ -125,7 +125,7 @@ class Rows:
 
     @property
     def channels(self) -> int:
-        """3 where any picture has colour; the first 16 are asked where heads are unknown."""
+        """3 where any image has colour; the first 16 are asked where heads are unknown."""
         return max(head.channels for head in self.known())
 
     def known(self) -> Sequence[Head]:
@@ -138,7 +138,7 @@ class Rows:
         return set(self.kinds) if self.heads is None else {head.type for head in self.heads}
 
     def few(self, kind: str) -> Iterator[Numbers]:
-        """Up to 32 pictures whose pixels are of a type, from all over; those that can be read."""
+        """Up to 32 images whose pixels are of a type, from all over; those that can be read."""
         heads = self.heads or ()
         those = [i for i, head in enumerate(heads) if head.type == kind] or range(len(self))
         for i in those[:: -(-len(those) // 32)]:
@@ -164,7 +164,7 @@ class Rows:
         return first[:2]
 
     def large(self) -> bool:
-        """Whether threads decode faster than one: small pictures spend their time in Python."""
+        """Whether threads decode faster than one: small images spend their time in Python."""
         height, width = self.heads[0][:2] if self.heads else next(self._first())[:2]
         return width * height >= 1 << 16
 
@@ -183,7 +183,7 @@ class Chosen:
     members: list[int]
 
     def __call__(self, index: int) -> Read:
-        """The picture of the i-th of them."""
+        """The image of the i-th of them."""
         return self.read(self.members[index])
 
 
@@ -202,7 +202,7 @@ class Source:
         query: what the string asked for.
         doubts: what could be read otherwise, with the switch that decides it.
         passed: what lies there and is not read, a phrase each.
-        factor: how many times higher and wider the pictures of the second side are.
+        factor: how many times higher and wider the images of the second side are.
         marks: its fingerprint, where it is known already.
     """
 

@@ -60,7 +60,7 @@ class Spec:
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
-        label_map: how files become pictures of domain a, where they are label maps.
+        label_map: how files become images of domain a, where they are label maps.
         target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
         levels: the numbers that files of domain a (or of the images) hold, where these are not

@@ -96,8 +96,8 @@ class SRGAN(Game):
         assert high is not None
         if low[0] != high[0] or high[1] % low[1] or high[1] // low[1] != high[2] // low[2]:
             raise SettingsError(
-                f"srgan enlarges, and {low[1]}x{low[2]} does not divide {high[1]}x{high[2]} pixels "
-                "evenly; add ?low=4 to a set of pictures, ?low=own to two folders, or take "
+                f"srgan upscales, and {low[1]}x{low[2]} does not divide {high[1]}x{high[2]} pixels "
+                "evenly; add ?low=4 to a set of images, ?low=own to two folders, or take "
                 "glyphs-lowres"
             )
         self.G = cfg.translator.translator(low, high)

@@ -25,7 +25,7 @@ from ganwright.inference.array_files import endings, write_numbers
 from ganwright.pixels import as_floats
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Formats that outputs keep; pictures of other formats become PNG files."""
+"""Formats that outputs keep; images of other formats become PNG files."""
 EXACT = (".png", ".bmp", ".tif", ".tiff")
 """Formats that hold class numbers with their palette."""
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -62,7 +62,7 @@ class Picture:
     mask: LabelMap | None = None
 
     def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
-        """Other pixels with what this picture carries; alpha is brought to their size.
+        """Other pixels with what this image carries; alpha is brought to their size.
 
         With `mask` they are colours of its classes, and nothing is carried over.
         """
@@ -83,7 +83,7 @@ class Picture:
         return Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
 
     def image(self) -> Image.Image:
-        """The picture as Pillow has it."""
+        """The image as Pillow has it."""
         if self.mask is not None:
             return self.mask.as_mask(self.mask.nearest(self.pixels))
         image = as_image(self.pixels)
@@ -95,7 +95,7 @@ class Picture:
 def read_picture(
     path: Path, channels: int, label_map: LabelMap | None = None, levels: Levels | None = None
 ) -> Picture:
-    """Read a file as a picture of so many channels and of such numbers, or as a label map.
+    """Read a file as an image of so many channels and of such numbers, or as a label map.
 
     Raises:
         DataError: it is none, is broken, or has several frames or unknown classes; the sentence
@@ -109,11 +109,11 @@ def read_picture(
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        raise DataError(f"{path} can not be read as a picture ({reason(error)})") from error
+        raise DataError(f"{path} cannot be read as an image ({reason(error)})") from error
 
 
 def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
-    """A picture whose numbers mean what those of the training pictures did."""
+    """An image whose numbers mean what those of the training images did."""
     alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
     with path.open("rb") as file:
         read = read_in(file, path.name, Reading(alpha=alpha))
@@ -153,7 +153,7 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
 
 
 def output_of(path: Path, levels: Levels | None, channels: int, *, masks: bool = False) -> Path:
-    """The output's name: the input's, if its format holds such pictures and can be written."""
+    """The output's name: the input's, if its format holds such images and can be written."""
     allowed = WRITABLE if levels is None else endings(levels, channels)
     allowed = EXACT if masks else allowed
     return path if path.suffix.lower() in allowed else path.with_suffix(allowed[0])
@@ -163,7 +163,7 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
     """Write a file in the format that its name asks for, whole or not at all.
 
     Args:
-        picture: what to write.
+        image: what to write.
         path: where to.
         levels: the numbers that it holds, where they are not 8 bits, grey or in colour.
 
@@ -200,7 +200,7 @@ def like(
     Args:
         images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
-        label_map: the pictures hold class numbers.
+        label_map: the images hold class numbers.
         mask: what the function gives are colours of its classes; masks come back.
 
     Raises:
@@ -210,7 +210,7 @@ def like(
     try:
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
-        raise DataError(f"a picture can not be read ({error})") from error
+        raise DataError(f"an image cannot be read ({error})") from error
     made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]

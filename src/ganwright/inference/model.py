@@ -203,7 +203,7 @@ class Model:
         return None if direction == "b2a" else self.spec.target_map
 
     def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
-        """The numbers that files of inputs, or of outputs, hold; None for pictures of 8 bits."""
+        """The numbers that files of inputs, or of outputs, hold; None for images of 8 bits."""
         of_b = (direction == "b2a") != output and self.spec.target is not None
         return self.spec.target_levels if of_b else self.spec.levels
 

@@ -185,7 +185,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
 
 
 def spoken(h: int, w: int) -> str:
-    """A size, and how to bring pictures to it where one flag does."""
+    """A size, and how to bring images to it where one flag does."""
     return f"{h}x{w} (--image-size {h if h == w else f'{h}x{w}'})"
 
 

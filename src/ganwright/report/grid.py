@@ -90,14 +90,14 @@ def tile(
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 1 or 3]; NaN is mid-grey.
+    """Images [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 1 or 3]; NaN is mid-grey.
 
     Raises:
         SettingsError: if there are none.
     """
     if images.ndim != 4 or not images.numel():
         raise SettingsError(
-            f"a grid shows pictures [n, C, H, W] or points [n, 2], got {list(images.shape)}"
+            f"a grid shows images [n, C, H, W] or points [n, 2], got {list(images.shape)}"
         )
     images = images[:, : 3 if images.shape[1] > 2 else 1]
     levels = to_bytes(images.detach().float().nan_to_num(0.0))

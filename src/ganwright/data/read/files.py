@@ -100,7 +100,7 @@ class Tree:
         prefix: where the paths start.
         divided: whether folders called train and test are splits; None where names decide.
         passed: what lies there and is not in `paths`, a phrase each.
-        megapixels: of the largest picture that is decoded, see `limit.allow`.
+        megapixels: of the largest image that is decoded, see `limit.allow`.
         reading: what is said of the numbers in the files.
     """
 
@@ -140,7 +140,7 @@ class Tree:
     def splits(self) -> tuple[Tree, Tree | None]:
         """The training images and, where there are such subfolders, the test images.
 
-        `test` goes before `val`; a folder without `train` is all for training. Beside folders of
+        `test` goes before `val`; a folder without `train` is all for training. Next to folders of
         other names `train` is one of them, unless there is a test split as well.
 
         Raises:
@@ -162,11 +162,11 @@ class Tree:
         beside = some([shown(other) for other in others])
         if self.splits()[0] is self:
             return (
-                f"the folder {train} is taken for one beside {beside}; ?splits=yes takes it for "
+                f"the folder {train} is taken for one next to {beside}; ?splits=yes takes it for "
                 "the training split",
             )
         return (
-            f"{train} is the training split, and {beside} beside it is not read; ?splits=no takes "
+            f"{train} is the training split, and {beside} next to it is not read; ?splits=no takes "
             "all of them for classes",
         )
 
@@ -230,12 +230,12 @@ def open_files(
         found = walk_zip(path, is_picture)
         opener = ZipOpener(path, {str(inside): name for inside, name in found.files.items()})
     else:
-        raise DataError(f"{path} is neither a folder nor a zip file; give one of pictures")
+        raise DataError(f"{path} is neither a folder nor a zip file; give one of images")
     passed = found.passed()
     if not found.files:
         raise DataError(
-            f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
-            + (f", and passed over {' and '.join(passed)}" if passed else "")
+            f"{path} holds no images; looked in it and below for {', '.join(EXTENSIONS)}"
+            + (f", and skipped {' and '.join(passed)}" if passed else "")
         )
     paths, known = tuple(sorted(found.files)), reading or Reading()
     tree = Tree(
@@ -248,12 +248,12 @@ def open_files(
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name is that of a picture."""
+    """Whether a file's name is that of an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def scanned(trees: Sequence[Tree]) -> list[dict[PurePosixPath, Head]]:
-    """The heads of the pictures of several trees.
+    """The heads of the images of several trees.
 
     Raises:
         DataError: some cannot be read; it speaks of those of all trees.

@@ -42,7 +42,7 @@ class Items:
         self.items, self.channels, self.reading = items, channels, reading
 
     def __call__(self, index: int) -> Read:
-        """The i-th picture.
+        """The i-th image.
 
         Raises:
             ValueError: the data set raised something, or its image is not allowed.
@@ -69,10 +69,10 @@ def raised(error: Exception) -> str:
 
 
 def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) -> Read:
-    """A picture as a Pillow image of 8 bits, or as numbers where it has more, or other channels.
+    """An image as a Pillow image of 8 bits, or as numbers where it has more, or other channels.
 
     Args:
-        picture: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
+        image: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
         channels: how many it may have; None allows any.
         reading: whether more than 8 bits are kept, and whether there is a range.
 
@@ -114,7 +114,7 @@ def _numbers(picture: Tensor, reading: Reading) -> Read:
 
 
 def rows(items: Any, channels: int | None, labels: Any = None, reading: Reading = EIGHT) -> Rows:
-    """The pictures of a map-style data set, with its labels or those that are given.
+    """The images of a map-style data set, with its labels or those that are given.
 
     A list or a tuple holds still; any other data set is read again each time.
 
@@ -122,7 +122,7 @@ def rows(items: Any, channels: int | None, labels: Any = None, reading: Reading 
         DataError: it is empty, or its first items or its labels are not allowed.
     """
     if not len(items):
-        raise DataError("the data set is empty; give at least one picture")
+        raise DataError("the data set is empty; give at least one image")
     reader = Items(items, reading=reading)
     first = _looked_at(reader, range(min(LOOK, len(items))))
     pictures = [picture_in(item) for item in first]
@@ -265,7 +265,7 @@ def _floats(picture: Any) -> Tensor | None:
 
 
 def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
-    """The types of a data set's first pictures, as they are read."""
+    """The types of a data set's first images, as they are read."""
     found = set()
     for picture in pictures:
         try:
@@ -276,7 +276,7 @@ def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
 
 
 def channels_among(pictures: Sequence[Any], reading: Reading) -> frozenset[int] | None:
-    """The numbers of channels among a data set's first pictures.
+    """The numbers of channels among a data set's first images.
 
     Raises:
         DataError: they are no images, or floats of another range than [-1, 1].

@@ -40,7 +40,7 @@ def source_of(
     Args:
         given: what the caller passes.
         task: tells pairs from domains.
-        channels: to which pictures are turned; None where the first ones say it for all.
+        channels: to which images are turned; None where the first ones say it for all.
         reading: what is said of the numbers.
         files: they come from a file, whose floats may be in [0, 1].
 
@@ -152,7 +152,7 @@ def _channels_last(first: int, last: int) -> bool:
 
 
 def _levelled(pictures: Tensor, how: _How) -> Stack:
-    """Pictures in memory as bytes, or as floats in [-1, 1] with the levels that they had.
+    """Images in memory as bytes, or as floats in [-1, 1] with the levels that they had.
 
     Raises:
         DataError: their type does not say what is black and white.

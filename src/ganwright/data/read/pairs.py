@@ -27,7 +27,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
-    or with splits in them; for pairs also pictures side by side. `?a=name&b=name` chooses the
+    or with splits in them; for pairs also images side by side. `?a=name&b=name` chooses the
     subfolders; else a is the first by alphabet. With `channels` 1 no label map is guessed.
 
     Raises:
@@ -141,7 +141,7 @@ class _Pair(NamedTuple):
 
 
 def _ratio(pairs: Sequence[_Pair], own: bool) -> Fraction:
-    """How many times as large the second pictures are: 1, or with `own` what the first pair says.
+    """How many times as large the second images are: 1, or with `own` what the first pair says.
 
     Raises:
         DataError: it is not whole either way, or a pair has another.
@@ -206,7 +206,7 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     for name, head in zip(rows.names, rows.heads, strict=True):
         if head.width % 2 or (head.width != 2 * head.height and not asked):
             raise DataError(
-                f"pairs are two subfolders with files of equal names, or pictures side by side, "
+                f"pairs are two subfolders with files of equal names, or images side by side, "
                 f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; add "
                 "?a=left for halves of any other shape, or ?low=4 for pairs of low and high "
                 "resolution"

@@ -51,7 +51,7 @@ class Shelf:
         self.starts = lengths.cumsum(0) - lengths
 
     def take(self, picks: Picks, window: tuple[int, ...], grid: int = 1) -> Tensor:
-        """Windows of the picked pictures: [n, C, *window], in one gather."""
+        """Windows of the picked images: [n, C, *window], in one gather."""
         if self.whole is not None and tuple(self.whole.shape[2:]) == window:
             return self.whole.index_select(0, to_device(picks.members, self.device))
         sizes = self.sizes[picks.members]
@@ -170,7 +170,7 @@ class _Reader(Dataset[_Read | DataError]):
 
 
 def cut(picture: Tensor, side: Fitted, place: Tensor | None = None) -> Tensor:
-    """The window [C, *window] of a side's picture [C, h, w]; the middle one without a place [1, 2].
+    """The window [C, *window] of a side's image [C, h, w]; the middle one without a place [1, 2].
 
     Points, which have no window, pass.
     """
@@ -230,12 +230,12 @@ class Streamed:
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
 
     def close(self) -> None:
-        """End the workers, and say how many pictures were passed over, if not said before."""
+        """End the workers, and say how many images were skipped, if not said before."""
         self._expected, self._ahead = None, iter(())
         if (n := len(self._skipped)) > self._said:
             self._said = n
             warnings.warn(
-                f"passed over {counted(n, 'picture')} in all: {some(list(self._skipped))}",
+                f"skipped {counted(n, 'image')} in all: {some(list(self._skipped))}",
                 stacklevel=4,
             )
 
@@ -260,8 +260,8 @@ class Streamed:
                 self._skipped[why] = None
                 if (n := len(self._skipped)) == 10 ** (len(str(n)) - 1):
                     self._said = n
-                    pictures = counted(n, "picture")
-                    warnings.warn(f"passed over {pictures} so far, the last {why}", stacklevel=5)
+                    pictures = counted(n, "image")
+                    warnings.warn(f"skipped {pictures} so far, the last {why}", stacklevel=5)
 
     def _loader(self, first: Draw) -> DataLoader[_Read | DataError]:
         return DataLoader(
