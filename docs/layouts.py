@@ -97,14 +97,14 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         Layout(
             "bus/0.png car/0.png train/0.png",
             "3 images of 3x8x8, classes bus, car, train",
-            note="the folder train is taken for one beside bus, car; ?splits=yes takes it for "
+            note="the folder train is taken for one next to bus, car; ?splits=yes takes it for "
             "the training split",
         ),
         Layout("bus/0.png car/0.png train/0.png", "1 image of 3x8x8", data="?splits=yes"),
         Layout(
             "train/0.png test/0.png bus/0.png",
             "1 image of 3x8x8, 1 for testing",
-            note="train is the training split, and bus beside it is not read; ?splits=no takes "
+            note="train is the training split, and bus next to it is not read; ?splits=no takes "
             "all of them for classes",
         ),
         Layout(

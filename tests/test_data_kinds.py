@@ -290,5 +290,5 @@ def test_files_that_vanish_while_streaming_are_counted(
 
 def test_few_pictures_are_said_with_what_helps(tmp_path: Path) -> None:
     lay(tmp_path, "0.png", "1.png")
-    assert "2 images are few: a GAN easily learns them by heart" in " ".join(opened(tmp_path).notes)
+    assert "2 images are few, so a GAN can memorise them" in " ".join(opened(tmp_path).notes)
     assert "are few" not in " ".join(opened("digits").notes)
