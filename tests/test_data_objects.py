@@ -260,7 +260,7 @@ def test_columns_of_a_hugging_face_data_set_are_named() -> None:
     assert data.spec.classes == ("cat", "dog", "eel")
     batch = data.batch(0, 6)
     assert batch.labels.tolist() == [level // 10 % 3 for level in levels(batch)]
-    with pytest.raises(DataError, match="has no column image; it has img, kind, word"):
+    with pytest.raises(DataError, match="has no column picture; it has img, kind, word"):
         opened(HuggingFace(table(), image="picture"))
     with pytest.raises(DataError, match="has no column of images; it has kind, word"):
         opened(table().remove_columns("img"))
