@@ -52,6 +52,7 @@ lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports
+	$(BIN)/python docs/prose.py
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy

@@ -1,6 +1,6 @@
 """Layouts of files and what each is taken for: `tests/test_data_layouts.py` makes and reads them.
 
-Files are separated by spaces and hold 8x8 coloured pictures unless their kind stands behind `=`.
+Files are separated by spaces and hold 8x8 coloured images unless their kind stands behind `=`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Layout(NamedTuple):
     files: str
     says: str
     data: str = ""
-    task: str = "pictures"
+    task: str = "images"
     note: str = ""
     options: tuple[tuple[str, object], ...] = ()
 
@@ -43,15 +43,15 @@ KINDS = {
     "wide": "16x8",
     "large": "12x10",
     "moving": "two frames",
-    "broken": "no picture at all",
+    "broken": "no image at all",
     "empty": "0 bytes",
     "text": "text",
     "pipe": "a pipe",
     "gone": "a link to nothing",
     "up": "a link to the folder above",
     "self": "a link to its own folder",
-    "elsewhere": "a link to a folder with two pictures outside",
-    "file": "a link to a picture outside",
+    "elsewhere": "a link to a folder with two images outside",
+    "file": "a link to an image outside",
 }
 """What kinds are, in words."""
 
@@ -60,56 +60,56 @@ _MASKS = "mask/0.png={0} mask/1.png={0} photo/0.png photo/1.png"
 _SIDES = "?a=mask&b=photo"
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
-    "Single pictures": (
-        Layout("0.png 1.png", "2 pictures of 3x8x8"),
-        Layout("0.png deep/er/1.png", "2 pictures of 3x8x8"),
-        Layout("cats/0.png cats/1.png", "2 pictures of 3x8x8"),
-        Layout("cat/0.png dog/1.png", "2 pictures of 3x8x8, classes cat, dog"),
-        Layout("10/0.png 9/0.png", "2 pictures of 3x8x8, classes 9, 10"),
-        Layout("cat/x/0.png dog/y/1.png", "2 pictures of 3x8x8, classes cat, dog"),
-        Layout("pets/cat/0.png pets/dog/1.png", "2 pictures of 3x8x8, classes cat, dog"),
+    "Single images": (
+        Layout("0.png 1.png", "2 images of 3x8x8"),
+        Layout("0.png deep/er/1.png", "2 images of 3x8x8"),
+        Layout("cats/0.png cats/1.png", "2 images of 3x8x8"),
+        Layout("cat/0.png dog/1.png", "2 images of 3x8x8, classes cat, dog"),
+        Layout("10/0.png 9/0.png", "2 images of 3x8x8, classes 9, 10"),
+        Layout("cat/x/0.png dog/y/1.png", "2 images of 3x8x8, classes cat, dog"),
+        Layout("pets/cat/0.png pets/dog/1.png", "2 images of 3x8x8, classes cat, dog"),
         Layout(
             "cat/0.png dog/1.png 2.png",
-            "3 pictures of 3x8x8",
-            note="no picture has a label, since 1 picture lies outside of the folders cat, dog, "
+            "3 images of 3x8x8",
+            note="no image has a label, since 1 image lies outside of the folders cat, dog, "
             "such as 2.png; move them into one for labels",
         ),
-        Layout("cat/0.png dog/notes.txt=text", "1 picture of 3x8x8"),
-        Layout("a.JPG b.jpeg c.bmp d.webp e.tif f.gif", "6 pictures of 3x8x8"),
+        Layout("cat/0.png dog/notes.txt=text", "1 image of 3x8x8"),
+        Layout("a.JPG b.jpeg c.bmp d.webp e.tif f.gif", "6 images of 3x8x8"),
     ),
     "Splits": (
-        Layout("train/0.png test/1.png", "1 picture of 3x8x8, 1 for testing"),
-        Layout("Train/0.png Val/1.png", "1 picture of 3x8x8, 1 for testing"),
+        Layout("train/0.png test/1.png", "1 image of 3x8x8, 1 for testing"),
+        Layout("Train/0.png Val/1.png", "1 image of 3x8x8, 1 for testing"),
         Layout(
             "train/0.png val/1.png test/2.png",
-            "1 picture of 3x8x8, 1 for testing",
-            note="passed over 1 picture in val",
+            "1 image of 3x8x8, 1 for testing",
+            note="skipped 1 image in val",
         ),
         Layout(
             "train/a/0.png train/b/0.png test/b/1.png",
-            "2 pictures of 3x8x8, classes a, b, 1 for testing",
+            "2 images of 3x8x8, classes a, b, 1 for testing",
         ),
-        Layout("set/train/a/0.png set/train/b/0.png", "2 pictures of 3x8x8, classes a, b"),
+        Layout("set/train/a/0.png set/train/b/0.png", "2 images of 3x8x8, classes a, b"),
         Layout(
             "train/a/0.png train/b/0.png test/c/0.png",
             "refused: DATA/test must have the class folders of the training split, a, b; it has c",
         ),
         Layout(
             "bus/0.png car/0.png train/0.png",
-            "3 pictures of 3x8x8, classes bus, car, train",
-            note="the folder train is taken for one beside bus, car; ?splits=yes takes it for "
+            "3 images of 3x8x8, classes bus, car, train",
+            note="the folder train is taken for one next to bus, car; ?splits=yes takes it for "
             "the training split",
         ),
-        Layout("bus/0.png car/0.png train/0.png", "1 picture of 3x8x8", data="?splits=yes"),
+        Layout("bus/0.png car/0.png train/0.png", "1 image of 3x8x8", data="?splits=yes"),
         Layout(
             "train/0.png test/0.png bus/0.png",
-            "1 picture of 3x8x8, 1 for testing",
-            note="train is the training split, and bus beside it is not read; ?splits=no takes "
+            "1 image of 3x8x8, 1 for testing",
+            note="train is the training split, and bus next to it is not read; ?splits=no takes "
             "all of them for classes",
         ),
         Layout(
             "train/0.png test/0.png bus/0.png",
-            "3 pictures of 3x8x8, classes bus, test, train",
+            "3 images of 3x8x8, classes bus, test, train",
             data="?splits=no",
         ),
         Layout(
@@ -119,8 +119,8 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
         Layout(
             "train/0.png train/1.png extra.png",
-            "2 pictures of 3x8x8",
-            note="passed over 1 picture in no folder",
+            "2 images of 3x8x8",
+            note="skipped 1 image in no folder",
         ),
     ),
     "Pairs": (
@@ -156,11 +156,11 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "1 pair of 3x8x8 and 3x8x8",
             data="?a=x&b=z",
             task="pairs",
-            note="passed over 1 picture in y",
+            note="skipped 1 image in y",
         ),
         Layout(
             "a/0.png a/1.png b/0.png",
-            "refused: 1 picture has no partner of the same name, such as DATA/a/1.png",
+            "refused: 1 image has no partner of the same name, such as DATA/a/1.png",
             task="pairs",
         ),
         Layout(
@@ -175,7 +175,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
         Layout(
             "0.png 1.png",
-            "refused: pairs are two subfolders with files of equal names, or pictures side by side",
+            "refused: pairs are two subfolders with files of equal names, or images side by side",
             task="pairs",
         ),
     ),
@@ -185,8 +185,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "2 pairs of 3x8x8 and 3x8x8, a label maps of 0 to 4",
             data=_SIDES,
             task="pairs",
-            note="side a is read as label maps of the classes 0 to 4; ?a:image reads it as "
-            "pictures",
+            note="side a is read as label maps of the classes 0 to 4; ?a:image reads it as images",
         ),
         Layout(
             _MASKS.format("numbers"),
@@ -230,7 +229,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "2 pairs of 1x8x8 and 3x8x8",
             data=_SIDES,
             task="pairs",
-            note="side a is read as grey pictures, though all its values are below 64; ?a:mask "
+            note="side a is read as grey images, though all its values are below 64; ?a:mask "
             "reads them as class numbers",
         ),
         Layout(
@@ -238,7 +237,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "2 pairs of 1x8x8 and 3x8x8",
             data=_SIDES,
             task="pairs",
-            note="side a has the values 0 and 255 alone and is read as grey pictures; ?a:mask "
+            note="side a has the values 0 and 255 alone and is read as grey images; ?a:mask "
             "reads them as two classes",
         ),
         Layout(
@@ -269,21 +268,21 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "Two domains": (
         Layout(
             "trainA/0.png trainA/1.png trainB/0.png",
-            "2 and 1 pictures of 3x8x8 and 3x8x8",
+            "2 and 1 images of 3x8x8 and 3x8x8",
             task="domains",
         ),
         Layout(
             "trainA/0.png trainB/0.png testA/1.png testB/1.png",
-            "1 and 1 pictures of 3x8x8 and 3x8x8, 1 for testing",
+            "1 and 1 images of 3x8x8 and 3x8x8, 1 for testing",
             task="domains",
         ),
-        Layout("horse/0.png zebra/5.png", "1 and 1 pictures of 3x8x8 and 3x8x8", task="domains"),
+        Layout("horse/0.png zebra/5.png", "1 and 1 images of 3x8x8 and 3x8x8", task="domains"),
         Layout(
             "h2z/trainA/0.png h2z/trainB/1.png",
-            "1 and 1 pictures of 3x8x8 and 3x8x8",
+            "1 and 1 images of 3x8x8 and 3x8x8",
             task="domains",
         ),
-        Layout("A/0.png=grey B/0.png", "1 and 1 pictures of 3x8x8 and 3x8x8", task="domains"),
+        Layout("A/0.png=grey B/0.png", "1 and 1 images of 3x8x8 and 3x8x8", task="domains"),
         Layout(
             "0.png 1.png",
             "refused: DATA must hold two domains, as trainA and trainB or as two "
@@ -292,51 +291,51 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
     ),
     "Odd files": (
-        Layout("0.png=grey", "1 picture of 1x8x8"),
-        Layout("0.png=16bit", "1 picture of 1x8x8"),
-        Layout("0.png=see-through", "1 picture of 3x8x8"),
-        Layout("0.tif=inks", "1 picture of 3x8x8"),
-        Layout("0.png=bilevel 1.png", "2 pictures of 3x8x8"),
+        Layout("0.png=grey", "1 image of 1x8x8"),
+        Layout("0.png=16bit", "1 image of 1x8x8"),
+        Layout("0.png=see-through", "1 image of 3x8x8"),
+        Layout("0.tif=inks", "1 image of 3x8x8"),
+        Layout("0.png=bilevel 1.png", "2 images of 3x8x8"),
         Layout(
             "0.png 1.gif=moving",
-            "refused: 1 picture cannot be used: DATA/1.gif (has several frames)",
+            "refused: 1 image cannot be used: DATA/1.gif (has several frames)",
         ),
         Layout(
             "0.png 1.png=broken 2.png=empty",
-            "refused: 2 pictures cannot be used: DATA/1.png "
-            "(not a picture), DATA/2.png (not a picture)",
+            "refused: 2 images cannot be used: DATA/1.png "
+            "(not an image), DATA/2.png (not an image)",
         ),
-        Layout("0.png 1.png=broken", "1 picture of 3x8x8", options=(("on_bad_file", "skip"),)),
+        Layout("0.png 1.png=broken", "1 image of 3x8x8", options=(("on_bad_file", "skip"),)),
         Layout(
             "0.png 1.png=large",
-            "refused: pictures differ in size (DATA/0.png is 8x8, "
+            "refused: images differ in size (DATA/0.png is 8x8, "
             "DATA/1.png is 12x10); give --image-size",
         ),
-        Layout("0.png 1.png=large", "2 pictures of 3x8x8", options=(("image_size", 8),)),
+        Layout("0.png 1.png=large", "2 images of 3x8x8", options=(("image_size", 8),)),
         Layout(
             "0.png labels.csv=text",
-            "1 picture of 3x8x8",
-            note="passed over 1 file of another kind (.csv)",
+            "1 image of 3x8x8",
+            note="skipped 1 file of another kind (.csv)",
         ),
-        Layout("labels.csv=text", "refused: DATA holds no pictures; looked in it and below for"),
+        Layout("labels.csv=text", "refused: DATA holds no images; looked in it and below for"),
         Layout(
             "0.png ._0.png=broken .hidden/1.png __MACOSX/2.png",
-            "1 picture of 3x8x8",
-            note="passed over 3 hidden files or folders",
+            "1 image of 3x8x8",
+            note="skipped 3 hidden files or folders",
         ),
         Layout(
             "0.png pipe.png=pipe gone.png=gone",
-            "1 picture of 3x8x8",
-            note="passed over 1 broken link, 1 pipe, socket or device",
+            "1 image of 3x8x8",
+            note="skipped 1 broken link, 1 pipe, socket or device",
         ),
         Layout(
             "a/0.png b/1.png b/again=up b/self=self",
-            "2 pictures of 3x8x8, classes a, b",
-            note="passed over 2 links to folders that hold them",
+            "2 images of 3x8x8, classes a, b",
+            note="skipped 2 links to folders that hold them",
         ),
-        Layout("cat=elsewhere dog/0.png", "3 pictures of 3x8x8, classes cat, dog"),
-        Layout("0.png=file 1.png", "2 pictures of 3x8x8"),
-        Layout("café/0.png naïve/1.png", "2 pictures of 3x8x8, classes café, naïve"),
+        Layout("cat=elsewhere dog/0.png", "3 images of 3x8x8, classes cat, dog"),
+        Layout("0.png=file 1.png", "2 images of 3x8x8"),
+        Layout("café/0.png naïve/1.png", "2 images of 3x8x8, classes café, naïve"),
     ),
 }
 """What the pages show and a test reads, by what it is about."""

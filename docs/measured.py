@@ -1,4 +1,4 @@
-"""What runs have measured, from the records in `results/`, as pages show it.
+"""Formats the measurements recorded in `results/` for the pages.
 
 `python benchmarks/gallery.py --docs docs` writes `gallery.json` and the grids beside it;
 `python benchmarks/mnist.py NAME >> docs/results/mnist.jsonl` adds a line; `sagan-anime.jsonl` is
@@ -18,12 +18,12 @@ from ganwright.run.config_file import from_yaml
 RESULTS = Path(__file__).parent / "results"
 
 _SAID = {
-    "sure": "sure of {:.0%} of samples",
-    "classes": "{} of 10 digits seen",
-    "agreement": "{:.1%} are of the asked label",
-    "error": "{:.2%} of test pictures named wrongly",
-    "named": "{:.1%} of test pictures named rightly by their cluster",
-    "matched": "the code tells {:.1%} of test digits under the best naming",
+    "sure": "confident about {:.0%} of samples",
+    "classes": "{} of 10 digits found",
+    "agreement": "{:.1%} match the requested label",
+    "error": "{:.2%} of test images misclassified",
+    "named": "{:.1%} of test images classified correctly by their cluster",
+    "matched": "the code identifies {:.1%} of test digits under the best assignment",
 }
 
 
@@ -71,22 +71,22 @@ def curve_rows(recipe: str, terms: Iterable[str], every: int) -> Iterable[list[s
 
 
 def of_family(name: str) -> str:
-    """The family's grids from the gallery, and what its runs on MNIST came to."""
+    """The family's sample grids from the gallery and its results on MNIST."""
     parts = []
     for r in (r for r in gallery() if r["family"] == name and not r["name"].startswith("part-")):
         parts.append(
-            f"`ganwright train {name} --config gallery/{r['name']}`, {r['minutes']:.1f} minutes of "
+            f"`ganwright train {name} --config gallery/{r['name']}`, {r['minutes']:.1f} minutes on "
             f"one core{_judged(r)}:\n\n![{r['name']}](../{_picture(r)})"
         )
     runs = [r for r in mnist() if r["family"] == name]
     lines = [
         f"- `mnist-{r['name']}`, seed {r['seed']}, {r['steps']:,} steps, {r['cpu_minutes']:.1f} "
-        f"minutes of one core: {_verdict(r)}."
+        f"minutes on one core: {_verdict(r)}."
         for r in runs
     ]
     if lines:
         parts.append("On MNIST:\n\n" + "\n".join(lines))
-    parts.append("[Results](../results.md) says how this was measured.")
+    parts.append("[Results](../results.md) describes the measurements.")
     return "\n\n".join(parts)
 
 
@@ -98,7 +98,8 @@ def _judged(record: dict[str, Any]) -> str:
     if not record["classes"]:
         return ""
     return (
-        f"; a judge is sure of {record['sure']:.0%} of samples and sees {record['classes']} classes"
+        f"; the judge is confident about {record['sure']:.0%} of samples and finds "
+        f"{record['classes']} classes"
     )
 
 

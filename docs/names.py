@@ -17,7 +17,7 @@ _TRAINED = "`DCGANGenerator`, `DCGANDiscriminator`"
 _AUTO = "`AutoEncodingGenerator`, `AutoEncodingDiscriminator`"
 
 FAMILIES: dict[str, Known] = {
-    "gan": Known("1406.2661", "`MinimaxGeneratorLoss` with networks of one's own", "`gan`"),
+    "gan": Known("1406.2661", "`MinimaxGeneratorLoss` with networks of your own", "`gan`"),
     "dcgan": Known("1511.06434", _TRAINED, "`dcgan`"),
     "lsgan": Known("1611.04076", f"{_TRAINED} with `LeastSquaresGeneratorLoss` ...", "`lsgan`"),
     "wgan": Known("1701.07875", f"{_TRAINED} with `WassersteinGeneratorLoss` ...", "`wgan`"),

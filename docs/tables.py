@@ -77,7 +77,7 @@ def commands() -> str:
 
 
 def embedded() -> str:
-    """The data that comes with the package, each with what its builder says of it."""
+    """The data that ships with the package, each with what its builder says of it."""
     rows = []
     for name, where in EMBEDDED.items():
         rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.read.{where}"))])
@@ -106,7 +106,7 @@ def _layout(row: layouts.Layout) -> list[str]:
         path, _, kind = file.partition("=")
         files.append(f"`{path}`" + (f" ({layouts.KINDS[kind]})" if kind else ""))
     given = [f"`{flag_of(name)} {value}`" for name, value in row.options]
-    wanted = "" if row.task == "pictures" else f", for {row.task}"
+    wanted = "" if row.task == "images" else f", for {row.task}"
     data = " ".join([f"`DATA{row.data}`", *given]) + wanted
     says = row.says
     if says.startswith("refused: "):
@@ -143,7 +143,7 @@ def elsewhere() -> str:
 
 def gallery() -> str:
     """What the judge says of the gallery's grids."""
-    head = ["Recipe and grid", "Family", "Minutes", "Sure of", "Of real ones", "Classes seen"]
+    head = ["Recipe and grid", "Family", "Minutes", "Confident", "On real images", "Classes found"]
     return _table(head, measured.gallery_rows())
 
 
@@ -161,7 +161,7 @@ def anime() -> str:
 
 def registry(topic: str) -> str:
     """The classes of one topic: how each is spelled, what it is, and which numbers it takes."""
-    head = ["Spelling, with defaults", "What it is", "Its numbers"]
+    head = ["Spelling, with defaults", "What it is", "Ranges"]
     rows = [[_spelling(cls), _summary(cls), _numbers(cls)] for cls in registered(topic).values()]
     if not any(numbers for *_, numbers in rows):
         head, rows = head[:2], [row[:2] for row in rows]
@@ -175,8 +175,8 @@ def about_family(name: str) -> str:
     return "\n\n".join(
         [
             _linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
-            f"{_summary(game)} Unless told otherwise, it trains on `{game.data}` at {size}, "
-            f"in batches of {game.batch_size}.",
+            f"{_summary(game)} By default it trains on `{game.data}` at {size} in batches of "
+            f"{game.batch_size}.",
             "## Settings",
             settings(game.Config, "game."),
         ]

@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_refused(settings: dict[str, Any], sentence: str) -
 
 
 def test_labels_are_refused_where_nothing_knows_them() -> None:
-    with pytest.raises(SettingsError, match="no labels"):
+    with pytest.raises(SettingsError, match="without labels"):
         plain().sample(2, torch.tensor([0, 1]))
     with pytest.raises(SettingsError, match="labelled"):
         AAE(AAE.Config(styled=True), Spec(Images, (2,)))

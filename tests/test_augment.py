@@ -328,7 +328,7 @@ def test_p_counts_the_images_of_all_accumulated_batches() -> None:
 
 def test_points_are_refused() -> None:
     cls = family("gan")
-    with pytest.raises(SettingsError, match="augment_d changes pictures"):
+    with pytest.raises(SettingsError, match="augment_d changes images"):
         cls(cls.Config(augment_d=DiffAugment()), Spec(cls.task, (2,)))
 
 

@@ -63,7 +63,7 @@ def test_k_follows_the_balance_and_stays_between_0_and_1() -> None:
     assert seen["M"] == pytest.approx(0.8 + (0.5 * 0.8 - 0.3))
     far = game(1.0)
     step(far, 0.1)
-    assert far.k == 0, "drawings are harder to redraw than data: k stays at 0"
+    assert far.k == 0, "samples are harder to redraw than data: k stays at 0"
     far = game(0.0, k_rate=10.0)
     step(far, 0.8)
     assert far.k == 1

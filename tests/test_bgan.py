@@ -179,7 +179,7 @@ def test_colour_samples_have_the_levels_asked_for_and_the_class() -> None:
 
 def test_what_can_not_be_weighed_is_refused() -> None:
     assert BGAN.Config(loss=Minimax()).levels == 2
-    with pytest.raises(SettingsError, match="can not use Hinge"):
+    with pytest.raises(SettingsError, match="cannot use Hinge"):
         BGAN.Config(loss=Hinge())
     with pytest.raises(SettingsError, match="levels is 1; it must be at least 2"):
         BGAN.Config(levels=1)

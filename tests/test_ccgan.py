@@ -188,7 +188,7 @@ def test_it_trains_with_all_labels_or_few(labels: int | None) -> None:
 def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(SettingsError, match=r"hole is 1\.5"):
         CCGAN.Config(hole=1.5)
-    with pytest.raises(SettingsError, match="low=3 does not divide pictures of 8x8"):
+    with pytest.raises(SettingsError, match="low=3 does not divide images of 8x8"):
         CCGAN(CCGAN.Config(low=3), SPEC)
     with pytest.raises(SettingsError, match="alpha is -1"):
         CCGAN.Config(alpha=-1)

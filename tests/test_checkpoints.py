@@ -56,7 +56,7 @@ def test_weights_alone_sample_and_go_on_when_asked(tmp_path: Path, name: str, ho
     with pytest.raises(RunError, match=r"step-000002: .*add --from-weights.*optimizers' state"):
         runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
     assert _files(tmp_path / "run/checkpoints") == before, "nothing is changed by refusing"
-    with pytest.warns(UserWarning, match="its optimizers begin anew"):
+    with pytest.warns(UserWarning, match="its optimizers start from scratch"):
         model = runs.resume(tmp_path / "run", {"steps": 4}, from_weights=True, quiet=True)
     assert model.step == 4
     rows = [
@@ -76,7 +76,7 @@ def test_unreadable_weights_never_begin_anew_in_silence(tmp_path: Path, name: st
     with pytest.raises(RunError, match=r"no usable checkpoint yet \(.*is truncated or altered"):
         ganwright.load(tmp_path / "run")
     for from_weights in (False, True):
-        with pytest.raises(RunError, match=r"no checkpoint of .* can be read.*begin anew, move"):
+        with pytest.raises(RunError, match=r"no checkpoint of .* can be read.*start over, move"):
             runs.resume(tmp_path / "run", {"steps": 4}, from_weights=from_weights, quiet=True)
     assert {k: v for k, v in _files(tmp_path / "run").items() if k != ".lock"} == {
         k: v for k, v in before.items() if k != ".lock"
@@ -90,7 +90,7 @@ def test_what_is_passed_over_is_set_aside(tmp_path: Path) -> None:
     newest = tmp_path / "run/checkpoints/step-000004"
     _damage(newest / "training.pt", "cut")
     before = _files(newest)
-    with pytest.warns(UserWarning, match=r"passed over; it is kept as .*step-000004\.broken"):
+    with pytest.warns(UserWarning, match=r"skipped; it is kept as .*step-000004\.broken"):
         runs.resume(tmp_path / "run", {"steps": 8}, quiet=True)
     assert _files(newest.with_name("step-000004.broken")) == before
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
@@ -157,7 +157,7 @@ def test_a_run_of_format_1_loads_samples_and_resumes(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_one_sentence(tmp_path: Path) -> None:
     _train(tmp_path / "run", steps=2)
-    newer = rf"newer Ganwright \(format 99; this one reads up to {FORMAT}\); update Ganwright"
+    newer = rf"newer version of Ganwright \(format 99; this one reads up to {FORMAT}\); update"
     path = tmp_path / "run/checkpoints/step-000002/manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(manifest | {"format": 99}), encoding="utf-8")

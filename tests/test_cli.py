@@ -232,7 +232,7 @@ def test_one_argument_of_an_object_changes_alone(
         (["--game.span", "1"], "--game.span is ['1']; it must be 2 values"),
         (["--game.optimizer-d", "Adm"], "--game.optimizer-d: unknown Optimizer Adm; did you mean"),
         (["--log", "tensorbord"], "unknown tracker tensorbord; did you mean tensorboard?"),
-        (["--config", "nowhere.yaml"], "nowhere.yaml can not be read as a configuration"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml cannot be read as a configuration"),
         (["stray"], "unexpected argument stray"),
     ],
 )
@@ -508,9 +508,9 @@ def test_resume_goes_on_from_weights_when_asked(
     for training in (out / "checkpoints").glob("*/training.pt"):
         training.unlink()
     resume = ["resume", str(out), "--steps", str(steps + 1)]
-    assert "add --from-weights to go on from them" in error_of(resume, capsys)
+    assert "add --from-weights to continue from them" in error_of(resume, capsys)
     assert main([*resume, "--from-weights"]) == 0
-    assert "its optimizers begin anew" in capsys.readouterr().err
+    assert "its optimizers start from scratch" in capsys.readouterr().err
     assert (out / "checkpoints" / f"step-{steps + 1:06}").is_dir()
 
 
@@ -520,7 +520,7 @@ def test_resume_goes_on_from_weights_when_asked(
         (["-n", "0"], "-n is 0; it must be at least 1"),
         (["-n", "x"], "-n is 'x'; it must be a whole number"),
         (["--labels", "frog"], "unknown label 'frog'"),
-        (["--out", "grid.gif"], "--out is grid.gif; name a .png file"),
+        (["--out", "grid.gif"], "--out is grid.gif; give a .png file"),
         (["--step", "3"], "there is no checkpoint of step 3"),
         (["--sed", "3"], "unknown setting --sed; did you mean --seed"),
     ],
@@ -542,9 +542,9 @@ def test_info_tells_paper_players_and_settings(capsys: pytest.CaptureFixture[str
     assert main(["info", TOY]) == 0
     shown = capsys.readouterr().out
     assert "Toy (2024)\nhttps://arxiv.org/abs/0000.00000\n" in shown
-    assert "A family of one's own" in shown
-    assert f"D moves {32 * 32 + 1:,} weights with Adam" in shown
-    assert f"G moves {(4 + 1) * 32 * 32:,} weights with Adam" in shown
+    assert "A family of your own" in shown
+    assert f"D updates {32 * 32 + 1:,} weights with Adam" in shown
+    assert f"G updates {(4 + 1) * 32 * 32:,} weights with Adam" in shown
     assert "--game.loss LOSS" in shown
     assert "How scores become losses. (default: NonSaturating())" in shown
 

@@ -37,7 +37,7 @@ class Doubled(Loss):
 
 
 class Toy(Game):
-    """A family of one's own, outside the package."""
+    """A family of your own, outside the package."""
 
     title = "Toy (2024)"
     paper = "0000.00000"
@@ -318,7 +318,7 @@ def test_only_a_newer_format_is_refused_whoever_wrote_it() -> None:
         from_yaml(f"format: {number}", TOY)
     with pytest.raises(
         RunError,
-        match=rf"newer Ganwright \(format 99; this one reads up to {FORMAT}\); update Ganwright",
+        match=rf"newer version of Ganwright \(format 99; this one reads up to {FORMAT}\); update",
     ):
         from_yaml("format: 99\nganwright: 7.0", TOY)
     with pytest.raises(RunError, match="has the format 'new'; it must be a whole number from 1"):

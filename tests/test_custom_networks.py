@@ -116,9 +116,9 @@ def test_a_function_that_makes_no_network_is_named(function: str, sentence: str)
 
 
 def test_a_generator_must_draw_the_data_s_shape() -> None:
-    with pytest.raises(SettingsError, match=r"draws samples of shape \(1, 8, 8\), and they must"):
+    with pytest.raises(SettingsError, match=r"returns samples of shape \(1, 8, 8\), and they must"):
         CustomTranslator(G=makers.make_T).translator((3, 8, 8), (1, 16, 16))
-    with pytest.raises(SettingsError, match="this game needs a G that draws logits"):
+    with pytest.raises(SettingsError, match="this family needs a G that returns logits"):
         Custom(G=makers.make_G).generator(4, (1, 8, 8), tanh=False)
 
 

@@ -224,9 +224,9 @@ def test_a_broken_file_in_a_stream_is_named_or_passed_over(
     broken = tmp_path / "002.png"
     broken.write_bytes(broken.read_bytes()[:200])
     monkeypatch.setattr(memory, "RESIDENT_BYTES", 1)
-    with pytest.raises(DataError, match=r"1 picture cannot be used: .*002\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 image cannot be used: .*002\.png \(.*truncated"):
         opened(str(tmp_path), workers=0).batch(0, 4)
-    with pytest.warns(UserWarning, match=r"passed over 1 picture so far, the last .*002\.png \("):
+    with pytest.warns(UserWarning, match=r"skipped 1 image so far, the last .*002\.png \("):
         batch = opened(str(tmp_path), workers=0, on_bad_file="skip").batch(0, 4)
     assert batch.images.shape == (4, 3, 12, 12)
     assert len(torch.unique(batch.images.flatten(1), dim=0)) == 3

@@ -338,9 +338,9 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         "",
         Images,
         None,
-        r"4 pictures cannot be used: .*0\.png \(not a picture\).* and 1 more",
+        r"4 images cannot be used: .*0\.png \(not an image\).* and 1 more",
     ),
-    (animated, "", Images, None, r"x\.gif \(has several frames\); mend or remove it"),
+    (animated, "", Images, None, r"x\.gif \(has several frames\); fix or remove it"),
     (
         of_floats,
         "",
@@ -354,9 +354,9 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
         "?low=2",
         Paired,
         6,
-        r"1 picture is not of 6x6 or more: .*a\.png is 4x4; give a smaller",
+        r"1 image is not of 6x6 or more: .*a\.png is 4x4; give a smaller",
     ),
-    (lonely, "", Paired, None, r"1 picture has no partner .*label/1\.png, which .*photo lacks"),
+    (lonely, "", Paired, None, r"1 image has no partner .*label/1\.png, which .*photo lacks"),
     (
         lopsided,
         "",
@@ -399,7 +399,7 @@ def test_each_mistake_is_one_sentence(
 
 def test_an_empty_folder_is_named_with_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match=r"holds no pictures; looked in it and below for \.png, "):
+    with pytest.raises(DataError, match=r"holds no images; looked in it and below for \.png, "):
         opened(tmp_path)
 
 
@@ -408,7 +408,7 @@ def test_a_file_that_breaks_off_is_found_before_training(tmp_path: Path) -> None
     for name in ("a.png", "b.png"):
         save(Image.fromarray(noise), tmp_path / name)
     (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:1500])
-    with pytest.raises(DataError, match=r"1 picture cannot be used: .*b\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 image cannot be used: .*b\.png \(.*truncated"):
         opened(tmp_path)
-    with pytest.warns(UserWarning, match=r"skipped 1 picture: .*b\.png"):
+    with pytest.warns(UserWarning, match=r"skipped 1 image: .*b\.png"):
         assert opened(tmp_path, on_bad_file="skip").spec.count == 1

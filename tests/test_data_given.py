@@ -161,7 +161,7 @@ def test_a_resumed_run_on_augmented_data_is_the_unbroken_one(workers: int, tmp_p
 PICTURE = torch.linspace(-1, 1, 75).view(3, 5, 5)
 BAD: list[tuple[Any, str]] = [
     (torch.full((3, 5, 5), torch.nan), r"item 18 \(holds NaN\)"),
-    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; pictures are uint8, or floats in"),
+    (PICTURE * 300, r"item 18 \(spans -300 to 300 in float32; images are uint8, or floats in"),
     (np.arange(75).reshape(5, 5, 3) * 4, r"item 18 \(holds int64, which the others do not\)"),
     (PICTURE[:1], r"item 18 \(has 1 channels, the first items 3; channels=3 allows it\)"),
     (PICTURE[:2], r"item 18 \(has 2 channels, the first items 3\)"),
@@ -173,10 +173,10 @@ BAD: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("bad", "sentence"), BAD, ids=[b[1] for b in BAD])
 def test_items_that_turn_bad_are_named_as_they_come(bad: Any, sentence: str) -> None:
     data = Set(lambda i: bad if i == 18 else PICTURE)
-    with pytest.raises(DataError, match=f"1 picture cannot be used: {sentence}") as caught:
+    with pytest.raises(DataError, match=f"1 image cannot be used: {sentence}") as caught:
         opened(data).batch(0, 20)
     assert "\n" not in str(caught.value)
-    with pytest.warns(UserWarning, match=f"passed over 1 picture so far, the last {sentence}"):
+    with pytest.warns(UserWarning, match=f"skipped 1 image so far, the last {sentence}"):
         batch = opened(data, on_bad_file="skip").batch(0, 20)
     assert len(batch.images) == 20
     assert bool(batch.images.isfinite().all())
@@ -194,12 +194,12 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
 
 
 def test_bad_first_items_are_named_or_passed_over() -> None:
-    with pytest.raises(DataError, match=r"3 pictures cannot be used: item 0 \(has the shape \(5"):
+    with pytest.raises(DataError, match=r"3 images cannot be used: item 0 \(has the shape \(5"):
         opened(Set(lambda i: PICTURE[0, 0], 3))
     early = Set(lambda i: PICTURE[0, 0] if i < 2 else PICTURE)
     with pytest.raises(DataError, match=r"item [01] \(has the shape"):
         opened(early).batch(0, 20)
-    with pytest.warns(UserWarning, match="passed over 1 picture so far"):
+    with pytest.warns(UserWarning, match="skipped 1 image so far"):
         assert len(opened(early, on_bad_file="skip").batch(0, 20).images) == 20
 
 
@@ -248,7 +248,7 @@ def test_arrays_may_be_mirrored_or_read_only() -> None:
 
 
 NOT_DATA: list[tuple[Any, str]] = [
-    (Set, r"the data is the class Set; hand over an instance, as in data=Set\(\)"),
+    (Set, r"the data is the class Set; pass an instance, as in data=Set\(\)"),
     (np.array([{}, {}]), "data of type object cannot be read"),
     (torch.full((2, 1, 4, 4), torch.nan), "holds NaN or infinite values"),
     (torch.full((2, 2), torch.inf), "holds NaN or infinite values"),
@@ -308,9 +308,9 @@ def test_labels_that_a_transform_changes_are_asked_of_the_items() -> None:
 
 
 WRONG: list[tuple[Any, str]] = [
-    ([1, -1] * 10, "from 0 on, but picture 1 has -1; renumber them, or leave the labels out"),
+    ([1, -1] * 10, "from 0, but image 1 has -1; renumber them, or leave the labels out"),
     ([0, 10**9] * 10, "a label is 1000000000, but at most 100000 may be"),
-    ([0.5] * 20, "labels must be 20 whole numbers from 0 on, or names"),
+    ([0.5] * 20, "labels must be 20 whole numbers from 0, or names"),
 ]
 
 
@@ -324,9 +324,9 @@ def test_labels_that_name_no_class_are_refused(labels: Any, sentence: str) -> No
 
 
 def test_items_with_something_else_than_a_label_are_unlabelled_and_it_is_said() -> None:
-    with pytest.warns(UserWarning, match="is no label but arrays, so it is left out"):
+    with pytest.warns(UserWarning, match="is not a label but arrays, so it is ignored"):
         assert opened(Set(lambda i: (PICTURE, torch.eye(5)[i % 5]))).spec.classes == ()
-    with pytest.warns(UserWarning, match="is no label but dict"):
+    with pytest.warns(UserWarning, match="is not a label but dict"):
         assert opened(Set(lambda i: (PICTURE, {"box": i}))).spec.classes == ()
 
 
@@ -369,9 +369,7 @@ def test_classes_that_do_not_occur_are_not_asked_for(tmp_path: Path) -> None:
     assert model.sample(4).shape == (4, 1, 8, 8)
     model.sample(1, labels=["3"])
     assert set(torch.cat(asked).tolist()) == {3, 7}
-    with pytest.raises(
-        SettingsError, match="no training picture was of class 5; choose one of 3, 7"
-    ):
+    with pytest.raises(SettingsError, match="no training image was of class 5; choose one of 3, 7"):
         model.sample(1, labels=[5])
     path = tmp_path / "r" / "spec.json"
     old = {k: v for k, v in json.loads(path.read_text(encoding="utf-8")).items() if k != "present"}

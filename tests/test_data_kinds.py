@@ -105,7 +105,7 @@ def test_masks_are_known_by_their_files_or_by_a_switch(
     ("query", "task", "sentence"),
     [
         ("?a=photo&b=mask&a:mask", Paired, r"side a cannot be masks: .*photo.*0\.png .*but RGB"),
-        ("?a:mask", Images, "data option a:mask is for pairs of pictures"),
+        ("?a:mask", Images, "data option a:mask is for pairs of images"),
         ("?a:masks", Paired, r"data option a:masks must be mask or image, as in \?a:mask"),
         ("?c:mask", Paired, "unknown data option c:"),
     ],
@@ -171,11 +171,11 @@ def test_what_names_leave_open_is_said_with_the_switch(tmp_path: Path) -> None:
     lay(tmp_path, "bus/0.png", "car/0.png", "train/0.png")
     assert "?splits=yes takes it for the training split" in " ".join(opened(tmp_path).notes)
     lay(tmp_path, "test/0.png")
-    assert "bus, car beside it is not read; ?splits=no" in " ".join(opened(tmp_path).notes)
+    assert "bus, car next to it is not read; ?splits=no" in " ".join(opened(tmp_path).notes)
     lay(tmp_path / "loose", "a/0.png", "b/0.png", "c.png")
     loose = opened(tmp_path / "loose")
     assert loose.spec.classes == ()
-    assert "1 picture lies outside of the folders a, b, such as c.png" in " ".join(loose.notes)
+    assert "1 image lies outside of the folders a, b, such as c.png" in " ".join(loose.notes)
 
 
 def test_folders_are_linked_from_elsewhere_but_never_into_themselves(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     data.batch(0, 2)
     with open(os.path.join(root, b"th\xe9", b"bad.png"), "wb") as file:
         file.write(b"no picture")
-    with pytest.raises(DataError, match=r"th\\xe9/bad\.png \(not a picture\)"):
+    with pytest.raises(DataError, match=r"th\\xe9/bad\.png \(not an image\)"):
         opened(tmp_path)
 
 
@@ -254,9 +254,9 @@ def test_bad_files_of_all_splits_and_sides_are_found_in_one_pass(tmp_path: Path)
     )
     for name in ("trainA/0.png", "trainB/1.png", "testA/0.png", "testB/0.png"):
         (tmp_path / name).write_bytes(b"no picture")
-    with pytest.raises(DataError, match=r"4 pictures cannot be used: .* and 1 more"):
+    with pytest.raises(DataError, match=r"4 images cannot be used: .* and 1 more"):
         opened(tmp_path, Unpaired)
-    with pytest.raises(DataError, match=r"4 pictures cannot be used: .* and 1 more"):
+    with pytest.raises(DataError, match=r"4 images cannot be used: .* and 1 more"):
         opened(tmp_path, Paired)
 
 
@@ -281,16 +281,14 @@ def test_files_that_vanish_while_streaming_are_counted(
     data = opened(tmp_path, on_bad_file="skip", workers=0)
     for i in range(5):
         (tmp_path / f"{i}.png").unlink()
-    with pytest.warns(match=r"passed over 1 picture so far, the last .*\.png \(.*No such file"):
+    with pytest.warns(match=r"skipped 1 image so far, the last .*\.png \(.*No such file"):
         data.batch(0, 16)
-    with pytest.warns(match=r"passed over 5 pictures in all: .* and 2 more"):
+    with pytest.warns(match=r"skipped 5 images in all: .* and 2 more"):
         data.close()
     data.close()
 
 
 def test_few_pictures_are_said_with_what_helps(tmp_path: Path) -> None:
     lay(tmp_path, "0.png", "1.png")
-    assert "2 pictures are few: a GAN easily learns them by heart" in " ".join(
-        opened(tmp_path).notes
-    )
+    assert "2 images are few, so a GAN can memorise them" in " ".join(opened(tmp_path).notes)
     assert "are few" not in " ".join(opened("digits").notes)

@@ -20,12 +20,12 @@ from layouts import KINDS, LAYOUTS, Layout
 
 ROWS = [layout for rows in LAYOUTS.values() for layout in rows]
 NAMES = [f"{layout.files[:60]}{layout.data}-{layout.task}" for layout in ROWS]
-TASKS: dict[str, type] = {"pictures": Images, "pairs": Paired, "domains": Unpaired}
+TASKS: dict[str, type] = {"images": Images, "pairs": Paired, "domains": Unpaired}
 PLACED = ("pipe", "gone", "up", "self", "elsewhere", "file")
 
 
 def pixels(kind: str) -> Any:
-    """The pixels of a kind of picture; blocks of class numbers, else noise."""
+    """The pixels of a kind of image; blocks of class numbers, else noise."""
     rng = np.random.default_rng(0)
     shape = {"wide": (8, 16), "large": (10, 12)}.get(kind, (8, 8))
     blocks = np.arange(16).reshape(4, 4).repeat(2, 0).repeat(2, 1) % 5
@@ -42,8 +42,8 @@ def pixels(kind: str) -> Any:
     return rng.integers(0, 256, (*shape, *(() if kind == "grey" else (3,))))
 
 
-def picture(kind: str) -> Image.Image:
-    """A picture of a kind."""
+def image(kind: str) -> Image.Image:
+    """A image of a kind."""
     if kind == "16bit":
         return Image.fromarray(np.full((8, 8), 40_000, np.uint16))
     image = Image.fromarray(pixels(kind).astype(np.uint8))
@@ -57,7 +57,7 @@ def put(path: Path, kind: str, outside: Path) -> None:
     """One file of a layout."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind in ("broken", "text", "empty"):
-        path.write_bytes(b"" if kind == "empty" else b"no picture")
+        path.write_bytes(b"" if kind == "empty" else b"no image")
     elif kind == "pipe":
         os.mkfifo(path)
     elif kind in PLACED:
@@ -74,7 +74,7 @@ def put(path: Path, kind: str, outside: Path) -> None:
         first, second = (Image.new("L", (8, 8), colour) for colour in (0, 200))
         first.save(path, save_all=True, append_images=[second])
     else:
-        picture(kind).save(path)
+        image(kind).save(path)
 
 
 def made(layout: Layout, tmp_path: Path) -> Path:
@@ -110,9 +110,9 @@ def summary(data: Data) -> str:
     if spec.task is Unpaired:
         counts = next(note for note in data.notes if note.startswith("data: "))
         a, b = re.findall(r"(\d+) of [ab]", counts)
-        text = f"{a} and {b} pictures of {shapes}"
+        text = f"{a} and {b} images of {shapes}"
     else:
-        text = f"{counted(spec.count, 'pair' if spec.task is Paired else 'picture')} of {shapes}"
+        text = f"{counted(spec.count, 'pair' if spec.task is Paired else 'image')} of {shapes}"
     for key, maps in (("a", spec.label_map), ("b", spec.target_map)):
         if maps is not None:
             ignored = "" if maps.ignore is None else f" ({maps.ignore} is no class)"

@@ -86,7 +86,7 @@ def test_any_batch_of_an_iterable_can_be_asked_for() -> None:
     first, early, late = one.batch(0, 8), one.batch(1, 8), one.batch(5, 8)
     assert torch.equal(other.batch(5, 8).images, late.images)
     assert torch.equal(other.batch(0, 8).images, first.images), "kept, so the rehearsal costs none"
-    assert torch.equal(other.batch(1, 8).images, early.images), "begun anew"
+    assert torch.equal(other.batch(1, 8).images, early.images), "started over"
     assert not torch.equal(opened(Passing(make=augmented), seed=4).batch(0, 8).images, first.images)
 
 
@@ -117,7 +117,7 @@ def test_a_generator_lasts_as_long_as_it_does() -> None:
     data = opened(picture(n) for n in range(20))
     assert levels(data.batch(0, 10)) == list(range(10))
     assert levels(data.batch(1, 10)) == list(range(10, 20))
-    with pytest.raises(DataError, match="gave 20 items and none when begun anew; hand over one"):
+    with pytest.raises(DataError, match="gave 20 items and none the second time; pass one"):
         data.batch(2, 10)
 
 
@@ -131,7 +131,7 @@ def test_bad_items_of_an_iterable_are_named_or_passed_over() -> None:
     with pytest.raises(DataError, match=r"item 18 of the iterable \(is 4x4, not 8x8\)"):
         opened(Passing(make=bad)).batch(2, 8)
     data = opened(Passing(make=bad), on_bad_file="skip")
-    with pytest.warns(UserWarning, match="passed over 1 items so far, the last item 18"):
+    with pytest.warns(UserWarning, match="skipped 1 items so far, the last item 18"):
         assert levels(data.batch(2, 8)) == [16, 17, 19, 0, 1, 2, 3, 4]
 
 
@@ -144,9 +144,9 @@ def broken(number: int) -> Tensor:
 @pytest.mark.parametrize(
     ("given", "options", "sentence"),
     [
-        (Passing(0), {}, "the iterable gives no items; hand over one"),
+        (Passing(0), {}, "the iterable gives no items; pass one"),
         (Passing(make=lambda n: "text"), {}, "items of the data set hold str"),
-        (Passing(), {"cache": True}, "cache cannot be heeded with an iterable"),
+        (Passing(), {"cache": True}, "cache has no effect with an iterable"),
     ],
 )
 def test_what_no_iterable_may_be(given: Any, options: dict[str, Any], sentence: str) -> None:
@@ -157,7 +157,7 @@ def test_what_no_iterable_may_be(given: Any, options: dict[str, Any], sentence: 
 def test_iterables_raise_and_pair_in_sentences() -> None:
     with pytest.raises(DataError, match=r"item 17 .* raised KeyError: 'gone', in test_data_obj"):
         opened(Passing(make=broken)).batch(3, 8)
-    with pytest.raises(DataError, match="single pictures as they come, and pairs of pictures are"):
+    with pytest.raises(DataError, match="single images as they come, and pairs of images are"):
         opened(Passing(), Paired)
 
 
@@ -168,7 +168,7 @@ def test_a_run_on_an_iterable_resumes_to_the_bit(tmp_path: Path) -> None:
     ganwright.resume(tmp_path / "part", steps=6, data=Passing(make=augmented), quiet=True)
     one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "part")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    with pytest.warns(UserWarning, match="begins with other items"):
+    with pytest.warns(UserWarning, match="starts with other items"):
         ganwright.resume(tmp_path / "part", steps=7, data=Passing(make=picture), quiet=True)
     with pytest.raises(RunError, match="was trained on: 2 classes are new"):
         ganwright.resume(tmp_path / "part", steps=8, data=Labelled(), quiet=True)
@@ -262,7 +262,7 @@ def test_columns_of_a_hugging_face_data_set_are_named() -> None:
     assert batch.labels.tolist() == [level // 10 % 3 for level in levels(batch)]
     with pytest.raises(DataError, match="has no column picture; it has img, kind, word"):
         opened(HuggingFace(table(), image="picture"))
-    with pytest.raises(DataError, match="has no column of pictures; it has kind, word"):
+    with pytest.raises(DataError, match="has no column of images; it has kind, word"):
         opened(table().remove_columns("img"))
 
 
@@ -271,7 +271,7 @@ def test_splits_of_hugging_face_are_splits() -> None:
     held = data.held_out(9)
     assert held is not None
     assert sorted(levels(held)) == [0, 10, 20]
-    with pytest.raises(DataError, match="no split train; hand over one of test, as in"):
+    with pytest.raises(DataError, match="no split train; pass one of test, as in"):
         opened(datasets.DatasetDict(test=table(3)))
 
 
@@ -283,7 +283,7 @@ def test_formats_and_transforms_of_hugging_face_are_heeded() -> None:
     data = opened(noisy)
     assert data.spec.classes == ("no", "yes")
     seen = {x.numpy().tobytes() for draw in range(4) for x in data.batch(draw, 6).images}
-    assert len(seen) == 24, "read anew each time"
+    assert len(seen) == 24, "read again each time"
     again = opened(noisy)
     assert torch.equal(again.batch(3, 6).images, data.batch(3, 6).images)
 
@@ -330,7 +330,7 @@ def test_batches_of_ones_own_train_and_resume_to_the_bit(tmp_path: Path) -> None
     ganwright.resume(tmp_path / "part", steps=6, data=Waves(), quiet=True)
     one, other = tensors(tmp_path / "whole"), tensors(tmp_path / "part")
     assert all(torch.equal(one[name], other[name]) for name in one)
-    with pytest.raises(RunError, match="data given in Python; hand it over again"):
+    with pytest.raises(RunError, match="data given in Python; pass it again"):
         ganwright.resume(tmp_path / "part", steps=7, quiet=True)
 
 
@@ -387,9 +387,9 @@ def test_a_batch_type_of_ones_own(tmp_path: Path) -> None:
     assert ganwright.load(run, game=Cloud).spec.task is Points
     other = Sky()
     other.fingerprint = "second sky"
-    with pytest.raises(RunError, match="the pictures are other ones"):
+    with pytest.raises(RunError, match="the images are other ones"):
         ganwright.resume(run, steps=3, data=other, game=Cloud, quiet=True)
-    with pytest.raises(DataError, match="digits holds pictures, but batches of Points are needed"):
+    with pytest.raises(DataError, match="digits holds images, but batches of Points are needed"):
         ganwright.train(Cloud, data="digits", out=tmp_path / "other", **quick)
 
 

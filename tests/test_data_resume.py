@@ -101,10 +101,10 @@ def test_of_very_many_files_a_hash_is_kept(tmp_path: Path, monkeypatch: pytest.M
     folder = pets(tmp_path / "pets")
     assert "files" not in opened(str(folder)).fingerprint["train"][0]
     assert changed(folder, lambda: write(folder / "dog" / "1.png", (20, 20))) == [
-        "the pictures are other ones"
+        "the images are other ones"
     ]
     assert changed(folder, lambda: write(folder / "dog" / "9.png")) == [
-        "there are 7 pictures and there were 6"
+        "there are 7 images and there were 6"
     ]
 
 
@@ -140,9 +140,9 @@ class Yours(Mine):
 ZEROS = torch.zeros(6, 1, 4, 4, dtype=torch.uint8)
 GIVEN: list[tuple[Any, Any, list[str]]] = [
     (ZEROS, ZEROS.clone(), []),
-    (ZEROS, ZEROS + 1, ["the pictures are other ones"]),
-    (ZEROS, ZEROS[:5], ["there are 5 pictures and there were 6"]),
-    (ZEROS, ZEROS[..., :3], ["the shape of a picture is [1, 4, 3] and was [1, 4, 4]"]),
+    (ZEROS, ZEROS + 1, ["the images are other ones"]),
+    (ZEROS, ZEROS[:5], ["there are 5 images and there were 6"]),
+    (ZEROS, ZEROS[..., :3], ["the shape of an image is [1, 4, 3] and was [1, 4, 4]"]),
     (ZEROS, ZEROS.float(), ["the type is float32 and was uint8"]),
     ((ZEROS, [0, 1] * 3), (ZEROS, [1, 0] * 3), ["the labels are other ones"]),
     (Mine([0, 1]), Mine([0, 1]), []),
@@ -167,7 +167,7 @@ def test_of_large_tensors_a_part_is_read(monkeypatch: pytest.MonkeyPatch) -> Non
     pictures = ZEROS.clone()
     before = opened(pictures).fingerprint
     pictures[5] = 9
-    assert differences(before, opened(pictures).fingerprint) == ["the pictures are other ones"]
+    assert differences(before, opened(pictures).fingerprint) == ["the images are other ones"]
 
 
 def test_a_resumed_run_refuses_other_data_and_goes_on_with_its_own(tmp_path: Path) -> None:
@@ -175,7 +175,9 @@ def test_a_resumed_run_refuses_other_data_and_goes_on_with_its_own(tmp_path: Pat
     trained(str(folder), run, "cgan", networks=FULL)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "cat", folder / "wolf")
-    with pytest.raises(RunError, match=r"not the data .* trained on: class cat is now wolf; bring"):
+    with pytest.raises(
+        RunError, match=r"not the data .* trained on: class cat is now wolf; restore"
+    ):
         ganwright.resume(run, steps=2, quiet=True)
     assert before == {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     os.rename(folder / "wolf", folder / "cat")
@@ -185,7 +187,7 @@ def test_a_resumed_run_refuses_other_data_and_goes_on_with_its_own(tmp_path: Pat
 def test_given_data_is_compared_too(tmp_path: Path) -> None:
     pictures = torch.arange(6, dtype=torch.uint8)[:, None, None].expand(-1, 8, 8).contiguous()
     trained(pictures, tmp_path / "run")
-    with pytest.raises(RunError, match="the pictures are other ones"):
+    with pytest.raises(RunError, match="the images are other ones"):
         ganwright.resume(tmp_path / "run", steps=2, data=pictures + 1, quiet=True)
     with pytest.raises(RunError, match="it is digits and was data given in Python"):
         ganwright.resume(tmp_path / "run", steps=2, data="digits", quiet=True)
@@ -279,17 +281,17 @@ def test_small_pictures_are_found_before_the_folder_is_made(tmp_path: Path) -> N
         write(tmp_path / "sr" / "train" / f"{i}.png", (16, 16))
         write(tmp_path / "sr" / "test" / f"{i}.png", (12, 16 if i else 12))
     text, run = f"{tmp_path / 'sr'}?low=4", tmp_path / "run"
-    with pytest.raises(DataError, match=r"4 pictures are not of 16x16 or more: .*0\.png is 12x12"):
+    with pytest.raises(DataError, match=r"4 images are not of 16x16 or more: .*0\.png is 12x12"):
         opened(text, Paired, 16)
     argv = ["train", "srgan", "--data", text, "--image-size", "16", "--out", str(run)]
     assert main(argv) == 2
     assert not run.exists()
-    with pytest.warns(UserWarning, match="skipped 4 pictures not of 16x16 or more"):
+    with pytest.warns(UserWarning, match="skipped 4 images not of 16x16 or more"):
         data = opened(text, Paired, 16, on_bad_file="skip")
     assert data.held_out(4) is None
     assert len(data.preview(4).a) == 4
     write(tmp_path / "sr" / "test" / "0.png", (16, 16))
-    with pytest.warns(UserWarning, match="skipped 3 pictures"):
+    with pytest.warns(UserWarning, match="skipped 3 images"):
         held = opened(text, Paired, 16, on_bad_file="skip").held_out(4)
     assert held is not None
     assert len(held.a) == 1
@@ -298,12 +300,12 @@ def test_small_pictures_are_found_before_the_folder_is_made(tmp_path: Path) -> N
 def test_small_training_pictures_may_be_passed_over(tmp_path: Path) -> None:
     for i, side in enumerate((16, 12, 16)):
         write(tmp_path / f"{i}.png", (side, side), seed=i)
-    with pytest.warns(UserWarning, match=r"skipped 1 picture not of 16x16 or more: .*1\.png is 12"):
+    with pytest.warns(UserWarning, match=r"skipped 1 image not of 16x16 or more: .*1\.png is 12"):
         data = opened(f"{tmp_path}?crop=random", size=16, on_bad_file="skip")
     assert data.spec.count == 2
     with (
-        pytest.warns(UserWarning, match="skipped 3 pictures"),
-        pytest.raises(DataError, match=r"no picture of .* is as large as 32x32"),
+        pytest.warns(UserWarning, match="skipped 3 images"),
+        pytest.raises(DataError, match=r"no image of .* is as large as 32x32"),
     ):
         opened(f"{tmp_path}?crop=random", size=32, on_bad_file="skip")
 
@@ -311,7 +313,7 @@ def test_small_training_pictures_may_be_passed_over(tmp_path: Path) -> None:
 def test_test_pictures_of_another_size_are_named(tmp_path: Path) -> None:
     write(tmp_path / "train" / "0.png", (16, 16))
     write(tmp_path / "test" / "0.png", (16, 20))
-    with pytest.raises(DataError, match=r"1 picture is not of 16x16: .*0\.png is 16x20; give an -"):
+    with pytest.raises(DataError, match=r"1 image is not of 16x16: .*0\.png is 16x20; give an -"):
         opened(str(tmp_path))
     assert opened(str(tmp_path), size=16).held_out(1) is not None
 
@@ -322,6 +324,6 @@ def test_a_broken_test_picture_leaves_no_folder(tmp_path: Path) -> None:
     write(tmp_path / "data" / "test" / "0.png")
     bad = tmp_path / "data" / "test" / "0.png"
     bad.write_bytes(bad.read_bytes()[:150])
-    with pytest.raises(DataError, match=r"1 picture cannot be used: .*0\.png \(.*truncated"):
+    with pytest.raises(DataError, match=r"1 image cannot be used: .*0\.png \(.*truncated"):
         trained(str(tmp_path / "data"), tmp_path / "run")
     assert not (tmp_path / "run").exists()

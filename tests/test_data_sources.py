@@ -163,11 +163,11 @@ def test_stacked_digits_have_a_thousand_modes() -> None:
 REFUSED: list[tuple[Any, type, str]] = [
     ("digitts", Images, r"no data set or folder is called digitts; did you mean digits"),
     ("mnsit", Images, "did you mean .*mnist"),
-    ("ring", Unpaired, "ring holds pictures, but two domains of pictures are needed"),
-    ("digits-paired", Images, "digits-paired holds pairs of pictures, but pictures are needed"),
-    ("glyphs-domains", SemiSupervised, "but pictures with labels are needed"),
+    ("ring", Unpaired, "ring holds images, but two domains of images are needed"),
+    ("digits-paired", Images, "digits-paired holds pairs of images, but images are needed"),
+    ("glyphs-domains", SemiSupervised, "but images with labels are needed"),
     ("digits->", Unpaired, 'must name two sets, as in "mnist->usps"'),
-    ("digits-paired->digits", Unpaired, "is no set of single pictures"),
+    ("digits-paired->digits", Unpaired, "is not a set of single images"),
     ("glyphs?stack=3", Images, "glyphs cannot be stacked"),
     (torch.zeros(3, 1, 5, 4, 4), Images, r"data of shape \(3, 1, 5, 4, 4\) cannot be read"),
     (torch.zeros(3, 4, 4).long(), Images, "the data holds numbers from 0 to 0 in int64, which"),
@@ -189,7 +189,7 @@ def test_what_can_not_serve_is_refused(source: Any, task: type, sentence: str) -
 
 
 def test_low_resolution_must_divide() -> None:
-    with pytest.raises(SettingsError, match=r"pictures of 30x30 do not divide by low=4"):
+    with pytest.raises(SettingsError, match=r"images of 30x30 do not divide by low=4"):
         opened("digits?low=4", Paired, 30)
 
 
@@ -424,7 +424,7 @@ def test_hub_sets(hub: list[Any]) -> None:
     ("text", "sentence"),
     [
         ("hf:a/missing", r"hf:a/missing cannot be loaded \(no such set\); check the name"),
-        ("hf:a/text", "hf:a/text has no column of pictures; it has words"),
+        ("hf:a/text", "hf:a/text has no column of images; it has words"),
         ("hf:alone", '"hf:alone" must read hf:owner/name'),
     ],
 )

@@ -29,7 +29,7 @@ def test_what_is_not_there_is_said() -> None:
     with pytest.raises(SettingsError, match="fp16 needs a GPU"):
         Engine.pick("cpu", "fp16")
     if not torch.cuda.is_available():
-        with pytest.raises(SettingsError, match="device cuda is not there"):
+        with pytest.raises(SettingsError, match="device cuda is not available"):
             Engine.pick("cuda")
 
 

@@ -314,7 +314,9 @@ def test_numbers_of_other_protocols_do_not_compare(tmp_path: Path) -> None:
         made(tmp_path / "a", 0, "Hinge", 3.0),
         made(tmp_path / "b", 1, "Hinge", 5.0, samples=50),
     ]
-    with pytest.raises(RunError, match="do not compare: samples 100 and 50; evaluate them alike"):
+    with pytest.raises(
+        RunError, match="do not compare: samples 100 and 50; evaluate them in the same way"
+    ):
         compare(runs)
 
 

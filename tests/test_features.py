@@ -120,7 +120,7 @@ def _no_network(*_: object, **__: object) -> None:
 
 
 def test_pictures_too_small_are_a_sentence() -> None:
-    with pytest.raises(SettingsError, match="needs pictures of 16 pixels or more, got 8x8"):
+    with pytest.raises(SettingsError, match="needs images of 16 pixels or more, got 8x8"):
         VGG().build((3, 8, 8))
     with pytest.raises(SettingsError, match="4 pixels or more, got 2x2"):
         SmallFeatures().build((3, 2, 2))

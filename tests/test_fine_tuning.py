@@ -71,7 +71,7 @@ def test_all_but_what_depends_on_the_classes_fits_other_classes(low: Path, tmp_p
     assert origin["how"] == "init"
     assert origin["place"] == str(low)
     assert origin["notes"] == [
-        f"begins with 11 of 14 tensors from {low} (step 3, average)",
+        f"starts from 11 of 14 tensors from {low} (step 3, average)",
         "fresh, since shapes differ (3): G.stack.1.weight (64x106 there, 64x104 here), "
         "C.weight (6x64 there, 4x64 here), C.bias (6 there, 4 here)",
     ]
@@ -93,9 +93,9 @@ def test_raw_weights_and_averages_are_two_things(low: Path, tmp_path: Path) -> N
 def test_as_many_classes_of_other_names_are_told(low: Path, tmp_path: Path) -> None:
     trained("acgan", tmp_path / "run", some_digits(4, 9), init=str(low))
     notes = json.loads((tmp_path / "run/origin.json").read_text(encoding="utf-8"))["notes"]
-    assert notes[0].startswith("begins with 14 of 14 tensors")
+    assert notes[0].startswith("starts from 14 of 14 tensors")
     assert notes[1:] == [
-        "weights of classes go by their order: 0 -> 4, 1 -> 5, 2 -> 6, 3 -> 7, 4 -> 8, 5 -> 9"
+        "class weights are matched by position: 0 -> 4, 1 -> 5, 2 -> 6, 3 -> 7, 4 -> 8, 5 -> 9"
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_run_killed_before_its_first_interval_resumes_from_the_weights(
 def test_without_any_checkpoint_it_does_not_begin_from_nothing(low: Path, tmp_path: Path) -> None:
     trained("acgan", tmp_path / "run", some_digits(0, 5), init=str(low))
     (tmp_path / "run/checkpoints").rename(tmp_path / "aside")
-    with pytest.raises(RunError, match=rf"began with weights of {low}; train or fork it anew"):
+    with pytest.raises(RunError, match=rf"started from weights of {low}; train or fork again"):
         runs.resume(tmp_path / "run", data=some_digits(0, 5), steps=5, quiet=True)
 
 
@@ -177,7 +177,7 @@ def test_the_configuration_holds_the_weights_checksum(tmp_path: Path) -> None:
     trained("dcgan", tmp_path / "c", init=config["init"])
     assert tensors(tmp_path / "c").keys() == tensors(tmp_path / "b").keys()
     runs.resume(tmp_path / "a", steps=4, quiet=True)
-    with pytest.raises(RunError, match=r"are not those that the configuration began with"):
+    with pytest.raises(RunError, match=r"are not those that the configuration started from"):
         trained("dcgan", tmp_path / "d", init=config["init"])
     assert not (tmp_path / "d").exists()
 
@@ -227,7 +227,7 @@ class Untrusted:
 def test_nothing_is_unpickled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "bad.pt"
     torch.save({"G": Untrusted()}, path)
-    with pytest.raises(RunError, match=r"holds more than tensors, .*save its state_dict\(\)"):
+    with pytest.raises(RunError, match=r"contains more than tensors, .*save its state_dict\(\)"):
         trained("dcgan", tmp_path / "run", init=str(path))
     path.write_bytes(pickle.dumps(Untrusted()))
     with pytest.raises(RunError, match=r"bad.pt"):
@@ -239,23 +239,23 @@ def test_nothing_is_unpickled(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"init": "nowhere"}, "nowhere, and there is nothing; give a run folder or a state dict"),
+        ({"init": "nowhere"}, "nowhere, which does not exist; give a run folder or a state dict"),
         ({"init": "."}, "which is no run folder; give one, a checkpoint in one, or a file of type"),
         ({"init": "a.txt"}, r"a state dict is a file of type \.safetensors, \.pt"),
         ({"init": "torn.safetensors"}, "torn.safetensors cannot be read as a state dict"),
-        ({"init": "list.pt"}, "holds no tensors by name"),
+        ({"init": "list.pt"}, "has no named tensors"),
         (
             {"init": "other.pt"},
             r"none of the weights in .* they are called net\.0\.weight, net\.0\.bias there",
         ),
         ({"init": "nan.pt"}, r"are not finite: D\.head\.linear\.weight"),
         ({"init": "nan.pt", "init_rename": "G"}, "init_rename is 'G'; write THERE=HERE"),
-        ({"init": "nan.pt", "init_rename": "g=G"}, "names 'g', and no weight is called so"),
-        ({"init_rename": "g=G"}, "no init names them"),
+        ({"init": "nan.pt", "init_rename": "g=G"}, "names 'g', but no weight has that name"),
+        ({"init_rename": "g=G"}, "init_rename is set without init"),
         ({"freeze": "D.stack.9"}, r"no such submodule; did you mean D\.stack\.1\?"),
         ({"freeze": "D.stack.3"}, r"'D\.stack\.3', a \w+, which has no weights; did you mean"),
         ({"freeze": "E"}, "no such submodule; its networks are G, D"),
-        ({"freeze": "D.stack, D.head"}, "D has nothing to move: all its parameters are frozen"),
+        ({"freeze": "D.stack, D.head"}, "D has nothing to train: all its parameters are frozen"),
     ],
 )
 def test_wrong_input_is_a_sentence(

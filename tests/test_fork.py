@@ -92,9 +92,9 @@ def test_what_no_longer_fits_is_named(run: Path, tmp_path: Path) -> None:
     ganwright.fork(run, tmp_path / "fork", steps=5, quiet=True, **changes)
     said = "\n".join(notes(tmp_path / "fork"))
     assert "image_size: 8 -> 16" in said
-    assert "other data: the shape of a picture is [1, 16, 16] and was [1, 8, 8]" in said
+    assert "other data: the shape of an image is [1, 16, 16] and was [1, 8, 8]" in said
     assert "G.stack.1.weight (64x100 there, 128x100 here)" in said
-    assert "D's optimizer begins anew for" in said
+    assert "D's optimizer starts over for" in said
 
 
 def test_other_data_is_named(run: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_an_optimizer_keeps_what_it_knows_of_weights_that_fit() -> None:
         assert torch.equal(moment, known(old, 0)[name])
     thawed = trainer_of("dcgan")
     assert adopt(thawed, new.state_dict()["training"]) == [
-        "D's optimizer begins anew for 2 of 4 weights"
+        "D's optimizer starts over for 2 of 4 weights"
     ]
     thawed.play_step()
 
@@ -141,7 +141,7 @@ def test_another_kind_of_optimizer_begins_anew(kind: Any, anew: bool) -> None:
     _, state = filled()
     cls, _ = tiny("dcgan")
     new = trainer_of("dcgan", game=cls.Config(networks=CONV, optimizer_d=kind))
-    assert adopt(new, state) == (["D's optimizer begins anew"] if anew else [])
+    assert adopt(new, state) == (["D's optimizer starts over"] if anew else [])
     assert new.seats[0].optimizer.param_groups[0]["lr"] == 1e-3
     new.play_step()
 
@@ -153,7 +153,7 @@ def test_a_state_of_an_older_version_fits_in_order() -> None:
     assert adopt(new, state) == []
     assert all(torch.equal(known(new, 1)[n], m) for n, m in known(old, 1).items())
     fewer = trainer_of("dcgan", freeze=("D.stack.1",))
-    assert adopt(fewer, state) == ["D's optimizer begins anew"]
+    assert adopt(fewer, state) == ["D's optimizer starts over"]
 
 
 def test_tensors_fit_by_name_and_shape() -> None:
@@ -173,11 +173,11 @@ def test_tensors_fit_by_name_and_shape() -> None:
     ("changes", "sentence"),
     [
         ({"step": 3}, "there is no checkpoint of step 3"),
-        ({"steps": 4}, "has made 4 steps; --steps is the total, so give more than that"),
+        ({"steps": 4}, "is at step 4; --steps is the total, so give more than that"),
         ({"steps": 5, "lr": 1}, "unknown setting lr"),
         ({"steps": 5, "networks": ConvNet(width=8)}, "none of the run's weights fits"),
-        ({"steps": 5, "init": "other"}, "leave init, init_weights, init_rename as they are"),
-        ({"steps": 5, "freeze": "D"}, "D has nothing to move"),
+        ({"steps": 5, "init": "other"}, "leave init, init_weights, init_rename out"),
+        ({"steps": 5, "freeze": "D"}, "D has nothing to train"),
     ],
 )
 def test_wrong_input_is_a_sentence(
@@ -192,7 +192,7 @@ def test_a_run_without_a_whole_checkpoint_is_refused(run: Path, tmp_path: Path) 
     shutil.copytree(run, tmp_path / "run")
     for state in (tmp_path / "run").rglob("training.pt"):
         state.unlink()
-    with pytest.raises(RunError, match=r"no whole checkpoint .*train a new run with --init"):
+    with pytest.raises(RunError, match=r"no intact checkpoint .*train a new run with --init"):
         ganwright.fork(tmp_path / "run", tmp_path / "fork", quiet=True)
 
 

@@ -81,8 +81,8 @@ def test_a_share_may_be_asked_for() -> None:
     ("source", "share", "sentence"),
     [
         ("digits", 0.1, "held_out is 0.1, but digits has a test split of its own"),
-        (numbered(1), 0.5, "held_out is 0.5, but no picture can be spared"),
-        (iter(numbered(9)), 0.5, "held_out cannot be heeded with an iterable"),
+        (numbered(1), 0.5, "held_out is 0.5, but no image can be spared"),
+        (iter(numbered(9)), 0.5, "held_out has no effect with an iterable"),
     ],
 )
 def test_shares_that_cannot_be(source: Any, share: float, sentence: str) -> None:

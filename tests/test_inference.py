@@ -102,7 +102,7 @@ def test_a_network_of_one_size_says_which() -> None:
     assert found.only == (8, 8)
     x = torch.rand(1, 1, 8, 8)
     torch.testing.assert_close(whole(net, x, found), net(x))
-    with pytest.raises(SettingsError, match="takes pictures of 8x8 alone, got 9x8; bring them"):
+    with pytest.raises(SettingsError, match="takes images of 8x8 only, got 9x8; resize them"):
         whole(net, torch.rand(1, 1, 8, 9), found)
 
 
@@ -233,14 +233,14 @@ def test_python_gives_back_the_kind_it_was_given() -> None:
     both = model.translate([Image.fromarray(p) for p in pixels])
     np.testing.assert_array_equal(np.asarray(both[1]), rounded[1])
     grey = model.translate(Image.new("L", (9, 9)))
-    assert (grey.mode, grey.size) == ("RGB", (9, 9)), "grey pictures are shown in colour"
+    assert (grey.mode, grey.size) == ("RGB", (9, 9)), "grey images are shown in colour"
 
 
 def test_python_refuses_in_a_sentence() -> None:
     model = model_of(EncoderDecoder(width=4))
-    with pytest.raises(SettingsError, match=r"takes pictures \[n, 3, H, W\], got \[1, 1, 8, 8\]"):
+    with pytest.raises(SettingsError, match=r"takes images \[n, 3, H, W\], got \[1, 1, 8, 8\]"):
         model.translate(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(SettingsError, match="pix2pix learns one direction, a2b, and 'b2a'"):
+    with pytest.raises(SettingsError, match="pix2pix learns one direction, a2b, not 'b2a'"):
         model.translate(torch.zeros(1, 3, 8, 8), direction="b2a")
     with pytest.raises(DataError, match=r"got float64 \(4, 4\)"):
         model.translate(np.zeros((4, 4)))

@@ -193,7 +193,7 @@ def test_virtual_batch_norm_judges_a_sample_apart_from_its_batch() -> None:
     assert isinstance(stack, Reference)
     z = torch.randn(6, 3)
     assert_close(stack(z)[:2], stack(z[:2]))
-    with pytest.raises(SettingsError, match="generators of pictures from noise only"):
+    with pytest.raises(SettingsError, match="only in generators of images from noise"):
         norm.build(4)(torch.randn(2, 4, 3, 3))
 
 

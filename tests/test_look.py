@@ -44,23 +44,23 @@ def pairs(tmp_path: Path) -> Path:
 def test_pairs_are_recognised_with_their_sides_and_masks(pairs: Path) -> None:
     seen = ganwright.look(str(pairs))
     said = rows(seen)
-    assert said["read as"] == "pairs of pictures"
+    assert said["read as"] == "pairs of images"
     assert (said["training"], said["test"]) == ("4 pairs", "none")
     assert said["a (mask) label maps"] == "4 classes, 0 to 3, and 255 for no class; a colour each"
     assert said["a (mask) kind"] == "grey, 8 bits; networks see 3 channels"
     assert said["b (photo) size"] == "4x16"
     assert said["b values"] == "0 to 60 in 4 of them"
-    assert [text for name, text in seen.description.rows if name == "passed over"] == [
+    assert [text for name, text in seen.description.rows if name == "skipped"] == [
         "1 hidden file or folder",
         "1 file of another kind (.txt)",
     ]
     assert "--family NAME shows what one family takes it for" in seen.text
-    assert "?a:image reads it as pictures" in seen.text
+    assert "?a:image reads it as images" in seen.text
 
 
 def test_the_sheet_shows_sides_and_the_palette(pairs: Path) -> None:
     seen = ganwright.look(str(pairs))
-    assert [name for name, _ in seen.rows] == ["a (mask): 4 pictures", "b (photo): 4 pictures"]
+    assert [name for name, _ in seen.rows] == ["a (mask): 4 images", "b (photo): 4 images"]
     assert [name for name, _ in seen.palette] == ["0", "1", "2", "3", "255"]
     colours = {colour for _, colour in seen.palette}
     shown = seen.sheet.convert("RGB").getcolors(1 << 16)
@@ -92,16 +92,16 @@ def test_classes_are_counted_and_the_sheet_has_a_row_each() -> None:
 def test_data_given_in_python() -> None:
     pictures = torch.randint(0, 256, (20, 3, 8, 8), dtype=torch.uint8)
     labelled = ganwright.look((pictures, [3, 7] * 10))
-    assert rows(labelled)["classes"] == "8: 3 (10), 7 (10); 6 of them have no picture"
-    assert "20 pictures are few" in labelled.text
-    assert rows(ganwright.look((pictures, pictures)))["read as"] == "pairs of pictures"
+    assert rows(labelled)["classes"] == "8: 3 (10), 7 (10); 6 of them have no image"
+    assert "20 images are few" in labelled.text
+    assert rows(ganwright.look((pictures, pictures)))["read as"] == "pairs of images"
     points = ganwright.look(torch.rand(20, 2))
     assert rows(points)["points"] == "of 2 coordinates"
     hot = torch.eye(3)[[0, 1] * 10] + torch.eye(3)[[1, 1] * 10]
     several = ganwright.look((pictures, hot.clamp(max=1)))
     assert rows(several)["classes"].startswith("3: 0 (10), 1 (20)")
     assert [len(images) for _, images in several.rows] == [10, 10]
-    with pytest.raises(DataError, match="only pictures"):
+    with pytest.raises(DataError, match="only images"):
         _ = points.sheet
 
     class Passing(IterableDataset[torch.Tensor]):

@@ -69,9 +69,9 @@ def test_what_is_no_such_pair_is_one_sentence(tmp_path: Path) -> None:
     pairs(tmp_path)
     with pytest.raises(DataError, match=r"differs in size; make both the same, or add \?low=own"):
         opened(tmp_path, "")
-    with pytest.raises(SettingsError, match="pictures of 10x10 do not divide by low=4"):
+    with pytest.raises(SettingsError, match="images of 10x10 do not divide by low=4"):
         opened(tmp_path, image_size=10)
-    with pytest.raises(SettingsError, match="augment would move pictures of low and of high"):
+    with pytest.raises(SettingsError, match="augment would move images of low and of high"):
         opened(tmp_path, augment=(Crop(2),))
     save(np.zeros((30, 24)), tmp_path / "hr" / "1.png")
     with pytest.raises(DataError, match=r"1\.png \(24x30\) and .*1\.png \(6x8\) is not of low"):

@@ -170,7 +170,7 @@ def test_triples_of_digits() -> None:
 
     images = torch.tensor([[0.1, 0.2, 0.3], [0.0, 0.9, 0.0]])[..., None, None].expand(2, 3, 8, 8)
     assert triples(images, extract).tolist() == [123, 90]
-    with pytest.raises(SettingsError, match="StackedModes reads three digits, one a channel"):
+    with pytest.raises(SettingsError, match="StackedModes reads three digits, one per channel"):
         triples(images[:, :1], extract)
 
 

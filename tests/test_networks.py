@@ -319,8 +319,8 @@ def test_class_norm_keeps_the_settings_of_the_norm() -> None:
         (ConvNet(), (3, 6, 6), "nearest size that fits is 8x8"),
         (ResNet(), (3, 33, 32), "nearest size that fits is 32x32"),
         (ConvNet(), (2,), "not samples of shape \\(2,\\); use MLP"),
-        (ConvNet(attention=(32,)), (3, 32, 32), "height 32, but .* they have 4, 8, 16"),
-        (ResNet(attention=(4,)), (3, 16, 16), "height 4, but .* they have 8, 16"),
+        (ConvNet(attention=(32,)), (3, 32, 32), "height 32, but .* the heights are 4, 8, 16"),
+        (ResNet(attention=(4,)), (3, 16, 16), "height 4, but .* the heights are 8, 16"),
         (ResNet(halvings_D=3), (3, 16, 16), "halvings_D is 3, but 16x16 halves 2 times"),
     ],
 )

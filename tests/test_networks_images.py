@@ -259,7 +259,7 @@ def test_domain_adaptation_takes_every_norm_and_size(norm: Norm) -> None:
         (lambda: ResNetTranslator().translator((3, 4, 4), (3, 4, 4)), "fits is 8x8"),
         (lambda: EncoderDecoder().translator((3, 50, 50), (3, 50, 50)), "fits is 48x48"),
         (lambda: UNet().translator((3, 8, 8), (3, 16, 16)), "domains differ: 8x8 and 16x16"),
-        (lambda: PatchGAN().discriminator((3, 20, 20)), "needs pictures of 24 .*; field=34 fits"),
+        (lambda: PatchGAN().discriminator((3, 20, 20)), "needs images of 24 .*; field=34 fits"),
         (lambda: PatchGAN(kernel=3), "kernel of PatchGAN is 3; it must be 4 or 5"),  # type: ignore[arg-type]
         (lambda: PatchGAN(field=50), "field of PatchGAN is 50; it must be 1 or 16 or 34 or 70"),  # type: ignore[arg-type]
         (lambda: SRResNet().translator((3, 8, 8), (3, 8, 8)), "makes 32x32 of 8x8"),

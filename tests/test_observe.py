@@ -180,7 +180,7 @@ def _wrong(observed: Any) -> str:
         (("gradient", number(1)), "D's objective observes 'gradient', which is what the log calls"),
         (("x", torch.zeros(3)), r"D's objective observes 'x' as a tensor of shape \(3,\)"),
         (("x", 3.0), "D's objective observes 'x' as a float"),
-        ((3, number(1)), "D's objective observes 3, and a name is a string"),
+        ((3, number(1)), "D's objective observes 3, but a name must be a string"),
     ],
 )
 def test_an_observation_that_is_wrong(observed: Any, sentence: str) -> None:

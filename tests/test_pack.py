@@ -115,7 +115,7 @@ def test_its_size_is_said_before_and_is_right(cats: Path) -> None:
 
     options = DataOptions(image_size=512)
     pack(str(cats), cats / "x.pack", options=options, say=say)
-    assert said == [f"12 pictures of {cats} become 9.0 MiB, in {cats / 'x.pack'}"]
+    assert said == [f"12 images of {cats} become 9.0 MiB, in {cats / 'x.pack'}"]
     assert 0 < (cats / "x.pack").stat().st_size - 12 * 3 * 512 * 512 < 10_000
 
 
@@ -181,11 +181,11 @@ def test_files_that_cannot_be_read(cats: Path) -> None:
         pack(str(cats), cats / "x.pack", options=SIZE, say=lambda text: None)
     assert not (cats / "x.pack").exists()
     skip = DataOptions(image_size=16, on_bad_file="skip")
-    with pytest.warns(UserWarning, match=r"passed over 1 picture: .*cat/1\.png"):
+    with pytest.warns(UserWarning, match=r"skipped 1 image: .*cat/1\.png"):
         pack(str(cats), cats / "x.pack", options=skip, say=lambda text: None)
-    with pytest.warns(UserWarning, match="skipped 1 picture"):
+    with pytest.warns(UserWarning, match="skipped 1 image"):
         a = open_data(cats, task=Images, options=skip)
-    with pytest.warns(UserWarning, match="skipped 1 picture"):
+    with pytest.warns(UserWarning, match="skipped 1 image"):
         b = open_data(cats / "x.pack", task=Images, options=skip)
     same(a, b)
 
@@ -196,7 +196,7 @@ def test_cache_reads_pictures_once_and_notices_changes(
     options = DataOptions(image_size=16, cache=True)
     plain = open_data(cats, task=Images, options=SIZE)
     same(plain, open_data(cats, task=Images, options=options))
-    assert "12 pictures of" in capsys.readouterr().err
+    assert "12 images of" in capsys.readouterr().err
     scan = Tree.scan
     monkeypatch.setattr(Tree, "scan", lambda self: pytest.fail("files are opened again"))
     same(plain, open_data(cats, task=Images, options=options))
@@ -228,7 +228,7 @@ def test_no_room_is_said_before(cats: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_command(cats: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["pack", str(cats), str(cats / "x.pack"), "--family", "gan", "--image-size", "16"]
     assert main(argv) == 0
-    assert capsys.readouterr().out.startswith("12 pictures of")
+    assert capsys.readouterr().out.startswith("12 images of")
     assert "exists; add --overwrite" in error_of(argv, capsys)
     run = ["train", "gan", "--data", str(cats / "x.pack"), "--image-size", "16", "--steps", "1"]
     run += ["--batch-size", "4", "--device", "cpu", "--out", str(cats / "run")]

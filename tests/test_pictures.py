@@ -68,7 +68,7 @@ def test_one_output_for_each_input_with_its_name(
     picture(tmp_path / "in" / "a.png", 55)
     picture(tmp_path / "in" / "deep" / "b.JPG", 255, "RGB")
     picture(tmp_path / "in" / "c.gif", 0)
-    (tmp_path / "in" / "notes.txt").write_text("no picture", encoding="utf-8")
+    (tmp_path / "in" / "notes.txt").write_text("no image", encoding="utf-8")
     out = tmp_path / "out"
     argv = ["translate", str(toy_run), str(tmp_path / "in"), str(out)]
     assert main(argv) == 0
@@ -102,9 +102,9 @@ def test_wrong_input_is_refused_in_a_sentence(
     (tmp_path / "in").mkdir()
     base, out = ["translate", str(toy_run)], str(tmp_path / "out")
     nothing = error_of([*base, str(tmp_path / "in"), out], capsys)
-    assert nothing.startswith(f"{tmp_path / 'in'} has no pictures; looked for .png, .jpg")
+    assert nothing.startswith(f"{tmp_path / 'in'} has no images; looked for .png, .jpg")
     missing = error_of([*base, str(tmp_path / "no*.png"), out], capsys)
-    assert "is no picture, no folder, and fits no file" in missing
+    assert "is not an image or a folder, and matches no file" in missing
     assert "--direction is 'up'" in error_of([*base, "a", "b", "--direction", "up"], capsys)
     assert "--batch-size is 0" in error_of([*base, "a", "b", "--batch-size", "0"], capsys)
 
@@ -124,20 +124,20 @@ def test_what_can_not_be_read_is_named_and_skipped(
     assert said.out.splitlines() == [str(tmp_path / "out" / "good.png")]
     lines = said.err.splitlines()
     assert len(lines) == 3
-    assert lines[0].endswith("bad.png can not be read as a picture (not a picture)")
-    assert "cut.png can not be read" in lines[1]
-    assert lines[2].endswith("moving.gif can not be read as a picture (has several frames)")
+    assert lines[0].endswith("bad.png cannot be read as an image (not an image)")
+    assert "cut.png cannot be read" in lines[1]
+    assert lines[2].endswith("moving.gif cannot be read as an image (has several frames)")
     (folder / "good.png").unlink()
     assert main([*argv, "--overwrite"]) == 2
-    assert "none of the 3 pictures could be read" in capsys.readouterr().err
+    assert "none of the 3 images could be read" in capsys.readouterr().err
 
 
 def test_outputs_never_land_among_inputs(tmp_path: Path) -> None:
     file = picture(tmp_path / "in" / "a.png", 0)
     for target in (tmp_path / "in", tmp_path / "in" / "deep" / "out"):
-        with pytest.raises(RunError, match=r"lies inside the input .*choose a folder outside"):
+        with pytest.raises(RunError, match=r"is inside the input .*choose a folder outside"):
             outputs(str(tmp_path / "in"), target, overwrite=True)
-    with pytest.raises(RunError, match="lies inside the input"):
+    with pytest.raises(RunError, match="is inside the input"):
         outputs(str(tmp_path / "in" / "*.png"), tmp_path / "in" / "out", overwrite=False)
     with pytest.raises(RunError, match=r"a\.png would replace its own input"):
         outputs(str(file), file, overwrite=True)
@@ -156,14 +156,14 @@ def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
 def test_a_broken_link_is_no_input(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     os.symlink(tmp_path / "gone.png", tmp_path / "in" / "link.png")
-    with pytest.raises(DataError, match="has no pictures"):
+    with pytest.raises(DataError, match="has no images"):
         outputs(str(tmp_path / "in"), tmp_path / "out", overwrite=False)
 
 
 def test_alpha_profile_and_exif_are_kept(toy_run: Path, tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     exif = Image.Exif()
-    exif[0x010E] = "a picture"
+    exif[0x010E] = "an image"
     grey = Image.new("LA", (6, 4), (255, 255))
     grey.putpixel((0, 0), (255, 7))
     source = tmp_path / "a.png"
@@ -174,7 +174,7 @@ def test_alpha_profile_and_exif_are_kept(toy_run: Path, tmp_path: Path) -> None:
         assert made.convert("LA").getpixel((0, 0))[1] == 7, name
         assert made.convert("LA").getpixel((3, 3)) == (0, 255), name
         assert made.info["icc_profile"] == profile, name
-        assert made.getexif()[0x010E] == "a picture", name
+        assert made.getexif()[0x010E] == "an image", name
     assert main(["translate", str(toy_run), str(source), str(tmp_path / "b.jpg")]) == 0
     assert opened(tmp_path / "b.jpg").mode == "L", "JPEG has no alpha"
 
@@ -226,10 +226,10 @@ def test_tags_of_a_tiff_file_do_not_describe_the_next(tmp_path: Path) -> None:
 
 def test_what_a_format_can_not_hold_is_said(tmp_path: Path) -> None:
     wide = picture_of(Image.new("L", (20_000, 1)), 1)
-    with pytest.raises(RunError, match=r"w\.webp can not be written as WEBP: "):
+    with pytest.raises(RunError, match=r"w\.webp cannot be written as WEBP: "):
         write_picture(wide, tmp_path / "w.webp")
     (tmp_path / "folder.png").mkdir()
-    with pytest.raises(RunError, match=r"folder\.png can not be written: "):
+    with pytest.raises(RunError, match=r"folder\.png cannot be written: "):
         write_picture(wide, tmp_path / "folder.png")
 
 
@@ -262,7 +262,7 @@ def test_any_size_and_tiles_that_say_so(
     assert opened(tmp_path / "out" / "b.png").size == (3, 2)
     assert main([*base, str(tmp_path / "tiled"), "--tile", "32"]) == 0
     said = capsys.readouterr().err
-    assert said.startswith("ganwright: 1 of the pictures were translated in tiles, which are blend")
+    assert said.startswith("ganwright: 1 of the images were translated in blended tiles")
     assert said.count("\n") == 1
 
 
@@ -299,7 +299,7 @@ def test_classify_names_each_picture(
     capsys.readouterr()
     assert "labels.csv exists; add --overwrite" in error_of([*argv, "--out", str(table)], capsys)
     wrong = error_of([*argv, "--out", str(tmp_path / "labels.png")], capsys)
-    assert "the labels are a table, so name a .csv file" in wrong
+    assert "the labels are a table, so give a .csv file" in wrong
     assert not (tmp_path / "labels.png").exists()
 
 
@@ -308,9 +308,9 @@ def test_families_that_can_not_say_so(
 ) -> None:
     file = str(picture(tmp_path / "a.png", 0))
     refused = error_of(["translate", str(judge_run), file, str(tmp_path / "b.png")], capsys)
-    assert refused == "acgan does not translate; it can sample, classify"
+    assert refused == "acgan cannot translate; it can sample, classify"
     refused = error_of(["classify", str(colour_run), file], capsys)
-    assert refused == "pix2pix does not classify; it can translate"
+    assert refused == "pix2pix cannot classify; it can translate"
     back = ["translate", str(colour_run), file, str(tmp_path / "b.png"), "--direction", "b2a"]
     assert "pix2pix learns one direction" in error_of(back, capsys)
     assert not (tmp_path / "b.png").exists()
@@ -354,9 +354,9 @@ def test_label_maps_are_read_as_they_were_for_training(
     assert main(["translate", str(run), str(labels), str(out)]) == 1
     said = capsys.readouterr()
     assert len(said.out.splitlines()) == 3
-    assert "unknown.png can not be read as a picture (holds class 77; known are the" in said.err
-    assert "photo.png can not be read as a picture (is RGB, and this run takes label" in said.err
-    with pytest.raises(DataError, match=r"holds class 77; known are the training pictures' 2 to 5"):
+    assert "unknown.png cannot be read as an image (holds class 77; known are the" in said.err
+    assert "photo.png cannot be read as an image (is RGB, and this run takes label" in said.err
+    with pytest.raises(DataError, match=r"holds class 77; known are the training images' 2 to 5"):
         model.translate(opened(labels / "unknown.png"))
-    with pytest.raises(DataError, match=r"^pictures are tensors .*; got <class 'str'>"):
+    with pytest.raises(DataError, match=r"^images are tensors .*; got <class 'str'>"):
         model.translate("labels")

@@ -125,7 +125,7 @@ def test_jitter_and_mirror_are_the_same_for_both_pictures(tmp_path: Path) -> Non
     assert all(torch.equal(b.a, b.b) for b in batches)
     whole, plain = torch.cat([b.a for b in batches]), data.held_out(6)
     assert plain is not None
-    assert len(whole.unique(dim=0)) > 12, "the same six pictures are cut and mirrored differently"
+    assert len(whole.unique(dim=0)) > 12, "the same six images are cut and mirrored differently"
     assert len(plain.a.unique(dim=0)) == 6
 
 

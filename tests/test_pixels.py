@@ -27,7 +27,7 @@ def test_floats_take_the_nearest_level_and_stay_within() -> None:
     kept = floats.clone()
     assert to_bytes(floats).tolist() == [0, 0, 1, 255, 255, 255]
     assert rounded(floats).tolist() == pytest.approx([-1, -1, -1 + 1 / 127.5, 1, 1, 1])
-    assert torch.equal(floats, kept), "what was handed over is left alone"
+    assert torch.equal(floats, kept), "what was passed is left alone"
 
 
 def test_floats_pass_and_bytes_become_floats() -> None:

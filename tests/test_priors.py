@@ -66,7 +66,7 @@ def test_g_is_fed_from_the_prior(name: str) -> None:
 def test_a_prior_in_the_plane_asks_for_two_numbers() -> None:
     _, settings = tiny("gan")
     cfg = replace(settings.game, prior=PRIORS["SwissRoll"]())  # type: ignore[type-var]
-    with pytest.raises(SettingsError, match="lies in the plane, but latent is 100"):
+    with pytest.raises(SettingsError, match="is two-dimensional, but latent is 100"):
         trainer_of("gan", game=cfg)
     trainer_of("gan", game=replace(cfg, latent=2))  # type: ignore[type-var]
 

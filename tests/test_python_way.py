@@ -138,16 +138,20 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
         (
             Toy,
             {"data": Rotten},
-            "the data is the class Rotten; hand over an instance, as in data=R",
+            "the data is the class Rotten; pass an instance, as in data=R",
         ),
         (Toy, {"epochs": 3}, "unknown setting epochs; did you mean steps?"),
         (Toy, {"lr": 3}, "unknown setting lr; did you mean optimizer_d?"),
         (Toy, {"num_workers": 3}, "unknown setting num_workers; did you mean workers?"),
         (Loose, {"extra": object()}, "extra is <object object at"),
-        (Loose, {"extra": R1()}, "game.extra is R1(weight=10.0, every=1), which would not come"),
-        (Loose, {"extra": lambda x: x}, "which would not come back from the run's config.yaml"),
-        (Loose, {"plain": Plain()}, "which would not come back from the run's config.yaml"),
-        (Loose, {"loss": Forgetful(2.0)}, "game.loss is Forgetful(memory=2.0), which would not"),
+        (
+            Loose,
+            {"extra": R1()},
+            "game.extra is R1(weight=10.0, every=1), which cannot be restored",
+        ),
+        (Loose, {"extra": lambda x: x}, "which cannot be restored from the run's config.yaml"),
+        (Loose, {"plain": Plain()}, "which cannot be restored from the run's config.yaml"),
+        (Loose, {"loss": Forgetful(2.0)}, "game.loss is Forgetful(memory=2.0), which cannot be"),
         (
             Loose,
             {"optimizer_d": Adam(schedule=Stepped(lambda step: 1.0))},
@@ -293,11 +297,11 @@ def test_a_model_refuses_in_a_sentence(toy_run: Path) -> None:
         ),
         (
             lambda: model.translate(pictures.long()),
-            "takes float or uint8 pictures, got torch.int64",
+            "takes float or uint8 images, got torch.int64",
         ),
         (
             lambda: model.translate(torch.zeros(1, 3, 8, 8)),
-            "takes pictures [n, 1, H, W], got [1, 3",
+            "takes images [n, 1, H, W], got [1, 3",
         ),
     ):
         with pytest.raises(SettingsError) as caught:
@@ -318,8 +322,8 @@ class Judge(Toy):
 def test_classify_refuses_what_it_would_misread(tmp_path: Path) -> None:
     model = ganwright.train(Judge, out=tmp_path / "run", **QUICK, quiet=True)
     for given, sentence in (
-        (torch.zeros(2, 3, 8, 8), "classify takes pictures [n, 1, 8, 8], got [2, 3, 8, 8]"),
-        (torch.zeros(1, 8, 8), "classify takes pictures [n, 1, 8, 8], got [1, 8, 8]"),
+        (torch.zeros(2, 3, 8, 8), "classify takes images [n, 1, 8, 8], got [2, 3, 8, 8]"),
+        (torch.zeros(1, 8, 8), "classify takes images [n, 1, 8, 8], got [1, 8, 8]"),
         (torch.full((1, 1, 8, 8), 255.0), "classify takes floats in [-1, 1], got values up to 255"),
     ):
         with pytest.raises(SettingsError) as caught:

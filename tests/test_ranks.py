@@ -84,7 +84,7 @@ def test_a_signal_to_one_stops_and_saves_both(tmp_path: Path, first: int) -> Non
     assert manifest["world"] == 2
     last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert last["step"] == manifest["step"] == int(saved.name[5:])
-    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
+    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its results"):
         runs.resume(run, {"steps": 10**7}, quiet=True)
 
 

@@ -102,7 +102,7 @@ class Hungry(GAN):
 @pytest.mark.parametrize(
     ("cls", "sentence"),
     [
-        (Unseen, r"a grid shows pictures .* got \[2, 5, 8\]"),
+        (Unseen, r"a grid shows images .* got \[2, 5, 8\]"),
         (Unmeasured, r"the first step fails with these settings: RuntimeError: shape"),
         (Hungry, r"the first step fails with these settings: out of memory; lower --batch-size"),
     ],

@@ -105,7 +105,7 @@ def test_without_a_checkpoint_resume_starts_over(tmp_path: Path) -> None:
         path.rmdir()
     with pytest.raises(RunError, match="no usable checkpoint"):
         ganwright.load(tmp_path / "run")
-    with pytest.warns(UserWarning, match="holds no checkpoint any more; training begins anew"):
+    with pytest.warns(UserWarning, match="has no checkpoint left; training starts over"):
         runs.resume(tmp_path / "run", quiet=True)
     whole, run = tensors(tmp_path / "whole"), tensors(tmp_path / "run")
     assert all(torch.equal(whole[k], run[k]) for k in whole)
@@ -140,7 +140,7 @@ def test_wrong_folders_are_told_apart(tmp_path: Path) -> None:
     _train(tmp_path / "run")
     with pytest.raises(RunError, match="exists; resume it"):
         _train(tmp_path / "run")
-    with pytest.raises(RunError, match="already made 4 steps"):
+    with pytest.raises(RunError, match="is already at step 4"):
         runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
 
 
@@ -232,7 +232,7 @@ def test_a_nan_stops_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> No
 
 
 def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="back to step 2, on with fresh randomness"):
+    with pytest.warns(UserWarning, match="back to step 2, continuing with new random numbers"):
         model = _poisoned(tmp_path / "run", "rollback")
     assert model.step == 6
     rows = [
@@ -425,7 +425,7 @@ def test_a_full_disk_at_resume_is_a_sentence(
 
 def test_torch_s_word_for_a_full_disk_is_put_into_words() -> None:
     error = RuntimeError("[enforce fail at inline_container.cc:664] . unexpected pos 64 vs 0")
-    assert atomic.reason(error) == "the disk is full or took only a part"
+    assert atomic.reason(error) == "the disk is full, or only a part was written"
     assert atomic.reason(OSError(28, "No space left on device")) == "no space left on the disk"
     assert atomic.reason(PermissionError(13, "Permission denied")) == "Permission denied"
 
@@ -495,7 +495,7 @@ def test_python_takes_objects_tensors_and_names(tmp_path: Path) -> None:
     assert ganwright.resume(tmp_path / "run", steps=3, data=images, quiet=True).step == 3
     with pytest.raises(SettingsError, match="did you mean steps"):
         ganwright.train("gan", stepz=3, out=tmp_path / "other", quiet=True)
-    with pytest.raises(SettingsError, match="does not translate; it can sample"):
+    with pytest.raises(SettingsError, match="cannot translate; it can sample"):
         model.translate(torch.zeros(1, 1, 8, 8))
     with pytest.raises(SettingsError, match="without labels"):
         model.sample(2, labels=[3])

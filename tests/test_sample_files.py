@@ -132,7 +132,7 @@ def test_a_stop_in_the_middle_of_a_chunk(
 def test_a_file_in_the_way_is_not_replaced(model: Model, tmp_path: Path) -> None:
     list(islice(write_samples(model, tmp_path, 200), 1))
     (tmp_path / "00100.png").write_bytes(b"mine")
-    with pytest.raises(RunError, match=r"00100\.png is another picture"):
+    with pytest.raises(RunError, match=r"00100\.png is another image"):
         list(write_samples(model, tmp_path, 200))
     assert (tmp_path / "00100.png").read_bytes() == b"mine"
     list(write_samples(model, tmp_path, 200, replace=True))

@@ -67,7 +67,7 @@ def test_a_change_asked_for_on_resume_is_sealed_with_the_next_checkpoint(run: Pa
 def test_another_number_of_processes_is_refused(run: Path) -> None:
     with pytest.raises(
         RunError,
-        match=r"trained by one process and 2 would change its numbers; .*`ganwright resume",
+        match=r"trained by one process and 2 would change its results; .*`ganwright resume",
     ):
         check_world(run, 1, 2)
     with pytest.raises(RunError, match=r"by 2 processes and 1 would .*torchrun --nproc-per-node 2"):
@@ -82,6 +82,6 @@ def test_a_run_trained_by_two_is_not_resumed_by_one(run: Path) -> None:
     path = run / "checkpoints/step-000002/manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(manifest | {"world": 2}), encoding="utf-8")
-    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its numbers"):
+    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its results"):
         runs.resume(run, {"steps": 4}, quiet=True)
     assert ganwright.load(run).sample(1).shape == (1, 1, 8, 8)

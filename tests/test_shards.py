@@ -79,7 +79,7 @@ def test_a_set_of_the_hub_streams(shards: Path, monkeypatch: pytest.MonkeyPatch)
 def test_what_cannot_be_streamed(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="no file is called"):
         opened(f"tar:{shards}/none-*.tar")
-    with pytest.raises(DataError, match="gives single pictures as they come"):
+    with pytest.raises(DataError, match="gives single images as they come"):
         open_data(f"tar:{shards}/*.tar", task=Paired)
 
     def missing(*_: Any, **__: Any) -> None:

@@ -31,8 +31,8 @@ def test_a_family_that_keeps_it_passes(name: str) -> None:
 CAUGHT = {
     "Nameless": ("says_what_it_is", "Nameless has no title of its own; give it one"),
     "Silent": ("says_what_it_is", "Silent has no docstring; say in a sentence"),
-    "Listed": ("keeps_its_settings", "Listed.Config cannot be hashed .*; hold tuples in place of"),
-    "Lossy": ("keeps_its_settings", "game.function is .*, which would not come back"),
+    "Listed": ("keeps_its_settings", "Listed.Config cannot be hashed .*; use tuples instead of"),
+    "Lossy": ("keeps_its_settings", "game.function is .*, which cannot be restored"),
     "DeafToLoss": ("hears_its_settings", r"setting loss, and NonSaturating\(.*changes nothing"),
     "OwnObjective": ("hears_its_settings", "setting regularisers, .* changes nothing; derive"),
     "OwnAndRegularised": ("hears_its_settings", "setting unroll, and 1 changes nothing; derive"),
@@ -45,16 +45,19 @@ CAUGHT = {
         "has_no_dead_weights",
         "D.forgotten.weight, D.forgotten.bias of D does not enter its objective, so it is never",
     ),
-    "Meddler": ("moves_its_own_weights_only", r"D\.\S+ changes while G moves, whose it is not;"),
-    "Unowned": ("moves_its_own_weights_only", "no player moves shift.weight, shift.bias; give it"),
-    "Asleep": ("moves_its_own_weights_only", "G makes no move in 12 steps from step 0 on"),
+    "Meddler": ("moves_its_own_weights_only", r"D\.\S+ changes while G is updated; list it"),
+    "Unowned": ("moves_its_own_weights_only", "no player trains shift.weight, shift.bias; give it"),
+    "Asleep": ("moves_its_own_weights_only", "G makes no update in 12 steps from step 0 on"),
     "Mode": ("leaves_modes_as_they_were", "D, D.* and . more is in another mode after a step;"),
     "Freezer": ("leaves_modes_as_they_were", r"G\.\S+ requires gradients otherwise after a step"),
-    "Bright": ("gives_what_it_promises", r"preview runs from -\S+ to \S+; pictures that differ"),
+    "Bright": ("gives_what_it_promises", r"preview runs from -\S+ to \S+; images that differ"),
     "Flat": ("gives_what_it_promises", r"sample gives the shape \(3, 64\); it must give \(3, 1, 8"),
     "Logits": ("gives_what_it_promises", "classify gives rows that sum to .*10.*; give probab"),
-    "Counts": ("resumes_bitwise", "Counts does not resume to the bit: .* keep state in registered"),
-    "Foreign": ("resumes_bitwise", "does not resume to the bit: .* torch's global generator"),
+    "Counts": (
+        "resumes_bitwise",
+        "Counts does not resume bit for bit: .* keep state in registered",
+    ),
+    "Foreign": ("resumes_bitwise", "does not resume bit for bit: .* torch's global generator"),
     "Unregistered": ("resumes_bitwise", "draws other samples each time that it is loaded; what"),
     "Uncharged": ("charges_penalties", r"charged R1\(1.0, every=1\); its D's needs charge\("),
     "NeverLazy": ("charges_penalties", r"charged R1\(1.0, every=2\); its D's needs lazies\("),
@@ -69,7 +72,7 @@ def test_a_broken_family_is_caught(family: str) -> None:
     with pytest.raises(AssertionError, match=sentence) as caught:
         held_to(getattr(broken, family), check)
     assert "\n" not in str(caught.value)
-    assert str(caught.value).count(";") >= 1, "it says how to mend it"
+    assert str(caught.value).count(";") >= 1, "it says how to fix it"
 
 
 def test_every_check_can_fail() -> None:

@@ -174,14 +174,14 @@ def test_texts_and_objects_mean_the_same() -> None:
 def test_what_cannot_be_spelled_is_refused_with_advice() -> None:
     from torchvision.transforms import v2
 
-    with pytest.raises(SettingsError, match="Flip, Rotate; torchvision's transforms belong into"):
+    with pytest.raises(SettingsError, match="Flip, Rotate; torchvision's transforms belong in"):
         replace(Settings(), augment=v2.Compose([v2.RandomHorizontalFlip()]))
     with pytest.raises(SettingsError, match="unknown Transform Flop"):
         change(Settings(), {"augment": "Flop(), Crop(4)"})
 
 
 def test_points_are_refused() -> None:
-    with pytest.raises(SettingsError, match="augment changes pictures, and this data is points"):
+    with pytest.raises(SettingsError, match="augment changes images, and this data is points"):
         source("gan", "ring", augment="Flip()")
 
 

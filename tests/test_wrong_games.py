@@ -43,7 +43,10 @@ WRONG: dict[str, tuple[Callable[[Toy], Any], str]] = {
         lambda g: {"adv": g.a.weight.expand(4, 1)},
         "D's term 'adv' is a tensor of shape (4, 1); a term is a tensor of shape (): take its mean",
     ),
-    "name": (lambda g: {1: g.a.weight.sum()}, "D's objective names a term 1, and a name is a str"),
+    "name": (
+        lambda g: {1: g.a.weight.sum()},
+        "D's objective names a term 1, but a name must be a str",
+    ),
     "reserved": (
         lambda g: {"gradient": g.a.weight.sum()},
         "D's objective names a term 'gradient', which is what the log calls",
@@ -119,19 +122,19 @@ def test_two_players_of_one_name() -> None:
 def test_a_player_with_nothing_to_move() -> None:
     game = Toy()
     game.given = (_right(game, networks=[nn.ReLU()]),)
-    assert _said(_play(game)).startswith("D has nothing to move: its networks have no parameters")
+    assert _said(_play(game)).startswith("D has nothing to train: its networks have no parameters")
     game.given = (_right(game, networks=[]),)
-    assert _said(_play(game)).startswith("D has nothing to move: it has no networks")
+    assert _said(_play(game)).startswith("D has nothing to train: it has no networks")
     game.given = (_right(game),)
     game.a.requires_grad_(False)
-    assert _said(_play(game)).startswith("D has nothing to move: all its parameters are frozen")
+    assert _said(_play(game)).startswith("D has nothing to train: all its parameters are frozen")
 
 
 def test_a_player_whose_networks_are_not_the_games() -> None:
     game = Toy()
     game.given = (_right(game, networks=[game.a, nn.Linear(1, 1)]),)
     said = _said(_play(game))
-    assert said.startswith("D moves weights that are not the game's, so no checkpoint would hold")
+    assert said.startswith("D trains weights outside the game, which checkpoints would miss")
 
 
 def test_phases_that_name_no_one() -> None:
@@ -146,7 +149,7 @@ def test_phases_that_name_no_one() -> None:
 def test_an_average_of_what_is_not_there() -> None:
     game = Toy(averaged=("a", "c"))
     game.given = (_right(game),)
-    assert _said(_play(game)).startswith("Toy averages 'c', which is none of its networks")
+    assert _said(_play(game)).startswith("Toy averages 'c', which is not one of its networks")
 
 
 def test_one_network_or_one_lazy_objective_needs_no_brackets() -> None:
@@ -199,5 +202,5 @@ def test_a_game_may_not_forget_its_players() -> None:
     class Empty(Game):
         pass
 
-    with pytest.raises(GameError, match="Empty does not say who plays; give it a method players"):
+    with pytest.raises(GameError, match="Empty has no players; define a method"):
         list(Empty(None, Toy().spec).players())

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: written beside, synced to disk, renamed."""
+"""Files and folders that are whole or not there: written to a temporary name, synced, renamed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def reason(error: Exception) -> str:
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
         return "no space left on the disk"
     if any(part in text for part in ("inline_container", "PytorchStreamWriter")):
-        return "the disk is full or took only a part"
+        return "the disk is full, or only a part was written"
     if strerror := getattr(error, "strerror", None):
         return str(strerror)
     return text.splitlines()[0] if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""The command line. Light by design: a command's module is imported when it is called."""
+"""The command line. A command's module is imported only when it is called."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _say(message: Warning | str, *_: Any, **__: Any) -> None:
 
 def overview() -> str:
     """The help of the whole: each command in a line."""
-    lines = ["usage: ganwright COMMAND ...", "", "Train every kind of GAN.", ""]
+    lines = ["usage: ganwright COMMAND ...", "", "Train and use GANs.", ""]
     width = max(len(f"{name} {c.usage}") for name, c in COMMANDS.items())
     lines += [f"  {f'{name} {c.usage}':{width}}  {c.help}" for name, c in COMMANDS.items()]
     lines += [

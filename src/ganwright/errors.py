@@ -1,4 +1,4 @@
-"""What can go wrong for a user, as one sentence: what came, what is allowed, how to mend it."""
+"""What can go wrong for a user, as one sentence: what came, what is allowed, how to fix it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def likely(name: str, known: Iterable[str]) -> list[str]:
     """The known names that may be meant.
 
     They are those that end in this name, as `--game.latent` in `--latent`, or go by it in other
-    libraries; else those that are spelled alike.
+    libraries; else those with a similar spelling.
     """
     known, word = sorted(known), _plain(name)
     same = [k for k in known if _plain(k) == word and k != name]

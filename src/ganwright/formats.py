@@ -46,8 +46,8 @@ def readable(number: object, what: str) -> int:
         raise RunError(f"{what} has the format {number!r}; it must be a whole number from 1")
     if number > FORMAT:
         raise NewerFormatError(
-            f"{what} was written by a newer Ganwright (format {number}; this one reads up to "
-            f"{FORMAT}); update Ganwright"
+            f"{what} was written by a newer version of Ganwright (format {number}; this one reads "
+            f"up to {FORMAT}); update Ganwright"
         )
     return number
 

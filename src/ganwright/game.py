@@ -39,19 +39,19 @@ class Lazy:
 
 @dataclass(frozen=True)
 class Player:
-    """One player: which networks it moves, what it minimises, and when.
+    """One player: which networks it trains, what it minimises, and when.
 
     What its networks have that requires no gradient is not moved.
 
     Args:
         name: unique in its game; it labels the terms in every log.
-        networks: the modules whose parameters it moves, or the only one; they may be shared.
+        networks: the modules whose parameters it updates, or the only one; they may be shared.
         objective: batch -> named scalar terms, whose sum it minimises.
-        optimizer: how it moves.
-        moves: moves a step, each on fresh data; a function of the step where the paper's schedule
-            needs one (WGAN's 100 moves at the start).
+        optimizer: how it updates them.
+        moves: updates per step, each on new data; a function of the step where the paper's schedule
+            needs one (WGAN's 100 updates at the start).
         every: it plays only in steps that `every` divides.
-        accumulate: batches whose gradients are averaged into one move (BigGAN).
+        accumulate: batches whose gradients are averaged into one update (BigGAN).
         lazy: further objectives with intervals of their own, or the only one.
         clip: largest norm of the whole gradient, or None.
 
@@ -71,7 +71,7 @@ class Player:
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
-            raise GameError(f"a player's name is {self.name!r}; it must be a word for the log")
+            raise GameError(f"a player's name is {self.name!r}; it must be a single word")
         _as_tuple(self, "networks", nn.Module, "networks")
         _as_tuple(self, "lazy", Lazy, "lazy objectives")
         if not callable(self.objective):
@@ -92,7 +92,7 @@ class Player:
             raise GameError(f"{self.name}'s clip is {self.clip}; it must be above 0, or None")
 
     def moves_at(self, step: int) -> int:
-        """How many moves it makes in this step, its interval considered.
+        """How many updates it makes in this step, its interval considered.
 
         Raises:
             GameError: `moves` gives no whole number for this step.
@@ -107,7 +107,7 @@ class Player:
 
 
 def _as_tuple(player: Player, name: str, kind: type, what: str) -> None:
-    """One in place of a sequence of one will do."""
+    """A single object may stand for a sequence of one."""
     given = getattr(player, name)
     given = (given,) if isinstance(given, kind) else given
     wanted = f"list objects of {kind.__name__}"
@@ -127,13 +127,13 @@ def _check_count(what: str, value: object, *, least: int = 1, where: str = "") -
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of a game with its own players, picture size and batch (SRGAN, growing).
+    """A stretch of a game with its own players, image size and batch (SRGAN, growing).
 
     Args:
         name: what the log calls it.
         steps: how long it lasts; None for the rest of the run.
         players: the names of those who play; None for all.
-        image_size: pictures are resized to it; None leaves them.
+        image_size: images are resized to it; None leaves them.
         batch_size: None keeps the run's.
     """
 
@@ -163,15 +163,15 @@ class Game(nn.Module):
     data: str = "digits"
     """The embedded data it trains on when none is named."""
     image_size: int | None = None
-    """The size to which it brings pictures unless told; None keeps the data's."""
+    """The default image size; None keeps that of the data."""
     batch_size: int = 64
-    """Images in a batch unless told; a trainer writes how many a move is made on, of all ranks."""
+    """Default images per batch; a trainer sets how many an update uses, over all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     held_out: int = 256
     """Held-out items that `measure` is given, in all."""
     simultaneous: bool = False
-    """All players' gradients first, then all steps; else each moves in its turn."""
+    """All players' gradients first, then all updates; else one player after the other."""
 
     @property
     def device(self) -> torch.device:
@@ -197,7 +197,7 @@ class Game(nn.Module):
 
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""
-        raise GameError(f"{type(self).__name__} does not say who plays; give it a method players")
+        raise GameError(f"{type(self).__name__} has no players; define a method `players`")
 
     def phases(self) -> Sequence[Phase]:
         """The stretches of the game; the last one may be endless."""
@@ -210,7 +210,7 @@ class Game(nn.Module):
         """
 
     def preview(self, batch: Any) -> Tensor:
-        """A grid's worth of pictures that show how training goes: [n, C, H, W] in [-1, 1].
+        """A grid's worth of images that show how training goes: [n, C, H, W] in [-1, 1].
 
         Called in evaluation mode with the same batch and the same seed every time.
         """
@@ -234,5 +234,5 @@ class Game(nn.Module):
 
     @property
     def preview_columns(self) -> int | None:
-        """Pictures in a row of the preview's grid; None lets the grid be square."""
+        """Images in a row of the preview's grid; None lets the grid be square."""
         return None

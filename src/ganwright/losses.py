@@ -37,7 +37,7 @@ def scores(
     Args:
         even: the score at which real and fake are equally likely, where the loss has one. When
             asked for `real_sign`, the mean sign of real scores from there is observed: 0 while D
-            cannot tell, 1 when it knows all training pictures (Karras et al., 2020,
+            cannot tell, 1 when it knows all training images (Karras et al., 2020,
             arXiv:2006.06676, eq. 1).
     """
     r, f = score(D, real), score(D, fake)

@@ -1,4 +1,4 @@
-"""Scalars that an objective watches beside its terms, recorded where it is evaluated."""
+"""Scalars that an objective logs in addition to its terms, recorded where it is evaluated."""
 
 from __future__ import annotations
 

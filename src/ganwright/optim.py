@@ -28,7 +28,7 @@ class Schedule(Checked):
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """The learning rate stays."""
+    """A constant learning rate."""
 
     def factor(self, step: int) -> float:
         return 1.0
@@ -151,7 +151,7 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class SGD(Optimizer):
-    """Stochastic gradient descent with momentum, which may have a schedule of its own."""
+    """Stochastic gradient descent with momentum, which can have its own schedule."""
 
     momentum: BelowOne = 0.0
     weight_decay: NonNegative = 0.0
@@ -173,7 +173,7 @@ class SGD(Optimizer):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """RMSProp (Hinton); WGAN's choice, since momentum unsettles a clipped discriminator."""
+    """RMSProp (Hinton); used by WGAN, since momentum destabilises a clipped discriminator."""
 
     lr: NonNegative = 5e-5
     alpha: BelowOne = 0.99

@@ -146,7 +146,7 @@ class DRAGAN(Penalty):
     """Kodali et al. (2017), arXiv:1705.07215, eq. 1: E(|grad D(x + delta)| - 1)² around real data.
 
     Args:
-        scale: the authors' code: x + t * scale * std(x) * U[0, 1], t uniform, one a sample.
+        scale: the authors' code: x + t * scale * std(x) * U[0, 1], t uniform per sample.
         variance: the paper's noise instead: x + N(0, variance); images span [-1, 1].
     """
 

@@ -1,4 +1,4 @@
-"""Bytes and floats: pictures are uint8 in files and in memory, floats in [-1, 1] to networks.
+"""Bytes and floats: images are uint8 in files and in memory, floats in [-1, 1] to networks.
 
 Of 256 levels the middle, 0, is none: -1 is level 0, 1 is level 255, and a float takes the nearest.
 """

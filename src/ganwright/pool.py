@@ -1,4 +1,4 @@
-"""A history of fakes, shown to D beside the newest."""
+"""A history of fakes, shown to D together with the newest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ReplayPool(Memory):
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
     def forward(self, fakes: Tensor) -> Tensor:
-        """[n, C, H, W] of fakes -> as many, some of them from the past."""
+        """[n, C, H, W] of fakes -> as many, including some from the past."""
         if not self.size:
             return fakes
         with torch.no_grad():

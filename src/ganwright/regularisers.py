@@ -1,4 +1,4 @@
-"""Regularisers of G: further terms of its objective that keep it steady or its drawings varied.
+"""Regularisers of G: further terms of its objective that keep it steady or its samples varied.
 
 Each is called with G, D, what D is shown of real and fake, and its memory: the state it keeps, as
 buffers that the game owns.
@@ -94,7 +94,7 @@ class FeatureMatching(Regulariser):
 
 @dataclass(frozen=True)
 class PullingAway(Regulariser):
-    """Zhao et al. (2017), arXiv:1609.03126, section 2.4: mean squared cosine of drawings' features.
+    """Zhao et al. (2017), arXiv:1609.03126, section 2.4: mean squared cosine of sample features.
 
     The features are D's; a sample is not compared with itself.
     """

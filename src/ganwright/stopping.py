@@ -27,7 +27,7 @@ class Stop:
 
 @contextmanager
 def signals(world: int) -> Iterator[Stop]:
-    """A signal ends the loop after the step in hand; a second one ends it at once.
+    """A signal ends the loop after the current step; a second one ends it at once.
 
     Args:
         world: how many processes train together.
@@ -72,7 +72,7 @@ def _pass_over(number: int, handler: Any) -> None:
 
 def outlive(_: int = 0) -> None:
     """For a process that reads data: what stops the run is sent to it too, by a terminal or a
-    scheduler, and it must read on until the step in hand is done and saved.
+    scheduler, and it must read on until the current step is done and saved.
 
     Its parent ends it. A second SIGTERM does too, since a parent that leaves sends one.
     """

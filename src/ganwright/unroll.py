@@ -1,10 +1,10 @@
-"""D a few moves ahead: Metz, Poole, Pfau and Sohl-Dickstein (2017), arXiv:1611.02163, eqs. 6 to 10.
+"""Unrolled D: Metz, Poole, Pfau and Sohl-Dickstein (2017), arXiv:1611.02163, eqs. 6 to 10.
 
     psi^0     = psi                                     D's weights as they are
     psi^(k+1) = psi^k - lr df_D(theta, psi^k) / dpsi^k
     G minimises  f_G(theta, psi^K(theta, psi))
 
-G's gradient runs through all K moves, so G sees how D would answer. D itself stays where it is.
+G's gradient runs through all K updates, so G sees how D would answer. D itself stays where it is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Weights = dict[str, Tensor]
 
 
 def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr: float) -> Scorer:
-    """D as it would score after some moves of gradient descent, differentiable through them.
+    """D as it would score after some updates by gradient descent, differentiable through them.
 
     Args:
         D: a network; neither its weights nor its buffers change.
         objective: what D minimises, given how it scores; it may take gradients by the inputs.
-        moves: how many moves (K).
+        moves: how many updates (K).
         lr: their length.
     """
 

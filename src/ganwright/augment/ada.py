@@ -1,14 +1,14 @@
 """ADA: Karras et al. (2020), arXiv:2006.06676, sections 2 and 3, appendix B.
 
-    D is shown T(x) and T(G(z)), by itself and when G moves; each change in T happens with chance p
+    D is shown T(x) and T(G(z)), by itself and in G's updates; each change in T has probability p
     r_t = E[sign D(T(x))] over the last 4 minibatches of D
     then  p <- p + sign(r_t - .6) images / 500k,  at least 0
 
 D(x) is counted from where the loss says that real and fake are equally likely. r_t is 0 while D
-cannot tell them apart and 1 when it knows all training pictures. Chances below 1 keep T from
-leaking into drawings: G can tell the plain pictures from the changed ones.
+cannot tell them apart and 1 when it knows all training images. Chances below 1 keep T from
+leaking into samples: G can tell the plain images from the changed ones.
 
-Order, each change with a coin of its own for each picture:
+Order, each change with a coin of its own for each image:
     blit      mirror; quarter turns; whole steps of up to 1/8 of the size
     geometry  scale 2^N(0, .2²); turn; stretch 2^N(0, .2²); turn; shift N(0, .125²) of the size
     colour    brightness N(0, .2²); contrast 2^N(0, .5²); invert; hue; saturation 2^N(0, 1)
@@ -34,19 +34,19 @@ from ganwright.config.ranges import Count, NonNegative, Positive, Share
 from ganwright.errors import GameError
 
 _POWER = tuple(share / 13 for share in (10, 1, 1, 1))
-"""What share of a picture's power is expected in each band, from low to high."""
+"""What share of an image's power is expected in each band, from low to high."""
 
 
 @dataclass(frozen=True)
 class ADA(Augment):
-    """Karras et al. (2020), arXiv:2006.06676: changes as often as D's overfitting asks for.
+    """Karras et al. (2020), arXiv:2006.06676: augmentation strength adapts to D's overfitting.
 
     Args:
         p: chance of each change at the first step.
         target: what share E[sign D(x)] is held at; none leaves p as it is.
         speed: real images in which p may go from 0 to 1.
-        every: moves of D between two changes of p.
-        most: where p stops; above .8 changes begin to leak into drawings.
+        every: updates of D between two changes of p.
+        most: where p stops; above .8 changes begin to leak into samples.
         blit, geometry, colour, filter, noise, cutout: factor on p for this group; 0 leaves it out.
     """
 
@@ -126,7 +126,7 @@ class Adaptive(Transformed):
 def blit(x: Tensor, p: Tensor) -> Tensor:
     """Mirrored, turned by quarters, shifted by whole pixels, each with chance p.
 
-    A picture that is not square is turned upside down only.
+    An image that is not square is turned upside down only.
     """
     h, w = x.shape[-2:]
     flip = tossed(x, p, draws.whole(x, 0, 1), 0)
@@ -177,7 +177,7 @@ def undone(scale: Tensor, first: Tensor, stretch: Tensor, second: Tensor) -> Ten
 def colours(x: Tensor, p: Tensor) -> Tensor:
     """Brightness, contrast, light against dark, hue and saturation, each with chance p.
 
-    Hues are turned where pictures have three channels. Values may leave [-1, 1].
+    Hues are turned where images have three channels. Values may leave [-1, 1].
     """
     x = colour.brightened(x, tossed(x, p, draws.normal(x, 0.2), 0))
     x = colour.contrasted(x, tossed(x, p, draws.normal(x, 0.5).exp2(), 1))
@@ -200,7 +200,7 @@ def bands(x: Tensor, p: Tensor) -> Tensor:
 
 
 def grain(x: Tensor, p: Tensor) -> Tensor:
-    """Noise of a deviation of its own added to each picture, with chance p."""
+    """Noise of a deviation of its own added to each image, with chance p."""
     return x + each(tossed(x, p, draws.normal(x, 0.1).abs(), 0)) * torch.randn_like(x)
 
 

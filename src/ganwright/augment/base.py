@@ -12,10 +12,10 @@ from ganwright.precision import wide
 
 
 class Augmenter(nn.Module):
-    """What D sees in place of pictures; its state is buffers. This one changes nothing."""
+    """What D sees instead of images; its state is buffers. This one changes nothing."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures [n, C, H, W] in [-1, 1] as D is to see them, of the same shape and type."""
+        """Images [n, C, H, W] in [-1, 1] as D is to see them, of the same shape and type."""
         return x
 
     def watched(self) -> Mapping[str, Tensor]:
@@ -31,28 +31,28 @@ class Augmenter(nn.Module):
 
         Args:
             seen: D's terms and observations by name.
-            images: how many real pictures the move was made on, over all processes.
+            images: how many real images the update used, over all processes.
         """
 
 
 class Transformed(Augmenter):
-    """Base of those that change pictures, in at least float32 under any arithmetic."""
+    """Base of those that change images, in at least float32 under any arithmetic."""
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
             return self.transformed(wide(x)).to(x.dtype)
 
     def transformed(self, x: Tensor) -> Tensor:
-        """Pictures [n, C, H, W], each changed by random numbers of its own."""
+        """Images [n, C, H, W], each changed by random numbers of its own."""
         raise NotImplementedError
 
 
 class Augment(Checked):
-    """Base of the augmentations: real and fake pictures are changed alike before D sees them.
+    """Base of the augmentations: real and fake images get the same changes before D sees them.
 
     Gradients run through to G, so that it learns to draw what passes under every change.
     """
 
     def build(self) -> Augmenter:
-        """The module that changes pictures, its state as at the first step."""
+        """The module that changes images, its state as at the first step."""
         raise NotImplementedError

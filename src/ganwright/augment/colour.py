@@ -1,6 +1,6 @@
-"""Changes of colour. Each leaves a picture exactly as it is at its neutral value.
+"""Changes of colour. Each leaves an image exactly as it is at its neutral value.
 
-`amount` is [n], one for each picture [C, H, W] of any number of channels; a picture's lightness is
+`amount` is [n], one for each image [C, H, W] of any number of channels; an image's lightness is
 the mean over its channels, so a grey one has no colour to lose.
 """
 
@@ -50,7 +50,7 @@ def filtered(x: Tensor, gains: Tensor) -> Tensor:
     """Bands of frequencies, louder or softer; neutral at 1.
 
     Each of the bands [0, pi/8], [pi/8, pi/4], [pi/4, pi/2] and [pi/2, pi] has a gain, along the
-    rows and then along the columns. Bands are the differences between a picture and ever smoother
+    rows and then along the columns. Bands are the differences between an image and ever smoother
     ones, so that they sum up to it.
 
     Args:

@@ -1,10 +1,10 @@
 """DiffAugment: Zhao, Liu, Lin, Zhu and Han (2020), arXiv:2006.10738, eqs. 3 to 5, section 3.2.
 
-D is shown T(x) and T(G(z)), by itself and when G moves; G's gradient runs through T
+D is shown T(x) and T(G(z)), in its own updates and in G's; G's gradient runs through T
 
 colour       x + U(-.5, .5); (x - lightness) U(0, 2) + lightness; (x - mean) U(.5, 1.5) + mean
-translation  by up to 1/8 of the picture, zeros around it
-cutout       zeros in a square of half the picture's size, anywhere
+translation  by up to 1/8 of the image, zeros around it
+cutout       zeros in a square of half the image's size, anywhere
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ganwright.config.ranges import Share
 
 @dataclass(frozen=True)
 class DiffAugment(Augment):
-    """Zhao et al. (2020), arXiv:2006.10738: every picture is changed, always, in colour and place.
+    """Zhao et al. (2020), arXiv:2006.10738: every image is changed in colour and position.
 
     Args:
         colour: change brightness, saturation and contrast.
-        translation: how far a picture may be moved, as a share of its size; 0 for not at all.
-        cutout: the side of the square that is blanked, as a share of the picture's; 0 for none.
+        translation: how far an image may be moved, as a share of its size; 0 for not at all.
+        cutout: the side of the square that is blanked, as a share of the image's; 0 for none.
     """
 
     colour: bool = True
@@ -67,7 +67,7 @@ def nearest(number: float) -> int:
 
 
 def moved(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Pictures [n, C, H, W] moved by whole pixels, int64 [n] each, with zeros where nothing is."""
+    """Images [n, C, H, W] moved by whole pixels, int64 [n] each, with zeros where nothing is."""
     h, w = x.shape[-2:]
     rows = torch.arange(h, device=x.device)[None, :, None] - down[:, None, None]
     columns = torch.arange(w, device=x.device)[None, None, :] - right[:, None, None]
@@ -76,7 +76,7 @@ def moved(x: Tensor, down: Tensor, right: Tensor) -> Tensor:
 
 
 def blanked(x: Tensor, top: Tensor, left: Tensor, height: int, width: int) -> Tensor:
-    """Pictures [n, C, H, W] with zeros in a rectangle whose corner is [n] rows and columns in."""
+    """Images [n, C, H, W] with zeros in a rectangle whose corner is [n] rows and columns in."""
     rows = torch.arange(x.shape[-2], device=x.device)[None, :, None] - top[:, None, None]
     columns = torch.arange(x.shape[-1], device=x.device)[None, None, :] - left[:, None, None]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

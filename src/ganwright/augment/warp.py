@@ -1,6 +1,6 @@
 """Moving pixels: whole steps exactly, anything else through a fine grid.
 
-Beyond its border a picture goes on as its own mirror image. Pixels are counted from 0, row first.
+Beyond its border an image continues as its own mirror image. Pixels are counted from 0, row first.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MARGIN = 6
 
 
 def mirrored(place: Tensor, size: int) -> Tensor:
-    """Places on an endless row of mirror images, as places in the picture of `size` pixels.
+    """Places on an endless row of mirror images, as places in the image of `size` pixels.
 
     Whole ones stay whole: with 3 pixels, -2, -1, 0, 1, 2, 3, 4 are 1, 0, 0, 1, 2, 2, 1.
     """
@@ -46,7 +46,7 @@ def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
     Args:
         x: [n, C, H, W].
-        rows, columns: int64 within the picture, which broadcast to [n, h, w].
+        rows, columns: int64 within the image, which broadcast to [n, h, w].
     """
     places = rows * x.shape[-1] + columns
     index = places.flatten(1)[:, None].expand(-1, x.shape[1], -1)
@@ -55,7 +55,7 @@ def picked(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 
 
 def blitted(x: Tensor, flip: Tensor, turns: Tensor, shift: Tensor) -> Tensor:
-    """Pictures mirrored left to right, then turned, then shifted by whole pixels: exact.
+    """Images mirrored left to right, then turned, then shifted by whole pixels: exact.
 
     Args:
         x: [n, C, H, W].
@@ -87,12 +87,12 @@ def source(
 
     Args:
         rows, columns: places in the output, [h] and [w].
-        matrix: [n, 2, 2], on (down, right); the inverse of what happens to the picture.
+        matrix: [n, 2, 2], on (down, right); the inverse of what happens to the image.
         shift: [n, 2], down and right, in pixels.
-        size: (H, W) of the picture.
+        size: (H, W) of the image.
 
     Returns:
-        Places in the picture, down and right, each [n, h, w].
+        Places in the image, down and right, each [n, h, w].
     """
     middle = [(side - 1) / 2 for side in size]
     v = rows[None, :, None] - (middle[0] + shift[:, 0, None, None])
@@ -102,7 +102,7 @@ def source(
 
 
 def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
-    """Pictures through affine maps: doubled by sym6, sampled bilinearly, and halved by sym6.
+    """Images through affine maps: doubled by sym6, sampled bilinearly, and halved by sym6.
 
     Karras et al. (2020), arXiv:2006.06676, appendix B.
 
@@ -127,7 +127,7 @@ def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
 
 
 def resampled(x: Tensor, matrix: Tensor, shift: Tensor, *, exact: bool = False) -> Tensor:
-    """Pictures [n, C, H, W] through affine maps, bilinearly, or the nearest pixel where `exact`.
+    """Images [n, C, H, W] through affine maps, bilinearly, or the nearest pixel where `exact`.
 
     Args:
         x: [n, C, H, W].

@@ -21,11 +21,11 @@ class Callback:
 
     Hooks are called on every process; `run.main` is true on the one that writes files. A hook may
     read the run, log to it and stop it. It must not change the game or draw from torch's generators
-    without putting them back, or a resumed run is no longer the unbroken one.
+    without putting them back, or a resumed run differs from an uninterrupted one.
     """
 
     def started(self, run: Run) -> None:
-        """Training begins, or goes on, at `run.step`."""
+        """Training begins, or continues, at `run.step`."""
 
     def stepped(self, run: Run) -> None:
         """A step is done. Every step calls this, so nothing here may wait for the device."""
@@ -64,7 +64,7 @@ class Run:
         settings: all that determines the run.
         trainer: plays the game.
         data: where batches come from, and what they look like (`data.spec`).
-        callbacks: who is told, in this order.
+        callbacks: what to call, in this order.
         notes: sentences on how the run began, such as what fitted of another run's weights.
     """
 
@@ -90,7 +90,7 @@ class Run:
         self.interrupted = False
         """Whether the run was stopped from outside before its last step."""
         self.pending: dict[str, float] = {}
-        """What the next row of metrics will hold beside its counts."""
+        """What the next row of metrics will hold besides its counts."""
         self.row_due = False
         """Whether a row of metrics is to be written after this step."""
 

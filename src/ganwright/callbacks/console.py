@@ -219,7 +219,7 @@ def next_commands(run: Run) -> dict[str, str]:
 
 
 def since(row: dict[str, Any], step: int) -> dict[str, Any]:
-    """The newest row as it stands some steps later: images and time left go on at its pace."""
+    """The newest row as it stands some steps later: images and time left continue at its pace."""
     later = row | {"step": step}
     past = step - row.get("step", step)
     if past and row["step"]:

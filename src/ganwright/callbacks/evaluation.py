@@ -1,4 +1,4 @@
-"""Numbers on held-out data, and metrics of samples, as training goes on."""
+"""Numbers on held-out data, and metrics of samples, during training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Evaluation(Periodic):
 
     Args:
         every: steps between two measurements.
-        metrics: measured on samples, beside what the family measures.
+        metrics: measured on samples, in addition to what the family measures.
         samples: how many.
     """
 

@@ -33,7 +33,7 @@ def append(path: Path, row: Mapping[str, Any]) -> None:
 def trim(path: Path, step: int, *, warn: Callable[[str], None]) -> None:
     """Drop lines of steps after `step`, and a last line cut short by a kill.
 
-    Other lines that cannot be read are kept beside, in metrics.jsonl.broken, and named.
+    Other lines that cannot be read are kept in metrics.jsonl.broken, and reported.
 
     Raises:
         RunError: the file cannot be read or written.

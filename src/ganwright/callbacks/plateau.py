@@ -15,12 +15,12 @@ from ganwright.metrics.metric import matching
 
 @dataclass
 class Plateau(Checked, Callback):
-    """Stops a run whose metric has not become better for so many rows that hold it."""
+    """Stops a run if a metric has not improved for `patience` rows that contain it."""
 
     metric: str = "held_out/error"
     """The name in metrics.jsonl, such as held_out/error or FID."""
     patience: Count = 5
-    """Rows without a better value after which the run stops."""
+    """Rows without improvement after which the run stops."""
     larger: bool = False
     """Whether larger is better."""
     _best: float = field(default=math.inf, init=False, repr=False)
@@ -34,4 +34,4 @@ class Plateau(Checked, Callback):
         self._waited = 0 if value < self._best else self._waited + 1
         self._best = min(self._best, value)
         if self._waited >= self.patience:
-            run.stop(f"{self.metric} was no better for {self.patience} rows")
+            run.stop(f"{self.metric} has not improved for {self.patience} rows")

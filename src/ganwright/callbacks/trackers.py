@@ -1,4 +1,4 @@
-"""TensorBoard, Weights & Biases, MLflow and the like, through Accelerate's one interface."""
+"""TensorBoard, Weights & Biases, MLflow and other trackers, through Accelerate's one interface."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Tracker(Protocol):
-    """Where metrics and pictures go beside the run's own files."""
+    """Where metrics and images go in addition to the run's own files."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Record numbers at a step."""
 
     def log_images(self, images: Mapping[str, Tensor], step: int) -> None:
-        """Record pictures, float [n, C, H, W] in [-1, 1], at a step, each tensor as one grid."""
+        """Record images, float [n, C, H, W] in [-1, 1], at a step, each tensor as one grid."""
 
     def finish(self) -> None:
         """Write what is left and close."""
@@ -37,7 +37,7 @@ class Kind(NamedTuple):
     """A row of the table.
 
     Args:
-        package: what it needs beside Accelerate.
+        package: what it needs besides Accelerate.
         tracker: Accelerate's class.
         arguments: the run's folder -> what that class is built with.
         show: (Accelerate's tracker, name, grid as uint8 [H, W, 1 or 3], step) -> None.

@@ -20,30 +20,28 @@ COMMANDS: dict[str, Command] = {
     "data": Command(
         "ganwright.commands.data:data",
         "DATA [--sheet FILE.png]",
-        "Say what data is taken for, and draw it.",
+        "Describe how data is read, and draw a contact sheet of it.",
     ),
-    "resume": Command(
-        "ganwright.commands.train:resume", "RUN [--steps N]", "Go on with a run that was stopped."
-    ),
+    "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(
         "ganwright.commands.fork:fork",
         "RUN [--out NEW] [settings]",
-        "Go on from a checkpoint with other settings, in a new folder.",
+        "Continue from a checkpoint with other settings, in a new folder.",
     ),
     "sample": Command(
         "ganwright.commands.sample:sample",
         "RUN [-n N] [--out FILE]",
-        "Draw pictures from a trained run.",
+        "Generate images with a trained run.",
     ),
     "translate": Command(
         "ganwright.commands.translate:translate",
         "RUN INPUT OUTPUT",
-        "Turn pictures into pictures with a trained run.",
+        "Translate images with a trained run.",
     ),
     "classify": Command(
         "ganwright.commands.translate:classify",
         "RUN INPUT [--out FILE.csv]",
-        "Say what pictures show, with a run that can tell.",
+        "Classify images with a trained run.",
     ),
     "evaluate": Command(
         "ganwright.commands.evaluate:evaluate",
@@ -53,20 +51,18 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "ganwright.commands.compare:compare",
         "RUN RUN ... [--csv|--latex]",
-        "Print the numbers of runs, with their spread over seeds.",
+        "Compare the metrics of runs, with their spread over seeds.",
     ),
     "sweep": Command(
         "ganwright.commands.compare:sweep",
         "FAMILY --seeds 0 1 2 [settings]",
         "Train a grid of settings and seeds, and compare them.",
     ),
-    "report": Command(
-        "ganwright.commands.sample:report", "RUN", "Write the page that shows how a run went."
-    ),
+    "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
     "pack": Command(
         "ganwright.commands.pack:pack",
         "DATA FILE [--family F] [--image-size N]",
-        "Decode and scale pictures once, into one file.",
+        "Decode and scale images once, into one file.",
     ),
     "list": Command(
         "ganwright.commands.show:listing",
@@ -74,6 +70,6 @@ COMMANDS: dict[str, Command] = {
         "List families, recipes, losses, penalties, data ...",
     ),
     "info": Command(
-        "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and settings."
+        "ganwright.commands.show:info", "FAMILY", "Describe a family, its players and its settings."
     ),
 }

@@ -35,17 +35,17 @@ class Sweep(Form):
     """What is varied, and where runs go."""
 
     seeds: tuple[Whole, ...] = (0,)
-    """Seeds with which each setting is trained."""
+    """Seeds to train each setting with."""
     out: Path | None = None
-    """The folder of the runs; runs/sweep-<family> when not given."""
+    """The folder of the runs; by default runs/sweep-<family>."""
     jobs: Count | None = None
-    """Runs at a time; as many as there are GPUs, or two cores each, when not given."""
+    """Number of parallel runs; by default one per GPU, or one per two CPU cores."""
     n: Count = 10_000
-    """Samples that each run is evaluated on."""
+    """Number of samples to evaluate each run on."""
 
 
 def compare(argv: Sequence[str]) -> int:
-    """Print the numbers of runs: mean and spread over seeds, grouped by all other settings."""
+    """Print the metrics of runs: mean and spread over seeds, grouped by all other settings."""
     runs, _ = strays(argv, Form())
     parser = Parser("compare", compare.__doc__ or "", {"RUN": "Run folders."})
     parser.add("form", Form())
@@ -62,7 +62,7 @@ def compare(argv: Sequence[str]) -> int:
 def sweep(argv: Sequence[str]) -> int:
     """Train a family with every combination of settings that have several values, and each seed.
 
-    A sweep that was stopped goes on when it is called again; it ends in the table of `compare`.
+    A stopped sweep continues if you run it again. At the end it prints the table of `compare`.
     """
     family, rest = family_of(argv)
     parser = Parser("sweep", sweep.__doc__ or "", {"FAMILY": "See `ganwright list`."})
@@ -76,7 +76,7 @@ def sweep(argv: Sequence[str]) -> int:
     _, (what,) = parser.read([family, *mine])
     groups = [(flag, values) for flag, values in groups if _plain(flag) not in own]
     if "--seed" in dict(groups):
-        raise SettingsError("a sweep has --seeds, one or several, in place of --seed")
+        raise SettingsError("a sweep takes --seeds, with one or several values, instead of --seed")
     _, game, _, settings = parsed(family, [])
 
     from ganwright.run.compare import compare as compared
@@ -150,5 +150,5 @@ def _at_once() -> int:
 
 def _printed(table: Table, form: Form) -> str:
     if form.csv and form.latex:
-        raise SettingsError("a table is printed in one form; leave out --csv or --latex")
+        raise SettingsError("a table has one format; leave out --csv or --latex")
     return table.csv() if form.csv else table.latex() if form.latex else table.text()

@@ -23,7 +23,7 @@ class Looking(Named):
     family: str | None = None
     """The family that is to learn from it: its task and image size; pairs are recognised else."""
     sheet: Path | None = None
-    """A .png file for one contact sheet: a row a class or a side, with its name."""
+    """A .png file for one contact sheet: one row per class or side, with its name."""
     overwrite: bool = False
     """Replace the sheet if it exists."""
 
@@ -33,15 +33,15 @@ class Opening(Named):
     """How the data is opened, as in `train`."""
 
     image_size: Count | None = None
-    """Height and width to which pictures are brought; the family's, or their own."""
+    """Height and width to which images are brought; the family's, or their own."""
     channels: Literal[1, 3] | None = None
-    """Turn pictures grey (1) or colour (3); what the data has when not given."""
+    """Turn images grey (1) or colour (3); what the data has when not given."""
     held_out: Literal["auto"] | BelowOne = "auto"
     """Share of the images kept from training for evaluation, where the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """What to do with a file that cannot be read: refuse it, or skip it with a warning."""
     max_megapixels: NonNegative | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
     download: bool = False
@@ -49,7 +49,7 @@ class Opening(Named):
 
 
 def data(argv: Sequence[str]) -> int:
-    """Say what data is taken for: counts, splits, classes, sizes, sides, and what is passed over.
+    """Say what data is taken for: counts, splits, classes, sizes, sides, and what is skipped.
 
     What could be read otherwise is named with the switch that decides it.
     """
@@ -60,7 +60,7 @@ def data(argv: Sequence[str]) -> int:
     given, (what, how) = parser.read(argv)
     if what.sheet is not None:
         if what.sheet.suffix.lower() != ".png":
-            raise SettingsError(f"--sheet is {what.sheet}; the sheet is a picture, so name a .png")
+            raise SettingsError(f"--sheet is {what.sheet}; the sheet is an image, so name a .png")
         refuse_existing([what.sheet], what.overwrite)
 
     from ganwright.run.look import look

@@ -22,17 +22,17 @@ class Measuring(Named):
     """What is measured, and against what."""
 
     metrics: tuple[Metric, ...] = ()
-    """Metrics, see `list metrics`; FID, precision, recall, density, coverage when not given."""
+    """Metrics, see `list metrics`; by default FID, precision, recall, density, coverage."""
     against: str | None = None
-    """Real images: data, a folder, or a run, whose samples are taken; the run's own data else."""
+    """Reference: data, a folder, or a run, whose samples are used; by default the run's data."""
     n: Count = 10_000
-    """How many samples, and at most how many real images."""
+    """Number of samples, and maximum number of real images."""
     features: Features | None = None
-    """What images are compared by, see `list features`; DigitFeatures when not given."""
+    """Features that images are compared by, see `list features`; by default DigitFeatures."""
     weights: Path | None = None
-    """A file of the features' weights, where they are not to be fetched."""
+    """A file with the weights of the features, instead of downloading them."""
     split: Literal["train", "test"] | None = None
-    """The split of the real images; the test split where there is one when not given."""
+    """The split of the real images; by default the test split, if there is one."""
     seed: Whole = 0
     """One number that determines the samples."""
     data_root: Path = field(default_factory=lambda: Path("data"))
@@ -40,12 +40,12 @@ class Measuring(Named):
     image_size: Size | None = None
     """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
     channels: Count | None = None
-    """Turn images of folders grey (1) or colour (3)."""
+    """Convert images in folders to greyscale (1) or colour (3)."""
 
 
 def evaluate(argv: Sequence[str]) -> int:
     """Measure the samples of a run, or images in a folder, against real images."""
-    help_text = "A run's folder; or a folder, a zip or a data set of images."
+    help_text = "A run folder; or a folder, a zip file or a data set of images."
     parser = Parser("evaluate", evaluate.__doc__ or "", {"TARGET": help_text})
     parser.add("measuring", Measuring())
     parser.add("weights of a run", Weights())

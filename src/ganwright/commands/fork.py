@@ -13,7 +13,7 @@ from ganwright.config.ranges import Whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import path_of
 
-_RUN = {"RUN": "The run's folder to begin from; it is only read."}
+_RUN = {"RUN": "The run folder to start from; it is not changed."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +21,13 @@ class Fork(Around):
     """Where a fork begins, and where it goes."""
 
     out: Path | None = None
-    """The new run's folder; runs/<family>-<data>-<number> when not given."""
+    """The new run folder; by default runs/<family>-<data>-<number>."""
     step: Whole | None = None
-    """The checkpoint to go on from; the newest whole one when not given."""
+    """The checkpoint to continue from; by default the newest intact one."""
 
 
 def fork(argv: Sequence[str]) -> int:
-    """Go on from a run's checkpoint with other settings, in a new folder; says what differs."""
+    """Continue from a run's checkpoint with other settings, in a new folder; says what differs."""
     _, places = strays(argv, Fork(), Settings())
     about = fork.__doc__ or ""
     if not places:

@@ -1,4 +1,4 @@
-"""`ganwright pack`: decoded, scaled pictures in one file that training starts from at once."""
+"""`ganwright pack`: decoded, scaled images in one file that training starts from at once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Packing(Named):
     family: str = "dcgan"
     """The family that will be trained on it: it says what the data is read as."""
     image_size: Count | None = None
-    """Height and width of the pictures; the family's choice when not given."""
+    """Height and width of the images; the family's choice when not given."""
     channels: Literal[1, 3] | None = None
-    """Turn pictures grey (1) or colour (3); what the data has when not given."""
+    """Turn images grey (1) or colour (3); what the data has when not given."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
-    """What to do with a file that can not be read: refuse, or pass over it with a warning."""
+    """What to do with a file that cannot be read: refuse, or pass over it with a warning."""
     overwrite: bool = False
     """Replace a pack that exists."""
 

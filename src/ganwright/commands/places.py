@@ -1,4 +1,4 @@
-"""Which pictures a command reads, and where what becomes of them goes."""
+"""Which images a command reads, and where what becomes of them goes."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def outputs(
         root, found = inputs(source)
         if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
             raise RunError(
-                f"the output {target} lies inside the input {root}, and would be read as input the "
-                "next time; choose a folder outside"
+                f"the output {target} is inside the input {root}, and would be read as input "
+                "next time; choose a folder outside it"
             )
         pairs = [
             (file, target / output_of(file.relative_to(root), levels, channels, masks=masks))
@@ -62,7 +62,7 @@ def outputs(
 
 
 def inputs(source: str) -> tuple[Path, list[Path]]:
-    """The pictures that INPUT names, and the folder that their outputs' names start from.
+    """The images that INPUT names, and the folder that their outputs' names start from.
 
     Raises:
         DataError: if there are none.
@@ -81,7 +81,9 @@ def inputs(source: str) -> tuple[Path, list[Path]]:
         seen = [p for p in matches if not any(map(hidden, p.relative_to(root).parts))]
         found = [p for p in seen if p.is_file()]
     if not found:
-        what = "has no pictures" if path.is_dir() else "is no picture, no folder, and fits no file"
+        what = (
+            "has no images" if path.is_dir() else "is not an image or a folder, and matches no file"
+        )
         raise DataError(f"{source} {what}; looked for {', '.join(EXTENSIONS)}")
     return root, sorted(found)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ganwright.inference.model import Model
 
-_RUN = {"RUN": "The run's folder."}
+_RUN = {"RUN": "The run folder."}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,11 @@ class Weights(Named):
     """Which weights of a run are used, and where."""
 
     device: str = "auto"
-    """cpu, cuda, mps, or auto for the best there is."""
+    """cpu, cuda, mps, or auto for the best available."""
     step: Whole | None = None
-    """The checkpoint of this step; the newest when not given."""
+    """Use the checkpoint of this step; by default the newest."""
     raw: bool = False
-    """Use the weights as trained, not their moving average."""
+    """Use the raw weights, not their moving average."""
     best: bool = False
     """Use the checkpoint that --keep-best kept."""
 
@@ -43,19 +43,19 @@ class Sampling(Named):
     """What to draw, and where to put it."""
 
     n: Count | None = None
-    """How many pictures; 64, or one for each label, when not given."""
+    """Number of images; by default 64, or one for each label."""
     seed: Whole = 0
-    """One number that determines the pictures."""
+    """Random seed; it determines the images."""
     labels: tuple[str, ...] = ()
     """Classes to draw, by number or name (3+7 for both at once); repeated in turn."""
     out: Path | None = None
     """A .png file for a grid, or a folder for a file each; RUN/sampled/seed-S.png if not given."""
     overwrite: bool = False
-    """Replace outputs that exist."""
+    """Replace existing outputs."""
 
 
 def sample(argv: Sequence[str]) -> int:
-    """Draw pictures from a trained run; the run's folder is all that is needed."""
+    """Generate images with a trained run. Only the run folder is needed, not the data."""
     parser = Parser("sample", sample.__doc__ or "", _RUN)
     parser.add("sampling", Sampling())
     parser.add("weights", Weights())
@@ -76,7 +76,7 @@ def sample(argv: Sequence[str]) -> int:
 
 
 def report(argv: Sequence[str]) -> int:
-    """Write RUN/report.html: settings, the curve of every term, and samples in order."""
+    """Write RUN/report.html with the settings, the curve of every term, and the sample grids."""
     given, _ = Parser("report", report.__doc__ or "", _RUN).read(argv)
 
     from ganwright.report import write_report
@@ -159,7 +159,7 @@ def _grid(images: Tensor, out: Path) -> None:
 
 
 def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
-    """One file a sample; where it is interrupted, how many are there and how to go on is said."""
+    """One file per sample; if interrupted, says how many there are and how to continue."""
     from ganwright.inference.sample_files import write_samples
 
     labels = what.labels or None
@@ -170,7 +170,7 @@ def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
             for done in counts:
                 show(done)
     except KeyboardInterrupt:
-        print(f"{done:,} of {n:,} are in {out}; the same command goes on", file=sys.stderr)
+        print(f"{done:,} of {n:,} are in {out}; the same command continues", file=sys.stderr)
         raise
 
 

@@ -24,7 +24,7 @@ Row = tuple[str, str]
 
 
 def listing(argv: Sequence[str]) -> int:
-    """List what there is to choose from; without a topic, the families."""
+    """List the available choices of a topic; without a topic, the families."""
     topics = topic_table()
     help_text = f"One of {', '.join(topics)}."
     given, _ = Parser("list", listing.__doc__ or "", {"[topic]": help_text}).read(argv)
@@ -33,7 +33,10 @@ def listing(argv: Sequence[str]) -> int:
         raise SettingsError(f"unknown topic {topic}; {nearest(topic, topics)}")
     print(columns(topics[topic]()))
     if given["topic"] is None:
-        print(f"\nganwright info FAMILY tells more; ganwright list TOPIC lists {', '.join(topics)}")
+        print(
+            "\nganwright info FAMILY describes a family; ganwright list TOPIC lists "
+            f"{', '.join(topics)}"
+        )
     return 0
 
 
@@ -56,7 +59,7 @@ def info(argv: Sequence[str]) -> int:
     print(inspect.getdoc(sys.modules[game.__module__]) or "", end="\n\n")
     print(inspect.getdoc(game) or "", end="\n\n")
     print(columns(_facts(game)), end="\n\n")
-    print("Settings of its own, with their defaults:")
+    print("Settings, with their defaults:")
     print(columns(settings_rows(game.Config(), "game.")))
     return 0
 
@@ -100,7 +103,7 @@ def _recipes() -> Iterable[Row]:
             lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines()
         )
         said = " ".join(line.removeprefix("#").strip() for line in head)
-        yield name, said or "a grid of the gallery, from data that comes with the package"
+        yield name, said or "a recipe of the gallery, on data that ships with the package"
 
 
 def _classes(topic: str) -> Iterable[Row]:
@@ -117,7 +120,7 @@ def _data() -> Iterable[Row]:
         yield name, f"torchvision's {known.builder}, under --data-root"
     for name, read in plugins.loaded("data").items():
         yield name, f"{first_sentence(read)} Of {_package('data', name)}"
-    yield "a path", "a folder or a zip of pictures"
+    yield "a path", "a folder or a zip of images"
     yield "hf:owner/name", "a data set of the Hugging Face hub"
 
 
@@ -146,7 +149,7 @@ def first_sentence(member: Any) -> str:
 def _facts(game: type[Game]) -> Iterable[Row]:
     yield "task", game.task.__name__
     yield "labels", "needed" if game.needs_labels else "not needed"
-    yield "data", f"{game.data} when none is named"
+    yield "data", f"{game.data} by default"
     yield "size", f"{game.image_size or 'that of the data'}, batches of {game.batch_size}"
     players = player_rows(game)
     if players:
@@ -154,7 +157,7 @@ def _facts(game: type[Game]) -> Iterable[Row]:
 
 
 def player_rows(game: type[Game]) -> list[str]:
-    """Who plays, as built for the family's own data; empty where the data can not be opened."""
+    """Who plays, as built for the family's own data; empty where the data cannot be opened."""
     from ganwright.data import DataOptions, open_data
 
     try:
@@ -164,11 +167,11 @@ def player_rows(game: type[Game]) -> list[str]:
     except GanwrightError:
         return []
     return [
-        f"{player.name} moves {weights(player):,} weights with {type(player.optimizer).__name__}"
+        f"{player.name} updates {weights(player):,} weights with {type(player.optimizer).__name__}"
         for player in players
     ]
 
 
 def weights(player: Player) -> int:
-    """How many numbers a player moves."""
+    """How many weights a player trains."""
     return sum(w.numel() for network in player.networks for w in network.parameters())

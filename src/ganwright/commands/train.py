@@ -28,15 +28,15 @@ class Around(Named):
     """What happens around the steps."""
 
     callbacks: tuple[Callback, ...] = ()
-    """Callbacks beside the library's, as "mymodule.Mine(x=2)"; not remembered by a resumed run."""
+    """Further callbacks, such as "mymodule.Mine(x=2)"; give them again when you resume."""
     metrics: tuple[Metric, ...] = ()
-    """Metrics of samples against held-out data, measured as training goes on: `list metrics`."""
+    """Metrics of samples against held-out data, measured during training: `list metrics`."""
     evaluate_every: Count | None = None
-    """Steps between two measurements; with each sample grid when not given."""
+    """Steps between measurements; by default with each sample grid."""
     evaluate_samples: Count = 1000
-    """Samples that metrics are measured on."""
+    """Number of samples for the metrics."""
     keep_best: str | None = None
-    """Keep the checkpoint with the best value of this metric too, for `--best`: FID, KID ..."""
+    """Also keep the checkpoint with the best value of this metric, for `--best`: FID, KID ..."""
     quiet: bool = False
     """Show no progress."""
 
@@ -46,9 +46,9 @@ class Place(Around):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None
-    """The run's folder; runs/<family>-<data>-<number> when not given."""
+    """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
-    """A YAML file of settings, such as a run's config.yaml, or a recipe's name; flags go on top."""
+    """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Start(Around):
     """What a resumed run starts from."""
 
     from_weights: bool = False
-    """Where the newest checkpoint has lost its training state, go on from its weights."""
+    """If the newest checkpoint has lost its training state, continue from its weights."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -100,10 +100,10 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
 
 
 def resume(argv: Sequence[str]) -> int:
-    """Go on with a run; settings that would change its course are refused, each one named."""
+    """Resume a run. Settings that would change its results are refused and listed."""
     _, places = strays(argv, Start(), Settings())
     if not places:
-        parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run's folder."})
+        parser = Parser("resume", resume.__doc__ or "", {"RUN": "The run folder."})
         parser.add("run", Start())
         parser.add("settings", Settings(), shown=FREE)
         parser.read(argv)
@@ -113,7 +113,7 @@ def resume(argv: Sequence[str]) -> int:
     from ganwright.run.train import resume as go_on
 
     _, before = read_config(folder)
-    parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run's folder."})
+    parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run folder."})
     parser.add("run", Start())
     parser.add("settings", before, shown=FREE)
     _, (start, after) = parser.read(argv)
@@ -123,7 +123,7 @@ def resume(argv: Sequence[str]) -> int:
 
 
 def hung(given: Around) -> dict[str, Any]:
-    """What is hung on a run, as keywords."""
+    """The callbacks and metrics of a run, as keywords."""
     return {f.name: getattr(given, f.name) for f in fields(Around)}
 
 
@@ -161,12 +161,12 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} can not be read as a configuration: {error}") from error
+        raise SettingsError(f"{path} cannot be read as a configuration: {error}") from error
 
 
 def _about(game: type[Game]) -> str:
     return (
-        f"{game.title}. Losses, penalties and the like are given by name, or as a call such as "
+        f"{game.title}. Give losses, penalties and other objects by name, or as a call such as "
         '"R1(weight=1, every=16)" in quotes; `ganwright list` names them. What the call leaves '
         "out has its default. One argument of an object is changed by a flag such as "
         "--game.optimizer-d.lr 1e-4, where the family has that setting."

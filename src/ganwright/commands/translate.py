@@ -1,4 +1,4 @@
-"""`ganwright translate` and `ganwright classify`: what a run makes of pictures from files."""
+"""`ganwright translate` and `ganwright classify`: what a run makes of images from files."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
 
-_INPUT = "A picture, a folder of pictures (searched to the bottom), or a quoted glob."
+_INPUT = "An image, a folder of images (searched recursively), or a quoted glob."
 _ALL_DONE, _SOME_SKIPPED = 0, 1
 _BLENDED = (
-    "of the pictures were translated in tiles, which are blended: this network looks at whole "
-    "pictures, so tiles can differ; --tile sets their size"
+    "of the images were translated in blended tiles: this network depends on the whole "
+    "image, so tiles can differ in tone; --tile sets their size"
 )
 
 
@@ -36,17 +36,17 @@ class Translation(Named):
     """Which way to translate, how many at once, and what to do with files that exist."""
 
     direction: Literal["a2b", "b2a"] = "a2b"
-    """From the first domain to the second, or back where the family can."""
+    """Direction between the two domains; b2a only in families that learn it."""
     batch_size: Count = 1
-    """Pictures of one size that are translated together."""
+    """Number of images of one size to translate together."""
     tile: Annotated[int, Range(16)] | None = None
-    """Larger pictures are translated in tiles of so many pixels; 1024 when not given."""
+    """Tile size in pixels for larger images; by default 1024."""
     max_megapixels: NonNegative | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
-    """One number that determines the noise, where there is some."""
+    """Seed of the noise, in families that use noise."""
     overwrite: bool = False
-    """Replace outputs that exist."""
+    """Replace existing outputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,20 +54,20 @@ class Classification(Named):
     """Where labels go."""
 
     out: Path | None = None
-    """A .csv file: file, label, probability; they are printed when not given."""
+    """A .csv file for file, label and probability; by default they are printed."""
     overwrite: bool = False
     """Replace the file if it exists."""
 
 
 def translate(argv: Sequence[str]) -> int:
-    """Turn pictures into pictures: one output for each input, with its name and all it carries.
+    """Translate images. Outputs keep the names and the metadata of their inputs.
 
-    Files that can not be read are named and skipped; the exit status is then 1.
+    Unreadable files are reported and skipped, and the exit status is 1.
     """
     positional = {
-        "RUN": "The run's folder.",
+        "RUN": "The run folder.",
         "INPUT": _INPUT,
-        "OUTPUT": "A picture where INPUT is one, else a folder.",
+        "OUTPUT": "An image file if INPUT is one, otherwise a folder.",
     }
     parser = Parser("translate", translate.__doc__ or "", positional)
     parser.add("translation", Translation())
@@ -102,18 +102,18 @@ def translate(argv: Sequence[str]) -> int:
 
 
 def classify(argv: Sequence[str]) -> int:
-    """Say which class each picture shows, and how probable that is.
+    """Print the class of each image and its probability.
 
-    Files that can not be read are named and skipped; the exit status is then 1.
+    Unreadable files are reported and skipped, and the exit status is 1.
     """
-    positional = {"RUN": "The run's folder.", "INPUT": _INPUT}
+    positional = {"RUN": "The run folder.", "INPUT": _INPUT}
     parser = Parser("classify", classify.__doc__ or "", positional)
     parser.add("classification", Classification())
     parser.add("weights", Weights())
     given, (what, weights) = parser.read(argv)
     if what.out is not None:
         if what.out.suffix.lower() != ".csv":
-            raise SettingsError(f"--out is {what.out}; the labels are a table, so name a .csv file")
+            raise SettingsError(f"--out is {what.out}; the labels are a table, so give a .csv file")
         refuse_existing([what.out], what.overwrite)
     _, files = inputs(str(path_of(str(given["INPUT"]))))
     model = load_run(path_of(str(given["RUN"])), weights)
@@ -144,7 +144,7 @@ def classify(argv: Sequence[str]) -> int:
 
 
 class _Reader:
-    """Reads pictures one by one with a bar of progress; names and skips what it can not read."""
+    """Reads images one by one with a bar of progress; names and skips what it cannot read."""
 
     def __init__(self, read: Callable[[Path], Picture], files: Sequence[Path]) -> None:
         self.read, self.files, self.skipped = read, files, 0
@@ -166,7 +166,7 @@ class _Reader:
             DataError: none of them could be.
         """
         if self.skipped == len(self.files):
-            raise DataError(f"none of the {len(self.files)} pictures could be read")
+            raise DataError(f"none of the {len(self.files)} images could be read")
         return _SOME_SKIPPED if self.skipped else _ALL_DONE
 
     def _shown(self) -> Iterable[Path]:
@@ -175,13 +175,13 @@ class _Reader:
         from rich.console import Console
         from rich.progress import track
 
-        return track(self.files, "pictures", console=Console(stderr=True), transient=True)
+        return track(self.files, "images", console=Console(stderr=True), transient=True)
 
 
 def _groups(
     pictures: Iterable[tuple[Path, Picture]], most: int
 ) -> Iterator[list[tuple[Path, Picture]]]:
-    """Runs of at most so many pictures of the same size."""
+    """Runs of at most so many images of the same size."""
     group: list[tuple[Path, Picture]] = []
     for path, picture in pictures:
         if len(group) == most or (group and group[0][1].pixels.shape != picture.pixels.shape):
@@ -193,7 +193,7 @@ def _groups(
 
 
 def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[list[Picture], bool]:
-    """Pictures of one size translated, and whether that took tiles that had to be blended."""
+    """Images of one size translated, and whether that took tiles that had to be blended."""
     import torch
 
     from ganwright.inference.tiling import TILE, tiles
@@ -216,6 +216,6 @@ def _check_channels(model: Model, direction: str) -> None:
     for shape, levels in (there,) if model.label_map(direction) else (here, there):
         if len(shape) != 3 or (shape[0] not in (1, 3) and levels is None):
             raise SettingsError(
-                f"this run's pictures have the shape {shape}, and files hold 1 or 3 channels; "
+                f"this run's images have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"
             )

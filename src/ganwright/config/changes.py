@@ -52,7 +52,7 @@ def change(
 
 
 def keywords(settings: Settings, values: Mapping[str, Any]) -> Settings:
-    """A copy of `settings` in which keywords from Python hold, the family's beside all others.
+    """A copy of `settings` in which keywords from Python hold, both the family's and all others.
 
     Raises:
         SettingsError: if a name is unknown, or a value does not fit.

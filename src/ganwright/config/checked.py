@@ -47,7 +47,7 @@ def _traced() -> bool:
 
 
 class Named(Checked):
-    """A group of settings that is told by its fields' names alone."""
+    """A group of settings that is identified by the names of its fields."""
 
     @classmethod
     def called(cls, name: str) -> str:

@@ -16,7 +16,7 @@ from ganwright.errors import SettingsError
 def hints_of(kind: type) -> Mapping[str, Any]:
     """The types of a dataclass's fields that can be set, with their ranges.
 
-    A field that a subclass declares anew keeps its base's range, unless it states its own.
+    A field that a subclass declares again keeps its base's range, unless it states its own.
 
     Raises:
         SettingsError: a type names what its module does not have.

@@ -20,7 +20,7 @@ def rows(topic: str) -> Mapping[str, EntryPoint]:
 
 @cache
 def loaded(topic: str) -> Mapping[str, Any]:
-    """What the entry points of a table stand for; one that fails is named and passed over."""
+    """What the entry points of a table stand for; one that fails is named and skipped."""
     found = ((name, load(topic, name)) for name in rows(topic))
     return {name: member for name, member in found if member is not None}
 
@@ -35,7 +35,7 @@ def load(topic: str, name: str) -> Any:
         package = point.dist.name if point.dist else "an installed package"
         reason = " ".join(str(error).split()) or type(error).__name__
         warnings.warn(
-            f"{name} of {package}, one of {topic}, cannot be loaded ({reason}) and is passed over",
+            f"{name} of {package}, one of {topic}, cannot be loaded ({reason}) and is skipped",
             stacklevel=2,
         )
         return None

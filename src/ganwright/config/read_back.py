@@ -74,7 +74,7 @@ def _importable(kind: type, where: str) -> None:
 
 def _lost(value: Any, where: str) -> SettingsError:
     return SettingsError(
-        f"{where} is {textwrap.shorten(repr(value), 120)}, which would not come back from the "
+        f"{where} is {textwrap.shorten(repr(value), 120)}, which cannot be restored from the "
         "run's config.yaml; settings are numbers, text, and frozen dataclasses of these whose "
         "fields have a type"
     )

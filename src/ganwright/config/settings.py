@@ -29,12 +29,12 @@ FREE = (
 """Settings that may change when a run is resumed: they do not alter what it computes."""
 
 INIT = ("init", "init_weights", "init_rename")
-"""Settings of how a run begins, which are heeded once."""
+"""Settings of how a run starts, which apply only once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Named):
-    """How to train: data, length, device, what to keep. The family's own settings are `game`."""
+    """The settings of a run; those of the family are in `game`."""
 
     game: Any = None
     """Settings of the family."""
@@ -45,9 +45,9 @@ class Settings(Named):
     download: bool = False
     """Download the data set into the data root where it is missing."""
     image_size: Size | None = None
-    """The size to which pictures are brought, as 64, or as 64x32 (height x width)."""
+    """The size to which images are brought, as 64, or as 64x32 (height x width)."""
     channels: Count | None = None
-    """Turn pictures grey (1) or colour (3); what the data has, however many, when not given."""
+    """Turn images grey (1) or colour (3); what the data has, however many, when not given."""
     range: tuple[Real, ...] = ()
     """The numbers in files or arrays that are black and white, as 0 4095; else by their type."""
     depth: Literal["keep", 8] = "keep"
@@ -55,47 +55,47 @@ class Settings(Named):
     alpha: Literal["keep", "white", "drop"] = "white"
     """Transparency: keep it as a channel, show it white, or drop it."""
     flip: bool = False
-    """Mirror training pictures at random; leave off where left and right differ, as in digits."""
+    """Mirror training images at random; leave off if left and right differ, as in digits."""
     augment: tuple[Transform, ...] = ()
-    """Random changes of training pictures, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
+    """Random changes of training images, such as "Flip(), Rotate(10), Colour(0.2), Crop(4)"."""
     balance: bool = False
-    """Draw each class equally often, however many pictures it has."""
+    """Draw each class equally often, however many images it has."""
     labels_per_class: Count | None = None
-    """Keep this many labels a class and treat all other images as unlabelled."""
+    """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: Literal["auto"] | BelowOne = "auto"
-    """Share of the images kept from training for evaluation, where the data has no test split."""
+    """Share of images to hold out for evaluation if the data has no test split."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
-    """What to do with a file that can not be read: refuse to start, or skip it with a warning."""
+    """What to do with a file that cannot be read: refuse to start, or skip it with a warning."""
     max_megapixels: NonNegative | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, 179 when not given."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     cache: bool = False
-    """Keep decoded pictures: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
+    """Keep decoded images: of a folder or zip in ~/.cache/ganwright, of a Dataset in memory."""
     workers: Whole = 2
-    """Processes that read what does not stay in memory: large data, or a Dataset from Python."""
+    """Processes that read data not kept in memory: large data, or a Dataset from Python."""
     init: str | None = None
-    """Begin with the weights of a run, a checkpoint, or a state dict (.safetensors, .pt)."""
+    """Start from the weights of a run, a checkpoint, or a state dict (.safetensors, .pt)."""
     init_weights: Literal["average", "raw"] = "average"
-    """Which weights of that run: their moving average, where it keeps one, or as trained."""
+    """Which weights of that run: the moving average, if there is one, or the raw weights."""
     init_rename: tuple[str, ...] = ()
-    """What its networks are called here, as "netG=G"; "=G" if its names have no such prefix."""
+    """Map its networks to those here, as "netG=G"; "=G" if its names have no such prefix."""
     freeze: tuple[str, ...] = ()
-    """Submodules whose weights are not trained (FreezeD), as "D.stack.0, D.stack.3"."""
+    """Submodules to keep frozen (FreezeD), as "D.stack.0, D.stack.3"."""
     steps: Count = 10_000
-    """Rounds of the game in the whole run, what was done before a resume included."""
+    """Total training steps of the run, including those before a resume."""
     batch_size: Count | None = None
-    """Images in a batch, over all processes; the family's choice when not given."""
+    """Images per batch, over all processes; by default the family's."""
     accumulate: Count = 1
-    """Batches whose gradients are averaged into one move of every player."""
+    """Batches whose gradients are averaged for each update."""
     seed: Whole = 0
-    """One number that determines the run."""
+    """Random seed; it determines the whole run."""
     device: str = "auto"
-    """cpu, cuda, mps, or auto for the best there is."""
+    """cpu, cuda, mps, or auto for the best available."""
     precision: Precision = "auto"
-    """Arithmetic of the networks; auto takes bf16 where the hardware is fast at it."""
+    """Precision of the networks; auto uses bf16 where the hardware supports it well."""
     compile: bool = False
     """Compile each objective with torch.compile."""
     ema_half_life: NonNegative = 10_000
-    """Images after which a weight counts half in the average used for samples; 0 keeps none."""
+    """Half-life, in images, of the weight average used for samples; 0 keeps none."""
     log_every: Count = 50
     """Steps between lines of metrics."""
     sample_every: Count = 500
@@ -105,9 +105,9 @@ class Settings(Named):
     keep: Count = 2
     """How many of the newest checkpoints to keep."""
     on_nan: Literal["stop", "rollback"] = "stop"
-    """After a NaN: stop, or go back to the last checkpoint and on with fresh randomness."""
+    """After a NaN: stop, or go back to the last checkpoint and continue with new randomness."""
     log: tuple[str, ...] = ()
-    """Trackers beside metrics.jsonl: tensorboard, wandb, mlflow."""
+    """Trackers in addition to metrics.jsonl: tensorboard, wandb, mlflow."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

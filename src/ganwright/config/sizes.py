@@ -1,4 +1,4 @@
-"""The size of pictures as a setting: one number for square ones, or height and width."""
+"""The size of images as a setting: one number for square ones, or height and width."""
 
 from __future__ import annotations
 

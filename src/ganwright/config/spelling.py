@@ -1,6 +1,6 @@
 """Values as text and back: how an object is spelled, and how a text becomes what a setting wants.
 
-Files and flags are read by the same conversion, so a setting is spelled alike in both.
+Files and flags are read by the same conversion, so a setting has the same spelling in both.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ def convert(value: Any, hint: Any, where: str) -> Any:
     if hint in _WORDS:
         return _scalar(value, hint, where)
     if not isinstance(hint, type):
-        raise SettingsError(f"{where} is of type {hint}, which no text can spell; use a dataclass")
+        raise SettingsError(
+            f"{where} is of type {hint}, which cannot be written as text; use a dataclass"
+        )
     return value if isinstance(value, hint) else _object(value, hint, where)
 
 
@@ -253,7 +255,9 @@ def _object(value: Any, base: type, where: str) -> Any:
 def _arguments(call: Call, kind: Any, where: str) -> dict[str, Any]:
     """The arguments of a call by name, each as its field's type says."""
     if not (isinstance(kind, type) and is_dataclass(kind)):
-        raise SettingsError(f"{where}: {call.name} is no dataclass, so no text can spell it")
+        raise SettingsError(
+            f"{where}: {call.name} is not a dataclass, so it cannot be written as text"
+        )
     own = {f.name: f for f in fields(kind) if f.init}
     places = [f.name for f in own.values() if not f.kw_only]
     if len(call.positional) > len(places):

@@ -29,14 +29,14 @@ from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
 Held: TypeAlias = tuple[Tensor, Tensor | None]
-"""Pictures of one side and their labels."""
+"""Images of one side and their labels."""
 
 
 class Data:
-    """The pictures of one run.
+    """The images of one run.
 
     `batch` is a pure function of (seed, draw, size, rank, world): nothing has to be saved to
-    resume, and pictures that stream from disk come in the order of those held in memory.
+    resume, and images that stream from disk come in the order of those held in memory.
     """
 
     spec: Spec
@@ -136,7 +136,7 @@ class Data:
         with `held_out`'s.
 
         Raises:
-            DataError: there is no such split, or a picture cannot be read.
+            DataError: there is no such split, or an image cannot be read.
         """
         sides = self._test if split == "test" else self._train
         if sides is None:
@@ -167,18 +167,18 @@ class Data:
         return self._assemble(pictures, labels)
 
     def _read(self, sides: Sequence[Fitted], orders: Sequence[Tensor]) -> list[Held]:
-        """Pictures of each side, cut in the middle, and their labels."""
+        """Images of each side, cut in the middle, and their labels."""
         found = [side.read(rows.tolist()) for side, rows in zip(sides, orders, strict=True)]
         bad = [str(row) for rows in found for row in rows if isinstance(row, DataError)]
         if bad and not self._skip:
             raise unreadable(bad)
         if bad:
-            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=4)
+            warnings.warn(f"skipped {counted(len(bad), 'image')}: {some(bad)}", stacklevel=4)
         good = [[isinstance(row, Tensor) for row in rows] for rows in found]
         if self.spec.task is Paired:
             good = [[all(pair) for pair in zip(*good, strict=True)]] * len(sides)
         if not all(map(any, good)):
-            raise DataError("none of the pictures to be shown can be read; see the warnings above")
+            raise DataError("none of the images to be shown can be read; see the warnings above")
         held = []
         for side, order, rows, usable in zip(sides, orders, found, good, strict=True):
             kept = [row for row, ok in zip(rows, usable, strict=True) if ok]
@@ -203,16 +203,16 @@ class Data:
 
 def _check_augment(settled: Settled, augment: Sequence[Transform]) -> None:
     if augment and not settled.window:
-        raise SettingsError("augment changes pictures, and this data is points; leave it out")
+        raise SettingsError("augment changes images, and this data is points; leave it out")
     if settled.train[-1].grid > 1 and any(not isinstance(change, Flip) for change in augment):
         raise SettingsError(
-            "augment would move pictures of low and of high resolution by as many pixels; take "
+            "augment would move images of low and of high resolution by as many pixels; take "
             "Flip alone"
         )
 
 
 def _order(side: Fitted) -> Tensor:
-    """Folders come sorted by class; a fixed shuffle shows all classes in a few pictures."""
+    """Folders come sorted by class; a fixed shuffle shows all classes in a few images."""
     return shuffled(len(side), seed_of("held out"))
 
 
@@ -243,7 +243,7 @@ def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) ->
 
 
 def lowered(pictures: Tensor, factor: int) -> Tensor:
-    """Pictures [n, C, H, W] in [-1, 1] at 1/factor of their size, as 8-bit files would hold them.
+    """Images [n, C, H, W] in [-1, 1] at 1/factor of their size, as 8-bit files would hold them.
 
     Bicubic with antialiasing (SRGAN, section 3.2).
     """
@@ -275,7 +275,7 @@ def _streams(settled: Settled, train: Sequence[Fitted], options: DataOptions) ->
 
 
 def _by_class(side: Fitted, subset: Tensor | None) -> tuple[Tensor, ...]:
-    """The pictures of each class that has some.
+    """The images of each class that has some.
 
     Raises:
         SettingsError: there are no labels.

@@ -17,18 +17,18 @@ from ganwright.data.types import Unpaired
 from ganwright.errors import DataError, SettingsError
 
 GREY_OR_COLOUR = (1, 3)
-"""Channels that are made of each other, and that all picture files have."""
+"""Channels that are made of each other, and that all image files have."""
 FLOATS = Levels(-1, 1, "float32")
 
 
 @dataclass(frozen=True)
 class Depth:
-    """What a side's pictures are made of.
+    """What a side's images are made of.
 
     Args:
         channels: of each.
         levels: what numbers of each type mean; empty where all are 8 bits, or floats in memory.
-        written: what numbers outputs hold; None for pictures of 8 bits, grey or in colour.
+        written: what numbers outputs hold; None for images of 8 bits, grey or in colour.
         reading: what becomes of transparency, and of more than 8 bits.
         notes: sentences that are said when a run begins.
     """
@@ -100,7 +100,7 @@ def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
 
 
 def of_items(pictures: Sequence[Any], channels: int, options: DataOptions) -> Depth:
-    """The depth of an iterable's pictures, by the first of them.
+    """The depth of an iterable's images, by the first of them.
 
     Raises:
         DataError, SettingsError: as of `depths`.
@@ -132,7 +132,7 @@ def _asked(own: int, name: str, options: DataOptions) -> int:
     if wanted is None or wanted == own or {wanted, own} == set(GREY_OR_COLOUR):
         return wanted or own
     raise SettingsError(
-        f"channels is {wanted}, but the pictures of {name} have {own}; only 1 and 3 are made of "
+        f"channels is {wanted}, but the images of {name} have {own}; only 1 and 3 are made of "
         "each other, and transparency is a channel with alpha=keep (--alpha keep)"
     )
 

@@ -17,7 +17,7 @@ from ganwright.data.sides import Rows, Source, Stack
 from ganwright.data.types import Images, Paired, Unpaired
 
 FEW = 300
-"""Of fewer pictures than this a GAN easily learns each by heart."""
+"""A GAN easily memorises fewer images than this."""
 _MOST_CLASSES = 12
 
 _KINDS = {
@@ -79,19 +79,19 @@ def describe(source: Source, settled: Settled, held: Sequence[str], *, drawn: bo
         ("test", _count(settled.test, settled.spec.task) if settled.test else "none"),
         *(("held out", sentence) for sentence in held),
         *(row for name, side in sides for row in _rows(name, side)),
-        *(("passed over", phrase) for phrase in source.passed),
+        *(("skipped", phrase) for phrase in source.passed),
     ]
     few = () if drawn else _few(settled)
     head = [_line(settled, sides)]
     doubts = (*source.doubts, *settled.notes)
     if source.passed:
-        head.append(f"passed over {', '.join(source.passed)}")
+        head.append(f"skipped {', '.join(source.passed)}")
     return Description(tuple(rows), (*head, *held, *doubts, *few), doubts, few)
 
 
 def _task(settled: Settled) -> str:
     if settled.low is not None:
-        return f"pictures and the same at 1/{settled.low} of their size"
+        return f"images and the same at 1/{settled.low} of their size"
     return words(settled.spec.task)
 
 
@@ -153,7 +153,7 @@ def _classes(fitted: Fitted) -> str:
     absent = counts.count(0)
     return (
         f"{len(names)}: {', '.join(shown)}{f' and {more:,} more' if more else ''}"
-        f"{f'; {absent:,} of them have no picture' if absent else ''}"
+        f"{f'; {absent:,} of them have no image' if absent else ''}"
     )
 
 
@@ -206,7 +206,7 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     if not first.window:
         return f"data: {count} points"
     if spec.task is Images:
-        count = counted(len(first), "picture") if len(first) == 1 else f"{count} pictures"
+        count = counted(len(first), "image") if len(first) == 1 else f"{count} images"
     classes = f" of {counted(len(spec.classes), 'class', 'classes')}" if spec.classes else ""
     shown = "; ".join(
         f"{name} {'label maps, ' if side.fit.label_map else ''}{_sizes(side)}".strip()
@@ -220,6 +220,6 @@ def _few(settled: Settled) -> tuple[str, ...]:
     if count >= FEW or settled.spec.task is Paired or not settled.window:
         return ()
     return (
-        f"{counted(count, 'picture')} {'is' if count == 1 else 'are'} few: a GAN easily learns "
-        'them by heart; --game.augment-d "DiffAugment()", --flip, --augment and --init RUN help',
+        f"{counted(count, 'image')} {'is' if count == 1 else 'are'} few, so a GAN can "
+        'memorise them; --game.augment-d "DiffAugment()", --flip, --augment and --init RUN help',
     )

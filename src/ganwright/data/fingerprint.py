@@ -21,7 +21,7 @@ from ganwright.data.types import Spec
 MOST_FILES = 20_000
 """Of more files than this a hash is kept, not every name: then a difference names no file."""
 HASHED = 64 << 20
-"""Of larger tensors so many bytes are hashed, in pictures spread evenly."""
+"""Of larger tensors so many bytes are hashed, in images spread evenly."""
 
 
 def fingerprint(source: Source, kind: str) -> dict[str, Any]:
@@ -29,8 +29,8 @@ def fingerprint(source: Source, kind: str) -> dict[str, Any]:
 
     Args:
         source: what was opened.
-        kind: `embedded`, whose pictures are the library's; `named` for a public set; `files`,
-            which may lie anywhere; `given` for what a Python caller hands over.
+        kind: `embedded`, whose images are the library's; `named` for a public set; `files`,
+            which may lie anywhere; `given` for what a Python caller passes.
     """
     sides = {"train": source.train, "test": source.test or ()}
     return {
@@ -42,12 +42,12 @@ def fingerprint(source: Source, kind: str) -> dict[str, Any]:
 
 
 def fingerprint_of_object(given: Any, spec: Spec, **more: Any) -> dict[str, Any]:
-    """What tells an object whose pictures cannot be asked for: its type, and what it says of them.
+    """What tells an object whose images cannot be asked for: its type, and what it says of them.
 
     Args:
-        given: what the caller handed over.
+        given: what the caller passed.
         spec: what it looks like.
-        **more: further marks of its training pictures, as JSON holds them.
+        **more: further marks of its training images, as JSON holds them.
     """
     marks = {"count": spec.count, "classes": list(spec.classes), "shape": list(spec.shape)}
     marks |= {"type": type(given).__qualname__, **more}
@@ -110,7 +110,7 @@ def _of_sides(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     if old["classes"] != new["classes"]:
         yield _of_classes(old["classes"], new["classes"])
         return
-    for key, noun in (("type", "type"), ("shape", "shape of a picture")):
+    for key, noun in (("type", "type"), ("shape", "shape of an image")):
         if old.get(key) != new.get(key):
             yield f"the {noun} is {new.get(key)} and was {old.get(key)}"
             return
@@ -118,9 +118,9 @@ def _of_sides(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         if old["files"] != new["files"]:
             yield from _of_files(old["files"], new["files"])
     elif old["count"] != new["count"]:
-        yield f"there are {counted(new['count'], 'picture')} and there were {old['count']}"
+        yield f"there are {counted(new['count'], 'image')} and there were {old['count']}"
     elif old.get("content") != new.get("content"):
-        yield "the pictures are other ones"
+        yield "the images are other ones"
     elif old.get("labels") != new.get("labels"):
         yield "the labels are other ones"
 

@@ -1,4 +1,4 @@
-"""Sides whose pictures come out as batches want them: type, channels and size."""
+"""Sides whose images come out as batches want them: type, channels and size."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Fitted:
-    """A side whose pictures come out in their final type, channels and stored size.
+    """A side whose images come out in their final type, channels and stored size.
 
     Args:
-        side: the pictures.
+        side: the images.
         fit: how each is brought into shape.
         window: (height, width) of what batches hold; empty for points.
-        cut: windows are cut from larger pictures, whose sizes may differ.
+        cut: windows are cut from larger images, whose sizes may differ.
         grid: windows begin at multiples of this, as on a side so many times as large.
     """
 
@@ -36,7 +36,7 @@ class Fitted:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of one picture in a batch: (C, H, W), or (2,) for points."""
+        """Shape of one image in a batch: (C, H, W), or (2,) for points."""
         if not self.window:
             assert isinstance(self.side, Stack)
             return tuple(self.side.pictures.shape[1:])
@@ -48,11 +48,11 @@ class Fitted:
         return len(self.side)
 
     def name(self, index: int) -> str:
-        """What messages call the picture."""
+        """What messages call the image."""
         return self.side.names[index] if isinstance(self.side, Rows) else f"number {index}"
 
     def __getitem__(self, index: int) -> Tensor:
-        """One picture, [C, h, w].
+        """One image, [C, h, w].
 
         Raises:
             DataError: it cannot be read; the message names it.
@@ -73,13 +73,13 @@ class Fitted:
 
     @property
     def anew(self) -> bool:
-        """Whether a picture may differ each time that it is read."""
+        """Whether an image may differ each time that it is read."""
         return isinstance(self.side, Rows) and self.side.anew
 
     def read(self, indices: Sequence[int]) -> list[Tensor | DataError]:
-        """Many pictures, decoded by threads; an error stands in for what cannot be read.
+        """Many images, decoded by threads; an error stands in for what cannot be read.
 
-        Pictures that may differ each time are those of `Rows.look`.
+        Images that may differ each time are those of `Rows.look`.
         """
 
         def attempt(index: int) -> Tensor | DataError:

@@ -1,4 +1,4 @@
-"""A share of the pictures that is held out for evaluation, where the data has no test split."""
+"""A share of the images that is held out for evaluation, where the data has no test split."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ganwright.errors import SettingsError
 from ganwright.seeds import seed_of
 
 FEWEST = 200
-"""Of fewer pictures none are held out unless a share is asked for: a GAN needs them."""
+"""Of fewer images none are held out unless a share is asked for: a GAN needs them."""
 LEAST, MOST = 16, 1000
 """At least and at most so many are held out where no share is asked for: 1 in 20 between."""
 _COPIED = 2 << 30
-"""Pictures in memory are copied when a share is taken out; of more bytes than this, none is."""
+"""Images in memory are copied when a share is taken out; of more bytes than this, none is."""
 
 
 class Parted(NamedTuple):
@@ -33,8 +33,8 @@ class Parted(NamedTuple):
 def hold_out(source: Source, options: DataOptions, *, drawn: bool = False) -> Parted:
     """Part a source that has no test split.
 
-    Which pictures are held out depends on how many there are, on nothing else: runs with other
-    seeds are measured on the same ones. Each class keeps one picture at least.
+    Which images are held out depends on how many there are, on nothing else: runs with other
+    seeds are measured on the same ones. Each class keeps one image at least.
 
     Args:
         source: before sizes are settled.
@@ -62,7 +62,7 @@ def hold_out(source: Source, options: DataOptions, *, drawn: bool = False) -> Pa
         if share == "auto":
             return Parted(source)
         raise SettingsError(
-            f"held_out is {share}, but no picture can be spared, or none would be left to train "
+            f"held_out is {share}, but no image can be spared, or none would be left to train "
             "on; leave it out"
         )
     counts = zip(test, source.train, strict=True)
@@ -84,7 +84,7 @@ def _auto(source: Source) -> bool:
 
 
 def _chosen(side: Side, share: float | str, keep: int) -> Tensor:
-    """bool [n]: which pictures are held out, so that each class keeps so many."""
+    """bool [n]: which images are held out, so that each class keeps so many."""
     if isinstance(share, str):
         count = max(LEAST, min(MOST, len(side) // 20))
     else:

@@ -36,15 +36,15 @@ class _Row(NamedTuple):
 
 
 class Iterated:
-    """The pictures of an iterable, in the order in which they come, and then over again.
+    """The images of an iterable, in the order in which they come, and then over again.
 
     The n-th batch holds the items that come n-th, so that a resumed run first reads past what it
     has drawn. Before each item the global generators are seeded from the run's seed and the item's
     number: `batch` is a pure function for iterables that draw their randomness from those, or from
-    generators that they make anew when their iteration begins.
+    generators that they make again when their iteration begins.
 
     Args:
-        given: the iterable; items are a picture, alone or with a label. Where it has `classes`,
+        given: the iterable; items are an image, alone or with a label. Where it has `classes`,
             the names of its labels, these are read; else they are left out.
         options: how it is read.
         device: where batches arrive.
@@ -85,7 +85,7 @@ class Iterated:
         """The items [draw * size, (draw + 1) * size) that come; a rank's share of them.
 
         Raises:
-            DataError: an item cannot be used, or the iterable cannot be begun anew.
+            DataError: an item cannot be used, or the iterable cannot be started over.
             SettingsError: `size` is no multiple of `world`.
         """
         share = Draw(draw, size, rank, world).share
@@ -118,7 +118,7 @@ class Iterated:
             DataError: always.
         """
         raise DataError(
-            "an iterable has no last item, so that no metric can be compared with it; hand over a "
+            "an iterable has no last item, so metrics cannot use it; pass a "
             "data set, or name images with --against"
         )
 
@@ -127,7 +127,7 @@ class Iterated:
         self._rewind()
         if (n := self._passed_over) > self._said:
             self._said = n
-            warnings.warn(f"passed over {n:,} items in all", stacklevel=3)
+            warnings.warn(f"skipped {n:,} items in all", stacklevel=3)
 
     def _rows(self, start: int, stop: int) -> list[_Row]:
         """The usable items [start, stop); those of a first draw are kept for grids and for it."""
@@ -184,7 +184,7 @@ class Iterated:
         if not self._in_pass:
             gave = f"gave {self._number} items and none" if self._number else "gives no items"
             raise DataError(
-                f"the iterable {gave}{' when begun anew' * bool(self._number)}; hand over one that "
+                f"the iterable {gave}{' the second time' * bool(self._number)}; pass one that "
                 "can be iterated again, such as an IterableDataset or a list"
             )
         self._items = None
@@ -213,7 +213,7 @@ class Iterated:
         self._passed_over = n = self._passed_over + 1
         if n == 10 ** (len(str(n)) - 1):
             self._said = n
-            warnings.warn(f"passed over {n} items so far, the last {why}", stacklevel=6)
+            warnings.warn(f"skipped {n} items so far, the last {why}", stacklevel=6)
 
     def _row(self, item: Any) -> _Row:
         """An item checked and in shape.

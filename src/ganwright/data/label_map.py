@@ -1,4 +1,4 @@
-"""Label maps: pictures whose pixels are class numbers."""
+"""Label maps: images whose pixels are class numbers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class LabelMap:
-    """The class numbers of label maps, and how they become pictures.
+    """The class numbers of label maps, and how they become images.
 
     They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
     Pixels of the number `ignore` belong to no class: they are white, or -1 in every channel.
@@ -81,7 +81,7 @@ class LabelMap:
         if found.min() < 0:
             also = "" if self.ignore is None else f", and {self.ignore} for no class"
             raise ValueError(
-                f"holds class {int(pixels[found < 0][0])}; known are the training pictures' "
+                f"holds class {int(pixels[found < 0][0])}; known are the training images' "
                 f"{self.named()}{also}"
             )
         return torch.from_numpy(found.astype(np.uint8))[None]
@@ -113,7 +113,7 @@ class LabelMap:
         return torch.cat(found).to(torch.uint8).reshape(1, *pixels.shape[1:])
 
     def as_mask(self, numbers: Tensor) -> Image.Image:
-        """Classes [1, H, W] as a palette picture of the class numbers that files have."""
+        """Classes [1, H, W] as a palette image of the class numbers that files have."""
         from PIL import Image  # families know label maps, and load no reader
 
         own = np.asarray([*self.values, self.ignore or 0], np.uint8)

@@ -1,4 +1,4 @@
-"""The numbers that pictures are made of: how many bits, and which of them are -1 and 1."""
+"""The numbers that images are made of: how many bits, and which of them are -1 and 1."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Levels:
         """float32 in [-1, 1], of the same shape.
 
         Raises:
-            ValueError: a number is beyond the ends, or not finite; it follows a picture's name.
+            ValueError: a number is beyond the ends, or not finite; it follows an image's name.
         """
         values = numbers.astype(np.float64)
         low, high = float(values.min()), float(values.max())
@@ -86,14 +86,14 @@ class Levels:
 
 
 EIGHT_BITS = Levels(0, 255, "uint8")
-"""Those of most picture files, which stay bytes until a batch is made of them."""
+"""Those of most image files, which stay bytes until a batch is made of them."""
 
 
 def plain_type(dtype: Any) -> str:
-    """The type that pictures are kept in: floats of all widths are float32.
+    """The type that images are kept in: floats of all widths are float32.
 
     Raises:
-        ValueError: it holds no numbers; the sentence follows a picture's name.
+        ValueError: it holds no numbers; the sentence follows an image's name.
     """
     dtype = np.dtype(dtype).newbyteorder("=")
     if dtype.kind == "f":
@@ -105,7 +105,7 @@ def plain_type(dtype: Any) -> str:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The levels of each type that pictures have, and what is said of them."""
+    """The levels of each type that images have, and what is said of them."""
 
     levels: Mapping[str, Levels]
     notes: tuple[str, ...] = ()
@@ -119,12 +119,12 @@ class Chosen:
 def choose(
     name: str, types: Iterable[str], look: Callable[[str], Iterator[Numbers]], reading: Reading
 ) -> Chosen:
-    """The levels of the types among some pictures.
+    """The levels of the types among some images.
 
     Args:
-        name: what messages call the pictures.
+        name: what messages call the images.
         types: that they have.
-        look: some pictures of a type.
+        look: some images of a type.
         reading: what the user says.
 
     Raises:

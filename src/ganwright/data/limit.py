@@ -1,4 +1,4 @@
-"""How large a picture may be that is decoded: Pillow's limit, which a setting moves."""
+"""How large an image may be that is decoded: Pillow's limit, which a setting moves."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from PIL import Image
 
 
 def allow(megapixels: float | None) -> None:
-    """Let this process decode pictures of so many million pixels; 0 for any, None for Pillow's.
+    """Let this process decode images of so many million pixels; 0 for any, None for Pillow's.
 
-    Pillow refuses pictures of twice the number that it keeps, and warns before.
+    Pillow refuses images of twice the number that it keeps, and warns before.
     """
     limit = None if megapixels is None else int(megapixels * 500_000) or None
     if megapixels is None or limit == Image.MAX_IMAGE_PIXELS:
@@ -21,7 +21,7 @@ def allow(megapixels: float | None) -> None:
 
 
 def too_large(error: BaseException) -> str | None:
-    """What is said of a picture beyond the limit; None for any other error."""
+    """What is said of an image beyond the limit; None for any other error."""
     if not isinstance(error, Image.DecompressionBombError):
         return None
     pixels, limit = (int(number) / 1e6 for number in re.findall(r"\d{3,}", str(error))[:2])

@@ -1,4 +1,4 @@
-"""What is said of pictures that cannot be used."""
+"""What is said of images that cannot be used."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ganwright.errors import DataError
 def reason(error: BaseException) -> str:
     """Why a file cannot be read, in a few words."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture"
+        return "not an image"
     if (large := too_large(error)) is not None:
         return large
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 class UnreadableError(DataError):
-    """Pictures cannot be read; the sentence names the first few."""
+    """Images cannot be read; the sentence names the first few."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
         super().__init__(
-            f"{counted(len(names), 'picture')} cannot be used: {some(names)}; mend or remove "
+            f"{counted(len(names), 'image')} cannot be used: {some(names)}; fix or remove "
             f"{'them' if len(names) > 1 else 'it'}, or pass --on-bad-file skip"
         )
 
@@ -34,7 +34,7 @@ class UnreadableError(DataError):
 
 
 def unreadable(bad: Sequence[str]) -> UnreadableError:
-    """The error that names the first few of the pictures that cannot be read."""
+    """The error that names the first few of the images that cannot be read."""
     return UnreadableError(bad)
 
 
@@ -45,17 +45,17 @@ def some(names: Sequence[str]) -> str:
 
 
 def counted(n: int, noun: str, nouns: str | None = None) -> str:
-    """`1 picture`, `2 pictures`."""
+    """`1 image`, `2 images`."""
     return f"{n} {noun if n == 1 else nouns or f'{noun}s'}"
 
 
 class MixedSizesError(DataError):
-    """Pictures differ in size, and no size was given to which they are brought."""
+    """Images differ in size, and no size was given to which they are brought."""
 
 
 def mixed(one: str, size: Sequence[int], other: str, other_size: Sequence[int]) -> MixedSizesError:
-    """The error for pictures of several sizes."""
+    """The error for images of several sizes."""
     return MixedSizesError(
-        f"pictures differ in size ({one} is {size[1]}x{size[0]}, {other} is "
-        f"{other_size[1]}x{other_size[0]}); give --image-size to bring them to one"
+        f"images differ in size ({one} is {size[1]}x{size[0]}, {other} is "
+        f"{other_size[1]}x{other_size[0]}); give --image-size to scale them"
     )

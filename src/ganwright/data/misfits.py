@@ -1,4 +1,4 @@
-"""Pictures that are too small for what batches hold, found by their heads before any is decoded."""
+"""Images that are too small for what batches hold, found by their heads before any is decoded."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ganwright.errors import DataError
 
 
 def without_misfits(sides: Sequence[Fitted], *, skip: bool, together: bool) -> tuple[Fitted, ...]:
-    """The sides without pictures that no window can be cut from.
+    """The sides without images that no window can be cut from.
 
     Args:
-        skip: leave them out, with a warning, instead of refusing; no picture may remain.
+        skip: leave them out, with a warning, instead of refusing; no image may remain.
         together: one that is left out takes its partner on the other side with it.
 
     Raises:
@@ -32,11 +32,11 @@ def without_misfits(sides: Sequence[Fitted], *, skip: bool, together: bool) -> t
     why = f"not of {window[1]}x{window[0]}{least}: {some(names)}"
     if not skip:
         raise DataError(
-            f"{counted(len(names), 'picture')} {'is' if len(names) == 1 else 'are'} {why}; give "
+            f"{counted(len(names), 'image')} {'is' if len(names) == 1 else 'are'} {why}; give "
             f"{'a smaller' if least else 'an'} --image-size, remove them, or pass "
             "--on-bad-file skip"
         )
-    warnings.warn(f"skipped {counted(len(names), 'picture')} {why}", stacklevel=6)
+    warnings.warn(f"skipped {counted(len(names), 'image')} {why}", stacklevel=6)
     everywhere = set().union(*found)
     return tuple(
         _keep(side, everywhere if together else set(misfits))
@@ -45,7 +45,7 @@ def without_misfits(sides: Sequence[Fitted], *, skip: bool, together: bool) -> t
 
 
 def _misfits(fitted: Fitted) -> dict[int, str]:
-    """What messages call each misfit, by its number; pictures that are scaled always fit."""
+    """What messages call each misfit, by its number; images that are scaled always fit."""
     side, window = fitted.side, fitted.window
     if fitted.fit.size is not None or not window:
         return {}

@@ -72,7 +72,7 @@ def there(text: str) -> bool:
 
 
 def kind_of(text: str) -> str:
-    """What a fingerprint is to heed of a data string."""
+    """What a fingerprint takes from a data string."""
     names = [name.strip() for name in text.partition("?")[0].split("->")]
     if all(name in EMBEDDED for name in names):
         return "embedded"
@@ -90,7 +90,7 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     if (asked or "->" in text) and any(map(packed, names_of(text))):
         raise DataError(
             f"{text} is a pack, whose options and domains were settled when it was packed; give "
-            f'its name alone, or pack anew, as in `ganwright pack "A->B" {names_of(text)[0]}`'
+            f'its name alone, or pack again, as in `ganwright pack "A->B" {names_of(text)[0]}`'
         )
     query = parse_query(asked)
     check_query(query, task)
@@ -152,7 +152,7 @@ def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) 
 
 
 def _square(options: DataOptions) -> int | None:
-    """The size of square pictures that the wanted ones are cut from."""
+    """The size of square images that the wanted ones are cut from."""
     return None if options.size is None else max(options.size)
 
 

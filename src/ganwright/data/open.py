@@ -1,4 +1,4 @@
-"""Opening data: what a string, or what a Python caller hands over, becomes."""
+"""Opening data: what a string, or what a Python caller passes, becomes."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def open_data(
 
     Args:
         source: the `--data` string; or uint8 [n, H, W(, C)] or [n, C, H, W], float [-1, 1]
-            pictures or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
-            (a, b); a `Dataset` of (picture[, label]), map-style or iterable, or a `DataLoader` of
+            images or points [n, 2], as tensor or array; (images, labels); for two-sided tasks
+            (a, b); a `Dataset` of (image[, label]), map-style or iterable, or a `DataLoader` of
             one; a data set of Hugging Face's; or an object with `spec` and `batch`.
         task: the batch type that the family takes.
-        options: how it is opened and served. Where they name an image_size, each picture is scaled
+        options: how it is opened and served. Where they name an image_size, each image is scaled
             with antialiasing until it just covers it, and the middle is cut out.
         device: where batches arrive; the CPU when not given.
 
@@ -72,11 +72,11 @@ def open_data(
 
 @dataclass(frozen=True)
 class Prepared:
-    """A source of which all is known that can be known before its pictures are read.
+    """A source of which all is known that can be known before its images are read.
 
     Args:
         found: as it was found.
-        kind: what a fingerprint is to heed of it.
+        kind: what a fingerprint takes from it.
         parted: less what is held out.
         settled: in shape.
     """
@@ -117,10 +117,10 @@ def _check_iterable(task: type[Any], options: DataOptions) -> None:
     """Refuse what needs items that can be asked for."""
     if task is not Images:
         raise DataError(
-            f"an iterable gives single pictures as they come, and {words(task)} are needed; hand "
-            "over data sets with a length, whose items can be asked for"
+            f"an iterable gives single images as they come, and {words(task)} are needed; pass "
+            "data sets with a length and random access"
         )
-    _refuse(options, "an iterable, whose items come as they come")
+    _refuse(options, "an iterable, which has no random access")
 
 
 def _refuse(options: DataOptions, given: str) -> None:
@@ -131,4 +131,4 @@ def _refuse(options: DataOptions, given: str) -> None:
     """
     for name in ("cache", "balance", "labels_per_class", "held_out", "augment"):
         if getattr(options, name) not in (False, None, "auto", ()):
-            raise SettingsError(f"{name} cannot be heeded with {given}; leave it out")
+            raise SettingsError(f"{name} has no effect with {given}; leave it out")

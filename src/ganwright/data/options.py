@@ -24,9 +24,9 @@ class DataOptions:
     download: bool = False
     """Download the data set into the data root where it is missing."""
     image_size: int | str | None = None
-    """The size to which pictures are brought, such as 64 or "64x32"; their own when not given."""
+    """The size to which images are brought, such as 64 or "64x32"; their own when not given."""
     channels: int | None = None
-    """Turn pictures grey (1) or colour (3), or ask that they have so many; None for any."""
+    """Turn images grey (1) or colour (3), or ask that they have so many; None for any."""
     range: tuple[float, ...] = ()
     """The two numbers in files or arrays that become -1 and 1; those of their type if empty."""
     depth: Literal["keep", 8] = "keep"
@@ -34,29 +34,29 @@ class DataOptions:
     alpha: Literal["keep", "white", "drop"] = "white"
     """Whether transparency is a channel, shows white, or is left out."""
     flip: bool = False
-    """Mirror training pictures at random."""
+    """Mirror training images at random."""
     augment: tuple[Transform, ...] = ()
-    """Random changes of training pictures, one after the other."""
+    """Random changes of training images, one after the other."""
     balance: bool = False
-    """Draw each class equally often, however many pictures it has."""
+    """Draw each class equally often, however many images it has."""
     labels_per_class: int | None = None
-    """Keep this many labels a class and treat all other images as unlabelled."""
+    """Keep this many labels per class and treat all other images as unlabelled."""
     held_out: float | Literal["auto"] = 0.0
-    """Share of the pictures held out where there is no test split, see `hold_out.py`."""
+    """Share of the images held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
     max_megapixels: float | None = None
-    """Millions of pixels of the largest picture that is decoded; 0 for any, None for 179."""
+    """Millions of pixels of the largest image that is decoded; 0 for any, None for 179."""
     cache: bool = False
-    """Keep decoded pictures: of a folder or zip in the user's cache, of a Dataset in memory."""
+    """Keep decoded images: of a folder or zip in the user's cache, of a Dataset in memory."""
     workers: int = 2
     """Processes that read what does not stay in memory."""
     seed: int = 0
-    """Determines the order of the pictures, where they are cut and which are mirrored."""
+    """Determines the order of the images, where they are cut and which are mirrored."""
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width to which pictures are brought; None for their own."""
+        """Height and width to which images are brought; None for their own."""
         return sides(self.image_size)
 
     @property
@@ -75,5 +75,5 @@ class DataOptions:
 
     @property
     def skip(self) -> bool:
-        """Whether what cannot be read is passed over."""
+        """Whether what cannot be read is skipped."""
         return self.on_bad_file == "skip"

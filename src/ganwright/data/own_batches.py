@@ -1,4 +1,4 @@
-"""Batches that an object of one's own makes, of a type of the library's or of one's own."""
+"""Batches that an object of your own makes, of a type of the library's or of your own."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ class OwnBatches:
             DataError: always.
         """
         raise DataError(
-            f"{described(self.given)} has no last item, so that no metric can be compared with it; "
-            "hand over a data set, or name images with --against"
+            f"{described(self.given)} has no last item, so metrics cannot use it; "
+            "pass a data set, or name images with --against"
         )
 
     def close(self) -> None:

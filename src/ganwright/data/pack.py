@@ -1,4 +1,4 @@
-"""Packing: a source's pictures decoded and scaled into one file, as batches want them."""
+"""Packing: a source's images decoded and scaled into one file, as batches want them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def write_pack(
         say: told how large the pack becomes.
 
     Raises:
-        DataError: there is nothing to pack, pictures cannot be read, or there is no room.
+        DataError: there is nothing to pack, images cannot be read, or there is no room.
     """
     settled = settle(source, task, options)
     splits = {"train": settled.train, "test": settled.test}
@@ -56,7 +56,7 @@ def write_pack(
     for side in sides:
         _check(source, side)
     size = sum(prod(size) * side.fit.channels for side in sides for size in _sizes(side))
-    many = counted(sum(map(len, sides)), "picture")
+    many = counted(sum(map(len, sides)), "image")
     say(f"{many} of {source.name} become {_said(size)}, in {path}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,13 +73,13 @@ def _check(source: Source, side: Fitted) -> None:
         raise DataError(f"{source.name} is in memory already; pack a folder or a zip file")
     if side.anew or side.fit.label_map is not None or side.fit.channels not in (1, 3):
         raise DataError(
-            f"{source.name} cannot be packed: a pack holds pictures of 8 bits in 1 or 3 channels, "
+            f"{source.name} cannot be packed: a pack holds images of 8 bits in 1 or 3 channels, "
             "which are the same each time, and no label maps"
         )
 
 
 def _sizes(side: Fitted) -> Sequence[Sequence[int]]:
-    """(height, width) of each picture as it is stored."""
+    """(height, width) of each image as it is stored."""
     if side.fit.size is not None:
         return [side.fit.size] * len(side)
     assert isinstance(side.side, Rows)
@@ -111,7 +111,7 @@ def _fill(
 
 
 def _side(file: BinaryIO, side: Fitted, options: DataOptions) -> dict[str, Any]:
-    """Append a side's pictures, planes of each channel; returns what is said of them."""
+    """Append a side's images, planes of each channel; returns what is said of them."""
     start, bad = file.tell(), {}
     for first in watched(range(0, len(side), _CHUNK), "packing", weight=_CHUNK):
         rows = side.read(range(first, min(first + _CHUNK, len(side))))
@@ -125,7 +125,7 @@ def _side(file: BinaryIO, side: Fitted, options: DataOptions) -> dict[str, Any]:
         raise unreadable(list(bad.values()))
     if bad:
         names = list(bad.values())
-        warnings.warn(f"passed over {counted(len(bad), 'picture')}: {some(names)}", stacklevel=6)
+        warnings.warn(f"skipped {counted(len(bad), 'image')}: {some(names)}", stacklevel=6)
     labels = side.side.labels
     return {
         "start": start,

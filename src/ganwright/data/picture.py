@@ -1,4 +1,4 @@
-"""One picture: from what a file holds to a tensor of the size and channels asked for."""
+"""One image: from what a file holds to a tensor of the size and channels asked for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganwright.data.reduced import decoded_smaller, turned
 from ganwright.pixels import to_bytes
 
 Read: TypeAlias = Image.Image | Numbers
-"""A picture as it is read: as Pillow has it, or as numbers [C, H, W]."""
+"""An image as it is read: as Pillow has it, or as numbers [C, H, W]."""
 
 # What Pillow raises for files that are broken, truncated, refused or no pictures at all.
 UNREADABLE = (
@@ -34,7 +34,7 @@ _ROTATION = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 
 
 class Head(NamedTuple):
-    """What a file says of its picture before it is decoded: upright size, channels, mode."""
+    """What a file says of its image before it is decoded: upright size, channels, mode."""
 
     height: int
     width: int
@@ -47,7 +47,7 @@ class Head(NamedTuple):
 
 
 def head_of(image: Image.Image) -> Head:
-    """The head of an opened picture, EXIF rotation considered.
+    """The head of an opened image, EXIF rotation considered.
 
     Raises:
         ValueError: it is an animation.
@@ -62,12 +62,12 @@ def head_of(image: Image.Image) -> Head:
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether parts of the picture may be transparent."""
+    """Whether parts of the image may be transparent."""
     return image.mode in _ALPHA or "transparency" in image.info
 
 
 def head_of_read(picture: Read) -> Head:
-    """The head of a picture that has been read."""
+    """The head of an image that has been read."""
     if isinstance(picture, Image.Image):
         return head_of(picture)
     channels, height, width = picture.shape
@@ -75,12 +75,12 @@ def head_of_read(picture: Read) -> Head:
 
 
 def _may_turn(image: Image.Image) -> bool:
-    """Whether the head speaks of rotation; to ask Pillow decodes a PNG, and copies all pictures."""
+    """Whether the head speaks of rotation; to ask Pillow decodes a PNG, and copies all images."""
     return image.format == "TIFF" or not _ROTATION.isdisjoint(image.info)
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The picture as it should be seen, EXIF rotation considered."""
+    """The image as it should be seen, EXIF rotation considered."""
     return ImageOps.exif_transpose(image) if _may_turn(image) else image
 
 
@@ -90,7 +90,7 @@ def channels_of(mode: str) -> int:
 
 
 def plain(image: Image.Image, alpha: Literal["keep", "white", "drop"] = "white") -> Image.Image:
-    """The picture upright, in 8 bits, grey (`L`) or `RGB`.
+    """The image upright, in 8 bits, grey (`L`) or `RGB`.
 
     Args:
         image: of any mode.
@@ -127,13 +127,13 @@ _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 
 @dataclass(frozen=True)
 class Fit:
-    """How a picture is brought into shape.
+    """How an image is brought into shape.
 
     Args:
-        size: (height, width) to cover: the picture is scaled with antialiasing until it just
+        size: (height, width) to cover: the image is scaled with antialiasing until it just
             covers it, and the middle is cut out; None leaves the size.
         channels: 1 and 3 are made of each other; others are what the data has.
-        label_map: the picture holds class numbers, which are never blended.
+        label_map: the image holds class numbers, which are never blended.
         levels: what numbers of each type mean; without any, all are 8 bits and stay bytes.
         alpha: what becomes of transparent parts, see `plain`.
         depth: 8 brings all to 8 bits.
@@ -148,7 +148,7 @@ class Fit:
 
     @property
     def bytes_a_number(self) -> int:
-        """Memory that one number of a picture takes."""
+        """Memory that one number of an image takes."""
         return 4 if self.levels and self.depth == "keep" else 1
 
     def picture(self, picture: Read) -> Tensor:
@@ -209,7 +209,7 @@ class Fit:
         return _covering(image, image.size, self.size, resample)
 
     def stack(self, pictures: Tensor) -> Tensor:
-        """The same for uint8 or float pictures that are in memory, [n, C, H, W]."""
+        """The same for uint8 or float images that are in memory, [n, C, H, W]."""
         if pictures.shape[1] != self.channels:
             pictures = (
                 grey(pictures) if self.channels == 1 else pictures.expand(-1, self.channels, -1, -1)
@@ -228,7 +228,7 @@ class Fit:
 
 
 def grey(pictures: Tensor) -> Tensor:
-    """Luminance (ITU-R 601) of colour pictures: [n, 3, H, W] to [n, 1, H, W], same type."""
+    """Luminance (ITU-R 601) of colour images: [n, 3, H, W] to [n, 1, H, W], same type."""
     if pictures.shape[1] == 1:
         return pictures
     weights = torch.tensor([0.299, 0.587, 0.114], device=pictures.device)[:, None, None]
@@ -243,7 +243,7 @@ def _covering(
     size: tuple[int, int],
     resample: Image.Resampling,
 ) -> Image.Image:
-    """The middle of the picture, whose (width, height) is `extent`, at a size (height, width)."""
+    """The middle of the image, whose (width, height) is `extent`, at a size (height, width)."""
     height, width = size
     scale = min(extent[0] / width, extent[1] / height)
     left, top = (extent[0] - width * scale) / 2, (extent[1] - height * scale) / 2
@@ -257,6 +257,6 @@ def _tensor(image: Image.Image) -> Tensor:
 
 
 def as_image(pixels: Tensor) -> Image.Image:
-    """The Pillow picture of a uint8 tensor [1, 3 or 4 channels, H, W]."""
+    """The Pillow image of a uint8 tensor [1, 3 or 4 channels, H, W]."""
     array = pixels.permute(1, 2, 0).numpy()
     return Image.fromarray(np.ascontiguousarray(array[..., 0] if array.shape[2] == 1 else array))

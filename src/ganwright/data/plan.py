@@ -26,10 +26,10 @@ def words(task: type[Any]) -> str:
 
 
 _WORDS: dict[type[Batch], str] = {
-    Images: "pictures",
-    Paired: "pairs of pictures",
-    Unpaired: "two domains of pictures",
-    SemiSupervised: "pictures with labels",
+    Images: "images",
+    Paired: "pairs of images",
+    Unpaired: "two domains of images",
+    SemiSupervised: "images with labels",
 }
 
 
@@ -38,11 +38,11 @@ class Settled:
     """A source whose sizes, channels and task are known.
 
     Args:
-        spec: what the family is told.
+        spec: what the family knows of the data.
         train: the sides.
         test: the sides of the test split, or None.
-        window: (height, width) of the pictures in a batch; empty for points.
-        cut: windows are cut at random from larger pictures.
+        window: (height, width) of the images in a batch; empty for points.
+        cut: windows are cut at random from larger images.
         low: the factor of low-resolution pairs, which are made from one side.
         notes: sentences that are said when a run begins.
     """
@@ -67,7 +67,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     query, size = source.query, options.size
     low = query.low if task is Paired and source.kind is Images else None
     if low == "own":
-        raise DataError(f"{source.name} has one picture each; low=own is for two folders")
+        raise DataError(f"{source.name} has one image each; low=own is for two folders")
     if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
         return _points(source, task)
     if source.factor > 1:
@@ -92,7 +92,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     test = without_misfits(test, skip=skip, together=together)
     if not all(map(len, train)):
         raise DataError(
-            f"no picture of {source.name} is as large as {window[1]}x{window[0]}; give a smaller "
+            f"no image of {source.name} is as large as {window[1]}x{window[0]}; give a smaller "
             "--image-size"
         )
     shown = test if test and all(map(len, test)) else None
@@ -103,7 +103,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
 def _check_divides(window: tuple[int, int], low: int) -> None:
     if window[0] % low or window[1] % low:
         raise SettingsError(
-            f"pictures of {window[1]}x{window[0]} do not divide by low={low}; "
+            f"images of {window[1]}x{window[0]} do not divide by low={low}; "
             f"choose an --image-size that is a multiple of {low}"
         )
 
@@ -137,7 +137,7 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
     multiple = any(side.labels is not None and side.labels.ndim == 2 for side in source.train)
     if multiple and (task is not Images or options.balance):
         raise DataError(
-            f"{name} has several labels a picture, which cgan and acgan alone take, without balance"
+            f"{name} has several labels per image, which cgan and acgan alone take, without balance"
         )
     if options.labels_per_class is not None and task is not SemiSupervised:
         raise SettingsError(
@@ -160,7 +160,7 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
         Paired: f"take a folder of pairs, glyphs-paired, or {name}?low=4 for super-resolution",
         Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',
     }
-    own = "hand over an object with `batch` and `spec` as data="
+    own = "pass an object with `batch` and `spec` as data="
     raise DataError(
         f"{name} holds {words(kind)}, but {words(task)} are needed; {hints.get(task, own)}"
     )

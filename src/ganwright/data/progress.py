@@ -16,8 +16,8 @@ def watched(items: Sequence[T], what: str, *, weight: int = 1) -> Iterable[T]:
 
     Args:
         items: what is gone through.
-        what: the word beside the bar.
-        weight: how many pictures an item stands for.
+        what: the word next to the bar.
+        weight: how many images an item stands for.
     """
     if not sys.stderr.isatty() or len(items) * weight < FEW:
         return items

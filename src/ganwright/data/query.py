@@ -29,15 +29,15 @@ class Query:
     onehot: str | None = None
     """`a` if its label maps become one channel a class."""
     jitter: float = 1.0
-    """Pictures are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
+    """Images are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | Literal["own"] | None = None
     """Pairs of low resolution (this factor, bicubic with antialias) and high; `own` for files."""
     label: str | None = None
     """Name of a table's column that is the class."""
     crop: bool = False
-    """Cut pictures at random from their own resolution instead of scaling them."""
+    """Cut images at random from their own resolution instead of scaling them."""
     stack: int | None = None
-    """Random grey pictures as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
+    """Random grey images as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
 
     def kind(self, side: str) -> str | None:
         """What was said of side a or b: `mask`, `image`, or nothing."""
@@ -71,20 +71,20 @@ def parse_query(text: str) -> Query:
 
 
 def check_query(query: Query, task: type[Batch]) -> None:
-    """Refuse what this task would not heed.
+    """Refuse options that have no effect on this task.
 
     Raises:
         DataError: it asks for something of another task, or for what excludes each other.
     """
     for name in ("low", "onehot"):
         if getattr(query, name) is not None and task is not Paired:
-            raise DataError(f"data option {name} is for pairs of pictures; leave it out")
+            raise DataError(f"data option {name} is for pairs of images; leave it out")
     if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
     for key in "ab":
         if query.kind(key) and task is not Paired:
             raise DataError(
-                f"data option {key}:{query.kind(key)} is for pairs of pictures; leave it out"
+                f"data option {key}:{query.kind(key)} is for pairs of images; leave it out"
             )
     if query.crop and query.jitter > 1:
         raise DataError("data options crop and jitter exclude each other; leave one out")

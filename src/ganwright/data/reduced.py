@@ -7,7 +7,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 MARGIN = 2
 """What is decoded is at least so many times as large as what is wanted, so that resizing with
-antialiasing comes close to resizing the whole picture."""
+antialiasing comes close to resizing the whole image."""
 _ORIENTATION = 0x0112
 
 
@@ -16,11 +16,11 @@ def decoded_smaller(image: Image.Image, size: tuple[int, int]) -> tuple[float, f
 
     Args:
         image: an opened file that is not decoded yet.
-        size: (height, width) that the upright picture is to be scaled to.
+        size: (height, width) that the upright image is to be scaled to.
 
     Returns:
         The smaller (width, height), not yet upright. It is no whole number where the file's does
-        not divide: the last pixels then reach beyond the picture. None where the file is no JPEG,
+        not divide: the last pixels then reach beyond the image. None where the file is no JPEG,
         or not large enough.
     """
     if not isinstance(image, JpegImageFile):
@@ -34,5 +34,5 @@ def decoded_smaller(image: Image.Image, size: tuple[int, int]) -> tuple[float, f
 
 
 def turned(image: Image.Image) -> bool:
-    """Whether the picture lies on its side, by its EXIF data."""
+    """Whether the image lies on its side, by its EXIF data."""
     return int(image.getexif().get(_ORIENTATION, 1)) >= 5

@@ -1,4 +1,4 @@
-"""Sides: one domain's pictures, in memory or read one at a time, and the sources they make up."""
+"""Sides: one domain's images, in memory or read one at a time, and the sources they make up."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Stack:
-    """Pictures in memory: uint8 or float [n, C, H, W], or points or rows, float [n, d].
+    """Images in memory: uint8 or float [n, C, H, W], or points or rows, float [n, d].
 
     Args:
         pictures: floats are in [-1, 1].
@@ -47,22 +47,22 @@ class Stack:
 
     @property
     def channels(self) -> int:
-        """Channels of every picture."""
+        """Channels of every image."""
         return self.pictures.shape[1]
 
     def size(self) -> tuple[int, int]:
-        """(height, width) of every picture."""
+        """(height, width) of every image."""
         return (self.pictures.shape[2], self.pictures.shape[3])
 
     def at(self, index: Tensor) -> Stack:
-        """The chosen pictures with their labels."""
+        """The chosen images with their labels."""
         labels = None if self.labels is None else self.labels[index]
         return replace(self, pictures=self.pictures[index], labels=labels)
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Pictures that are decoded when they are asked for.
+    """Images that are decoded when they are asked for.
 
     Args:
         read: the i-th as it is read; called from threads and from worker processes.
@@ -73,7 +73,7 @@ class Rows:
         label_map: the pixels are class numbers.
         kinds: NumPy's names of the types of the pixels, where heads are unknown.
         levels: what floats are, where that needs no look.
-        anew: what `read` gives may differ each time, as of a data set that augments its pictures
+        again: what `read` gives may differ each time, as of a data set that augments its images
             with the global generators: whoever calls it seeds them and gives them back.
         fresh: `read` opens a file each time, which nobody has decoded or keeps.
     """
@@ -93,7 +93,7 @@ class Rows:
         return len(self.names)
 
     def look(self, index: int) -> Read:
-        """The i-th picture, the same each time, with the global generators left alone."""
+        """The i-th image, the same each time, with the global generators left alone."""
         if not self.anew:
             return self.read(index)
         with generators_kept():
@@ -101,7 +101,7 @@ class Rows:
             return self.read(index)
 
     def at(self, index: Tensor) -> Rows:
-        """The chosen pictures with their labels."""
+        """The chosen images with their labels."""
         chosen = index.tolist()
         return replace(
             self,
@@ -128,7 +128,7 @@ class Rows:
 
     @property
     def channels(self) -> int:
-        """3 where any picture has colour; the first 16 are asked where heads are unknown."""
+        """3 where any image has colour; the first 16 are asked where heads are unknown."""
         return max(head.channels for head in self.known())
 
     def known(self) -> Sequence[Head]:
@@ -141,7 +141,7 @@ class Rows:
         return set(self.kinds) if self.heads is None else {head.type for head in self.heads}
 
     def few(self, kind: str) -> Iterator[Numbers]:
-        """Up to 32 pictures whose pixels are of a type, from all over; those that can be read."""
+        """Up to 32 images whose pixels are of a type, from all over; those that can be read."""
         heads = self.heads or ()
         those = [i for i, head in enumerate(heads) if head.type == kind] or range(len(self))
         for i in those[:: -(-len(those) // 32)]:
@@ -153,7 +153,7 @@ class Rows:
                 yield picture
 
     def size(self) -> tuple[int, int]:
-        """(height, width) of every picture, as far as it is known before decoding.
+        """(height, width) of every image, as far as it is known before decoding.
 
         Raises:
             DataError: they differ; it names two of them.
@@ -167,12 +167,12 @@ class Rows:
         return first[:2]
 
     def large(self) -> bool:
-        """Whether threads decode faster than one: small pictures spend their time in Python."""
+        """Whether threads decode faster than one: small images spend their time in Python."""
         height, width = self.heads[0][:2] if self.heads else next(self._first())[:2]
         return width * height >= 1 << 16
 
     def bytes(self, channels: int) -> int:
-        """Memory of all pictures decoded at their own sizes."""
+        """Memory of all images decoded at their own sizes."""
         if self.heads is None:
             return len(self) * prod(self.size()) * channels
         return sum(head.height * head.width for head in self.heads) * channels
@@ -180,13 +180,13 @@ class Rows:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Reads the pictures of some of the numbers."""
+    """Reads the images of some of the numbers."""
 
     read: Callable[[int], Read]
     members: list[int]
 
     def __call__(self, index: int) -> Read:
-        """The picture of the i-th of them."""
+        """The image of the i-th of them."""
         return self.read(self.members[index])
 
 
@@ -205,7 +205,7 @@ class Source:
         query: what the string asked for.
         doubts: what could be read otherwise, with the switch that decides it.
         passed: what lies there and is not read, a phrase each.
-        factor: how many times higher and wider the pictures of the second side are.
+        factor: how many times higher and wider the images of the second side are.
         marks: its fingerprint, where it is known already.
     """
 

@@ -1,6 +1,6 @@
-"""Random changes of training pictures, a batch at a time: more data out of little.
+"""Random changes of training images, a batch at a time: more data out of little.
 
-Beyond its border a picture goes on as its own mirror image.
+Beyond its border an image continues as its own mirror image.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ganwright.data.serve.order import Draw, Stream
 
 @dataclass(frozen=True)
 class Flip(Transform):
-    """Mirrored: left and right exchanged, or above and below.
+    """Mirror horizontally or vertically.
 
     Args:
         p: the chance of it.
@@ -38,7 +38,7 @@ class Flip(Transform):
 
 @dataclass(frozen=True)
 class Rotate(Transform):
-    """Turned about the middle, by any angle up to `degrees` either way.
+    """Rotate about the centre by up to `degrees` in either direction.
 
     Args:
         degrees: the largest angle.
@@ -55,7 +55,7 @@ class Rotate(Transform):
 
 @dataclass(frozen=True)
 class Colour(Transform):
-    """Brighter or darker, more or less contrast and colour; label maps stay as they are.
+    """Randomly change brightness, contrast and saturation; label maps stay unchanged.
 
     Args:
         amount: added to brightness, and to the factors of contrast and saturation: U(-amount,
@@ -76,7 +76,7 @@ class Colour(Transform):
 
 @dataclass(frozen=True)
 class Crop(Transform):
-    """Cut at random out of the picture with a border of `pixels` around it: moved by up to as many.
+    """Pad by `pixels` and crop at random, so images shift by up to `pixels`.
 
     Args:
         pixels: the width of the border.
@@ -94,7 +94,7 @@ class Crop(Transform):
 def transformed(
     x: Tensor, u: Sequence[Tensor], transforms: Sequence[Transform], *, exact: bool
 ) -> Tensor:
-    """Pictures after one change upon the other.
+    """Images after one change upon the other.
 
     Args:
         x: [n, C, H, W] in [-1, 1].

@@ -1,4 +1,4 @@
-"""What a game is handed at each move, and what it is told of its data beforehand.
+"""The batches that a game gets at each update, and what it knows of its data beforehand.
 
 Images are float32 in [-1, 1], shape [n, C, H, W]; labels are int64 [n], or float32 [n, classes] of
 0 and 1 where an image may have several.
@@ -19,7 +19,7 @@ from ganwright.data.table import Table
 
 
 class Images(NamedTuple):
-    """Pictures (or 2-D points, shape [n, 2]) and, where the data has them, their labels."""
+    """Images (or 2-D points, shape [n, 2]) and, where the data has them, their labels."""
 
     images: Tensor
     labels: Tensor | None = None
@@ -62,7 +62,7 @@ class Spec:
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
-        label_map: how files become pictures of domain a, where they are label maps.
+        label_map: how files become images of domain a, where they are label maps.
         target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
         levels: the numbers that files of domain a (or of the images) hold, where these are not
@@ -103,7 +103,7 @@ class RunData(Batches, Protocol):
     """The batches of a run, and all else that it asks of its data."""
 
     spec: Spec
-    """What the family is told of it."""
+    """What the family knows of it."""
     fingerprint: dict[str, Any]
     """What tells this data from other data, see `fingerprint.py`."""
     notes: tuple[str, ...]
@@ -135,7 +135,7 @@ class RunData(Batches, Protocol):
 def mapped(batch: Any, function: Callable[[Tensor], Tensor]) -> Any:
     """The batch with `function` applied to each of its tensors; what is no tensor stays.
 
-    A batch is a named tuple or a dataclass, of the library or of one's own.
+    A batch is a named tuple or a dataclass, of the library or of your own.
     """
 
     def change(value: Any) -> Any:

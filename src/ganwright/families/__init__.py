@@ -26,20 +26,22 @@ FAMILIES: dict[str, Entry] = {
     "lsgan": Entry("lsgan:LSGAN", "Least squares GAN", "1611.04076"),
     "wgan": Entry("wgan:WGAN", "Wasserstein GAN with clipped weights", "1701.07875"),
     "wgan-gp": Entry("wgan_gp:WGANGP", "Wasserstein GAN with gradient penalty", "1704.00028"),
-    "dragan": Entry("dragan:DRAGAN", "GAN with D's slope held around the data", "1705.07215"),
-    "bgan": Entry("bgan:BGAN", "Boundary-seeking GAN: discrete pictures", "1702.08431"),
+    "dragan": Entry(
+        "dragan:DRAGAN", "GAN with D's gradient norm kept near 1 around the data", "1705.07215"
+    ),
+    "bgan": Entry("bgan:BGAN", "Boundary-seeking GAN: discrete images", "1702.08431"),
     "bgan-continuous": Entry(
-        "bgan:ContinuousBGAN", "Boundary-seeking GAN: continuous pictures", "1702.08431"
+        "bgan:ContinuousBGAN", "Boundary-seeking GAN: continuous images", "1702.08431"
     ),
     "ebgan": Entry("ebgan:EBGAN", "Energy-based GAN: D is an autoencoder", "1609.03126"),
     "began": Entry("began:BEGAN", "Boundary equilibrium GAN: D is an autoencoder", "1703.10717"),
     "infogan": Entry(
-        "infogan:InfoGAN", "GAN that finds the codes pictures differ in, unlabelled", "1606.03657"
+        "infogan:InfoGAN", "GAN that finds the codes images differ in, unlabelled", "1606.03657"
     ),
     "cgan": Entry("cgan:CGAN", "Conditional GAN: both networks know the label", "1411.1784"),
     "sagan": Entry("sagan:SAGAN", "Self-attention GAN", "1805.08318"),
     "acgan": Entry(
-        "acgan:ACGAN", "Auxiliary-classifier GAN: pictures of a given class", "1610.09585"
+        "acgan:ACGAN", "Auxiliary-classifier GAN: images of a given class", "1610.09585"
     ),
     "sgan": Entry("sgan:SGAN", "Semi-supervised GAN: a classifier from few labels", "1606.01583"),
     "aae": Entry("aae:AAE", "Adversarial autoencoder", "1511.05644"),
@@ -53,7 +55,7 @@ FAMILIES: dict[str, Entry] = {
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
     "discogan": Entry("discogan:DiscoGAN", "Discovers how two domains correspond", "1703.05192"),
     "dualgan": Entry("dualgan:DualGAN", "Unpaired translation, Wasserstein critics", "1704.02510"),
-    "ccgan": Entry("ccgan:CCGAN", "In-painting that trains a classifier", "1611.06430"),
+    "ccgan": Entry("ccgan:CCGAN", "Inpainting that trains a classifier", "1611.06430"),
     "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
     "pixelda": Entry("pixelda:PixelDA", "Domain adaptation on pixels", "1612.05424"),
 }

@@ -4,12 +4,12 @@
     regularisation:  D minimises    -E[log D(z)] - E[log(1 - D(Q(x)))]     z from the prior
                      Q minimises    -E[log D(Q(x))]
 
-Q encodes, P decodes (the paper's q(z|x) and p(x|z)); D sees codes, not pictures. Three players take
-turns; Q serves two of them, each with an optimizer of its own.
+Q encodes, P decodes (the paper's q(z|x) and p(x|z)); D sees codes, not images. There are three
+players; Q belongs to two of them, each with its own optimizer.
 
-Where labels are known they may guide the codes: D is told the label, and the prior draws from the
-place of that class (`guided`, section 2.3). Or they are given to P, so that the code has only the
-style left to tell (`styled`, section 4). With both, a Gaussian prior is every class's own.
+Labels can guide the codes: with `guided` (section 2.3), D gets the label and each class has its own
+part of the prior. With `styled` (section 4), P gets the label, so the code holds only the style.
+With both, each class has the same Gaussian prior.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ THOUSANDS = MLP(
 
 
 class AAE(Game):
-    """An autoencoder whose codes are made to follow a prior, so that it also draws."""
+    """An autoencoder whose codes follow a prior, so that it can also generate images."""
 
     title = "Adversarial autoencoder (2015)"
     paper = "1511.05644"
@@ -56,27 +56,27 @@ class AAE(Game):
         latent: Count = 8
         """Length of the code z."""
         networks: Networks = THOUSANDS
-        """The kind of encoder and decoder."""
+        """Architecture of the encoder and decoder."""
         critic: Networks = THOUSANDS
-        """The kind of D, which sees codes."""
+        """Architecture of D, whose input is a code."""
         loss: Loss = NonSaturating()
-        """How D's scores of prior and posterior codes become losses."""
+        """The adversarial loss of D and the encoder."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D."""
+        """Penalties on D."""
         prior: Prior = Gaussian()
-        """What codes are to follow: Gaussian, Mixture or SwissRoll."""
+        """Distribution of the codes: Gaussian, Mixture or SwissRoll."""
         posterior: Posterior = Deterministic()
-        """How Q makes codes: Deterministic, GaussianPosterior or Universal."""
+        """How Q produces codes: Deterministic, GaussianPosterior or Universal."""
         guided: bool = False
-        """Give the label to D, and each class its place in the prior."""
+        """Give the label to D, and each class its own part of the prior."""
         styled: bool = False
-        """Give the label to P, so that the code keeps the style."""
+        """Give the label to P, so that the code holds the style."""
         optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
-        """How Q and P move to reconstruct."""
+        """Optimizer of Q and P for the reconstruction."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_encoder: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How Q moves to deceive D."""
+        """Optimizer of Q for fooling D."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -158,7 +158,8 @@ class AAE(Game):
             labels = self.in_turn(n) if labels is None else labels
         elif labels is not None:
             raise SettingsError(
-                "this aae knows no labels; train with guided or styled, or ask none"
+                "this aae was trained without labels; leave them out, or train with guided "
+                "or styled"
             )
         images: Tensor = self.P(self.prior(n, labels), labels)
         return images

@@ -3,14 +3,14 @@
     Q(x) = (y, z)    y: a softmax over classes or clusters; z: the style
 
     reconstruction:   Q, P minimise  E |x - P(y, z)|²
-    regularisation:   D_y tells y from one-hot draws of Cat(1/K), D_z tells z from N(0, I), and
-                      Q deceives both
-    semi-supervised:  Q minimises    -E[log y_label]        on few labelled pictures
+    regularisation:   D_y tells y from one-hot samples of Cat(1/K), D_z tells z from N(0, I),
+                      and Q fools both
+    semi-supervised:  Q minimises    -E[log y_label]        on few labelled images
 
-`aae-clusters` plays the first two on pictures without labels, and y finds clusters (section 6);
-`aae-semi` plays all three, and y finds the classes (section 5). With `apart` above 0 P is handed
-one short code, W y + z: each cluster has a place W_k of its own, and places closer than that are
-pushed apart, so that in two dimensions the codes are a map of the data (section 7).
+`aae-clusters` uses the first two on images without labels, so that y finds clusters (section 6).
+`aae-semi` uses all three, so that y finds the classes (section 5). With `apart` above 0, P gets one
+short code, W y + z, where W_k is the position of cluster k. Positions closer than `apart` are
+pushed apart, so in two dimensions the codes are a map of the data (section 7).
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ class TwoCodes(Game):
         latent: Count = 10
         """Length of the style z."""
         apart: NonNegative = 0.0
-        """Least distance of the clusters' places in P's one code; 0 hands P both codes."""
+        """Minimum distance of cluster positions in P's single code; 0 gives P both codes."""
         networks: Networks = THOUSANDS
-        """The kind of encoder and decoder."""
+        """Architecture of the encoder and decoder."""
         critic: Networks = THOUSANDS
-        """The kind of D_y and D_z, which see codes."""
+        """Architecture of D_y and D_z, whose inputs are codes."""
         loss: Loss = NonSaturating()
-        """How the critics' scores become losses."""
+        """The adversarial loss."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D_y and D_z."""
+        """Penalties on D_y and D_z."""
         sharpness: NonNegative = 0.0
-        """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
+        """Scale of the logits of y after normalising them over the batch; 0 turns this off."""
         noise: NonNegative = 0.0
-        """Standard deviation of the noise on the pictures that Q sees in training."""
+        """Standard deviation of the noise added to Q's input in training."""
         optimizer_autoencoder: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
-        """How Q and P move to reconstruct."""
+        """Optimizer of Q and P for the reconstruction."""
         optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
-        """How D_y and D_z move."""
+        """Optimizer of D_y and D_z."""
         optimizer_encoder: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
-        """How Q moves to deceive them."""
+        """Optimizer of Q for fooling D_y and D_z."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -109,7 +109,7 @@ class TwoCodes(Game):
         yield Player("encoder", [self.Q], self.encoder, cfg.optimizer_encoder)
 
     def seen(self, batch: Images | SemiSupervised) -> Tensor:
-        """The pictures that every player but the classifier looks at."""
+        """The images that every player but the classifier looks at."""
         assert isinstance(batch, Images)
         return batch.images
 
@@ -149,7 +149,7 @@ class TwoCodes(Game):
         return self.draw_z(len(z)), z
 
     def draw_y(self, n: int) -> Tensor:
-        """One-hot draws [n, values], every asked value alike."""
+        """One-hot draws [n, values], each value equally often."""
         drawn = torch.randint(len(self.asked), (n,), device=self.device)
         return self._one_hot(self.drawable[drawn])
 
@@ -158,7 +158,7 @@ class TwoCodes(Game):
         return torch.randn(n, self.cfg.latent, device=self.device)
 
     def codes(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures to y, a distribution [n, values], and z [n, latent]."""
+        """Images to y, a distribution [n, values], and z [n, latent]."""
         logits, z = self._read(x)
         return logits.softmax(1), z
 
@@ -169,11 +169,11 @@ class TwoCodes(Game):
         return logits, z
 
     def join(self, y: Tensor, z: Tensor) -> Tensor:
-        """What P is handed: W y + z, or both side by side."""
+        """The input of P: W y + z, or both side by side."""
         return torch.cat([y, z], 1) if self.W is None else wide(self.W(y)) + z
 
     def decode(self, y: Tensor, z: Tensor) -> Tensor:
-        """Codes back to pictures [n, C, H, W]."""
+        """Codes back to images [n, C, H, W]."""
         images: Tensor = self.P(self.join(y, z))
         return images
 
@@ -186,7 +186,7 @@ class TwoCodes(Game):
         return wide(labels[:, None] == torch.arange(self.values, device=labels.device))
 
     def sample(self, n: int) -> Tensor:
-        """n pictures of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
+        """n images of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
         return self._drawn(self.turns(n))
 
     def turns(self, n: int) -> Tensor:
@@ -197,7 +197,7 @@ class TwoCodes(Game):
         return self.decode(self._one_hot(labels), self.draw_z(len(labels)))
 
     def encode(self, x: Tensor) -> Tensor:
-        """What P is handed for images: [n, latent] with `apart`, else [n, values + latent]."""
+        """The input of P for images: [n, latent] with `apart`, else [n, values + latent]."""
         return self.join(*self.codes(x))
 
     def cluster(self, x: Tensor) -> Tensor:
@@ -213,7 +213,7 @@ class TwoCodes(Game):
         return {"reconstruction": mse_loss(self.reconstruct(batch.images), batch.images)}
 
     def preview(self, batch: Images) -> Tensor:
-        """A column a value of y and a row a style; the top row has no style, z = 0."""
+        """One column per value of y and one row per style; the top row has no style, z = 0."""
         columns = len(self.asked)
         rows = max(2, len(batch.images) // columns)
         z = self.draw_z(rows)
@@ -227,16 +227,16 @@ class TwoCodes(Game):
 
 
 class AAEClusters(TwoCodes):
-    """An autoencoder that sorts pictures into clusters, and keeps their style apart."""
+    """An autoencoder that sorts images into clusters and separates their style."""
 
     title = "AAE clustering (2015)"
 
     @dataclass(frozen=True, kw_only=True)
     class Config(TwoCodes.Config):
         clusters: Several = 16
-        """Values that y has: the most clusters that it can find."""
+        """Number of values of y: the maximum number of clusters."""
         sharpness: NonNegative = 3.0
-        """Factor on logits of y that are normalised over the batch; 0 leaves them as they are."""
+        """Scale of the logits of y after normalising them over the batch; 0 turns this off."""
 
     cfg: Config
 
@@ -250,7 +250,7 @@ class AAEClusters(TwoCodes):
 
 
 class AAESemi(TwoCodes):
-    """A classifier from few labels: y is the class, z the style, and P draws from both."""
+    """A classifier trained with few labels: y is the class, z the style, P decodes both."""
 
     title = "Semi-supervised AAE (2015)"
     task = SemiSupervised
@@ -260,9 +260,9 @@ class AAESemi(TwoCodes):
     @dataclass(frozen=True, kw_only=True)
     class Config(TwoCodes.Config):
         noise: NonNegative = 0.6
-        """Standard deviation of the noise on the pictures that Q sees in training."""
+        """Standard deviation of the noise added to Q's input in training."""
         optimizer_classifier: Optimizer = Adam(lr=1e-3, betas=(0.9, 0.999))
-        """How Q moves to classify."""
+        """Optimizer of Q for the classification."""
 
     cfg: Config
 
@@ -280,15 +280,15 @@ class AAESemi(TwoCodes):
         return {"labelled": cross_entropy(logits, batch.labels)}
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
-        """n pictures of the asked classes, int64 [n], or of the classes in turn."""
+        """n images of the asked classes, int64 [n], or of the classes in turn."""
         return super().sample(n) if labels is None else self._drawn(labels)
 
     def classify(self, x: Tensor) -> Tensor:
-        """Class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
+        """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""
         return self.cluster(x)
 
     def measure(self, batch: SemiSupervised) -> Terms:  # type: ignore[override]
-        """The share of held-out pictures classified wrongly, and their reconstruction's error."""
+        """The share of held-out images misclassified, and their reconstruction's error."""
         x = batch.images
         y, z = self.codes(x)
         return {

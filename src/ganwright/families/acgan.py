@@ -7,7 +7,7 @@
     G maximises  L_C - L_S      (L_S in its non-saturating form)
 
 D has two heads on one body: the source's and the class's. Both terms are written as losses. Where
-an image may have several labels, L_C is the mean over classes of each one's own yes or no.
+an image may have several labels, L_C is the mean over classes of each class's own yes or no.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from ganwright.precision import wide
 
 
 class ACGAN(RegularisedGame):
-    """Pictures of an asked class: D also says which class it sees, in data and drawings."""
+    """Class-conditional images: D also classifies real and generated images."""
 
     title = "ACGAN (2016)"
     paper = "1610.09585"
@@ -42,9 +42,9 @@ class ACGAN(RegularisedGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(RegularisedGame.Config):
         networks: Networks = ConvNet(dropout=0.5)
-        """The kind of G and D."""
+        """Architecture of G and D."""
         class_weight: NonNegative = 1.0
-        """Weight of L_C beside L_S."""
+        """Weight of L_C relative to L_S."""
 
     cfg: Config
 

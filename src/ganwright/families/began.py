@@ -7,8 +7,8 @@
     M = L(x) + |gamma L(x) - L(G(z_G))|
 
 D is an autoencoder. k balances the players so that L(G(z)) stays at gamma L(x): a smaller gamma
-gives sharper and less varied drawings. M, observed, falls as training converges; where it no longer
-does, learning rates are halved. z ~ U(-1, 1), gamma .5, lambda_k .001, Adam with learning rate
+gives sharper and less varied samples. M, which is logged, falls as training converges; when it
+stalls, learning rates are halved. z ~ U(-1, 1), gamma .5, lambda_k .001, Adam with learning rate
 1e-4 and its own betas, batches of 16.
 """
 
@@ -35,7 +35,7 @@ from ganwright.precision import wide
 
 
 class BEGAN(EnergyGame):
-    """D redraws data better than drawings, by a set ratio that a controller keeps."""
+    """D reconstructs data better than samples, by a ratio that a controller maintains."""
 
     title = "BEGAN (2017)"
     paper = "1703.10717"
@@ -51,19 +51,19 @@ class BEGAN(EnergyGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
         prior: Prior = Uniform(-1.0, 1.0)
-        """What z follows."""
+        """Distribution of z."""
         networks: Networks = ConvNet(norm_G=NoNorm(), norm_D=NoNorm(), up=Resize())
-        """The kind of G, and of D's encoder and decoder."""
+        """Architecture of G and of D's encoder and decoder."""
         gamma: Share = 0.5
-        """What L(G(z)) / L(x) is kept at, from 0 to 1; less for sharper, more alike drawings."""
+        """Target of L(G(z)) / L(x), from 0 to 1; smaller gives sharper, less varied samples."""
         k_rate: NonNegative = 0.001
-        """How fast k follows (lambda_k)."""
+        """Learning rate of k (lambda_k)."""
         patience: Count = 10_000
-        """Moves of G in which M must reach a new low, or learning rates are halved."""
+        """Updates of G without a new minimum of M after which learning rates are halved."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
     cfg: Config
 
@@ -95,7 +95,7 @@ class BEGAN(EnergyGame):
         return {"fake": fake}
 
     def energy(self, x: Tensor) -> Tensor:
-        """D's absolute error, the mean over each picture's pixels: [n, C, H, W] -> [n]."""
+        """D's absolute error, the mean over each image's pixels: [n, C, H, W] -> [n]."""
         error: Tensor = wide(self.D(x) - x).abs().flatten(1).mean(1)
         return error
 
@@ -109,7 +109,7 @@ class BEGAN(EnergyGame):
             self._watch(terms["M"])
 
     def _watch(self, M: Tensor) -> None:
-        """Halve the pace when M's moving average, over some 100 moves, has found no new low."""
+        """Halve the pace if M's moving average, over some 100 updates, finds no new minimum."""
         self.mean.copy_(torch.where(self.mean.isinf(), M, self.mean.lerp(M, 0.01)))
         lower = self.mean < self.least
         self.waited.copy_(torch.where(lower, 0, self.waited + 1))

@@ -4,10 +4,10 @@
     G minimises  -E_z[sum_m w_m log g(x_m | z)]
                  w_m = softmax_m F(x_m)
 
-F is D's logit, so exp F estimates the ratio of the densities of data and drawings: w_m are
-normalised importance weights, through which no gradient runs. That lets G draw discrete pictures.
-G gives, for each pixel and channel, a categorical distribution over `levels` values; with two of
-them it is Bernoulli's. M = 20, z of length 64, Adam with learning rate 1e-4 and beta1 .5, batches
+F is D's logit, so exp F estimates the ratio of the densities of data and samples, and w_m are
+normalised importance weights without gradient. That lets G generate discrete images.
+G returns, for each pixel and channel, a categorical distribution over `levels` values; with two
+levels it is Bernoulli. M = 20, z of length 64, Adam with learning rate 1e-4 and beta1 .5, batches
 of 64, BatchNorm in G and none in D, as in the authors' code.
 
 The continuous form (eq. 13) is `ContinuousBGAN`, with z of length 128: there
@@ -37,7 +37,7 @@ from ganwright.precision import wide
 
 
 class BGAN(DrawingGame):
-    """Pictures of discrete pixels: binary ones, or colours of a few levels."""
+    """Images with discrete pixels: binary, or with a few levels per channel."""
 
     title = "BGAN (2017)"
     paper = "1702.08431"
@@ -49,27 +49,27 @@ class BGAN(DrawingGame):
         latent: int = 64
         """Length of the noise vector z."""
         levels: Several = 2
-        """Values that a pixel's channel may have, evenly spaced from -1 to 1; 2 for binary."""
+        """Number of values per channel, evenly spaced from -1 to 1; 2 for binary images."""
         draws: Several = 20
         """Samples drawn for each z (M)."""
         baseline: bool = False
-        """Take 1/M off each weight: the same gradient in expectation, of less variance."""
+        """Subtract 1/M from each weight: the same expected gradient with less variance."""
         conditional: bool = False
-        """Give the label to G and D, so that a class can be asked for."""
+        """Give the label to G and D, so that you can choose a class when sampling."""
         networks: Networks = ConvNet(norm_D=NoNorm())
-        """The kind of G and D."""
+        """Architecture of G and D."""
         loss: Loss = BoundarySeeking()
-        """D's loss; importance weights need a logistic one, whose scores are log ratios."""
+        """The loss of D; it must be logistic, since importance weights need log ratios."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
             if not isinstance(self.loss, NonSaturating):
                 raise SettingsError(
-                    f"bgan weighs its samples by logits and can not use {type(self.loss).__name__};"
+                    f"bgan weights its samples by logits and cannot use {type(self.loss).__name__};"
                     " choose BoundarySeeking or NonSaturating"
                 )
 
@@ -77,7 +77,7 @@ class BGAN(DrawingGame):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         if len(spec.shape) != 3:
-            raise SettingsError("bgan draws pictures, not points; choose other data")
+            raise SettingsError("bgan generates images, not points; choose other data")
         super().__init__(cfg, spec, labelled=cfg.conditional)
         channels, *size = spec.shape
         logits = (channels * (cfg.levels - 1), *size)
@@ -106,14 +106,14 @@ class BGAN(DrawingGame):
         return {"adv": -(weights * likelihood(log_g, levels)).sum(0).mean()}
 
     def judged(self, batch: Images) -> tuple[Inputs, Inputs]:
-        """What D is shown of a batch: real, made discrete, and one drawing for each z."""
+        """What D is shown of a batch: real, made discrete, and one sample for each z."""
         y = batch.labels
         x = self.shown(self.pictures(self.levels(batch.images)))
         fake = self.shown(self.drawn(self.noise(len(batch.images)), y))
         return self.told(x, y), self.told(fake, y)
 
     def told(self, x: Tensor, y: Tensor | None) -> Inputs:
-        """What D is called with: pictures, some draws in turn, with their labels if it judges them.
+        """What D is called with: images, some draws in turn, with their labels if it judges them.
 
         Args:
             x: [M n, C, H, W].
@@ -138,7 +138,7 @@ class BGAN(DrawingGame):
         return wide(levels) / (self.cfg.levels - 1) * 2 - 1
 
     def drawn(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """One discrete picture for each z: [n, C, H, W] in [-1, 1]."""
+        """One discrete image for each z: [n, C, H, W] in [-1, 1]."""
         return self.pictures(draw(self.log_probabilities(z, y), 1)[0])
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
@@ -148,7 +148,7 @@ class BGAN(DrawingGame):
         return self.drawn(self.noise(n), labels)
 
     def preview(self, batch: Images) -> Tensor:
-        """Fixed noise; with labels, a column a class."""
+        """Fixed noise; with labels, one column per class."""
         columns = self.preview_columns or 1
         return self.sample(max(1, len(batch.images) // columns) * columns)
 
@@ -165,13 +165,13 @@ def draw(log_probabilities: Tensor, count: int) -> Tensor:
 
 
 def likelihood(log_probabilities: Tensor, levels: Tensor) -> Tensor:
-    """log g(x | z) of drawings: [n, levels, C, H, W] and int64 [M, n, C, H, W] -> [M, n]."""
+    """log g(x | z) of samples: [n, levels, C, H, W] and int64 [M, n, C, H, W] -> [M, n]."""
     every = log_probabilities.expand(len(levels), *log_probabilities.shape)
     return every.gather(2, levels[:, :, None]).flatten(2).sum(2)
 
 
 class ContinuousBGAN(DCGAN):
-    """DCGAN's game whose G seeks D's boundary: pictures of continuous values."""
+    """DCGAN whose G seeks D's decision boundary, for continuous images."""
 
     title = "BGAN, continuous (2017)"
     paper = "1702.08431"
@@ -182,8 +182,8 @@ class ContinuousBGAN(DCGAN):
         latent: int = 128
         """Length of the noise vector z."""
         loss: Loss = BoundarySeeking()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""

@@ -1,13 +1,14 @@
 """CC-GAN: Denton, Gross and Fergus (2017), arXiv:1611.06430, section 3.
 
-m is 1 where a picture is known, and 0 in a square cut out of it. G fills the square from what is
-around it: x_G = G(m x), and x_I = m x + (1 - m) x_G is the picture with its hole filled.
+m is 1 where an image is known, and 0 in a square hole. G fills the hole from its surroundings:
+x_G = G(m x), and x_I = m x + (1 - m) x_G is the image with its hole filled.
 
     D maximises  E[log D(x)] + E[log(1 - D(x_I))] + lambda_c E[log D_c(y|x)]
     G maximises  E[log D(x_I)]
 
-the last term of D on labelled pictures alone. CC-GAN² (section 3.2) also shows D all that G drew:
-alpha log(1 - D(x_G)), and has G fool it there, with alpha .5. A filler and a classifier come out.
+where the last term of D is for labelled images only. CC-GAN² (section 3.2) also gives D the whole
+output of G, alpha log(1 - D(x_G)), which G must fool too, with alpha .5. The result is an
+inpainting network and a classifier.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from ganwright.precision import wide
 
 
 class CCGAN(Game):
-    """Holes filled from their surroundings; whoever judges that learns to classify."""
+    """Fills holes from their surroundings, while D learns to classify."""
 
     title = "CC-GAN (2016)"
     paper = "1611.06430"
@@ -48,31 +49,31 @@ class CCGAN(Game):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = EncoderDecoder()
-        """The kind of G."""
+        """Architecture of G."""
         critic: VGGCritic = VGGCritic()
-        """The kind of D."""
+        """Architecture of D."""
         loss: Loss = NonSaturating()
-        """How D's scores of real and filled pictures become losses."""
+        """The adversarial loss of real and filled images."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D."""
+        """Penalties on D."""
         hole: Portion = 0.375
-        """Side of the square that is cut out, as a share of the picture's."""
+        """Side of the square hole, as a fraction of the image's side."""
         place: Literal["random", "centre"] = "random"
-        """Where it is cut out in training; elsewhere it is the centre."""
+        """Position of the hole in training; otherwise it is at the centre."""
         low: Several | None = None
-        """Show G the whole picture at 1/low of its resolution, too (section 3.3)."""
+        """Also give G the whole image at 1/low of its resolution (section 3.3)."""
         dropout: BelowOne = 0.0
-        """Share of D's features dropped before the classifier alone (the paper: .5)."""
+        """Dropout rate of D's features before the classifier only (the paper: 0.5)."""
         class_weight: NonNegative = 1.0
-        """Weight of the labelled pictures' cross-entropy in D (lambda_c)."""
+        """Weight of the labelled images' cross-entropy in D (lambda_c)."""
         alpha: NonNegative = 0.0
-        """Weight of all that G drew beside the filled picture (CC-GAN²: .5)."""
+        """Weight of G's whole output, in addition to the filled image (CC-GAN²: 0.5)."""
         reconstruction: NonNegative = 0.0
-        """Weight in G of the mean absolute error in the hole; none in the paper."""
+        """Weight in G of the mean absolute error in the hole; 0 in the paper."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How D and its classifier move."""
+        """Optimizer of D and its classifier."""
         optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -86,7 +87,7 @@ class CCGAN(Game):
         c, h, w = spec.shape
         if cfg.low is not None and (h % cfg.low or w % cfg.low):
             raise SettingsError(
-                f"low={cfg.low} does not divide pictures of {h}x{w}; choose one that does"
+                f"low={cfg.low} does not divide images of {h}x{w}; choose one that does"
             )
         self.G = cfg.translator.translator((c if cfg.low is None else 2 * c, h, w), spec.shape)
         self.D = cfg.critic.discriminator(spec.shape)
@@ -132,18 +133,18 @@ class CCGAN(Game):
         return terms
 
     def drawn(self, batch: SemiSupervised) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures x without labels, where they are known, and all that G drew from there."""
+        """Images x without labels, where they are known, and all that G drew from there."""
         x = batch.unlabelled
         known = self.holes(x, self.cfg.place)
         return x, known, self.draw(x, known)
 
     def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
-        """Pictures, and the same with a hole filled."""
+        """Images, and the same with a hole filled."""
         x, known, whole = self.drawn(batch)
         return x, torch.where(known, x, whole)
 
     def draw(self, x: Tensor, known: Tensor) -> Tensor:
-        """All that G draws, [n, C, H, W], of pictures and where they are known."""
+        """All that G draws, [n, C, H, W], of images and where they are known."""
         given = x * known
         if self.cfg.low is not None:
             small = avg_pool2d(x, self.cfg.low)
@@ -152,7 +153,7 @@ class CCGAN(Game):
         return whole
 
     def holes(self, x: Tensor, place: str) -> Tensor:
-        """Where pictures are known, bool [n, 1, H, W]: all but a square in each."""
+        """Where images are known, bool [n, 1, H, W]: all but a square in each."""
         n, _, h, w = x.shape
         inside = []
         for side in (h, w):
@@ -173,7 +174,7 @@ class CCGAN(Game):
     def translate(
         self, images: Tensor, direction: str = "a2b", known: Tensor | None = None
     ) -> Tensor:
-        """Pictures [n, C, H, W] with their holes filled; known pixels are the input's, bit for bit.
+        """Images [n, C, H, W] with their holes filled; known pixels are the input's, bit for bit.
 
         Args:
             known: bool [n, 1, H, W], False in the holes; a square in the centre when not given.
@@ -182,14 +183,12 @@ class CCGAN(Game):
             SettingsError: the way back is asked for.
         """
         if direction != "a2b":
-            raise SettingsError(
-                f"ccgan only fills holes, direction a2b, and {direction!r} was asked for"
-            )
+            raise SettingsError(f"ccgan only fills holes, direction a2b, not {direction!r}")
         known = self.holes(images, "centre") if known is None else known
         return torch.where(known, images, self.draw(images, known))
 
     def classify(self, images: Tensor) -> Tensor:
-        """Class probabilities [n, classes] of whole pictures [n, C, H, W] in [-1, 1]."""
+        """Class probabilities [n, classes] of whole images [n, C, H, W] in [-1, 1]."""
         logits: Tensor = self.C(self.D.features(images))
         return wide(logits).softmax(1)
 
@@ -205,7 +204,7 @@ class CCGAN(Game):
         }
 
     def preview(self, batch: SemiSupervised) -> Tensor:
-        """Twice in a row: a picture with a hole, filled, whole."""
+        """Twice in a row: an image with a hole, filled, whole."""
         x = batch.images[:16]
         holed = x * self.holes(x, "centre")
         return torch.stack([holed, self.translate(x), x], 1).flatten(0, 1)

@@ -3,8 +3,8 @@
     D minimises  -E[log D(x | y)] - E[log(1 - D(G(z | y) | y))]
     G minimises  -E[log D(G(z | y) | y)]        (in its non-saturating form)
 
-GAN's game, played within each class: the label y joins z in G and x in D, and the adversarial loss
-is unchanged. D learns to refuse a good picture under a wrong label since it never sees a real one.
+This is GAN with the label y as a further input of G and D; the adversarial loss is unchanged. D
+never sees a real image with a wrong label, so it learns to reject mismatches.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ganwright.networks.joined import JoinedMLP
 
 
 class CGAN(UnrollableGame):
-    """Pictures of an asked class: both networks are told the label."""
+    """Class-conditional images: both networks get the label."""
 
     title = "CGAN (2014)"
     paper = "1411.1784"
@@ -29,7 +29,7 @@ class CGAN(UnrollableGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(UnrollableGame.Config):
         networks: Networks = JoinedMLP()
-        """The kind of G and D; the label has a layer of its own in the paper's."""
+        """Architecture of G and D; the paper's has a separate layer for the label."""
 
     cfg: Config
 

@@ -6,7 +6,7 @@
     D_A minimises    1/2 (E[(D_A(a) - 1)²] + E[D_A(BA(b))²])     BA(b) from a pool of the last 50
     D_B minimises    1/2 (E[(D_B(b) - 1)²] + E[D_B(AB(a))²])     likewise
 
-lambda 10, lambda_id 5, Adam with learning rate 2e-4 for half of the run, then down to 0 in a line.
+lambda 10, lambda_id 5, Adam with learning rate 2e-4 for half of the run, then linear decay to 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ganwright.pool import ReplayPool
 
 
 class CycleGAN(TwoWay):
-    """Two translators that undo each other, each against a critic of its target domain."""
+    """Two translators that invert each other, each with a discriminator of its target domain."""
 
     title = "CycleGAN (2017)"
     paper = "1703.10593"
@@ -40,23 +40,23 @@ class CycleGAN(TwoWay):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = ResNetTranslator()
-        """The kind of the two translators."""
+        """Architecture of the two translators."""
         patch: Patch = PatchGAN()
-        """The kind of the two discriminators."""
+        """Architecture of the two discriminators."""
         loss: Loss = LeastSquares(scale=1.0)
-        """How scores of real and translated pictures become losses."""
+        """The adversarial loss."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of the discriminators."""
+        """Penalties on the discriminators."""
         cycle: NonNegative = 10.0
         """Weight of cycle consistency (lambda)."""
         identity: NonNegative = 5.0
-        """Weight of leaving the target domain's own pictures alone."""
+        """Weight of the identity term: images of the target domain should not change."""
         pool: Whole = 50
-        """How many past translations each discriminator may be shown."""
+        """Size of each discriminator's pool of past translations."""
         optimizer: Optimizer = Adam(
             lr=2e-4, betas=(0.5, 0.999), schedule=LinearDecay(hold=100_000, horizon=200_000)
         )
-        """How every player moves."""
+        """Optimizer of each player."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -104,11 +104,11 @@ class CycleGAN(TwoWay):
         return self._discriminator(self.D_B, *self.pair_B(batch))
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain a's real pictures, and a history of translated ones."""
+        """Domain a's real images, and a history of translated ones."""
         return batch.a, self.past_A(self.BA(batch.b))
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain b's real pictures, and a history of translated ones."""
+        """Domain b's real images, and a history of translated ones."""
         return batch.b, self.past_B(self.AB(batch.a))
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:

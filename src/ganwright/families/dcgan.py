@@ -3,7 +3,7 @@
     D minimises  -E[log D(x)] - E[log(1 - D(G(z)))]
     G minimises  -E[log D(G(z))]
 
-GAN's game on convolutional networks (section 3): strided and transposed convolutions, BatchNorm
+GAN with convolutional networks (section 3): strided and transposed convolutions, BatchNorm
 everywhere but G's output and D's input, ReLU in G, LeakyReLU .2 in D, weights from N(0, .02),
 Adam with learning rate 2e-4 and beta1 .5, batches of 128, z of length 100.
 """
@@ -17,7 +17,7 @@ from ganwright.networks import ConvNet, Networks
 
 
 class DCGAN(GAN):
-    """Convolutional networks for pictures whose sides are powers of two, from 8 to 256."""
+    """Convolutional networks, by default for images of 8 to 256 pixels."""
 
     title = "DCGAN (2015)"
     paper = "1511.06434"
@@ -27,4 +27,4 @@ class DCGAN(GAN):
     @dataclass(frozen=True, kw_only=True)
     class Config(GAN.Config):
         networks: Networks = ConvNet()
-        """The kind of G and D."""
+        """Architecture of G and D."""

@@ -5,10 +5,11 @@
     D_A, D_B minimise  1/2 sum_X (-E[log D_X(x)] - E[log(1 - D_X(fake_X))])
 
 with fake_A = BA(b), fake_B = AB(a), and FM_X = sum_l |E f_l(x) - E f_l(fake_X)|² over the inner
-activations f_l of D_X (a mean over units, in place of a sum). FM, its weights, r and the turns are
-the authors' code: r is .01 for 10,000 steps, then .5; the discriminators move in every third step,
-the translators in the others. Their images lie in [0, 1]: on [-1, 1], as here, squares are four
-times as large, hence the 1/4. Adam with learning rate 2e-4, betas (.5, .999), weight decay 1e-5.
+activations f_l of D_X (a mean over units instead of a sum). FM, its weights, r and the order of
+updates follow the authors' code: r is .01 for 10,000 steps, then .5; every third step updates the
+discriminators, the others update the translators. Their images are in [0, 1]; on [-1, 1], as here,
+squares are four times as large, hence the 1/4. Adam with learning rate 2e-4, betas (.5, .999),
+weight decay 1e-5.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from ganwright.optim import Adam, Optimizer
 
 
 class DiscoGAN(TwoWay):
-    """Two translators without skips discover which pictures of two domains belong together."""
+    """Two translators without skip connections discover how two domains correspond."""
 
     title = "DiscoGAN (2017)"
     paper = "1703.05192"
@@ -42,23 +43,23 @@ class DiscoGAN(TwoWay):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = EncoderDecoder()
-        """The kind of the two translators."""
+        """Architecture of the two translators."""
         patch: Patch = ConvCritic()
-        """The kind of the two discriminators."""
+        """Architecture of the two discriminators."""
         loss: Loss = NonSaturating()
-        """How scores of real and translated pictures become losses."""
+        """The adversarial loss."""
         matching: Share = 0.9
-        """Share of feature matching in what is not reconstruction; the rest is adversarial."""
+        """Fraction of feature matching in the non-reconstruction part; the rest is adversarial."""
         reconstruction: Share = 0.5
-        """Share of the reconstruction error in the translators' objective (r)."""
+        """Fraction of the reconstruction error in the translators' objective (r)."""
         early_reconstruction: Share = 0.01
-        """The same in the first steps."""
+        """The same fraction during the first `early_steps` steps."""
         early_steps: Whole = 10_000
-        """How many steps those are."""
+        """Number of steps with `early_reconstruction`."""
         every: Several = 3
-        """The discriminators move in every step that this divides, the translators otherwise."""
+        """Update the discriminators in every n-th step and the translators in the others."""
         optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999), weight_decay=1e-5)
-        """How both players move."""
+        """Optimizer of each player."""
 
     cfg: Config
     turns: Tensor

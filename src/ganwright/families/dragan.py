@@ -3,10 +3,10 @@
     D minimises  -E[log D(x)] - E[log(1 - D(G(z)))] + lambda E[(|grad D(x + delta)| - 1)²]
     G minimises  -E[log D(G(z))]
 
-delta is noise around real data only. As in the authors' code, it is a share, uniform for each
-sample, of half the batch's standard deviation times U[0, 1]; lambda is 10, Adam has learning rate
-1e-4 and betas (.5, .9), and batches have 128 pictures. The norm is over all pixels of a sample, and
-D has no BatchNorm.
+delta is noise around real data only. As in the authors' code, it is a random fraction, uniform for
+each sample, of half the batch's standard deviation times U[0, 1]. lambda is 10, Adam has learning
+rate 1e-4 and betas (.5, .9), and batches have 128 images. The norm is over all pixels of a sample,
+and D has no BatchNorm.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ganwright.penalties import Penalty
 
 
 class DRAGAN(DCGAN):
-    """DCGAN's game with D's slope held near 1 around the data."""
+    """DCGAN with D's gradient norm kept near 1 around the data."""
 
     title = "DRAGAN (2017)"
     paper = "1705.07215"
@@ -31,10 +31,10 @@ class DRAGAN(DCGAN):
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
         networks: Networks = ConvNet(norm_D=NoNorm())
-        """The kind of G and D."""
+        """Architecture of G and D."""
         penalties: tuple[Penalty, ...] = (Slope(weight=10.0),)
-        """Regularisers of D: gradient penalties, weight clipping."""
+        """Penalties on D: gradient penalties, weight clipping."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.9))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.5, 0.9))
-        """How G moves."""
+        """Optimizer of G."""

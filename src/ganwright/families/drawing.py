@@ -1,4 +1,4 @@
-"""What the games share in which G draws from noise and D tells drawings from data.
+"""What the games share in which G draws from noise and D tells samples from data.
 
 A family derives from the class whose settings it has, and has no others:
 
@@ -32,7 +32,7 @@ from ganwright.regularisers import Regulariser, refuse_repeats
 
 
 class DrawingGame(Game):
-    """G draws, D tells drawings from data; a family adds `discriminator` and `generator`.
+    """G draws, D tells samples from data; a family adds `discriminator` and `generator`.
 
     Args:
         cfg: its settings.
@@ -52,27 +52,27 @@ class DrawingGame(Game):
         latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
-        """What z follows."""
+        """Distribution of z."""
         networks: Networks = MLP()
-        """The kind of G and D."""
+        """Architecture of G and D."""
         loss: Loss = NonSaturating()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D: gradient penalties, weight clipping."""
+        """Penalties on D: gradient penalties, weight clipping."""
         d_moves: Count = 1
-        """Moves of D in a step, each on fresh data."""
+        """Updates of D per step, each on a new batch."""
         g_moves: Count = 1
-        """Moves of G in a step."""
+        """Updates of G per step."""
         simultaneous: bool = False
-        """Take both gradients before either moves, as PacGAN's code does; else D moves first."""
+        """Compute both gradients before updating, as PacGAN's code does; else update D first."""
         noise: NonNegative = 0.0
-        """Standard deviation of the noise added to all that D sees (instance noise)."""
+        """Standard deviation of the noise added to D's inputs (instance noise)."""
         augment_d: Augment | None = None
-        """Changes of all that D sees: DiffAugment or ADA, for few pictures."""
+        """Augmentation of all of D's inputs, for small data sets: DiffAugment or ADA."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -83,7 +83,7 @@ class DrawingGame(Game):
     def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
         super().__init__(cfg, spec)
         if cfg.augment_d and len(spec.shape) != 3:
-            raise SettingsError("augment_d changes pictures, and this data is points; leave it out")
+            raise SettingsError("augment_d changes images, and this data is points; leave it out")
         self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
         self.simultaneous = cfg.simultaneous
         cfg.prior.check(cfg.latent)
@@ -113,7 +113,7 @@ class DrawingGame(Game):
 
     @property
     def judges(self) -> list[nn.Module]:
-        """What the player D moves: D, and whatever else a family reads off its features."""
+        """What the player D trains: D, and whatever else a family reads off its features."""
         return [self.D]
 
     def players(self) -> Iterable[Player]:
@@ -176,7 +176,7 @@ class DrawingGame(Game):
         return images
 
     def preview(self, batch: Images) -> Tensor:
-        """Fixed noise; with labels, a column a class and a row a noise vector."""
+        """Fixed noise; with labels, one column per class and one row per noise vector."""
         if not self.classes:
             return self.sample(len(batch.images))
         columns = min(len(self.spec.asked), 26)

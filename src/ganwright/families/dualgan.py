@@ -30,7 +30,7 @@ from ganwright.penalties import Penalty, WeightClipping, charge, lazies, refuse_
 
 
 class DualGAN(TwoWay):
-    """Two U-Nets that undo each other, each against a Wasserstein critic of its target domain."""
+    """Two U-Nets that invert each other, each with a Wasserstein critic of its target domain."""
 
     title = "DualGAN (2017)"
     paper = "1704.02510"
@@ -40,23 +40,23 @@ class DualGAN(TwoWay):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = UNet()
-        """The kind of the two translators."""
+        """Architecture of the two translators."""
         patch: Patch = PatchGAN(norm=BatchNorm())
-        """The kind of the two discriminators."""
+        """Architecture of the two discriminators."""
         loss: Loss = Wasserstein()
-        """How scores of real and translated pictures become losses."""
+        """The adversarial loss."""
         penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)
-        """Regularisers of the discriminators."""
+        """Penalties on the discriminators."""
         cycle_a: NonNegative = 100.0
-        """Weight of domain a's reconstruction (lambda_U); 20 to 1000 are in use."""
+        """Weight of domain a's reconstruction (lambda_U); typically 20 to 1000."""
         cycle_b: NonNegative = 100.0
         """Weight of domain b's reconstruction (lambda_V); smaller for natural photographs."""
         d_moves: Count = 3
-        """Moves of each discriminator in a step, each on fresh data (n_critic)."""
+        """Updates of each discriminator per step, each on a new batch (n_critic)."""
         g_moves: Count = 1
-        """Moves of the translators in a step."""
+        """Updates of the translators per step."""
         optimizer: Optimizer = RMSprop(lr=5e-5)
-        """How every player moves."""
+        """Optimizer of each player."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -81,11 +81,11 @@ class DualGAN(TwoWay):
         return self._discriminator(self.D_B, *self.pair_B(batch))
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain a's real pictures, and translated ones."""
+        """Domain a's real images, and translated ones."""
         return batch.a, self.BA(batch.b)
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain b's real pictures, and translated ones."""
+        """Domain b's real images, and translated ones."""
         return batch.b, self.AB(batch.a)
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
@@ -108,6 +108,6 @@ class DualGAN(TwoWay):
                 penalty.after(player.networks[0])
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Pictures [n, C, H, W] as the other domain's, each normalised by itself alone."""
+        """Images [n, C, H, W] as the other domain's, each normalised by itself alone."""
         translator = self.one_way(direction)
         return torch.cat([translator(image) for image in images.split(1)])

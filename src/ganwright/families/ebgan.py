@@ -3,12 +3,12 @@
     D minimises  E(x) + [m - E(G(z))]+
     G minimises  E(G(z)) + lambda f_PT(S)
 
-    E(v) = |v - Dec(Enc(v))|, the Euclidean norm over a picture's pixels (section 2.3)
+    E(v) = |v - Dec(Enc(v))|, the Euclidean norm over an image's pixels (section 2.3)
     f_PT(S) = 1 / (n (n - 1)) sum_i sum_{j != i} (s_i . s_j / |s_i| |s_j|)²,  S = Enc(G(z))
 
-The pulling-away term f_PT keeps the codes of different drawings apart. m = 10 (section 4.1),
-lambda = .1, Adam with learning rate 1e-3. The energy grows as the root of the number of pixels, and
-m has its scale.
+The pulling-away term f_PT keeps the codes of different samples apart. m = 10 (section 4.1),
+lambda = .1, Adam with learning rate 1e-3. The energy, and so a suitable m, grows with the square
+root of the number of pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ganwright.regularisers import pulling_away
 
 
 class EBGAN(EnergyGame):
-    """D gives data a low energy and drawings at least a margin's."""
+    """D assigns a low energy to data and an energy of at least a margin to samples."""
 
     title = "EBGAN (2016)"
     paper = "1609.03126"
@@ -38,13 +38,13 @@ class EBGAN(EnergyGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(EnergyGame.Config):
         margin: Positive = 10.0
-        """The energy up to which D lifts drawings (m), a norm over all pixels."""
+        """The energy up to which D raises samples (m), a norm over all pixels."""
         pull: NonNegative = 0.1
         """Weight of the pulling-away term (lambda); 0 for plain EBGAN."""
         optimizer_d: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
     cfg: Config
 
@@ -67,7 +67,7 @@ class EBGAN(EnergyGame):
         return terms
 
     def energy(self, x: Tensor) -> Tensor:
-        """How far D's picture lies from each picture: [n, C, H, W] -> [n]."""
+        """How far D's image lies from each image: [n, C, H, W] -> [n]."""
         return distance(self.D(x), x)
 
 

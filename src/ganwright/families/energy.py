@@ -19,7 +19,7 @@ from ganwright.penalties import Penalty, lazies, refuse_twins
 
 
 class EnergyGame(Game):
-    """G draws what D, an autoencoder, can redraw; D is to redraw data alone."""
+    """D is an autoencoder that should reconstruct data but not samples."""
 
     image_size: int | None = 32
     averaged = ("G",)
@@ -29,19 +29,19 @@ class EnergyGame(Game):
         latent: Count = 64
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
-        """What z follows."""
+        """Distribution of z."""
         code: Whole = 64
-        """Length of D's code; 0 for the last hidden layer of its encoder itself."""
+        """Length of D's code; 0 uses the last hidden layer of the encoder."""
         networks: Networks = ConvNet()
-        """The kind of G, and of D's encoder and decoder."""
+        """Architecture of G and of D's encoder and decoder."""
         decoder: Networks | None = None
-        """The kind of D's decoder, where it is not G's."""
+        """Architecture of D's decoder; by default that of G."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D's energy: gradient penalties, weight clipping."""
+        """Penalties on D's energy: gradient penalties, weight clipping."""
         optimizer_d: Optimizer = Adam()
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam()
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -69,11 +69,11 @@ class EnergyGame(Game):
         raise NotImplementedError
 
     def energy(self, x: Tensor) -> Tensor:
-        """D's reconstruction error of each picture: [n, C, H, W] -> [n]."""
+        """D's reconstruction error of each image: [n, C, H, W] -> [n]."""
         raise NotImplementedError
 
     def judged(self, batch: Images) -> tuple[Tensor, Tensor]:
-        """Real pictures and as many fake."""
+        """Real images and as many fake."""
         return batch.images, self.sample(len(batch.images))
 
     def noise(self, n: int) -> Tensor:

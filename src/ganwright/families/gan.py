@@ -3,8 +3,8 @@
     D minimises  -E[log D(x)] - E[log(1 - D(G(z)))]
     G minimises  -E[log D(G(z))]        (section 3; `Minimax` is eq. 1's saturating form)
 
-Here D(x) is a logit. This is also the game that other picture-making families play with other
-settings: DCGAN, LSGAN, WGAN, DRAGAN and their kin change a default.
+Here D(x) is a logit. DCGAN, LSGAN, WGAN, DRAGAN and others derive from this family and change its
+defaults.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from ganwright.unroll import unrolled
 
 
 class UnrollableGame(RegularisedGame):
-    """GAN's objectives: G may see how D would answer after some moves more."""
+    """GAN's objectives, with optional unrolling of D."""
 
     @dataclass(frozen=True, kw_only=True)
     class Config(RegularisedGame.Config):
         unroll: Whole = 0
-        """Moves of D that G looks ahead and differentiates through (unrolled GAN)."""
+        """Updates of D that G looks ahead and differentiates through (unrolled GAN)."""
         unroll_lr: Positive = 0.1
-        """Learning rate of those moves, which are plain gradient descent."""
+        """Learning rate of those updates, which are plain gradient descent."""
 
     cfg: Config
 
@@ -52,14 +52,14 @@ class UnrollableGame(RegularisedGame):
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
     def foreseen(self, real: Inputs, fake: Inputs) -> Scorer:
-        """D as it would answer these fakes after `unroll` moves."""
+        """D as it would answer these fakes after `unroll` updates."""
         cfg = self.cfg
         objective = partial(self.criticise, real=real, fake=fake)
         return unrolled(self.D, objective, cfg.unroll, cfg.unroll_lr)
 
 
 class GAN(UnrollableGame):
-    """Two fully connected networks: G draws, D tells drawings from data."""
+    """Two fully connected networks: G generates, D tells samples from data."""
 
     title = "GAN (2014)"
     paper = "1406.2661"
@@ -68,9 +68,9 @@ class GAN(UnrollableGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(UnrollableGame.Config):
         conditional: bool = False
-        """Give the label to G and D, so that a class can be asked for."""
+        """Give the label to G and D, so that you can choose a class when sampling."""
         pack: Count = 1
-        """Samples that D judges together (PacGAN)."""
+        """Samples that D scores together (PacGAN)."""
 
         def __post_init__(self) -> None:
             super().__post_init__()

@@ -5,9 +5,9 @@
     D and Q minimise  -E[log D(x)] - E[log(1 - D(G(z, c)))] - lambda L_I
     G minimises       -E[log D(G(z, c))]                    - lambda L_I
 
-c is one or more categorical codes and some uniform on [-1, 1]; Q reads them off a picture through
+c consists of categorical codes and codes uniform on [-1, 1]; Q predicts them from an image through
 D's body. -L_I is the cross-entropy of the categorical codes (`categorical`) and the Gaussian
-negative log-likelihood of the continuous ones (`continuous`). No label is ever used.
+negative log-likelihood of the continuous ones (`continuous`). Labels are never used.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ganwright.precision import wide
 
 
 class InfoGAN(RegularisedGame):
-    """A GAN that finds out by itself which few things pictures differ in."""
+    """A GAN that discovers by itself what images differ in."""
 
     title = "InfoGAN (2016)"
     paper = "1606.03657"
@@ -43,13 +43,13 @@ class InfoGAN(RegularisedGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(RegularisedGame.Config):
         networks: Networks = ConvNet(hidden_G=(1024,), hidden_D=(1024,), slope=0.1)
-        """The kind of G and D; the paper's for digits."""
+        """Architecture of G and D; by default the paper's for digits."""
         latent: int = 62
-        """Length of the noise z, which no code describes."""
+        """Length of the noise z, in addition to the codes."""
         categories: tuple[Several, ...] = (10,)
-        """How many values each categorical code has."""
+        """Number of values of each categorical code."""
         continuous: Whole = 2
-        """How many codes are uniform on [-1, 1]."""
+        """Number of continuous codes, uniform on [-1, 1]."""
         information: NonNegative = 1.0
         """Weight of L_I (lambda)."""
         predict_variance: bool = False
@@ -59,7 +59,7 @@ class InfoGAN(RegularisedGame):
         norm_Q: Norm = NoNorm()  # noqa: N815 - the paper's Q
         """Normalisation of those units; BatchNorm in the authors' code."""
         optimizer_g: Optimizer = Adam(lr=1e-3, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -120,7 +120,7 @@ class InfoGAN(RegularisedGame):
         """-lambda L_I in its two parts.
 
         Args:
-            h: D's features of the drawings, [n, width].
+            h: D's features of the samples, [n, width].
             codes: what they were drawn from, [n, inputs].
         """
         weight, terms = self.cfg.information, {}
@@ -154,7 +154,7 @@ class InfoGAN(RegularisedGame):
         return self.cfg.continuous * (2 if self.cfg.predict_variance else 1)
 
     def recover(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
-        """The codes that Q reads off pictures [n, C, H, W].
+        """The codes that Q reads off images [n, C, H, W].
 
         Returns:
             Probabilities [n, values] of each categorical code, and the continuous codes' means,
@@ -175,7 +175,7 @@ class InfoGAN(RegularisedGame):
         return images
 
     def preview(self, batch: Images) -> Tensor:
-        """A column a category, over several z; then, a row a category, each continuous code.
+        """One column per category, over several z; then rows that sweep each continuous code.
 
         The continuous codes run from -2 to 2, twice as far as in training, as in the paper.
         """

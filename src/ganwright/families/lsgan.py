@@ -3,8 +3,8 @@
     D minimises  1/2 E[(D(x) - 1)²] + 1/2 E[D(G(z))²]
     G minimises  1/2 E[(D(G(z)) - 1)²]
 
-DCGAN's game with least squares: D's score is no logit, and a fake far on the right side of the
-boundary still pulls on G. Eq. 8's targets, which make it Pearson's chi-squared divergence, are
+DCGAN with least squares: D's score is not a logit, and a fake far on the correct side of the
+boundary still has a gradient. Eq. 8's targets, which make it Pearson's chi-squared divergence, are
 `LeastSquares(a=-1, b=1, c=0)`.
 """
 
@@ -17,7 +17,7 @@ from ganwright.losses import LeastSquares, Loss
 
 
 class LSGAN(DCGAN):
-    """DCGAN's game, where scores are drawn to targets rather than pushed apart."""
+    """DCGAN with scores pulled to targets by a squared loss."""
 
     title = "LSGAN (2016)"
     paper = "1611.04076"
@@ -26,4 +26,4 @@ class LSGAN(DCGAN):
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
         loss: Loss = LeastSquares()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""

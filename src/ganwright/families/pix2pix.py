@@ -4,7 +4,7 @@
     G minimises  -E[log D(a, G(a, z))] + lambda E|b - G(a, z)|
 
 D(a, b) is a map of logits, one for each patch of 70 pixels. The noise z is dropout in G, and both
-dropout and the statistics of the picture itself are used at test time too (section 3.2). lambda
+dropout and the statistics of the image itself are used at test time too (section 3.2). lambda
 100, Adam with learning rate 2e-4 and betas (.5, .999), batches of 1 to 10.
 """
 
@@ -31,7 +31,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 
 
 class Pix2Pix(Game):
-    """A translator learns from pairs, against a critic that is shown source and target together."""
+    """A translator trained on pairs, with a discriminator that sees input and output together."""
 
     title = "pix2pix (2017)"
     paper = "1611.07004"
@@ -44,19 +44,19 @@ class Pix2Pix(Game):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = UNet()
-        """The kind of G."""
+        """Architecture of G."""
         patch: Patch = PatchGAN(norm=BatchNorm())
-        """The kind of D."""
+        """Architecture of D."""
         loss: Loss = NonSaturating()
-        """How scores of real and translated pairs become losses."""
+        """The adversarial loss."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D."""
+        """Penalties on D."""
         adversarial: NonNegative = 1.0
-        """Weight of the adversarial loss; 0 trains G alone, as the paper's comparison does."""
+        """Weight of the adversarial loss; 0 trains G with L1 only, as in the paper's comparison."""
         l1: NonNegative = 100.0
-        """Weight of the distance to the target (lambda)."""
+        """Weight of the L1 distance to the target (lambda)."""
         optimizer: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
-        """How both players move."""
+        """Optimizer of each player."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -105,14 +105,14 @@ class Pix2Pix(Game):
                 penalty.after(self.D)
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Pictures [n, C, H, W] of domain a as domain b's, each normalised by itself alone.
+        """Images [n, C, H, W] of domain a as domain b's, each normalised by itself alone.
 
         Raises:
             SettingsError: the way back is asked for.
         """
         if direction != "a2b":
             raise SettingsError(
-                f"pix2pix learns one direction, a2b, and {direction!r} was asked for; train the "
+                f"pix2pix learns one direction, a2b, not {direction!r}; train the "
                 "other with --data FOLDER?a=NAME&b=NAME"
             )
         return torch.cat([self.G(image) for image in images.split(1)])
@@ -137,5 +137,5 @@ class Pix2Pix(Game):
 
 
 def pair(a: Tensor, b: Tensor) -> Tensor:
-    """Source and target as one picture: [n, C_a + C_b, H, W]."""
+    """Source and target as one image: [n, C_a + C_b, H, W]."""
     return torch.cat([a, b], 1)

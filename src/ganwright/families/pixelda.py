@@ -1,16 +1,17 @@
 """PixelDA: Bousmalis et al. (2017), arXiv:1612.05424, eqs. 1 to 5.
 
-Labelled pictures (x_s, y) of a source domain, pictures x_t of a target domain without labels:
+Labelled images (x_s, y) of a source domain, images x_t of a target domain without labels:
 
-    x_f = G(x_s, z), z ~ U(-1, 1)^10, is to look like x_t and still be of class y.
+    x_f = G(x_s, z), z ~ U(-1, 1)^10, should look like x_t and keep class y.
 
     D, T minimise  alpha_D (-E[log D(x_t)] - E[log(1 - D(x_f))])
                    + E[-log T(y|x_f)] + E[-log T(y|x_s)]
     G minimises    alpha_G (-E[log D(x_f)]) + beta E[-log T(y|x_f)] + gamma content(x_s, x_f)
 
-D and T move together, then G. T is trained on the source, too, which keeps it from agreeing with G
-on classes of their own (section 3.1). alpha_D .1356, alpha_G .0113, beta .0101 are those of the
-authors' code for MNIST to MNIST-M. Content (eq. 5) is the pairwise error of an object's pixels.
+D and T are updated together, then G. T is also trained on the source, which keeps T and G from
+agreeing on a different labelling (section 3.1). alpha_D .1356, alpha_G .0113, beta .0101 are those
+of the authors' code for MNIST to MNIST-M. Content (eq. 5) is the pairwise error of an object's
+pixels.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from ganwright.precision import wide
 
 
 class PixelDA(Game):
-    """Source pictures are repainted as the target's, so that a classifier learns to see those."""
+    """Makes source images look like target images, to train a classifier for the target."""
 
     title = "PixelDA (2017)"
     paper = "1612.05424"
@@ -52,30 +53,30 @@ class PixelDA(Game):
         latent: Count = 10
         """Length of the noise vector z."""
         networks: AdaptationNets = AdaptationNets()
-        """G, D and T."""
+        """Architecture of G, D and T."""
         loss: Loss = NonSaturating()
-        """How D's scores of target and adapted pictures become losses."""
+        """The adversarial loss of target and adapted images."""
         domain: NonNegative = 0.1356
-        """Weight of D's loss beside T's (alpha_D)."""
+        """Weight of D's loss relative to T's (alpha_D)."""
         style: NonNegative = 0.0113
         """Weight of G's adversarial term (alpha_G)."""
         task: NonNegative = 0.0101
-        """Weight in G of T's loss on adapted pictures (beta)."""
+        """Weight in G of T's loss on adapted images (beta)."""
         content: NonNegative = 0.0
         """Weight of content similarity (gamma)."""
         foreground: Real = 0.0
-        """A source pixel is the object's where any channel is above this, in [-1, 1]."""
+        """A source pixel belongs to the object if any channel is above this, in [-1, 1]."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D."""
+        """Penalties on D."""
         clip: Positive = 5.0
-        """Largest norm of a player's gradient."""
+        """Maximum norm of a player's gradient."""
         optimizer: Optimizer = Adam(
             lr=1e-3,
             betas=(0.5, 0.999),
             weight_decay=1e-5,
             schedule=Decay(rate=0.95, every=20_000),
         )
-        """How both players move."""
+        """Optimizer of each player."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -126,11 +127,11 @@ class PixelDA(Game):
         return terms
 
     def judged(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Target pictures, and source pictures adapted to them."""
+        """Target images, and source images adapted to them."""
         return batch.b, self.adapt(batch.a)
 
     def adapt(self, images: Tensor) -> Tensor:
-        """Source pictures [n, C, H, W] in the target's style, of fresh noise."""
+        """Source images [n, C, H, W] in the target's style, of fresh noise."""
         z = torch.rand(len(images), self.cfg.latent, device=images.device) * 2 - 1
         adapted: Tensor = self.G(images, z)
         return adapted
@@ -148,22 +149,22 @@ class PixelDA(Game):
                 penalty.after(self.D)
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Source pictures [n, C, H, W] in the target's style.
+        """Source images [n, C, H, W] in the target's style.
 
         Raises:
             SettingsError: the way back is asked for.
         """
         if direction != "a2b":
-            raise SettingsError(f"pixelda only translates a2b, and {direction!r} was asked for")
+            raise SettingsError(f"pixelda only translates a2b, not {direction!r}")
         return self.adapt(images)
 
     def classify(self, images: Tensor) -> Tensor:
-        """Class probabilities [n, classes] of target pictures [n, C, H, W] in [-1, 1]."""
+        """Class probabilities [n, classes] of target images [n, C, H, W] in [-1, 1]."""
         logits: Tensor = self.T(images)
         return logits.softmax(1)
 
     def measure(self, batch: Unpaired) -> Terms:
-        """Shares of held-out pictures that T names: target, adapted and source.
+        """Shares of held-out images that T names: target, adapted and source.
 
         The target's labels are used nowhere else.
         """
@@ -177,7 +178,7 @@ class PixelDA(Game):
         return terms
 
     def preview(self, batch: Unpaired) -> Tensor:
-        """Twice in a row: source, adapted with one noise and another; a target picture."""
+        """Twice in a row: source, adapted with one noise and another; a target image."""
         a, b = batch.a[:16], batch.b[:16]
         columns = (a, self.adapt(a), self.adapt(a), b)
         channels = max(c.shape[1] for c in columns)

@@ -16,7 +16,7 @@ class Posterior(Checked):
     """Base of the posteriors q(z | x)."""
 
     def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
-        """The network Q: pictures [n, C, H, W] -> float32 [n, latent]."""
+        """The network Q: images [n, C, H, W] -> float32 [n, latent]."""
         raise NotImplementedError
 
 
@@ -51,7 +51,7 @@ class GaussianPosterior(Posterior):
 
 
 class _Noisy(nn.Module):
-    """z = f(x, noise), with the noise as further channels of the picture."""
+    """z = f(x, noise), with the noise as further channels of the image."""
 
     def __init__(self, encoder: nn.Module, channels: int) -> None:
         super().__init__()
@@ -65,10 +65,10 @@ class _Noisy(nn.Module):
 
 @dataclass(frozen=True)
 class Universal(Posterior):
-    """Q is handed noise beside the picture, so that q(z | x) may have any shape."""
+    """Q also gets noise as an input, so that q(z | x) can have any shape."""
 
     channels: Count = 1
-    """Channels of noise, each as large as the picture."""
+    """Channels of noise, each of the size of the image."""
 
     def encoder(self, networks: Networks, shape: tuple[int, ...], latent: int) -> nn.Module:
         widened = (shape[0] + self.channels, *shape[1:])
@@ -76,7 +76,7 @@ class Universal(Posterior):
 
 
 class TwoHeads(nn.Module):
-    """A picture to the logits of y and to z.
+    """An image to the logits of y and to z.
 
     Where a softmax is sure, a value that is never chosen gets no gradient and is forgotten. With
     `sharpness`, each logit is normalised over the batch, so each value is chosen now and then.

@@ -61,9 +61,9 @@ class Uniform(Prior):
     """U(low, high) in every direction."""
 
     low: Real = -1.0
-    """Where it begins."""
+    """Lower end."""
     high: Real = 1.0
-    """Where it ends."""
+    """Upper end."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +80,7 @@ class Planar(Prior):
     def check(self, latent: int, classes: int = 0) -> None:
         if latent != 2:
             raise SettingsError(
-                f"a {type(self).__name__} prior lies in the plane, but latent is {latent}; "
+                f"a {type(self).__name__} prior is two-dimensional, but latent is {latent}; "
                 "set latent=2"
             )
 
@@ -98,10 +98,10 @@ class Planar(Prior):
 
 @dataclass(frozen=True)
 class Mixture(Planar):
-    """Gaussians in a circle, each drawn out along its radius, as petals are."""
+    """Gaussians in a circle, each stretched along its radius like a petal."""
 
     components: Count = 10
-    """How many; with a guided prior, one for each class."""
+    """Number of components; with a guided prior, one for each class."""
     radius: Positive = 1.4
     """Distance of their centres from the origin."""
     along: Positive = 0.5
@@ -130,9 +130,9 @@ class SwissRoll(Planar):
     """A spiral from the origin, evenly filled along its length."""
 
     turns: Positive = 2.0
-    """How often it winds around the origin."""
+    """Number of turns around the origin."""
     radius: Positive = 3.0
-    """Where it ends."""
+    """Upper end."""
     noise: NonNegative = 0.05
     """Standard deviation around it."""
 

@@ -5,7 +5,8 @@
 
 Self-attention on the 32x32 feature maps of G and D, o = gamma attention(x) + x with gamma 0 at the
 start (eqs. 1 to 3); spectral norm in both; conditional BatchNorm in G, projection in D; Adam with
-betas (0, .9), one D move to one G move, and learning rates 1e-4 for G, 4e-4 for D (section 3).
+betas (0, .9), one update of D per update of G, and learning rates 1e-4 for G, 4e-4 for D (section
+3).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ganwright.optim import Adam, Optimizer
 
 
 class SAGAN(DCGAN):
-    """Residual networks that attend to far parts of the picture, kept smooth by spectral norm."""
+    """Residual networks with self-attention and spectral normalisation."""
 
     title = "SAGAN (2018)"
     paper = "1805.08318"
@@ -32,12 +33,12 @@ class SAGAN(DCGAN):
         latent: int = 128
         """Length of the noise vector z."""
         networks: Networks = ResNet(spectral_G=True, spectral_D=True, attention=(32,))
-        """The kind of G and D; `attention` says at which heights they attend."""
+        """Architecture of G and D; `attention` lists the heights with self-attention."""
         loss: Loss = Hinge()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""
         conditional: bool = True
-        """Give the label to G and D, so that a class can be asked for."""
+        """Give the label to G and D, so that you can choose a class when sampling."""
         optimizer_d: Optimizer = Adam(lr=4e-4, betas=(0.0, 0.9))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.0, 0.9))
-        """How G moves."""
+        """Optimizer of G."""

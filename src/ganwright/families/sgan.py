@@ -4,7 +4,7 @@ The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated"
 
     p(y | x, y <= K) = softmax l(x)         s(x) = logsumexp l(x)         p(real | x) = sigmoid s(x)
 
-    C minimises  -E[log p(y | x, y <= K)]   few labelled pictures
+    C minimises  -E[log p(y | x, y <= K)]   few labelled images
                  -E[log p(real | x)]        many unlabelled ones
                  -E[log p(K+1 | G(z))]
     G minimises  |E f(x) - E f(G(z))|²      f: the last layer before its noise (`matching`)
@@ -14,7 +14,7 @@ Odena's form, one cross-entropy over K+1 classes, is `joint`: then the first ter
                  -E[log p(y | x)] = -E[log p(y | x, y <= K)] - E[log p(real | x)]
 and G minimises  -E[log p(real | G(z))]     (`fooling`)
 
-Labels of the unlabelled pictures are not in the batch, so they can not reach a loss.
+Labels of the unlabelled images are not in the batch, so they cannot reach a loss.
 """
 
 # ruff: noqa: N815 - the papers' G and D end the names of settings that belong to one of them
@@ -49,7 +49,7 @@ from ganwright.precision import wide
 
 
 class Ink(nn.Module):
-    """Pictures in [-1, 1] as ink on paper of 0; the mean square is near 1 if a tenth is ink."""
+    """Images in [-1, 1] as ink on paper of 0; the mean square is near 1 if a tenth is ink."""
 
     def forward(self, x: Tensor) -> Tensor:
         return 1.6 * (x + 1)
@@ -60,7 +60,7 @@ class FixedNorm(nn.Module):
 
     Whatever is learned, the weights of each unit have norm sqrt 2, which keeps a ReLU layer's
     variance: if they could grow, they would drown the noise. The weights beneath grow with every
-    move, as gradients are orthogonal to them, so that moves turn the units less and less.
+    update, as gradients are orthogonal to them, so that updates turn the units less and less.
     """
 
     def forward(self, weight: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def normed(layer: nn.Linear) -> nn.Linear:
 
 
 class SGAN(Game):
-    """A classifier from few labels: it also has to tell pictures from drawings."""
+    """A classifier trained with few labels, which also tells real images from samples."""
 
     title = "Semi-supervised GAN (2016)"
     paper = "1606.01583"
@@ -141,25 +141,25 @@ class SGAN(Game):
         latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Uniform(0.0, 1.0)
-        """What z follows."""
+        """Distribution of z."""
         networks: Networks = SalimansMLP()
-        """The kind of G, and of the classifier's body."""
+        """Architecture of G and of the classifier's body."""
         loss: Loss = NonSaturating()
-        """How the scores s of unlabelled and drawn pictures become losses."""
+        """The adversarial loss of the scores s of unlabelled and generated images."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of the classifier's score s."""
+        """Penalties on the classifier's score s."""
         supervision: NonNegative = 2.0
-        """Weight of the labelled pictures' cross-entropy; Salimans' code halves all other terms."""
+        """Weight of the labelled images' cross-entropy; Salimans' code halves all other terms."""
         joint: bool = False
-        """Name labelled pictures among all K+1 classes, as Odena does, not among K as Salimans."""
+        """Classify labelled images among all K+1 classes, as Odena, not among K, as Salimans."""
         matching: NonNegative = 1.0
         """Weight of feature matching in G's objective."""
         fooling: NonNegative = 0.0
         """Weight of fooling the classifier in G's objective."""
         optimizer_c: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
-        """How the classifier moves."""
+        """Optimizer of the classifier."""
         optimizer_g: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
-        """How G moves."""
+        """Optimizer of G."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -204,7 +204,7 @@ class SGAN(Game):
         return terms
 
     def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
-        """Unlabelled pictures, and as many drawings."""
+        """Unlabelled images, and as many samples."""
         return batch.unlabelled, self.sample(len(batch.unlabelled))
 
     def score(self, x: Tensor) -> Tensor:
@@ -217,19 +217,19 @@ class SGAN(Game):
                 penalty.after(self.C)
 
     def sample(self, n: int) -> Tensor:
-        """Draw n pictures, [n, C, H, W] in [-1, 1]."""
+        """Draw n images, [n, C, H, W] in [-1, 1]."""
         images: Tensor = self.G(self.cfg.prior.draw(n, self.cfg.latent, self.device))
         return images
 
     def classify(self, x: Tensor) -> Tensor:
-        """Class probabilities [n, K] of pictures [n, C, H, W] in [-1, 1]."""
+        """Class probabilities [n, K] of images [n, C, H, W] in [-1, 1]."""
         probabilities: Tensor = self.C(x).softmax(1)
         return probabilities
 
     def measure(self, batch: SemiSupervised) -> Terms:
-        """The share of held-out pictures that are classified wrongly."""
+        """The share of held-out images that are misclassified."""
         return {"error": wide(self.C(batch.images).argmax(1) != batch.labels).mean()}
 
     def preview(self, batch: SemiSupervised) -> Tensor:
-        """Drawings from fixed noise."""
+        """Samples from fixed noise."""
         return self.sample(len(batch.images))

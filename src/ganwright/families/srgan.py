@@ -1,6 +1,6 @@
 """SRGAN: Ledig et al. (2017), arXiv:1609.04802, eqs. 2 to 6 and section 3.2.
 
-One run, two phases. First
+One run has two phases. First
 
     G minimises  E|G(x_low) - x|²                                     (eq. 4: SRResNet)
 
@@ -9,8 +9,8 @@ and then, from there,
     D minimises  -E[log D(x)] - E[log(1 - D(G(x_low)))]               (eq. 2)
     G minimises  content(G(x_low), x) + 1e-3 E[-log D(G(x_low))]      (eqs. 3, 5 and 6)
 
-where content compares features of VGG19 (relu5_4, scaled by 1/12.75), those of a small net that
-comes with the package, or pixels. Adam 1e-4, beta1 .9, batch 16; in the second phase the learning
+where content compares features of VGG19 (relu5_4, scaled by 1/12.75), those of a small network that
+ships with the package, or pixels. Adam 1e-4, beta1 .9, batch 16; in the second phase the learning
 rate falls to a tenth after its first half.
 """
 
@@ -48,7 +48,7 @@ class Later(Schedule):
 
 
 class SRGAN(Game):
-    """Pictures enlarged: first exact on average, then sharp, with D as the judge of sharpness."""
+    """Super-resolution: first trained for a low squared error, then for sharpness with D."""
 
     title = "SRGAN (2017)"
     paper = "1609.04802"
@@ -61,27 +61,27 @@ class SRGAN(Game):
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
         translator: Translator = SRResNet()
-        """The kind of G."""
+        """Architecture of G."""
         patch: Patch = SRDiscriminator()
-        """The kind of D."""
+        """Architecture of D."""
         mse_steps: Whole = 5000
         """Length of the first phase (the paper: 1,000,000)."""
         content: Content = SmallFeatures()
-        """What is kept in the second phase: VGG() as in the paper, SmallFeatures() or Pixels()."""
+        """The content loss: VGG() as in the paper, SmallFeatures() or Pixels()."""
         content_weight: NonNegative = 1.0
         """Weight of the content term."""
         loss: Loss = NonSaturating()
-        """How D's scores of real and enlarged pictures become losses."""
+        """The adversarial loss of real and upscaled images."""
         adversarial: NonNegative = 1e-3
         """Weight of the adversarial term in G."""
         penalties: tuple[Penalty, ...] = ()
-        """Regularisers of D."""
+        """Penalties on D."""
         optimizer_mse: Optimizer = Adam(lr=1e-4, betas=(0.9, 0.999))
-        """How G moves in the first phase."""
+        """Optimizer of G in the first phase."""
         optimizer: Optimizer = Adam(
             lr=1e-4, betas=(0.9, 0.999), schedule=Decay(rate=0.1, every=100_000)
         )
-        """How G and D move in the second phase; its schedule counts from that phase's start."""
+        """Optimizer of G and D in the second phase; its schedule starts with that phase."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -96,8 +96,8 @@ class SRGAN(Game):
         assert high is not None
         if low[0] != high[0] or high[1] % low[1] or high[1] // low[1] != high[2] // low[2]:
             raise SettingsError(
-                f"srgan enlarges, and {low[1]}x{low[2]} does not divide {high[1]}x{high[2]} pixels "
-                "evenly; add ?low=4 to a set of pictures, ?low=own to two folders, or take "
+                f"srgan upscales, and {low[1]}x{low[2]} does not divide {high[1]}x{high[2]} pixels "
+                "evenly; add ?low=4 to a set of images, ?low=own to two folders, or take "
                 "glyphs-lowres"
             )
         self.G = cfg.translator.translator(low, high)
@@ -138,7 +138,7 @@ class SRGAN(Game):
         }
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
-        """The true pictures, and the enlarged ones."""
+        """The true images, and the enlarged ones."""
         return batch.b, self.G(batch.a)
 
     def after(self, player: Player, terms: Terms) -> None:
@@ -147,20 +147,18 @@ class SRGAN(Game):
                 penalty.after(self.D)
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Pictures [n, C, h, w] of any size enlarged to [n, C, scale h, scale w].
+        """Images [n, C, h, w] of any size enlarged to [n, C, scale h, scale w].
 
         Raises:
             SettingsError: the way back is asked for, which needs no network.
         """
         if direction != "a2b":
-            raise SettingsError(
-                f"srgan only enlarges, direction a2b, and {direction!r} was asked for"
-            )
+            raise SettingsError(f"srgan only upscales, direction a2b, not {direction!r}")
         enlarged: Tensor = self.G(images)
         return enlarged
 
     def measure(self, batch: Paired) -> Terms:
-        """PSNR in dB and SSIM on Y of enlarged held-out pictures, and bicubic's beside them."""
+        """PSNR in dB and SSIM on Y of enlarged held-out images, and those of bicubic upscaling."""
         truth = luma(batch.b)
         terms = {}
         for name, made in (("", self.G(batch.a)), ("_bicubic", bicubic(batch.a, batch.b))):
@@ -180,6 +178,6 @@ class SRGAN(Game):
 
 
 def bicubic(low: Tensor, like: Tensor) -> Tensor:
-    """Pictures enlarged to the size of `like` by bicubic interpolation, in [-1, 1]."""
+    """Images enlarged to the size of `like` by bicubic interpolation, in [-1, 1]."""
     size = like.shape[-2:]
     return interpolate(low, size, mode="bicubic", antialias=True).clamp(-1, 1)

@@ -35,7 +35,7 @@ class TwoWay(Game):
         self.D_A, self.D_B = cfg.patch.discriminator(a), cfg.patch.discriminator(b)
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Pictures [n, C, H, W] of one domain as the other's."""
+        """Images [n, C, H, W] of one domain as the other's."""
         translated: Tensor = self.one_way(direction)(images)
         return translated
 
@@ -50,7 +50,7 @@ class TwoWay(Game):
         return self.AB if direction == "a2b" else self.BA
 
     def measure(self, batch: Unpaired) -> Terms:
-        """The mean absolute cycle error of each domain on held-out pictures."""
+        """The mean absolute cycle error of each domain on held-out images."""
         there, back = self._cycle(batch.a), self._cycle(batch.b, "b2a")
         return {"cycle_a": l1_loss(there[1], batch.a), "cycle_b": l1_loss(back[1], batch.b)}
 

@@ -3,9 +3,10 @@
     n_critic times: D minimises  E[D(G(z))] - E[D(x)], then its weights are clipped to [-c, c]
     once:           G minimises  -E[D(G(z))]
 
-c .01, n_critic 5, RMSProp with learning rate 5e-5, batches of 64. As in the authors' code, D moves
-100 times in the first 25 steps and in every 500th. D's term with its sign turned, `wasserstein`,
-estimates the distance up to a factor: it is the learning curve that the paper promises.
+c .01, n_critic 5, RMSProp with learning rate 5e-5, batches of 64. As in the authors' code, D is
+updated 100 times in each of the first 25 steps and in every 500th step. The negative of D's term,
+`wasserstein`, estimates the distance up to a factor; it is the learning curve that the paper
+promises.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ganwright.penalties import Penalty, WeightClipping
 
 
 class WGAN(DCGAN):
-    """DCGAN's game under the earth mover's distance, with D kept Lipschitz by clipping."""
+    """DCGAN with the earth mover's distance, and D kept Lipschitz by weight clipping."""
 
     title = "WGAN (2017)"
     paper = "1701.07875"
@@ -31,21 +32,21 @@ class WGAN(DCGAN):
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
         loss: Loss = Wasserstein()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)
-        """Regularisers of D: weight clipping, gradient penalties."""
+        """Penalties on D: weight clipping, gradient penalties."""
         d_moves: int = 5
-        """Moves of D in a step, each on fresh data (n_critic)."""
+        """Updates of D per step, each on a new batch (n_critic)."""
         warm_moves: Count = 100
-        """Moves of D in a warm step, which brings D near its optimum."""
+        """Updates of D in a warm step, which brings D near its optimum."""
         warm_steps: Whole = 25
-        """How many first steps are warm."""
+        """Number of warm steps at the start."""
         warm_every: Whole = 500
-        """Every how many steps another one is warm; 0 for none."""
+        """Interval in steps between further warm steps; 0 for none."""
         optimizer_d: Optimizer = RMSprop(lr=5e-5)
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = RMSprop(lr=5e-5)
-        """How G moves."""
+        """Optimizer of G."""
 
     cfg: Config
 
@@ -55,7 +56,7 @@ class WGAN(DCGAN):
         yield G
 
     def d_moves_at(self, step: int) -> int:
-        """D's moves in a step: many in warm ones, n_critic in all others."""
+        """D's updates per step: many in warm ones, n_critic in all others."""
         cfg = self.cfg
         warm = step < cfg.warm_steps or (cfg.warm_every and step % cfg.warm_every == 0)
         return cfg.warm_moves if warm else cfg.d_moves

@@ -19,7 +19,7 @@ from ganwright.penalties import GradientPenalty, Penalty
 
 
 class WGANGP(DCGAN):
-    """DCGAN's game under another distance, with D kept near Lipschitz and near its optimum."""
+    """DCGAN with the earth mover's distance, and D kept near Lipschitz by a gradient penalty."""
 
     title = "WGAN-GP (2017)"
     paper = "1704.00028"
@@ -28,14 +28,14 @@ class WGANGP(DCGAN):
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
         networks: Networks = ConvNet(norm_D=NoNorm())
-        """The kind of G and D."""
+        """Architecture of G and D."""
         loss: Loss = Wasserstein()
-        """How D's scores of real and fake become the two losses."""
+        """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = (GradientPenalty(weight=10.0, target=1.0),)
-        """Regularisers of D: gradient penalties, weight clipping."""
+        """Penalties on D: gradient penalties, weight clipping."""
         d_moves: int = 5
-        """Moves of D in a step, each on fresh data (n_critic)."""
+        """Updates of D per step, each on a new batch (n_critic)."""
         optimizer_d: Optimizer = Adam(lr=1e-4, betas=(0.0, 0.9))
-        """How D moves."""
+        """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=1e-4, betas=(0.0, 0.9))
-        """How G moves."""
+        """Optimizer of G."""

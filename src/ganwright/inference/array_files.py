@@ -21,7 +21,7 @@ _TIFF = (".tif", ".tiff")
 
 
 def endings(levels: Levels, channels: int) -> tuple[str, ...]:
-    """The files that hold such pictures exactly; the first is the one that is written unasked.
+    """The files that hold such images exactly; the first is the one that is written unasked.
 
     PNG where it can; a fourth channel that is no transparency goes into an array.
     """
@@ -31,7 +31,7 @@ def endings(levels: Levels, channels: int) -> tuple[str, ...]:
 
 
 def check_ending(suffix: str, levels: Levels, channels: int) -> None:
-    """Refuse a file that cannot hold the pictures.
+    """Refuse a file that cannot hold the images.
 
     Raises:
         SettingsError: naming those that can.
@@ -39,13 +39,13 @@ def check_ending(suffix: str, levels: Levels, channels: int) -> None:
     allowed = endings(levels, channels)
     if suffix.lower() not in allowed:
         raise SettingsError(
-            f"pictures of {channels} channels in {levels.type} do not fit into {suffix} files; "
+            f"images of {channels} channels in {levels.type} do not fit into {suffix} files; "
             f"name one of {', '.join(allowed)}"
         )
 
 
 def write_numbers(images: Tensor, levels: Levels, path: Path) -> None:
-    """Write a picture [C, H, W] in [-1, 1] as the numbers that the data had, whole or not at all.
+    """Write an image [C, H, W] in [-1, 1] as the numbers that the data had, whole or not at all.
 
     Raises:
         RunError: it cannot be written.

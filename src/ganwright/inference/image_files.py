@@ -1,4 +1,4 @@
-"""Picture files: read with all that they carry beside colours, and written back with it."""
+"""Image files: read with all their metadata, and written back with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ganwright.inference.array_files import endings, write_numbers
 from ganwright.pixels import as_floats
 
 WRITABLE = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
-"""Formats that outputs keep; pictures of other formats become PNG files."""
+"""Formats that outputs keep; images of other formats become PNG files."""
 EXACT = (".png", ".bmp", ".tif", ".tiff")
 """Formats that hold class numbers with their palette."""
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -46,7 +46,7 @@ _OWN = (
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture and what came with it.
+    """An image and what came with it.
 
     Args:
         pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
@@ -62,7 +62,7 @@ class Picture:
     mask: LabelMap | None = None
 
     def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
-        """Other pixels with what this picture carries; alpha is brought to their size.
+        """Other pixels with what this image carries; alpha is brought to their size.
 
         With `mask` they are colours of its classes, and nothing is carried over.
         """
@@ -83,7 +83,7 @@ class Picture:
         return Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
 
     def image(self) -> Image.Image:
-        """The picture as Pillow has it."""
+        """The image as Pillow has it."""
         if self.mask is not None:
             return self.mask.as_mask(self.mask.nearest(self.pixels))
         image = as_image(self.pixels)
@@ -95,7 +95,7 @@ class Picture:
 def read_picture(
     path: Path, channels: int, label_map: LabelMap | None = None, levels: Levels | None = None
 ) -> Picture:
-    """Read a file as a picture of so many channels and of such numbers, or as a label map.
+    """Read a file as an image of so many channels and of such numbers, or as a label map.
 
     Raises:
         DataError: it is none, is broken, or has several frames or unknown classes; the sentence
@@ -109,11 +109,11 @@ def read_picture(
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        raise DataError(f"{path} can not be read as a picture ({reason(error)})") from error
+        raise DataError(f"{path} cannot be read as an image ({reason(error)})") from error
 
 
 def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
-    """A picture whose numbers mean what those of the training pictures did."""
+    """An image whose numbers mean what those of the training images did."""
     alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
     with path.open("rb") as file:
         read = read_in(file, path.name, Reading(alpha=alpha))
@@ -123,18 +123,18 @@ def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
-    """A Pillow picture of any mode, upright, in 8 bits, with 1 or 3 channels.
+    """A Pillow image of any mode, upright, in 8 bits, with 1 or 3 channels.
 
     With `label_map` its pixels are class numbers, and become what networks were shown.
 
     Raises:
-        OSError, ValueError: its pixels can not be read, or are of unknown classes.
+        OSError, ValueError: its pixels cannot be read, or are of unknown classes.
     """
     image.load()
     if label_map is not None:
         if image.mode not in MODES:
             raise ValueError(
-                f"is {image.mode}, and this run takes label maps: grey or palette pictures of "
+                f"is {image.mode}, and this run takes label maps: grey or palette images of "
                 "class numbers"
             )
         return Picture(label_map.channelled(label_map.numbers(np.asarray(upright(image)))))
@@ -153,7 +153,7 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
 
 
 def output_of(path: Path, levels: Levels | None, channels: int, *, masks: bool = False) -> Path:
-    """The output's name: the input's, if its format holds such pictures and can be written."""
+    """The output's name: the input's, if its format holds such images and can be written."""
     allowed = WRITABLE if levels is None else endings(levels, channels)
     allowed = EXACT if masks else allowed
     return path if path.suffix.lower() in allowed else path.with_suffix(allowed[0])
@@ -168,7 +168,7 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
         levels: the numbers that it holds, where they are not 8 bits, grey or in colour.
 
     Raises:
-        RunError: it can not be written.
+        RunError: it cannot be written.
     """
     if levels is not None:
         write_numbers(as_floats(picture.pixels), levels, path)
@@ -181,11 +181,11 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
     try:
         image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
     except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
-        raise RunError(f"{path} can not be written as {kind}: {error}") from error
+        raise RunError(f"{path} cannot be written as {kind}: {error}") from error
     try:
         atomic.write(path, buffer.getvalue())
     except OSError as error:
-        raise RunError(f"{path} can not be written: {error.strerror or error}") from error
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def like(
@@ -195,22 +195,22 @@ def like(
     label_map: LabelMap | None = None,
     mask: LabelMap | None = None,
 ) -> Any:
-    """Apply a function of uint8 [n, C, H, W] to Pillow pictures or arrays; give what was given.
+    """Apply a function of uint8 [n, C, H, W] to Pillow images or arrays; give what was given.
 
     Args:
-        images: a Pillow picture, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
+        images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
-        label_map: the pictures hold class numbers.
+        label_map: the images hold class numbers.
         mask: what the function gives are colours of its classes; masks come back.
 
     Raises:
-        DataError: they are nothing of that kind, can not be read, or hold unknown classes.
+        DataError: they are nothing of that kind, cannot be read, or hold unknown classes.
     """
     given = many(images)
     try:
         pictures = [picture_of(image, channels, label_map) for image in given]
     except UNREADABLE as error:
-        raise DataError(f"a picture can not be read ({error})") from error
+        raise DataError(f"an image cannot be read ({error})") from error
     made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
     if isinstance(images, Image.Image):
         return made[0]
@@ -221,7 +221,7 @@ def like(
 
 
 def many(images: Any) -> list[Image.Image]:
-    """Pillow pictures of a picture, of a list of them, or of a uint8 array.
+    """Pillow images of an image, of a list of them, or of a uint8 array.
 
     Raises:
         DataError: it is something else.
@@ -235,13 +235,13 @@ def many(images: Any) -> list[Image.Image]:
         return list(images)
     what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
     raise DataError(
-        f"pictures are tensors [n, C, H, W] in [-1, 1], Pillow pictures, or uint8 arrays "
+        f"images are tensors [n, C, H, W] in [-1, 1], Pillow images, or uint8 arrays "
         f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
     )
 
 
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
-    """The middle of a picture scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
+    """The middle of an image scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
 
 
@@ -258,7 +258,7 @@ def _alpha(image: Image.Image) -> Tensor | None:
 
 
 def _exif(image: Image.Image) -> bytes:
-    """The EXIF data that hold for a picture made of this one; empty if there are none, or broken
+    """The EXIF data that hold for an image made of this one; empty if there are none, or broken
     ones."""
     exif = Image.Exif()
     try:

@@ -139,23 +139,23 @@ class Model:
     def translate(
         self, images: Any, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
     ) -> Any:
-        """Translate pictures of any size.
+        """Translate images of any size.
 
         Args:
-            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures, one or a list; or uint8
+            images: float [n, C, H, W] in [-1, 1]; or Pillow images, one or a list; or uint8
                 arrays [H, W], [H, W, C] or [n, H, W, C]. Where label maps were learned from,
                 these are label maps.
             direction: b2a for the way back, where there is one.
             seed: determines the noise, where there is some.
-            tile: larger pictures are translated in tiles of so many pixels, see `inference`.
+            tile: larger images are translated in tiles of so many pixels, see `inference`.
 
         Returns:
-            As many pictures of the same kind; tensors are on the CPU.
+            As many images of the same kind; tensors are on the CPU.
 
         Raises:
             SettingsError: the family does not translate, or not in this direction, or not
-                pictures of so many channels.
-            DataError: pictures can not be read, or hold unknown classes.
+                images of so many channels.
+            DataError: images cannot be read, or hold unknown classes.
         """
         options: dict[str, Any] = {"direction": direction, "seed": seed, "tile": tile}
         if isinstance(images, Tensor):
@@ -171,7 +171,7 @@ class Model:
     def strips(
         self, images: Tensor, *, direction: str = "a2b", seed: int = 0, tile: int = TILE
     ) -> Iterator[Tensor]:
-        """Translate large pictures strip by strip, so that they need not fit into memory.
+        """Translate large images strip by strip, so that they need not fit into memory.
 
         Args:
             images: float [n, C, H, W] in [-1, 1], or uint8.
@@ -192,11 +192,11 @@ class Model:
         return self._footprints[direction]
 
     def channels(self, direction: str = "a2b") -> int:
-        """Channels of the pictures that `translate` takes."""
+        """Channels of the images that `translate` takes."""
         return self._shape(direction)[0]
 
     def label_map(self, direction: str = "a2b") -> LabelMap | None:
-        """How files become pictures that `translate` takes, where they are label maps."""
+        """How files become images that `translate` takes, where they are label maps."""
         return None if direction == "b2a" else self.spec.label_map
 
     def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
@@ -204,7 +204,7 @@ class Model:
         return None if direction == "b2a" else self.spec.target_map
 
     def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
-        """The numbers that files of inputs, or of outputs, hold; None for pictures of 8 bits."""
+        """The numbers that files of inputs, or of outputs, hold; None for images of 8 bits."""
         of_b = (direction == "b2a") != output and self.spec.target is not None
         return self.spec.target_levels if of_b else self.spec.levels
 
@@ -228,8 +228,8 @@ class Model:
         """Class probabilities, [n, classes].
 
         Args:
-            images: float [n, C, H, W] in [-1, 1]; or Pillow pictures or uint8 arrays of any size,
-                as for `translate`: their middle is scaled to the size of the training pictures.
+            images: float [n, C, H, W] in [-1, 1]; or Pillow images or uint8 arrays of any size,
+                as for `translate`: their middle is scaled to the size of the training images.
             seed: determines the noise, where there is some.
         """
         if not isinstance(images, Tensor):
@@ -258,7 +258,7 @@ class Model:
                 for a in ("sample", "translate", "reconstruct", "classify")
                 if hasattr(self.game, a)
             ]
-            raise SettingsError(f"{self.family} does not {name}; it can {', '.join(can)}")
+            raise SettingsError(f"{self.family} cannot {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
 
@@ -281,7 +281,7 @@ class Model:
             raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
         if number not in self.spec.asked:
             known = (classes[k] for k in self.spec.asked)
-            raise SettingsError(f"no training picture was of class {text}; {nearest(text, known)}")
+            raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
         return number
 
 

@@ -16,7 +16,7 @@ it, so the number is always the same; of 64 rows in groups, a DCGAN takes no lon
 
 
 def first_rows(game: nn.Module, draw: Callable[[], Tensor], size: int, count: int) -> Tensor:
-    """The first `count` rows of what `draw` gives; they do not depend on `count`, to the bit.
+    """The first `count` rows of what `draw` gives; they do not depend on `count`, bit for bit.
 
     The noise of all `size` rows is drawn each time, and networks are handed one group of rows after
     the other until there are enough. Where random numbers are drawn after the first network was

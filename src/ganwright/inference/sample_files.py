@@ -1,4 +1,4 @@
-"""Samples as the files of a folder, written as they are drawn; what was interrupted goes on."""
+"""Samples as the files of a folder, written as they are drawn; what was interrupted continues."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def write_samples(
 ) -> Iterator[int]:
     """Write samples 0 to n - 1 as PNG files, a chunk at a time; memory does not depend on n.
 
-    Where the folder holds the beginning of the same samples, they are kept and it goes on after
+    Where the folder holds the beginning of the same samples, they are kept and it continues after
     them.
 
     Args:
@@ -52,7 +52,7 @@ def write_samples(
         SettingsError: the family draws points, or not by label.
     """
     if len(model.spec.shape) == 1:
-        raise SettingsError("points are drawn together; name a .png file as --out")
+        raise SettingsError("points are plotted together; give a .png file as --out")
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
     marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
@@ -113,7 +113,7 @@ def _write(pixels: Pixels, path: Path, replace: bool) -> None:
     data = buffer.getvalue()
     if not replace and path.exists():
         if path.read_bytes() != data:
-            raise RunError(f"{path} is another picture; remove it, or add --overwrite")
+            raise RunError(f"{path} is another image; remove it, or add --overwrite")
         return
     _stored(path, data)
 

@@ -1,9 +1,9 @@
-"""Networks from pictures to pictures, on pictures of any size.
+"""Networks from images to images, on images of any size.
 
 Sides are padded, by reflection, to what the network takes, and the padding is cut off again. Large
-pictures are translated tile by tile and come out in strips from the top, so that memory depends on
-the tile and not on the picture. Where each pixel of the output depends on a neighbourhood of the
-input alone, tiles overlap by that neighbourhood and the result is that of the whole picture. Where
+images are translated tile by tile and come out in strips from the top, so that memory depends on
+the tile and not on the image. Where each pixel of the output depends on a neighbourhood of the
+input alone, tiles overlap by that neighbourhood and the result is that of the whole image. Where
 it depends on the whole input (instance normalisation, attention), tiles differ, and are blended.
 """
 
@@ -28,7 +28,7 @@ TILE = 1024
 FARTHEST = 256
 """Neighbourhoods that reach farther than so many pixels count as the whole input."""
 OVERSHOOT = 2.0
-"""Values in [-1, 1] may pass their ends a little, as interpolated pictures do, but not this far."""
+"""Values in [-1, 1] may pass their ends a little, as interpolated images do, but not this far."""
 
 Function = Callable[[Tensor], Tensor]
 
@@ -42,7 +42,7 @@ _WINDOWED = (nn.Conv2d, nn.ConvTranspose2d, nn.AvgPool2d, nn.MaxPool2d)
 
 @dataclass(frozen=True)
 class Footprint:
-    """What must be known of a network to apply it to pictures of any size.
+    """What must be known of a network to apply it to images of any size.
 
     Args:
         multiple: sides must be multiples of this.
@@ -63,7 +63,7 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
     """Find it by calling `function` and watching the layers of `modules` that it runs.
 
     Args:
-        shape: (C, H, W) of pictures that it takes.
+        shape: (C, H, W) of images that it takes.
 
     Raises:
         SettingsError: height and width are not multiplied by the same whole number.
@@ -94,7 +94,7 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
     scale = out.shape[2] // shape[1]
     if out.shape[2:] != (shape[1] * scale, shape[2] * scale):
         raise SettingsError(
-            f"it makes {out.shape[2]}x{out.shape[3]} of {shape[1]}x{shape[2]}; pictures of any "
+            f"it makes {out.shape[2]}x{out.shape[3]} of {shape[1]}x{shape[2]}; images of any "
             "size need a whole multiple"
         )
     multiple = math.ceil(max(jumps))
@@ -108,7 +108,7 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
 def strips(
     function: Function, images: Tensor, known: Footprint, tile: int = TILE
 ) -> Iterator[Tensor]:
-    """Apply a network to pictures of any size; the results' rows come from the top, in order.
+    """Apply a network to images of any size; the results' rows come from the top, in order.
 
     Args:
         function: float32 [n, C, h, w] in [-1, 1] -> [n, C', s h, s w], s being the scale.
@@ -124,8 +124,8 @@ def strips(
     height, width = images.shape[2:]
     if known.only and known.only != (height, width):
         raise SettingsError(
-            f"this network takes pictures of {known.only[1]}x{known.only[0]} alone, got "
-            f"{width}x{height}; bring them to that size first"
+            f"this network takes images of {known.only[1]}x{known.only[0]} only, got "
+            f"{width}x{height}; resize them first"
         )
     down, across = (_spans(side, known, tile) for side in (height, width))
     s, left = known.scale, height * known.scale
@@ -150,7 +150,7 @@ def strips(
 
 
 def tiles(height: int, width: int, known: Footprint, tile: int = TILE) -> int:
-    """How many tiles a picture is translated in."""
+    """How many tiles an image is translated in."""
     return len(_spans(height, known, tile)) * len(_spans(width, known, tile))
 
 
@@ -202,7 +202,7 @@ def reflected(indices: Tensor, side: int) -> Tensor:
 
 
 def check(name: str, images: Tensor, shape: Sequence[int | None]) -> None:
-    """Refuse what a network would take for pictures, and misread.
+    """Refuse what a network would take for images, and misread.
 
     Args:
         name: who takes them, for the error.
@@ -213,18 +213,18 @@ def check(name: str, images: Tensor, shape: Sequence[int | None]) -> None:
         SettingsError: the shape or the type is another, or the values are not in [-1, 1].
     """
     if not isinstance(images, Tensor):
-        raise SettingsError(f"{name} takes a tensor of pictures, got a {type(images).__name__}")
+        raise SettingsError(f"{name} takes a tensor of images, got a {type(images).__name__}")
     fits = images.ndim == 1 + len(shape) and all(
         wanted in (None, side) for wanted, side in zip(shape, images.shape[1:], strict=True)
     )
     if not fits:
         sides = zip(shape, ("C", "H", "W"), strict=False)
         wanted = ", ".join(other if side is None else str(side) for side, other in sides)
-        raise SettingsError(f"{name} takes pictures [n, {wanted}], got {list(images.shape)}")
+        raise SettingsError(f"{name} takes images [n, {wanted}], got {list(images.shape)}")
     if images.dtype == torch.uint8:
         return
     if not images.is_floating_point():
-        raise SettingsError(f"{name} takes float or uint8 pictures, got {images.dtype}")
+        raise SettingsError(f"{name} takes float or uint8 images, got {images.dtype}")
     farthest = float(images.abs().max()) if images.numel() else 0.0
     if not farthest <= OVERSHOOT:
         raise SettingsError(
@@ -249,7 +249,7 @@ def _probe(shape: tuple[int, ...], modules: nn.Module) -> Tensor:
 
 
 def _takes(function: Function, modules: nn.Module, shape: tuple[int, ...]) -> bool:
-    """Whether a network takes pictures of another size than it was trained on."""
+    """Whether a network takes images of another size than it was trained on."""
     try:
         with torch.no_grad():
             function(_probe(shape, modules))

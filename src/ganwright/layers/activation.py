@@ -81,7 +81,7 @@ class MaxPieces(nn.Module):
 
 @dataclass(frozen=True)
 class Maxout(Activation):
-    """The largest of several linear pieces (Goodfellow et al. 2013, arXiv:1302.4389)."""
+    """The maximum of several linear pieces (Goodfellow et al. 2013, arXiv:1302.4389)."""
 
     count: Count = 5
     """Linear pieces a unit."""

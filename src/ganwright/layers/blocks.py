@@ -105,7 +105,7 @@ class DownBlock(nn.Module):
 
     Args:
         halve: average 2x2 pixels at the end.
-        first: the input is a picture, on which no norm or activation acts.
+        first: the input is an image, on which no norm or activation acts.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Blocks(Checked):
 
 @dataclass(frozen=True)
 class NoBlocks(Blocks):
-    """Nothing beside the layers that halve or double."""
+    """No layers besides the resampling layers."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,7 @@ class Bottleneck(Blocks):
 
 @dataclass(frozen=True)
 class Dense(Blocks):
-    """A dense block at each size, and a transition back to as many channels as before."""
+    """A dense block at each size, and a transition back to the previous channels."""
 
     growth: Count = 16
     """Channels that each layer adds."""

@@ -24,7 +24,7 @@ class Stack(nn.Sequential):
 
 
 class Join(Conditioned):
-    """Put the label beside a vector or, as constant channels, an image.
+    """Concatenate the label with a vector or, as constant channels, an image.
 
     [n, c] -> [n, c + width]; [n, c, H, W] -> [n, c + width, H, W].
 
@@ -71,7 +71,7 @@ class Score(nn.Module):
 
 @dataclass(frozen=True)
 class Concat(Checked):
-    """The label joins z in G, and the image as constant channels in D (CGAN)."""
+    """Concatenates the label with z in G, and with the image in D (CGAN)."""
 
     embedding: Whole = 0
     """Length of a learned embedding of the label; 0 joins the one-hot label itself."""
@@ -91,7 +91,7 @@ class Concat(Checked):
 
 @dataclass(frozen=True)
 class ClassNorm(Checked):
-    """Each class has its own gains and shifts in G's batch normalisation (SNGAN, SAGAN)."""
+    """Each class has its own scales and shifts in G's batch normalisation (SNGAN, SAGAN)."""
 
     def join(self, classes: int) -> Join:
         """The input stays as it is."""
@@ -115,7 +115,7 @@ class ClassNorm(Checked):
 
 @dataclass(frozen=True)
 class Projection(Checked):
-    """D's score gains the inner product of its features with an embedding of the label."""
+    """Adds to D's score the inner product of its features and a label embedding."""
 
     def join(self, classes: int) -> Join:
         """The input stays as it is."""

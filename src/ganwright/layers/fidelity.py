@@ -1,4 +1,4 @@
-"""How near a picture is to the true one: PSNR and SSIM, differentiable, a number a picture."""
+"""How near an image is to the true one: PSNR and SSIM, differentiable, a number an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d
 from ganwright.precision import wide
 
 WINDOW = 11
-"""Side of SSIM's window in pixels; smaller pictures get the largest odd window that fits."""
+"""Side of SSIM's window in pixels; smaller images get the largest odd window that fits."""
 
 _LUMA = (65.481, 128.553, 24.966)
 
@@ -17,7 +17,7 @@ _LUMA = (65.481, 128.553, 24.966)
 def luma(x: Tensor) -> Tensor:
     """Y of ITU-R BT.601, from 16 to 235, of RGB [n, 3, H, W] in [-1, 1]: [n, 1, H, W].
 
-    Pictures with other than three channels have no Y: they come back on [0, 255], [n, C, H, W].
+    Images with other than three channels have no Y: they come back on [0, 255], [n, C, H, W].
     """
     x = wide(x).add(1).div(2)
     if x.shape[1] != 3:
@@ -27,7 +27,7 @@ def luma(x: Tensor) -> Tensor:
 
 
 def psnr(x: Tensor, y: Tensor, peak: float = 255.0) -> Tensor:
-    """Peak signal-to-noise ratio in dB, [n], of pictures [n, C, H, W]; 120 at most.
+    """Peak signal-to-noise ratio in dB, [n], of images [n, C, H, W]; 120 at most.
 
     Args:
         peak: the span of the values.
@@ -37,7 +37,7 @@ def psnr(x: Tensor, y: Tensor, peak: float = 255.0) -> Tensor:
 
 
 def ssim(x: Tensor, y: Tensor, peak: float = 255.0) -> Tensor:
-    """Structural similarity, [n], of pictures [n, C, H, W]: Wang et al. (2004), eq. 13.
+    """Structural similarity, [n], of images [n, C, H, W]: Wang et al. (2004), eq. 13.
 
     Gaussian window of 11 pixels, sigma 1.5, where it fits entirely; K1 .01, K2 .03.
 

@@ -1,4 +1,4 @@
-"""What a move must not touch: others' weights, statistics and vectors, and anyone's modes.
+"""What an update must not touch: others' weights, statistics and vectors, and anyone's modes.
 
 BatchNorm and InstanceNorm write their running statistics, and spectral norm its vectors, whenever
 they are called in training mode.

@@ -67,12 +67,12 @@ class Minibatch(Checked):
 
 @dataclass(frozen=True)
 class NoMinibatch(Minibatch):
-    """D judges each sample alone."""
+    """D scores each sample on its own."""
 
 
 @dataclass(frozen=True)
 class MinibatchDiscrimination(Minibatch):
-    """How near each sample is to the others of the batch, by learned distances (Salimans 2016)."""
+    """Learned distances of each sample to the rest of the batch (Salimans 2016)."""
 
     kernels: Count = 100
     """Distances, each a feature."""

@@ -106,7 +106,7 @@ class ClassBatchNorm2d(nn.BatchNorm2d, Conditioned):
 
 @dataclass(frozen=True)
 class ClassBatchNorm(BatchNorm):
-    """Batch normalisation with gains and shifts per class; plain where there are no classes."""
+    """Batch normalisation with scales and shifts per class; plain without classes."""
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
         if not classes:
@@ -186,7 +186,7 @@ class Virtual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         m = self.reference
         if not m:
-            raise SettingsError("VirtualBatchNorm stands in generators of pictures from noise only")
+            raise SettingsError("VirtualBatchNorm works only in generators of images from noise")
         flat = wide(x).reshape(*x.shape[:2], -1)
         moments = torch.stack([flat.mean(2), flat.square().mean(2)])
         reference = moments[:, :m].mean(1, keepdim=True)
@@ -198,7 +198,7 @@ class Virtual(nn.Module):
 
 
 class Reference(nn.Module):
-    """Runs a generator's layers on a fixed batch beside the given one: (z, y) -> their output.
+    """Runs a generator's layers on a fixed batch and the given one: (z, y) -> their output.
 
     The buffers z ~ N(0, I) and y, all classes in turn, are drawn once, when it is made.
     """

@@ -1,4 +1,4 @@
-"""Doubling and halving pictures with a convolution, as settings."""
+"""Doubling and halving images with a convolution, as settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features that come with the package: of digits and capital letters."""
+"""Features that ship with the package: of digits and capital letters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganwright.metrics.features import Extractor, Features, brought
 
 @dataclass(frozen=True)
 class DigitFeatures(Features):
-    """64 features of a classifier of digits and capital letters that comes with the package."""
+    """64 features of a classifier of digits and capital letters that ships with the package."""
 
     resize: ClassVar[str] = "grey, bilinear with antialiasing to 32x32"
     classes: ClassVar[tuple[str, ...]] = digit_net.CLASSES

@@ -1,4 +1,4 @@
-"""A small classifier of digits and capital letters, whose features compare pictures of them."""
+"""A small classifier of digits and capital letters, whose features compare images of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class DigitNet(nn.Module):
 
 
 def trained() -> DigitNet:
-    """The net with the weights that come with the package, in evaluation mode."""
+    """The net with the weights that ship with the package, in evaluation mode."""
     from safetensors.torch import load_file
 
     with torch.device("meta"):

@@ -61,7 +61,7 @@ class PathLength(Metric):
     """
 
     lpips: bool = False
-    """Compare by LPIPS of VGG, whose weights are fetched, in place of the digit features."""
+    """Compare by LPIPS of VGG, whose weights are downloaded, instead of the digit features."""
     samples: Count = 2000
     """How many steps are taken."""
     step: Positive = 1e-2

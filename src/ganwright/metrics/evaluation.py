@@ -88,7 +88,7 @@ def _channels(images: ImageSet) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """The numbers one a line, and below them each protocol with the metrics that share it."""
+    """The numbers, one per line, and below them each protocol with the metrics that share it."""
     width = max(len(r.name) for r in results)
     lines = [f"{r.name:{width}}  {r}" for r in results]
     shared: dict[str, list[str]] = {}

@@ -40,7 +40,7 @@ class Features(Checked):
         """The network, ready on a device.
 
         Raises:
-            SettingsError: its weights cannot be had.
+            SettingsError: its weights cannot be loaded.
             MissingExtraError: a package that it needs is not installed.
         """
         raise NotImplementedError

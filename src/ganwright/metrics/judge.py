@@ -1,9 +1,9 @@
-"""A judge of drawings: how many it is sure of, and which classes they show.
+"""A judge of samples: how many it is confident about, and which classes they show.
 
 Two small convolutional classifiers, trained on embedded data when first asked and kept in memory.
-A quarter of what the sceptic learns from are pictures of no class, halves and blends of two of
-them and scrambled ones, for which it must say that it can not tell: so it is not sure of mush. The
-reader has seen real pictures alone, and names whatever it is shown, be it pale or blurred.
+A quarter of what the sceptic learns from are images of no class, halves and blends of two of
+them and scrambled ones, for which it must say that it cannot tell: so it rejects mush. The
+reader has seen real images alone, and names whatever it is shown, be it pale or blurred.
 
     verdict = judge(model.sample(200), "digits")
     assert verdict.confident > 0.8 and len(verdict.seen) == 10
@@ -27,20 +27,20 @@ SURE = 0.8
 
 
 class Verdict(NamedTuple):
-    """What the judge thinks of n pictures."""
+    """What the judge thinks of n images."""
 
     confident: float
-    """Share of the pictures that the sceptic is sure of."""
+    """Share of the images that the sceptic is confident about."""
     seen: tuple[int, ...]
     """Classes of which it is sure at least once."""
     labels: Tensor
     """The class that the reader takes each for: int64 [n]."""
     sure: Tensor
-    """Whether the sceptic is sure of each: bool [n]."""
+    """Whether the sceptic is confident about each: bool [n]."""
 
 
 def judge(images: Tensor, data: str = "digits", data_root: Path = Path("data")) -> Verdict:
-    """Judge pictures [n, C, H, W] in [-1, 1], which should look like the labelled data set."""
+    """Judge images [n, C, H, W] in [-1, 1], which should look like the labelled data set."""
     best, seen = probabilities(images, data, data_root).max(1)
     sure = best > SURE
     labels = probabilities(images, data, data_root, sceptical=False).argmax(1)
@@ -51,7 +51,7 @@ def judge(images: Tensor, data: str = "digits", data_root: Path = Path("data")) 
 def probabilities(
     images: Tensor, data: str = "digits", data_root: Path = Path("data"), *, sceptical: bool = True
 ) -> Tensor:
-    """Class probabilities [n, classes] of pictures [n, C, H, W] in [-1, 1]."""
+    """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""
     classifier, channels = trained(data, tuple(images.shape[2:]), data_root, sceptical)
     if images.shape[1] != channels:
         images = images.mean(1, keepdim=True).expand(-1, channels, -1, -1)
@@ -59,7 +59,7 @@ def probabilities(
 
 
 def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
-    """The reader's accuracy on held-out pictures of its data set, at size x size pixels."""
+    """The reader's accuracy on held-out images of its data set, at size x size pixels."""
     test = opened(data, size, data_root).held_out(10_000)
     assert isinstance(test, Images)
     assert test.labels is not None
@@ -91,7 +91,7 @@ def opened(data: str, size: int, data_root: Path) -> RunData:
 def trained(
     data: str, size: tuple[int, int], data_root: Path, sceptical: bool
 ) -> tuple[nn.Module, int]:
-    """The sceptic or the reader of pictures of one size, and how many channels they have."""
+    """The sceptic or the reader of images of one size, and how many channels they have."""
     source = opened(data, size[0], data_root)
     classes, (channels, *_) = len(source.spec.classes), source.spec.shape
     steps, batch = 400 + source.spec.count // 20, 64
@@ -116,7 +116,7 @@ def trained(
 
 
 def classifier(channels: int, size: tuple[int, int], classes: int) -> nn.Module:
-    """Three halvings and a linear layer."""
+    """Three downsamplings and a linear layer."""
     stages: list[nn.Module] = []
     for fan_in, width in ((channels, 24), (24, 48), (48, 96)):
         stages += [nn.Conv2d(fan_in, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU()]
@@ -135,13 +135,13 @@ def shifted(x: Tensor) -> Tensor:
 
 
 def roughened(x: Tensor) -> Tensor:
-    """Pictures with noise of up to .4, paler by up to a third: what G does and no one minds."""
+    """Images with noise of up to .4, paler by up to a third: what G does and no one minds."""
     noise, gain = 0.4 * torch.rand(len(x), 1, 1, 1), 1 - torch.rand(len(x), 1, 1, 1) / 3
     return (gain * x + noise * torch.randn_like(x)).clamp(-1, 1)
 
 
 def with_nonsense(x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """The batch, and a third as many pictures of no class, for which all classes are alike."""
+    """The batch, and a third as many images of no class, with all classes equally likely."""
     other = x.roll(1, 0)
     different = (target * target.roll(1, 0)).sum(1) == 0
     halves = torch.where(torch.arange(x.shape[-1]) < x.shape[-1] // 2, x, other)[different]

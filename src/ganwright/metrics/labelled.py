@@ -24,7 +24,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class ConditionalAccuracy(FeatureMetric):
-    """The share of samples that the features' classifier takes for the class asked for."""
+    """The share of samples that a classifier assigns to the requested class."""
 
     larger: ClassVar[bool] = True
 

@@ -50,7 +50,7 @@ class Metric(Checked):
         return {f"{type(self).__name__}/{name}": float(x) for name, x in values.items()}
 
     def about(self) -> dict[str, str]:
-        """What the protocol says of the metric beside its sets."""
+        """What the protocol says of the metric besides its sets."""
         return {}
 
 

@@ -98,7 +98,7 @@ def modes(points: Tensor, mixture: Mixture) -> Modes:
 
 @dataclass(frozen=True)
 class MixtureModes(Metric):
-    """Modes of a mixture that samples reach, their share of high quality, and the reverse KL."""
+    """Modes of a mixture that samples cover, the share of high quality, and the reverse KL."""
 
     mixture: Literal["ring", "grid"] = "ring"
     """Which mixture."""

@@ -41,7 +41,7 @@ class PrecisionRecall(FeatureMetric):
 
 @dataclass(frozen=True)
 class DensityCoverage(FeatureMetric):
-    """How many balls of real images hold a sample, and which: Naeem et al. (2020), eq. 5 and 6."""
+    """Density and coverage of samples in balls of real images: Naeem et al. (2020), eq. 5, 6."""
 
     larger: ClassVar[bool] = True
 
@@ -65,7 +65,7 @@ class DensityCoverage(FeatureMetric):
 
 @dataclass(frozen=True)
 class Memorisation(FeatureMetric):
-    """Whether samples are copies of training images: Alaa et al. (2022), section 3.3.
+    """Detects samples that copy training images: Alaa et al. (2022), section 3.3.
 
     `authenticity` is the share of samples that lie farther from their nearest training image than
     this image from its nearest other one; `nearest ratio` the median of the first distance over

@@ -1,4 +1,4 @@
-"""How well pictures were restored: the protocol that super-resolution papers share."""
+"""How well images were restored: the protocol that super-resolution papers share."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Fidelity", "Restoration", "luma", "psnr", "restored", "ssim"]
 
 
 class Fidelity(NamedTuple):
-    """A number a picture, each [n]."""
+    """A number an image, each [n]."""
 
     psnr: Tensor
     """In dB."""
@@ -57,7 +57,7 @@ class Restoration(Metric):
 
 
 def restored(made: Tensor, truth: Tensor, border: int = 0) -> Fidelity:
-    """PSNR and SSIM on Y of BT.601, of pictures [n, C, H, W] in [-1, 1].
+    """PSNR and SSIM on Y of BT.601, of images [n, C, H, W] in [-1, 1].
 
     Both are rounded to 8 bits first, as files would hold them, and a border is left out, since
     networks and filters lack context there (SRGAN, section 3.1: as wide as the scale).

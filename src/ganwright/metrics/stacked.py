@@ -21,7 +21,7 @@ DIGITS = 10
 
 @dataclass(frozen=True)
 class StackedModes(Metric):
-    """Which of the 1,000 triples of digits samples show, and KL from equal shares; 26,000 usual."""
+    """Modes covered of 1,000 triples of digits, and KL from uniform; usually 26,000 samples."""
 
     larger: ClassVar[bool] = True
 
@@ -50,7 +50,7 @@ def triples(images: Tensor, extract: Extractor) -> Tensor:
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise SettingsError(
-            f"StackedModes reads three digits, one a channel, got shape {tuple(images.shape)}; "
+            f"StackedModes reads three digits, one per channel, got shape {tuple(images.shape)}; "
             'train on "mnist?stack=3"'
         )
     grey = eight_bit(images).float().div(127.5).sub(1).flatten(0, 1)[:, None]

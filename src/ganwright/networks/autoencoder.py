@@ -1,4 +1,4 @@
-"""A discriminator that judges by how well it can redraw a picture."""
+"""A discriminator that judges by how well it can redraw an image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Autoencoder(nn.Module):
     Args:
         encoder: the kind of the encoder.
         decoder: the kind of the decoder.
-        shape: of one picture.
+        shape: of one image.
         code: length of the code; 0 for the encoder's features.
     """
 

@@ -16,7 +16,7 @@ from ganwright.precision import wide
 
 
 class Generator(nn.Module):
-    """Noise, and labels where it has classes, to pictures."""
+    """Noise, and labels where it has classes, to images."""
 
     latent: int
     """Length of z."""
@@ -24,7 +24,7 @@ class Generator(nn.Module):
     """How many classes it is conditional on; 0 for none, and then it ignores labels."""
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        """Draw pictures.
+        """Draw images.
 
         Args:
             z: [n, latent].
@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Pictures, and labels where it has classes, to logits, by way of features."""
+    """Images, and labels where it has classes, to logits, by way of features."""
 
     width: int
     """Number of features."""
@@ -57,7 +57,7 @@ class Discriminator(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Pictures [n, C, H, W], or points [n, d], to logits, float32 [n]."""
+        """Images [n, C, H, W], or points [n, d], to logits, float32 [n]."""
         return self.score(self.features(x, y), y)
 
 
@@ -93,13 +93,13 @@ class Networks(Checked):
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
     ) -> Generator:
-        """A generator of pictures of `shape` (C, H, W), or points (d,).
+        """A generator of images of `shape` (C, H, W), or points (d,).
 
         Args:
             latent: length of z.
             shape: of one sample.
             classes: 0 for an unconditional one.
-            tanh: squash pictures into [-1, 1]; without, they are logits (BGAN).
+            tanh: squash images into [-1, 1]; without, they are logits (BGAN).
 
         Raises:
             SettingsError: if the network cannot have that shape.
@@ -141,11 +141,11 @@ class Affine(nn.Module):
 
 
 def squash(shape: tuple[int, ...], tanh: bool, unit: bool = False) -> nn.Module:
-    """What a generator ends in, so that pictures lie in [-1, 1]; points and logits stay free.
+    """What a generator ends in, so that images lie in [-1, 1]; points and logits stay free.
 
     Args:
         shape: of one sample.
-        tanh: whether pictures are squashed at all.
+        tanh: whether images are squashed at all.
         unit: by a sigmoid, spread from [0, 1] over [-1, 1], rather than tanh.
     """
     if not tanh or len(shape) != 3:
@@ -154,7 +154,7 @@ def squash(shape: tuple[int, ...], tanh: bool, unit: bool = False) -> nn.Module:
 
 
 def pixels(shape: tuple[int, ...], unit: bool) -> list[nn.Module]:
-    """What brings pictures from [-1, 1] to the [0, 1] that a network computes with, if it does."""
+    """What brings images from [-1, 1] to the [0, 1] that a network computes with, if it does."""
     return [Affine(0.5, 0.5)] if unit and len(shape) == 3 else []
 
 
@@ -162,35 +162,35 @@ _LEAST = 4
 
 
 def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
-    """How a picture's sides come down to a grid whose smaller side has 4 to 7 cells.
+    """How an image's sides come down to a grid whose smaller side has 4 to 7 cells.
 
     Returns:
-        The grid's height and width, and the number of halvings, at least 1.
+        The grid's height and width, and the number of downsamplings, at least 1.
 
     Raises:
-        SettingsError: if `shape` is no picture, or its sides cannot be halved so.
+        SettingsError: if `shape` is no image, or its sides cannot be halved so.
     """
     if len(shape) != 3:
         raise SettingsError(
-            f"{network} makes pictures (C, H, W), not samples of shape {shape}; use MLP"
+            f"{network} makes images (C, H, W), not samples of shape {shape}; use MLP"
         )
     _, h, w = shape
     count = max(1, math.floor(math.log2(min(h, w) / _LEAST)))
     if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
         raise SettingsError(
-            f"{network} halves pictures down to 4 to 7 pixels and cannot so halve {h}x{w}; "
+            f"{network} halves images down to 4 to 7 pixels and cannot so halve {h}x{w}; "
             f"the nearest size that fits is {spoken(*_nearest_size(h, w))}"
         )
     return h >> count, w >> count, count
 
 
 def spoken(h: int, w: int) -> str:
-    """A size, and how to bring pictures to it where one flag does."""
+    """A size, and how to bring images to it where one flag does."""
     return f"{h}x{w} (--image-size {h if h == w else f'{h}x{w}'})"
 
 
 def _nearest_size(h: int, w: int) -> tuple[int, int]:
-    """The size nearest to h x w that `halvings` takes."""
+    """The size nearest to h x w that `downsamplings` takes."""
     sizes = {
         (max(_LEAST, round(h / 2**k)) * 2**k, max(_LEAST, round(w / 2**k)) * 2**k, k)
         for k in range(1, 1 + max(1, math.ceil(math.log2(max(h, w) / _LEAST))))
@@ -208,8 +208,8 @@ def check_attention(wanted: tuple[int, ...], heights: list[int]) -> None:
     for height in wanted:
         if height not in heights:
             raise SettingsError(
-                f"attention is set at feature maps of height {height}, but at this picture size "
-                f"they have {', '.join(map(str, sorted(heights)))}"
+                f"attention is set at feature maps of height {height}, but at this image size "
+                f"the heights are {', '.join(map(str, sorted(heights)))}"
             )
 
 

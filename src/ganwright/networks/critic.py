@@ -1,4 +1,4 @@
-"""A discriminator of whole pictures with inner activations to match (DiscoGAN)."""
+"""A discriminator of whole images with inner activations to match (DiscoGAN)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganwright.precision import wide
 
 
 class WholeCritic(nn.Module):
-    """Pictures [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
+    """Images [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
 
     def __init__(self, cfg: ConvCritic, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class WholeCritic(nn.Module):
         normal_init(self)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind all stages but the first, float32 [n, c, h, w], or behind it alone
+        """The activations after all stages but the first, float32 [n, c, h, w], or after it alone
         where there is no other."""
         activations = tuple(wide(h) for h in self._activations(x))
         return activations[1:] or activations
@@ -50,12 +50,12 @@ class WholeCritic(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvCritic(Patch):
-    """One logit a picture, behind halvings down to 4 to 7 pixels (DiscoGAN)."""
+    """One logit per image, after downsampling to 4 to 7 pixels (DiscoGAN)."""
 
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
-    """Normalisation behind all layers but the first and the last."""
+    """Normalisation after all layers but the first and the last."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return WholeCritic(self, shape)

@@ -1,4 +1,4 @@
-"""Networks that functions of one's own make, of any library's modules.
+"""Networks that functions of your own make, of any library's modules.
 
 What the families need of them beyond `forward` is filled in here.
 """
@@ -68,7 +68,7 @@ class CustomDiscriminator(Discriminator):
 
 
 class CustomCritic(nn.Module):
-    """A module of pictures alone, whose logits, or map of them, are float32.
+    """A module of images alone, whose logits, or map of them, are float32.
 
     Its one activation to match is what it gives.
     """
@@ -82,20 +82,20 @@ class CustomCritic(nn.Module):
         return (self(x),)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pictures [n, C, H, W] to what the module makes of them, in float32."""
+        """Images [n, C, H, W] to what the module makes of them, in float32."""
         return wide(self.net(x))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Custom(Networks):
-    """G or D, or both, made by functions of your own from any library's modules."""
+    """G, D or both, built by your own functions from any library's modules."""
 
     G: Factory | None = None
     """Function of (latent, shape, classes): a module of z that draws in [-1, 1]."""
     D: Factory | None = None
     """Function of (shape, classes): a module that ends in a logit, or in features."""
     other: Networks = ConvNet()
-    """What makes the one that is not named."""
+    """What builds the network that is not given."""
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
@@ -104,7 +104,7 @@ class Custom(Networks):
             return self.other.generator(latent, shape, classes, tanh=tanh)
         if not tanh:
             raise SettingsError(
-                "this game needs a G that draws logits, and that of Custom draws in [-1, 1]; "
+                "this family needs a G that returns logits, and that of Custom returns [-1, 1]; "
                 "choose other networks, or leave G out"
             )
         net = _made(self.G, latent, shape, classes)
@@ -131,18 +131,18 @@ class Custom(Networks):
         body = self.discriminator(shape)
         if body.width == 1:
             raise SettingsError(
-                f"this game needs features of D, and the network of {self.D.path} ends in a logit; "
-                "let it end in features, as timm's do with num_classes=0"
+                f"this family needs features of D, and the network of {self.D.path} ends in a "
+                "logit; let it end in features, as timm's do with num_classes=0"
             )
         return Encoder(body, outputs)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CustomTranslator(Translator):
-    """A network from picture to picture made by a function of your own."""
+    """An image-to-image network built by your own function."""
 
     G: Factory
-    """Function of (shape_in, shape_out): a module from pictures to pictures in [-1, 1]."""
+    """Function of (shape_in, shape_out): a module from images to images in [-1, 1]."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         G = CustomCritic(_made(self.G, shape_in, shape_out))
@@ -152,10 +152,10 @@ class CustomTranslator(Translator):
 
 @dataclass(frozen=True, kw_only=True)
 class CustomPatch(Patch):
-    """A discriminator of pictures, or of patches, made by a function of your own."""
+    """A discriminator of images or patches built by your own function."""
 
     D: Factory
-    """Function of (shape,): a module from pictures to a logit or a map of them."""
+    """Function of (shape,): a module from images to a logit or a map of them."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         D = CustomCritic(_made(self.D, shape))
@@ -164,7 +164,7 @@ class CustomPatch(Patch):
 
 
 def _made(function: Factory, *arguments: Any) -> nn.Module:
-    """What a function of one's own makes of its arguments.
+    """What a function of your own makes of its arguments.
 
     Raises:
         SettingsError: it fails, or makes no module.
@@ -204,7 +204,7 @@ def _tried(function: Factory, net: nn.Module, classes: int, shape: tuple[int, ..
 def _shaped(out: Tensor, shape: tuple[int, ...], function: Factory) -> None:
     if out.shape[1:] != shape:
         raise SettingsError(
-            f"the network of {function.path} draws samples of shape {tuple(out.shape[1:])}, and "
+            f"the network of {function.path} returns samples of shape {tuple(out.shape[1:])}, and "
             f"they must be {tuple(shape)}"
         )
 

@@ -34,7 +34,7 @@ from ganwright.precision import wide
 
 
 class ConvGenerator(Generator):
-    """z, joined by the label, to a grid of 4 to 7 pixels, doubled up to the picture."""
+    """z, joined by the label, to a grid of 4 to 7 pixels, doubled up to the image."""
 
     def __init__(
         self, cfg: ConvNet, latent: int, shape: tuple[int, ...], classes: int, tanh: bool
@@ -68,7 +68,7 @@ class ConvGenerator(Generator):
 
 
 class ConvDiscriminator(Discriminator):
-    """A picture, joined by the label as constant channels, halved down to 4 to 7 pixels."""
+    """An image, joined by the label as constant channels, halved down to 4 to 7 pixels."""
 
     def __init__(
         self, cfg: ConvNet, shape: tuple[int, ...], classes: int, minibatch: Minibatch
@@ -92,7 +92,7 @@ class ConvDiscriminator(Discriminator):
 
     @staticmethod
     def stages(cfg: ConvNet, fan_in: int, height: int, count: int) -> list[nn.Module]:
-        """Halvings, each with norm (but the first), activation, dropout and attention behind it."""
+        """Downsampling layers, each with norm (but the first), activation, dropout, attention."""
         out: list[nn.Module] = []
         for i, width in enumerate(cfg.widths(count)):
             out.append(cfg.down.build(fan_in, width, bias=i == 0 or not cfg.norm_D.shifts))
@@ -115,14 +115,14 @@ class ConvDiscriminator(Discriminator):
 
 @dataclass(frozen=True, kw_only=True)
 class ConvNet(Networks):
-    """DCGAN: strided and transposed convolutions, for pictures whose sides halve to 4 to 7."""
+    """DCGAN: strided and transposed convolutions, for sides that halve to 4 to 7 pixels."""
 
     width: Count = 64
     """Channels of the largest feature map; they double as it halves, up to 8 times as many."""
     norm_G: Norm = BatchNorm()
-    """Normalisation behind all of G's layers but the last."""
+    """Normalisation after all of G's layers but the last."""
     norm_D: Norm = BatchNorm()
-    """Normalisation behind all of D's layers but the first; NoNorm or LayerNorm for WGAN-GP."""
+    """Normalisation after all of D's layers but the first; NoNorm or LayerNorm for WGAN-GP."""
     spectral_G: bool = False
     """Spectral norm in G."""
     spectral_D: bool = False
@@ -132,25 +132,25 @@ class ConvNet(Networks):
     hidden_D: tuple[Count, ...] = ()
     """Units of fully connected layers between D's last grid and its score (InfoGAN: 1024)."""
     attention: tuple[Count, ...] = ()
-    """Heights of the feature maps, in G and in D, behind which self-attention stands."""
+    """Heights of the feature maps of G and D that are followed by self-attention."""
     up: Up = Transposed()
-    """How G doubles."""
+    """How G upsamples."""
     down: Down = Strided()
-    """How D halves."""
+    """How D downsamples."""
     blocks: Blocks = NoBlocks()
     """What refines each feature map, in G and in D."""
     slope: NonNegative = 0.2
     """Slope of D's LeakyReLU below 0."""
     dropout: BelowOne = 0.0
-    """Share of D's activations dropped in training (ACGAN: .5)."""
+    """Dropout rate of D's activations (ACGAN: 0.5)."""
     minibatch: Minibatch = NoMinibatch()
-    """Features of the whole batch that D's own features gain."""
+    """Batch features that are added to D's own features."""
     labels_G: Concat | ClassNorm = Concat()
-    """How labels enter G: joined to z, or in its normalisation."""
+    """How G uses labels: concatenated with z, or in its normalisation."""
     labels_D: Concat | Projection = Concat()
     """How labels enter D: as constant channels, or by projection."""
     std: Positive = 0.02
-    """Standard deviation of the weights at the start."""
+    """Standard deviation of the initial weights."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in InfoGAN's code, not tanh."""
 

@@ -1,4 +1,4 @@
-"""Perceptual distances: how far two pictures are apart for a network that has learnt to see."""
+"""Perceptual distances: how far two images are apart for a network that has learnt to see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ VGG_SCALE, SMALL_SCALE = 1 / 12.75, 1 / 40
 """Of features, so that their errors are about as large as those of pixels.
 
 The first is SRGAN's (section 3.2), for the original VGG19, whose input is centred but not scaled.
-Torchvision's, trained anew on input of unit deviation, may have features of another size.
+Torchvision's, trained again on input of unit deviation, may have features of another size.
 """
 LAYERS = {"relu2_2": 9, "relu5_4": 36}
 """Layer to the number of VGG19's modules up to and with it."""
@@ -31,16 +31,16 @@ LAYERS = {"relu2_2": 9, "relu5_4": 36}
 
 @dataclass(frozen=True)
 class Content(Checked):
-    """Base of the settings that say how alike the content of two pictures is."""
+    """Base of the settings that compare the content of two images."""
 
     def build(self, shape: Shape) -> nn.Module:
         """A module (x, y), both [n, C, H, W] in [-1, 1], to a scalar; it has no parameters.
 
         Args:
-            shape: (C, H, W) of the smallest pictures that it must take.
+            shape: (C, H, W) of the smallest images that it must take.
 
         Raises:
-            SettingsError: the pictures are too small, or weights cannot be had.
+            SettingsError: the images are too small, or weights cannot be loaded.
         """
         raise NotImplementedError
 
@@ -55,7 +55,7 @@ class Pixels(Content):
 
 @dataclass(frozen=True)
 class VGG(Content):
-    """Mean squared difference of VGG19's features behind an activation (SRGAN, eq. 5).
+    """Mean squared difference of VGG19's features after an activation (SRGAN, eq. 5).
 
     Images are normalised as in its ImageNet training. Weights are torchvision's; of those that are
     downloaded the hash is checked. Features are scaled by the paper's 1/12.75, which belongs to the
@@ -74,7 +74,7 @@ class VGG(Content):
         least = 16 if self.layer == "relu5_4" else 2
         if min(shape[1:]) < least:
             raise SettingsError(
-                f"VGG's {self.layer} needs pictures of {least} pixels or more, "
+                f"VGG's {self.layer} needs images of {least} pixels or more, "
                 f"got {shape[1]}x{shape[2]}"
             )
         return FeatureDistance(_vgg19(self.weights)[: LAYERS[self.layer]], VGG_SCALE)
@@ -85,11 +85,11 @@ class SmallFeatures(Content):
     """Mean squared difference of the features of a small net that is part of the package.
 
     It was trained by `benchmarks/small_features.py`, on embedded letters alone, to name a letter
-    of any colour and to tell how a picture was spoilt: no download, but it has seen no photographs,
+    of any colour and to tell how an image was spoilt: no download, but it has seen no photographs,
     and colours are nothing to it. So pixels are compared, too.
 
     Args:
-        pixels: weight of the mean squared difference of the pixels beside that of the features.
+        pixels: weight of the mean squared difference of the pixels, added to that of the features.
         weights: a file that the script wrote; None takes the package's own.
     """
 
@@ -101,7 +101,7 @@ class SmallFeatures(Content):
 
         if min(shape[1:]) < 4:
             raise SettingsError(
-                f"SmallFeatures needs pictures of 4 pixels or more, got {shape[1]}x{shape[2]}"
+                f"SmallFeatures needs images of 4 pixels or more, got {shape[1]}x{shape[2]}"
             )
         path = self.weights or SHIPPED
         net = small_net()
@@ -123,7 +123,7 @@ class FeatureDistance(nn.Module):
     of VGG would add 80 MB to each.
 
     Args:
-        net: RGB pictures, normalised as ImageNet's, to features.
+        net: RGB images, normalised as ImageNet's, to features.
         scale: of the features.
         pixels: weight of the mean squared difference of the pixels.
     """
@@ -139,7 +139,7 @@ class FeatureDistance(nn.Module):
         self.register_buffer("std", std[:, None, None], persistent=False)
 
     def features(self, x: Tensor) -> Tensor:
-        """Scaled features, float32 [n, c, h, w], of pictures [n, 1 or 3, H, W] in [-1, 1]."""
+        """Scaled features, float32 [n, c, h, w], of images [n, 1 or 3, H, W] in [-1, 1]."""
         rgb = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
         h: Tensor = self.net(rgb)
         return self.scale * wide(h)
@@ -150,7 +150,7 @@ class FeatureDistance(nn.Module):
 
 
 def small_net() -> nn.Sequential:
-    """RGB pictures to 64 features at a quarter of their size: the body of `SmallFeatures`."""
+    """RGB images to 64 features at a quarter of their size: the body of `SmallFeatures`."""
 
     def stage(fan_in: int, width: int, stride: int) -> list[nn.Module]:
         return [nn.Conv2d(fan_in, width, 3, stride, 1), nn.ReLU()]
@@ -172,7 +172,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
     """Torchvision's VGG19 layers with ImageNet weights.
 
     Raises:
-        SettingsError: the weights cannot be had.
+        SettingsError: the weights cannot be loaded.
     """
     from torchvision.models import VGG19_Weights, vgg19
 

@@ -106,9 +106,9 @@ class JoinedMLP(Networks):
     units_D: tuple[Count, Count, Count] = (240, 50, 240)
     """Units of D's layers for the sample, for the label, and for both."""
     dropout_G: BelowOne = 0.0
-    """Share of G's units dropped, when drawing for D too; .5 in the paper."""
+    """Dropout rate of G's units, also when sampling for D; 0.5 in the paper."""
     dropout_D: BelowOne = 0.5
-    """Share of D's units dropped in training."""
+    """Dropout rate of D's units."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the paper, not tanh."""
 

@@ -44,7 +44,7 @@ class GaussianNoise(nn.Module):
 
 @dataclass(frozen=True)
 class Regular:
-    """What a fully connected stack has beside its sizes and activation."""
+    """The options of a fully connected stack besides its sizes and activation."""
 
     norm: Norm = NoNorm()
     dropout_input: BelowOne = 0.0
@@ -54,7 +54,7 @@ class Regular:
 
 
 def layers(sizes: Sequence[int], activation: Activation, regular: Regular) -> list[nn.Module]:
-    """Linear layers between the sizes, each with norm, activation, dropout and noise behind it."""
+    """Linear layers between the sizes, each with norm, activation, dropout and noise after it."""
     out = [*_disturb(regular.dropout_input, regular.noise_input)]
     for fan_in, fan_out in itertools.pairwise(sizes):
         wide = fan_out * activation.pieces
@@ -130,17 +130,17 @@ class MLP(Networks):
     hidden_D: tuple[Count, ...] = (1024, 512, 256)
     """Units of D's (and an encoder's) hidden layers."""
     activation_G: Activation = LeakyReLU()
-    """Behind G's hidden layers."""
+    """Activation of G's hidden layers."""
     activation_D: Activation = LeakyReLU()
-    """Behind D's hidden layers; Maxout in the first papers."""
+    """Activation of D's hidden layers; Maxout in the first papers."""
     norm_G: Norm = NoNorm()
     """Normalisation of G's hidden layers."""
     norm_D: Norm = NoNorm()
     """Normalisation of D's hidden layers."""
     dropout: BelowOne = 0.3
-    """Share of D's hidden units dropped in training."""
+    """Dropout rate of D's hidden units."""
     dropout_input: BelowOne = 0.0
-    """Share of D's inputs dropped in training."""
+    """Dropout rate of D's inputs."""
     noise: NonNegative = 0.0
     """Standard deviation of the Gaussian noise added to D's hidden units in training."""
     noise_input: NonNegative = 0.0
@@ -152,7 +152,7 @@ class MLP(Networks):
     spectral_D: bool = False
     """Spectral norm in D."""
     std: Positive | None = None
-    """Draw weights from N(0, std); torch's own initialisation when not given."""
+    """Initialise weights from N(0, std); by default torch's initialisation."""
     unit: bool = False
     """Compute with pixels in [0, 1]: G ends in a sigmoid, as in the first papers, not tanh."""
 

@@ -19,7 +19,7 @@ HALVINGS = {16: 1, 34: 2, 70: 3, 142: 4, 286: 5}
 
 
 class PatchDiscriminator(nn.Module):
-    """Pictures [n, C, H, W] to a map of logits, float32 [n, 1, h, w].
+    """Images [n, C, H, W] to a map of logits, float32 [n, 1, h, w].
 
     Isola et al. (2017), arXiv:1611.07004, appendix 6.1.2.
     """
@@ -43,7 +43,7 @@ class PatchDiscriminator(nn.Module):
             spectral(self)
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind each hidden stage, float32 [n, c, h, w], shallow to deep."""
+        """The activations after each hidden stage, float32 [n, c, h, w], shallow to deep."""
         return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,19 +69,19 @@ class Patch(Checked):
     """What the error for anything else adds."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
-        """A discriminator of pictures of `shape` (C, H, W) -> logits, float32 [n, 1, h, w].
+        """A discriminator of images of `shape` (C, H, W) -> logits, float32 [n, 1, h, w].
 
         Its `features(x)` are a tuple of inner activations, for feature matching.
 
         Raises:
-            SettingsError: if the pictures are too small.
+            SettingsError: if the images are too small.
         """
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchGAN(Patch):
-    """Each logit judges a square patch (pix2pix, CycleGAN)."""
+    """One logit per square patch (pix2pix, CycleGAN)."""
 
     field: Literal[1, 16, 34, 70, 142, 286] = 70
     """Side of the patch in pixels, under kernels of 4."""
@@ -90,7 +90,7 @@ class PatchGAN(Patch):
     width: Count = 64
     """Channels of the first layer; they double up to 8 times as many."""
     norm: Norm = InstanceNorm()
-    """Normalisation behind the layers between the first and the last."""
+    """Normalisation after the layers between the first and the last."""
     spectral: bool = False
     """Spectral norm."""
 
@@ -99,7 +99,7 @@ class PatchGAN(Patch):
         fitting = [f for f, count in HALVINGS.items() if min(h, w) >= 3 << count]
         if self.field not in [1, *fitting]:
             raise SettingsError(
-                f"PatchGAN with field={self.field} needs pictures of {3 << HALVINGS[self.field]} "
+                f"PatchGAN with field={self.field} needs images of {3 << HALVINGS[self.field]} "
                 f"pixels or more, got {h}x{w}; field={max(fitting, default=1)} fits"
             )
         return PatchDiscriminator(self, channels)

@@ -66,7 +66,7 @@ class Adapter(nn.Module):
 
 
 class AdaptationDiscriminator(Discriminator):
-    """Convolutions with dropout and noise behind each, halved while both sides are above 4 pixels.
+    """Convolutions with dropout and noise after each, halved while both sides are above 4 pixels.
 
     Channels double with each: of 28 pixels it makes 14, 7 and 4, with 128, 256 and 512 channels.
     """
@@ -151,7 +151,7 @@ class AdaptationNets(Checked):
     norm: Norm = BatchNorm(eps=1e-3)
     """Normalisation in G and D; of z's plane, too, unless it is InstanceNorm."""
     noise: NonNegative = 0.2
-    """Standard deviation of the noise added behind D's layers in training."""
+    """Standard deviation of the noise added after D's layers in training."""
     dropout: BelowOne = 0.1
     """Share of D's activations dropped in training."""
 

@@ -28,7 +28,7 @@ from ganwright.precision import wide
 
 
 class ResNetGenerator(Generator):
-    """z to a grid of 4 to 7 pixels, doubled by residual blocks up to the picture."""
+    """z to a grid of 4 to 7 pixels, doubled by residual blocks up to the image."""
 
     def __init__(
         self, cfg: ResNet, latent: int, shape: tuple[int, ...], classes: int, tanh: bool
@@ -66,7 +66,7 @@ class ResNetGenerator(Generator):
 
 
 class ResNetDiscriminator(Discriminator):
-    """A picture, halved by residual blocks, to features summed over the pixels left."""
+    """An image, halved by residual blocks, to features summed over the pixels left."""
 
     def __init__(self, cfg: ResNet, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ def xavier_init(network: nn.Module) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ResNet(Networks):
-    """SNGAN's residual networks, for pictures whose sides halve to 4 to 7 pixels."""
+    """SNGAN's residual networks, for images whose sides halve to 4 to 7 pixels."""
 
     width_G: Count = 64
     """Channels of G's largest feature map; they double as it halves."""
@@ -130,11 +130,11 @@ class ResNet(Networks):
     spectral_D: bool = True
     """Spectral norm in D."""
     attention: tuple[Count, ...] = ()
-    """Heights of the feature maps, in G and in D, behind which self-attention stands."""
+    """Heights of the feature maps of G and D that are followed by self-attention."""
     pooled_attention: bool = False
     """Attend to values of C/2 channels, max-pooled, as in SAGAN's code."""
     labels_G: Concat | ClassNorm = ClassNorm()
-    """How labels enter G: joined to z, or in its normalisation."""
+    """How G uses labels: concatenated with z, or in its normalisation."""
     labels_D: Concat | Projection = Projection()
     """How labels enter D: as constant channels, or by projection."""
 
@@ -154,10 +154,10 @@ class ResNet(Networks):
         return [width * min(self.most, 2**i) for i in range(count)]
 
     def halvings(self, shape: tuple[int, ...]) -> int:
-        """How often D halves pictures of `shape`.
+        """How often D halves images of `shape`.
 
         Raises:
-            SettingsError: if it can not.
+            SettingsError: if it cannot.
         """
         *_, most = halvings(shape, "ResNet")
         if self.halvings_D is not None and self.halvings_D > most:

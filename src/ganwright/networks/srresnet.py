@@ -69,7 +69,7 @@ class Upscaler(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class SRResNet(Translator):
-    """Residual blocks at low resolution, then sub-pixel convolutions to the high one (SRGAN)."""
+    """Residual blocks at low resolution, then sub-pixel convolutions for upscaling (SRGAN)."""
 
     scale: Literal[2, 3, 4, 8] = 4
     """How many times larger the output is."""
@@ -91,7 +91,7 @@ class SRResNet(Translator):
 
 
 class SRCritic(nn.Module):
-    """Pictures [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
+    """Images [n, C, H, W] to one logit each, float32 [n, 1, 1, 1]."""
 
     def __init__(self, cfg: SRDiscriminator, shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ class SRCritic(nn.Module):
         )
 
     def features(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The activations behind each convolution, float32 [n, c, h, w], shallow to deep."""
+        """The activations after each convolution, float32 [n, c, h, w], shallow to deep."""
         return tuple(wide(h) for h in self._activations(x))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,12 +129,12 @@ class SRCritic(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class SRDiscriminator(Patch):
-    """One logit a picture, of the size it was built for, after the fashion of VGG (SRGAN)."""
+    """One logit per image of one fixed size, in the style of VGG (SRGAN)."""
 
     width: Count = 64
     """Channels of the first layers; up to 8 times as many, and 16 times as units, at the end."""
     norm: Norm = BatchNorm()
-    """Normalisation behind all convolutions but the first."""
+    """Normalisation after all convolutions but the first."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
         return SRCritic(self, shape)

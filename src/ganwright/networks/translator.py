@@ -1,4 +1,4 @@
-"""Networks from pictures to pictures: what they promise, and those without long skips."""
+"""Networks from images to images: what they promise, and those without long skips."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganwright.precision import wide
 
 
 class Picture(nn.Sequential):
-    """Layers from pictures to pictures in [-1, 1], float32."""
+    """Layers from images to images in [-1, 1], float32."""
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
@@ -27,7 +27,7 @@ class Picture(nn.Sequential):
 
 @dataclass(frozen=True, kw_only=True)
 class Translator(Checked):
-    """Base of the settings of networks from pictures to pictures."""
+    """Base of the settings of networks from images to images."""
 
     advice: ClassVar[str] = (
         "one of your own comes from a function in a module: CustomTranslator(G=mine.make_G)"
@@ -35,7 +35,7 @@ class Translator(Checked):
     """What the error for anything else adds."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
-        """A network from pictures of one shape (C, H, W) to another; both float32 in [-1, 1].
+        """A network from images of one shape (C, H, W) to another; both float32 in [-1, 1].
 
         Raises:
             SettingsError: if the sizes differ, or are none that the network can have.
@@ -54,7 +54,7 @@ def common_size(
     h, w = shape_in[1:]
     if shape_out[1:] != (h, w):
         raise SettingsError(
-            f"{name} keeps the size of a picture, and the domains differ: {h}x{w} and "
+            f"{name} keeps the size of an image, and the domains differ: {h}x{w} and "
             f"{shape_out[1]}x{shape_out[2]}; bring both to one size with --image-size"
         )
     if h % divisor or w % divisor or min(h, w) < least:
@@ -94,9 +94,9 @@ class ResNetTranslator(Translator):
     blocks: Whole | None = None
     """Residual blocks; 6 below 256 pixels and 9 from there when not given."""
     norm: Norm = InstanceNorm()
-    """Normalisation behind every layer but the last."""
+    """Normalisation after every layer but the last."""
     up: Up = Transposed(kernel=3)
-    """How it doubles; Resize draws no checkerboards."""
+    """How it upsamples; Resize avoids checkerboard artefacts."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         h, w = common_size(shape_in, shape_out, "ResNetTranslator", 4, 8)
@@ -125,14 +125,14 @@ class ResNetTranslator(Translator):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderDecoder(Translator):
-    """Halvings down to 4 to 7 pixels and back up, without skips (DiscoGAN)."""
+    """Downsampling to 4 to 7 pixels and back up, without skip connections (DiscoGAN)."""
 
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
-    """Normalisation behind every layer but the first and the last."""
+    """Normalisation after every layer but the first and the last."""
     up: Up = Transposed()
-    """How it doubles."""
+    """How it upsamples."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         common_size(shape_in, shape_out, "EncoderDecoder", 1, 1)

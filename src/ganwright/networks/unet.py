@@ -44,7 +44,7 @@ class Innermost(nn.Module):
 
 
 class UNetTranslator(nn.Module):
-    """Halvings to the smallest map and doublings back, each joined to the map of its own size.
+    """Downsamplings to the smallest map and doublings back, each joined to the map of its own size.
 
     [n, C_in, H, W] -> float32 [n, C_out, H, W] in [-1, 1].
     """
@@ -83,12 +83,12 @@ class UNetTranslator(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class UNet(Translator):
-    """Encoder and decoder with skips between maps of the same size (pix2pix, DualGAN)."""
+    """Encoder and decoder with skip connections at each size (pix2pix, DualGAN)."""
 
     width: Count = 64
     """Channels at half the size; they double as it halves, up to 8 times as many."""
     dropout: BelowOne = 0.5
-    """Share dropped in the decoder's first three blocks, in training and after; 0 for none."""
+    """Dropout rate in the decoder's first three blocks, also after training; 0 for none."""
     norm: Norm = BatchNorm(always_batch=True)
     """Normalisation of all but the outermost and the innermost layers."""
     innermost: bool = False
@@ -96,9 +96,9 @@ class UNet(Translator):
     down: Down = Strided()
     """How it halves."""
     up: Up = Transposed()
-    """How it doubles."""
+    """How it upsamples."""
     depth: Several | None = None
-    """Halvings; as many as the size allows, at most 8, when not given."""
+    """Downsamplings; as many as the size allows, at most 8, when not given."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
         divisor = 1 << (self.depth or 2)

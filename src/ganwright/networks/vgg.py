@@ -41,12 +41,12 @@ class VGGDiscriminator(Discriminator):
 
 @dataclass(frozen=True, kw_only=True)
 class VGGCritic(Checked):
-    """VGG-A's 3x3 convolutions with strides in place of pooling, and no hidden units."""
+    """VGG-A's 3x3 convolutions with strides instead of pooling, and no hidden units."""
 
     width: Count = 64
     """Channels at full size; they double as it halves, up to 8 times as many."""
     norm: Norm = BatchNorm()
-    """Normalisation behind all convolutions but the first."""
+    """Normalisation after all convolutions but the first."""
     dropout: BelowOne = 0.5
     """Share of the features dropped in training."""
 
@@ -71,9 +71,9 @@ class VGGA(VGGCritic):
     """VGG-A's eight convolutions and five max poolings, without its hidden units (CC-GAN's D)."""
 
     norm: Norm = BatchNorm()
-    """Normalisation behind all convolutions."""
+    """Normalisation after all convolutions."""
     dropout: BelowOne = 0.0
-    """Share of the features dropped in training, for the score and the classifier alike."""
+    """Share of the features dropped in training, for both the score and the classifier."""
 
     def discriminator(self, shape: tuple[int, ...]) -> Discriminator:
         if len(shape) != 3 or min(shape[1:]) < 2 ** len(VGG_A):

@@ -1,4 +1,4 @@
-"""Pictures of a run: sample grids and the page that shows how it went."""
+"""Images of a run: sample grids and the page that shows how it went."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One picture that shows a data set: a row a class or a side, with its name."""
+"""One image that shows a data set: one row per class or side, with its name."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _INK, _PAPER = (0, 0, 0), (255, 255, 255)
 def contact_sheet(
     rows: Sequence[tuple[str, Tensor]], palette: Sequence[tuple[str, tuple[int, ...]]] = ()
 ) -> Image.Image:
-    """Rows of pictures below their names, and the colours of classes below all.
+    """Rows of images below their names, and the colours of classes below all.
 
-    Small pictures are enlarged by whole factors, large ones scaled down.
+    Small images are enlarged by whole factors, large ones scaled down.
 
     Args:
-        rows: a name and pictures [n, 1 or 3, H, W] in [-1, 1].
+        rows: a name and images [n, 1 or 3, H, W] in [-1, 1].
         palette: a name and an RGB colour each.
     """
     font = ImageFont.load_default(size=13)

@@ -1,4 +1,4 @@
-"""Sample grids as PNG files: pictures side by side, 2-D points as a scatter plot."""
+"""Sample grids as PNG files: images side by side, 2-D points as a scatter plot."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def save_grid(
     gutter: int = 2,
     captions: Sequence[str] | None = None,
 ) -> None:
-    """Write pictures as one PNG, row by row from the top left, all at once or not at all.
+    """Write images as one PNG, row by row from the top left, all at once or not at all.
 
     Args:
         images: float [n, C, H, W] in [-1, 1], or points [n, 2]; of more than three channels the
             first three are shown, and of two the first; of rows of a table the first two numbers.
         path: where to; its folder is made.
-        columns: pictures in a row; as square a grid as can be when not given.
+        columns: images in a row; as square a grid as can be when not given.
         gutter: white pixels between the tiles.
-        captions: a word for each picture, drawn below it.
+        captions: a word for each image, drawn below it.
 
     Raises:
-        SettingsError: if the tensor is neither pictures nor points.
-        OSError: if the file can not be written.
+        SettingsError: if the tensor is neither images nor points.
+        OSError: if the file cannot be written.
     """
     if images.ndim == 2:
         data = _scatter(images)
@@ -62,10 +62,10 @@ def tile(
     gutter: int = 2,
     captions: Sequence[str] | None = None,
 ) -> Pixels:
-    """The grid that `save_grid` writes: uint8 [H, W] where pictures are grey, [H, W, 3] in colour.
+    """The grid that `save_grid` writes: uint8 [H, W] where images are grey, [H, W, 3] in colour.
 
     Raises:
-        SettingsError: if the tensor is not pictures.
+        SettingsError: if the tensor is not images.
     """
     pictures = _enlarged(to_pixels(images))
     n, height, width, channels = pictures.shape
@@ -90,14 +90,14 @@ def tile(
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 1 or 3]; NaN is mid-grey.
+    """Images [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 1 or 3]; NaN is mid-grey.
 
     Raises:
         SettingsError: if there are none.
     """
     if images.ndim != 4 or not images.numel():
         raise SettingsError(
-            f"a grid shows pictures [n, C, H, W] or points [n, 2], got {list(images.shape)}"
+            f"a grid shows images [n, C, H, W] or points [n, 2], got {list(images.shape)}"
         )
     images = images[:, : 3 if images.shape[1] > 2 else 1]
     levels = to_bytes(images.detach().float().nan_to_num(0.0))

@@ -27,11 +27,12 @@ def save_codes(
 
     Raises:
         SettingsError: the codes are not points in the plane, or labels differ in number.
-        OSError: the file can not be written.
+        OSError: the file cannot be written.
     """
     if codes.ndim != 2 or codes.shape[1] != 2 or not len(codes):
         raise SettingsError(
-            f"codes are drawn in the plane, [n, 2], got {list(codes.shape)}; train with latent=2"
+            f"codes are plotted in two dimensions, [n, 2], got {list(codes.shape)}; "
+            "train with latent=2"
         )
     if labels is not None and len(labels) != len(codes):
         raise SettingsError(f"there are {len(codes)} codes and {len(labels)} labels; give as many")

@@ -39,7 +39,7 @@ def write_report(run: Path) -> Path:
 
     Raises:
         RunError: if `run` is no run's folder.
-        OSError: if the page can not be written.
+        OSError: if the page cannot be written.
     """
     if not (run / "config.yaml").is_file():
         raise RunError(f"{run} is not a run: it has no config.yaml")
@@ -144,7 +144,7 @@ def _finite(value: Any) -> bool:
 
 
 def _curve(name: str, rows: list[dict[str, Any]]) -> str:
-    """One number over the steps, as an inline drawing with its last value."""
+    """One number over the steps, as an inline SVG with its last value."""
     known = [(row["step"], row[name]) for row in rows if _finite(row.get(name))]
     drawing = _svg(*thinned(np.array(known, dtype=float)))
     caption = f"{escape(name)}: {known[-1][1]:.4g}"

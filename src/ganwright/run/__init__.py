@@ -1,1 +1,1 @@
-"""A run: training in a run folder, and going on with it."""
+"""A run: training in a run folder, and continuing with it."""

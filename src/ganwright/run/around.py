@@ -32,8 +32,8 @@ class Around:
     """What a caller wants around the steps.
 
     Args:
-        callbacks: beside the library's.
-        metrics: measured on samples as training goes on.
+        callbacks: in addition to the library's.
+        metrics: measured on samples during training.
         evaluate_every: steps between two measurements; with each grid when None.
         evaluate_samples: how many samples metrics are measured on.
         keep_best: the metric whose best checkpoint is kept.

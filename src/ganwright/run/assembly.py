@@ -40,7 +40,7 @@ def with_game(settings: Settings | None, cls: type[Game]) -> Settings:
 
 
 def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
-    """The settings with the choices of the data handed over and of the family filled in."""
+    """The settings with the choices of the data passed and of the family filled in."""
     return dataclasses.replace(
         settings,
         game=cls.Config() if settings.game is None else settings.game,
@@ -64,7 +64,7 @@ def assemble(
         cls: the family.
         settings: of the run.
         engine: where it computes.
-        data: what a Python caller hands over, if anything.
+        data: what a Python caller passes, if anything.
         known: what the run knows of its data; other data is refused.
     """
     trainer, source, _ = begin(cls, settings, engine, data, known=known)
@@ -104,7 +104,7 @@ def _opened(
 ) -> RunData:
     assert settings.batch_size is not None
     if data is None and settings.data == "(given in Python)":
-        raise RunError("this run was trained on data given in Python; hand it over again as data=")
+        raise RunError("this run was trained on data given in Python; pass it again as data=")
     check_batch_size(settings, data)
     source = open_data(
         settings.data if data is None else data,

@@ -1,4 +1,4 @@
-"""Runs beside one another: the mean and the spread over seeds of what was measured."""
+"""Comparing runs: the mean and the spread over seeds of what was measured."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def compare(runs: Sequence[str | Path]) -> Table:
     training logged.
 
     Raises:
-        RunError: a folder is no run, nothing was measured, or not alike.
+        RunError: a folder is no run, nothing was measured, or not in the same way.
     """
     found = [measured(Path(run)) for run in runs]
     _alike(found)
@@ -170,7 +170,7 @@ def _alike(runs: Sequence[Measured]) -> None:
                 ours, theirs = own.get(key, "unknown"), other.get(key, "unknown")
                 raise RunError(
                     f"{name} of {first} and of {each.run} do not compare: {key.replace('_', ' ')} "
-                    f"{theirs} and {ours}; evaluate them alike"
+                    f"{theirs} and {ours}; evaluate them in the same way"
                 )
 
 

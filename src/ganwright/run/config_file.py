@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def game_class(name: str) -> type[Game]:
-    """The class of a family by its name, or by the dotted path of a class of one's own.
+    """The class of a family by its name, or by the dotted path of a class of your own.
 
     Raises:
         SettingsError: if there is no such family.
@@ -47,7 +47,7 @@ def _of_this_script(name: str, base: type[Game]) -> type[Game]:
         raise SettingsError(
             f"the family {name} was defined in a script, a notebook or a function, which cannot "
             f"be imported; in Python, hand its class over: game={short}; or put it into a module "
-            "of its own and hand it over from there"
+            "of its own and pass it from there"
         ) from None
 
 

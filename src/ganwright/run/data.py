@@ -14,7 +14,7 @@ from ganwright.errors import RunError, SettingsError
 
 
 def data_options(settings: Settings) -> DataOptions:
-    """The settings that data heeds; they have the names of the options."""
+    """The settings that affect data; they have the names of the options."""
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
 
 
@@ -33,7 +33,7 @@ def check_batch_size(settings: Settings, data: Any) -> None:
 
 
 def check_same(then: dict[str, Any], now: dict[str, Any]) -> None:
-    """See by their fingerprints that a run goes on with its own data.
+    """See by their fingerprints that a run continues with its own data.
 
     Of an iterable that begins with other items it is said that the run is not continued exactly.
 
@@ -42,12 +42,12 @@ def check_same(then: dict[str, Any], now: dict[str, Any]) -> None:
     """
     if changed := differences(then, now):
         raise RunError(
-            f"this is not the data that the run was trained on: {'; '.join(changed)}; bring back "
+            f"this is not the data that the run was trained on: {'; '.join(changed)}; restore "
             "the data as it was, or train a new run"
         )
     if begins_otherwise(then, now):
         warnings.warn(
-            "the iterable begins with other items than those that the run began with, so that this "
-            "is not the run that never stopped: it goes on with other data",
+            "the iterable starts with other items than when the run started, so the result differs "
+            "from an uninterrupted run: it continues with other data",
             stacklevel=3,
         )

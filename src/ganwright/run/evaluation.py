@@ -68,7 +68,7 @@ def evaluate(
         metrics: what to measure; FID, precision, recall, density and coverage when not given.
         against: real images: a run folder, whose samples are taken, or any data; the run's own data
             when not given.
-        features: those of all metrics that compare by features, in place of their own.
+        features: those of all metrics that compare by features, instead of their own.
         choice: how many images, of what split.
         **which: `step`, `raw`, `best`: which weights of a run, see `load`.
 

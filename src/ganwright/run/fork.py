@@ -1,4 +1,4 @@
-"""Going on from a run's checkpoint with other settings, in a folder of its own."""
+"""Continuing from a run's checkpoint with other settings, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def fork(
     quiet: bool = False,
     **more: Any,
 ) -> Model:
-    """Go on from a run's checkpoint with other settings, in a new run folder.
+    """Continue from a run's checkpoint with other settings, in a new run folder.
 
-    Whatever has the same name and shape goes on: weights, averages, pools, optimizers, and the
+    Whatever has the same name and shape continues: weights, averages, pools, optimizers, and the
     count of steps. With no setting changed it is the run that never stopped. The run it comes from
     is only read, and never needed again.
 
@@ -70,7 +70,7 @@ def fork(
         run: the run folder to begin from.
         out: the run folder to make; runs/<family>-<data>-<number> when not given.
         changes: settings by name; any may change.
-        step: that checkpoint in place of the newest.
+        step: that checkpoint instead of the newest.
         game: the family's class, where its name in the run cannot be imported.
         data: other data, as for `train`; or the run's own, where it was given in Python.
         callbacks: what happens around the steps; those of `run` are not remembered.
@@ -94,7 +94,7 @@ def fork(
     settings = keywords(old, wanted)
     if any(getattr(settings, name) != getattr(old, name) for name in INIT):
         raise SettingsError(
-            f"a fork begins with what {source_run} holds; leave {', '.join(INIT)} as they are, or "
+            f"a fork starts from the weights of {source_run}; leave {', '.join(INIT)} out, or "
             "train a new run with them"
         )
     read_back(settings)
@@ -134,22 +134,22 @@ def fork(
 def _checkpoint(
     run: Path, step: int | None, settings: Settings, notes: list[str]
 ) -> tuple[checkpoint.Checkpoint, Path]:
-    """What to go on from, and where it stands."""
+    """What to continue from, and where it stands."""
     if step is not None:
         step = convert(step, Whole, "step")
     found = checkpoint.load_newest(run / "checkpoints", step=step, warn=notes.append)
     if found is None:
         raise RunError(
-            f"{run} has no whole checkpoint to go on from; where weights are left, train a new run "
+            f"{run} has no intact checkpoint to continue from; if it has weights, train a new run "
             f"with --init {run}"
         )
     if found.step >= settings.steps:
         raise RunError(
-            f"the checkpoint of {run} has made {found.step} steps; --steps is the total, so give "
+            f"the checkpoint of {run} is at step {found.step}; --steps is the total, so give "
             "more than that"
         )
     place = run / "checkpoints" / f"step-{found.step:06d}"
-    notes.append(f"goes on from {place}")
+    notes.append(f"continues from {place}")
     return found, place
 
 

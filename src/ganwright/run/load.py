@@ -32,9 +32,9 @@ def load(
         game: the family's class, where its name in the run cannot be imported, since it was
             defined in a script or a notebook.
         device: cpu, cuda, mps or auto.
-        step: that checkpoint in place of the newest.
-        raw: the weights themselves in place of their average.
-        best: the checkpoint that `keep_best` kept in place of the newest.
+        step: that checkpoint instead of the newest.
+        raw: the raw weights instead of their average.
+        best: the checkpoint that `keep_best` kept instead of the newest.
 
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
@@ -51,7 +51,8 @@ def load(
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(
-            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` trains on"
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` continues "
+            "training"
         )
     for problem in problems:
         warnings.warn(problem, stacklevel=2)

@@ -1,4 +1,4 @@
-"""A look at data before training: what it is taken for, in words and as one picture."""
+"""A look at data before training: what it is taken for, in words and as one image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Look:
 
     Args:
         description: in words.
-        rows: names and pictures [n, C, H, W] in [-1, 1] of the contact sheet.
+        rows: names and images [n, C, H, W] in [-1, 1] of the contact sheet.
         palette: the colours of label maps, with the class numbers.
     """
 
@@ -60,13 +60,13 @@ class Look:
 
     @cached_property
     def sheet(self) -> Image.Image:
-        """The contact sheet: a row a class or a side.
+        """The contact sheet: one row per class or side.
 
         Raises:
-            DataError: the data is no pictures.
+            DataError: the data is no images.
         """
         if not self.rows:
-            raise DataError("only pictures of 1 or 3 channels can be drawn; leave the sheet out")
+            raise DataError("only images of 1 or 3 channels can be drawn; leave the sheet out")
         return contact_sheet(self.rows, self.palette)
 
     def __str__(self) -> str:
@@ -139,13 +139,13 @@ def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Loo
 
 
 def _sized(data: Any, task: type[Batch], options: DataOptions) -> Prepared:
-    """The source; pictures of several sizes are brought to one, which is said."""
+    """The source; images of several sizes are brought to one, which is said."""
     try:
         return prepared(data, task, options)
     except MixedSizesError:
         ready = prepared(data, task, replace(options, image_size=_SHOWN))
     doubt = (
-        f"pictures differ in size and are shown at {_SHOWN}x{_SHOWN}; a family brings them to its "
+        f"images differ in size and are shown at {_SHOWN}x{_SHOWN}; a family brings them to its "
         "own size, or --image-size to another"
     )
     return _doubting(ready, doubt)
@@ -156,7 +156,7 @@ def _doubting(ready: Prepared, doubt: str) -> Prepared:
 
 
 def _guessed(data: Any, options: DataOptions) -> Prepared | Look:
-    """Pairs where files have partners, two domains where folders say so, else pictures.
+    """Pairs where files have partners, two domains where folders say so, else images.
 
     Raises:
         DataError: it is none of these.
@@ -199,8 +199,8 @@ def _as_sides(data: str | os.PathLike[str], options: DataOptions) -> Prepared | 
         if task is Paired or _named_domains(found):
             return _doubting(
                 found,
-                f"the files lie as {words(task)} do; families of single pictures take the same "
-                "files for pictures: --family NAME shows what one family takes it for",
+                f"the files lie as {words(task)} do; families of single images take the same "
+                "files for images: --family NAME shows what one family takes it for",
             )
     return None
 
@@ -213,7 +213,7 @@ def _named_domains(found: Prepared) -> bool:
 
 
 def _values(key: str, fitted: Fitted) -> tuple[str, str] | None:
-    """The range of values as they are stored, from a few pictures."""
+    """The range of values as they are stored, from a few images."""
     side = fitted.side
     few = shuffled(len(side), seed_of("look"))[:_MEASURED].tolist()
     if isinstance(side, Stack):
@@ -264,9 +264,9 @@ def _drawn(
 
 
 def _groups(side: Side, order: Tensor) -> list[tuple[str, list[int]]]:
-    """A name and the numbers of pictures: those of each class, or of all."""
+    """A name and the numbers of images: those of each class, or of all."""
     if side.labels is None:
-        return [(f"{len(side):,} pictures", order[:_IN_A_ROW].tolist())]
+        return [(f"{len(side):,} images", order[:_IN_A_ROW].tolist())]
     labels = side.labels.cpu()[order]
     groups = []
     for number, name in enumerate(side.classes):
@@ -277,7 +277,7 @@ def _groups(side: Side, order: Tensor) -> list[tuple[str, list[int]]]:
 
 
 def _pictures(fitted: Fitted, numbers: list[int]) -> Tensor | None:
-    """Pictures in shape, [n, C, H, W] in [-1, 1]; label maps in their colours."""
+    """Images in shape, [n, C, H, W] in [-1, 1]; label maps in their colours."""
     read = [x for x in fitted.read(numbers) if isinstance(x, Tensor)]
     if not read:
         return None

@@ -58,6 +58,6 @@ def _step(run: Run) -> None:
         if not why:
             raise
         raise RunError(
-            f"step {run.step + 1} failed: {why}. `ganwright resume {run.folder}` goes on from the "
-            "last checkpoint"
+            f"step {run.step + 1} failed: {why}. `ganwright resume {run.folder}` continues from "
+            "the last checkpoint"
         ) from error

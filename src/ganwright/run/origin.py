@@ -52,7 +52,7 @@ def first(origin: Origin, trainer: Trainer, keep: int) -> Callable[[Path], None]
 
 
 def refuse_anew(run: Path) -> None:
-    """A run that has lost all checkpoints begins anew only if it began from nothing.
+    """A run that has lost all checkpoints starts over only if it began from nothing.
 
     Raises:
         RunError: it began with weights that stood in them.
@@ -65,6 +65,6 @@ def refuse_anew(run: Path) -> None:
     except (OSError, ValueError, KeyError, TypeError):
         place = "another run"
     raise RunError(
-        f"{run} holds no checkpoint any more, and it began with weights of {place}; train or fork "
-        "it anew into another folder"
+        f"{run} has no checkpoint left, and it started from weights of {place}; train or fork "
+        "again into another folder"
     )

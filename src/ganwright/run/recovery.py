@@ -55,8 +55,8 @@ class Recovery:
         if run.settings.on_nan == "stop" or attempt > ROLLBACKS:
             tries = f" after {ROLLBACKS} rollbacks" if attempt > ROLLBACKS else ""
             raise NonFiniteError(
-                f"{what}{tries}; no update was made from it and the last good checkpoint is kept; "
-                "lower the learning rate, use --precision fp32, or go on with --on-nan rollback"
+                f"{what}{tries}; the update was skipped and the last good checkpoint is kept; "
+                "lower the learning rate, use --precision fp32, or continue with --on-nan rollback"
             )
         with trainer.engine.together():
             found = checkpoint.load_newest(run.folder / "checkpoints", warn=run.warn)
@@ -69,7 +69,7 @@ class Recovery:
         trainer.attempt = attempt
         run.pending, run.row_due = {}, False
         run.tell("rewound")
-        run.warn(f"{what}; back to step {run.step}, on with fresh randomness")
+        run.warn(f"{what}; back to step {run.step}, continuing with new random numbers")
 
 
 def same_step(trainer: Trainer, run: Path) -> None:
@@ -81,8 +81,8 @@ def same_step(trainer: Trainer, run: Path) -> None:
     steps = trainer.engine.gathered(trainer.step)
     if len(set(steps)) > 1:
         raise RunError(
-            f"the processes found {run} at steps {', '.join(map(str, steps))}; it must lie where "
-            "all of them see it"
+            f"the processes found {run} at steps {', '.join(map(str, steps))}; it must be in a "
+            "folder that all of them share"
         )
 
 

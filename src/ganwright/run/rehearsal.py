@@ -35,9 +35,9 @@ _OTHERS = (Path(torch.__file__).parent, Path(__file__).parent)
 
 
 def rehearse(trainer: Trainer, source: RunData) -> None:
-    """Make every player's move once in every phase, preview and measure, then put all back.
+    """Update every player once in every phase, preview and measure, then undo it all.
 
-    The trainer must be at its first step, and is there again afterwards, to the bit; compiled
+    The trainer must be at its first step, and is there again afterwards, bit for bit; compiled
     objectives stay compiled. Processes do not wait for each other.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What a run may go on from: its newest whole checkpoint, under the settings sealed in it."""
+"""What a run may continue from: its newest whole checkpoint, under the settings sealed in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganwright.training import checkpoint
 
 
 class Start(NamedTuple):
-    """Where a run goes on.
+    """Where a run continues.
 
     Args:
         path: the checkpoint; None to begin at step 0.
@@ -52,23 +52,23 @@ def choose(run: Path, *, from_weights: bool) -> Start:
         broken.append((path, problem))
     if usable is not None:
         raise RunError(
-            f"no checkpoint of {run} is whole ({_named(broken)}), but the weights of {usable.name} "
-            "can be read: add --from-weights to go on from them; the optimizers' state is lost, so "
-            "the run will not be the one that never stopped"
+            f"no checkpoint of {run} is intact ({_named(broken)}), but the weights of "
+            f"{usable.name} can be read: add --from-weights to continue from them; the optimizers' "
+            "state is lost, so the result differs from an uninterrupted run"
         )
     if broken:
         raise RunError(
             f"no checkpoint of {run} can be read ({_named(broken)}), and nothing was changed; to "
-            f"begin anew, move {run / 'checkpoints'} away"
+            f"start over, move {run / 'checkpoints'} away"
         )
     return Start(None)
 
 
 def set_aside(start: Start, warn: Callable[[str], None]) -> None:
-    """Rename the broken checkpoints that were passed over, and name them."""
+    """Rename the broken checkpoints that were skipped, and name them."""
     for path, problem in start.broken:
         place = checkpoint.set_aside(path)
-        warn(f"checkpoint {path} is broken ({problem}) and passed over; it is kept as {place}")
+        warn(f"checkpoint {path} is broken ({problem}) and skipped; it is kept as {place}")
 
 
 def check_seal(
@@ -88,7 +88,7 @@ def check_seal(
         settings: those in config.yaml.
         sealed: the configuration in the checkpoint.
         free: settings that may differ.
-        game: the family's class, where it was handed over since its name cannot be imported.
+        game: the family's class, where it was passed since its name cannot be imported.
 
     Raises:
         RunError: each setting that differs is named.
@@ -98,7 +98,7 @@ def check_seal(
     if changed := changed_since(cls, now, sealed, game=game):
         raise RunError(
             f"{run / 'config.yaml'} is not what this run was trained with: {'; '.join(changed)}; "
-            "put it back (each checkpoint holds a copy), or train a run of its own with "
+            "restore it (each checkpoint has a copy), or start a new run with "
             "`ganwright train --config`"
         )
 
@@ -112,7 +112,7 @@ def changed_since(
         cls: the family now.
         settings: those that hold now.
         sealed: the configuration in the checkpoint.
-        game: the family's class, where it was handed over since its name cannot be imported.
+        game: the family's class, where it was passed since its name cannot be imported.
     """
     name, then = from_yaml(sealed, game=game)
     if game is None and name != name_of(cls):
@@ -123,7 +123,7 @@ def changed_since(
 
 
 def check_world(run: Path, then: int | None, now: int) -> None:
-    """See that as many processes go on as began: each draws its own noise and statistics.
+    """See that the number of processes has not changed: each draws its own noise and statistics.
 
     Args:
         run: its folder.
@@ -137,8 +137,8 @@ def check_world(run: Path, then: int | None, now: int) -> None:
         return
     how = f"torchrun --nproc-per-node {then} -m ganwright" if then > 1 else "ganwright"
     raise RunError(
-        f"{run} was trained by {_processes(then)} and {now} would change its numbers; go on with "
-        f"`{how} resume {run}`"
+        f"{run} was trained by {_processes(then)} and {now} would change its results; "
+        f"continue with `{how} resume {run}`"
     )
 
 

@@ -45,7 +45,7 @@ def make(
     data: dict[str, Any],
     first: Callable[[Path], None] | None = None,
 ) -> None:
-    """Make a run folder beside and rename it.
+    """Make a run folder under a temporary name and rename it.
 
     Args:
         out: the folder.
@@ -102,7 +102,7 @@ def record(settings: Settings, fingerprint: dict[str, Any]) -> dict[str, Any]:
 
 
 def replace_data(run: Path, data: dict[str, Any]) -> None:
-    """Write data.json anew, in one stroke.
+    """Write data.json again, in one stroke.
 
     Raises:
         RunError: it cannot be written; the old one is untouched.
@@ -138,7 +138,7 @@ def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> 
     """The settings with the data where it was, unless they say that it has moved.
 
     Args:
-        settings: of the run as it is to go on.
+        settings: of the run as it is to continue.
         old: as it was.
         known: what `read_data` found.
 
@@ -161,7 +161,7 @@ def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> 
 
 
 def replace_config(run: Path, cls: type[Game], settings: Settings) -> None:
-    """Write config.yaml anew, in one stroke.
+    """Write config.yaml again, in one stroke.
 
     Raises:
         RunError: it cannot be written; the old one is untouched.
@@ -210,7 +210,7 @@ def _copy(run: Path, broken: str = "") -> str:
 
 
 def read_spec(run: Path, cls: type[Game]) -> Spec:
-    """What the data of a run looked like; a batch type of one's own is the family's."""
+    """What the data of a run looked like; a batch type of your own is the family's."""
     try:
         values = json.loads((run / "spec.json").read_text(encoding="utf-8"))
         values["task"] = BATCHES.get(values["task"], cls.task)

@@ -75,7 +75,7 @@ def sweep(
         cls: its class.
         jobs: the runs.
         measure: flags of `evaluate`.
-        at_once: how many run beside one another.
+        at_once: how many run at the same time.
         tell: told of each run that is done.
 
     Raises:
@@ -126,7 +126,7 @@ def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[st
 
 
 def _around(flags: Sequence[str]) -> list[str]:
-    """The flags to name again when a run goes on."""
+    """The flags to name again when a run continues."""
     kept: list[str] = []
     keep = False
     for word in flags:

@@ -1,4 +1,4 @@
-"""Training a family in a run folder, and going on with it."""
+"""Training a family in a run folder, and continuing with it."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def train(
     """Train a family in a new run folder.
 
     Args:
-        game: a family's name, or a `Game` class of one's own.
+        game: a family's name, or a `Game` class of your own.
         settings: where settings start from; the family's defaults when not given.
         out: the run folder to make; runs/<family>-<data>-<number> when not given.
         data: a string as on the command line or a path, a tensor or array of images,
             (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
-        callbacks: what happens around the steps beside what the library does.
-        metrics: measured on samples against held-out data as training goes on.
+        callbacks: what happens around the steps in addition to what the library does.
+        metrics: measured on samples against held-out data during training.
         evaluate_every: steps between two measurements; with each grid when not given.
         evaluate_samples: how many samples metrics are measured on.
         keep_best: the metric whose best checkpoint is kept for `load(run, best=True)`.
@@ -143,7 +143,7 @@ def resume(
             defined in a script or a notebook.
         data: what was given to `train`, if it was neither a name nor a path; or where the data
             lies now.
-        from_weights: where the newest checkpoint has lost its training state, go on from its
+        from_weights: where the newest checkpoint has lost its training state, continue from its
             weights, with fresh optimizers.
         callbacks: what happens around the steps; those given to `train` are not remembered.
         metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; what was given there
@@ -166,7 +166,7 @@ def resume(
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(
             f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
-            f"`ganwright fork {folder}` goes on with others in a new folder"
+            f"`ganwright fork {folder}` continues with others in a new folder"
         )
     check(settings.log)
     engine = Engine.pick(settings.device, settings.precision, settings.compile)
@@ -206,7 +206,7 @@ def _start(
     game: type[Game] | None,
     from_weights: bool,
 ) -> Start:
-    """Where to go on; refuses what would make it another run."""
+    """Where to continue; refuses what would make it another run."""
     start = choose(run, from_weights=from_weights)
     if start.path is None:
         refuse_anew(run)
@@ -218,7 +218,7 @@ def _start(
     done = checkpoint.step_of(start.path)
     if done >= settings.steps:
         raise RunError(
-            f"{run} already made {done} steps; --steps is the total, so give more than that"
+            f"{run} is already at step {done}; --steps is the total, so give more than that"
         )
     return start
 
@@ -227,10 +227,10 @@ def _open_again(run: Run, cls: type[Game], start: Start, old: Settings) -> None:
     set_aside(start, run.warn)
     if not start.whole:
         run.warn(
-            f"{run.folder} goes on from the weights of {start.path}; its optimizers begin anew, so "
-            "it is not the run that never stopped"
+            f"{run.folder} continues from the weights of {start.path}; its optimizers start from "
+            "scratch, so the result differs from an uninterrupted run"
         )
     if start.path is None and metrics_log.last(run.folder / "metrics.jsonl") >= old.save_every:
-        run.warn(f"{run.folder} holds no checkpoint any more; training begins anew at step 0")
+        run.warn(f"{run.folder} has no checkpoint left; training starts over at step 0")
     if run.settings != old:
         replace_config(run.folder, cls, run.settings)

@@ -66,15 +66,15 @@ def read(settings: Settings, warn: Callable[[str], None]) -> tuple[Weights | Non
     """
     if settings.init is None:
         if settings.init_rename:
-            raise SettingsError("init_rename says what weights are called, and no init names them")
+            raise SettingsError("init_rename is set without init; set init, or leave it out")
         return None, settings
     text, _, pin = settings.init.partition(_PIN)
     found = _found(Path(path_of(text)).absolute(), settings.init_weights == "raw", warn)
     if pin and pin != found.checksum:
         raise RunError(
-            f"the weights of {found.place} are not those that the configuration began with (its "
-            f"sha256 is {pin[:12]}..., theirs {found.checksum[:12]}...); to take them all the "
-            f"same, give --init {found.place}"
+            f"the weights of {found.place} are not those that the configuration started from (its "
+            f"sha256 is {pin[:12]}..., theirs {found.checksum[:12]}...); to use them "
+            f"anyway, give --init {found.place}"
         )
     tensors = _renamed(found.tensors, settings.init_rename)
     return replace(found, tensors=tensors), replace(settings, init=found.pinned)
@@ -92,18 +92,18 @@ def take_over(game: Game, weights: Weights) -> tuple[str, ...]:
         raise RunError(
             f"none of the weights in {weights.place} fits these networks: they are called "
             f"{_some(weights.tensors)} there and {_some(own)} here; name matching networks, or "
-            "translate the names with init_rename"
+            "map the names with init_rename"
         )
     bad = [name for name in found.taken if not own[name].isfinite().all()]
     if bad:
         raise RunError(f"the weights in {weights.place} are not finite: {', '.join(bad[:3])}")
-    head = f"begins with {len(found.taken)} of {len(own)} tensors from {weights.about}"
+    head = f"starts from {len(found.taken)} of {len(own)} tensors from {weights.about}"
     return (head, *found.lines(), *_other_classes(game.spec, weights.spec))
 
 
 def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
     if not place.exists():
-        raise RunError(f"init is {place}, and there is nothing; give a run folder or a state dict")
+        raise RunError(f"init is {place}, which does not exist; give a run folder or a state dict")
     if place.is_file():
         return _of_file(place)
     folder, step = place, None
@@ -116,7 +116,7 @@ def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
         )
     held = checkpoint.load_weights(folder / "checkpoints", step=step, warn=warn)
     if held is None:
-        raise RunError(f"{folder} has no usable checkpoint yet, so no run can begin with it")
+        raise RunError(f"{folder} has no usable checkpoint yet, so no run can start from it")
     tensors = held.game if raw else held.game | held.average
     about = f"{place} (step {held.step:,}, {'raw' if raw else 'average'})"
     return Weights(tensors, place, about, checksum(tensors), read_spec(folder, Game))
@@ -136,14 +136,14 @@ def _of_file(path: Path) -> Weights:
             )
     except pickle.UnpicklingError as error:
         raise RunError(
-            f"{path} holds more than tensors, and what is in it would have to be run to be read; "
+            f"{path} contains more than tensors, so reading it could execute code; "
             "save its state_dict() instead"
         ) from error
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
         raise RunError(f"{path} cannot be read as a state dict: {atomic.reason(error)}") from error
     tensors = dict(_flat(held))
     if not tensors:
-        raise RunError(f"{path} holds no tensors by name; save a module's state_dict()")
+        raise RunError(f"{path} has no named tensors; save a module's state_dict()")
     return Weights(tensors, path, str(path), checksum(tensors))
 
 
@@ -169,7 +169,7 @@ def _renamed(tensors: Mapping[str, Tensor], rules: Sequence[str]) -> dict[str, T
     for old, _ in pairs:
         if not any(name.startswith(old) for name in tensors):
             raise SettingsError(
-                f"init_rename names {old[:-1]!r}, and no weight is called so; they are called "
+                f"init_rename names {old[:-1]!r}, but no weight has that name; the names are "
                 f"{_some(tensors)}"
             )
     named = [
@@ -194,7 +194,7 @@ def _other_classes(here: Spec, there: Spec | None) -> list[str]:
     pairs = zip(there.classes, here.classes, strict=True)
     changed = [f"{old} -> {new}" for old, new in pairs if old != new]
     more = f" and {len(changed) - 6} more" if len(changed) > 6 else ""
-    return [f"weights of classes go by their order: {', '.join(changed[:6])}{more}"]
+    return [f"class weights are matched by position: {', '.join(changed[:6])}{more}"]
 
 
 def checksum(tensors: Mapping[str, Tensor]) -> str:

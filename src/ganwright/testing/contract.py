@@ -51,7 +51,7 @@ def contract(
 
     Yields:
         A name and a function to call. It raises an AssertionError that says in a sentence what the
-        family does not keep and how to mend it; another error comes from the family itself.
+        family does not keep and how to fix it; another error comes from the family itself.
 
     Raises:
         SettingsError: a setting is unknown or does not fit, or the family's Config is no dataclass.

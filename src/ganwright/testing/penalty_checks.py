@@ -14,7 +14,7 @@ BOUND = 0.005
 
 
 def charges_penalties(subject: Subject) -> None:
-    """A penalty is a term of the player that it is on, at once or lazily, and is told of moves.
+    """A penalty is a term of the player that it is on, at once or lazily, and is notified.
 
     `charge` gives the terms, `lazies` the lazy objectives, and `after` hands each penalty the
     network that has moved, for weight clipping.
@@ -41,7 +41,7 @@ def charges_penalties(subject: Subject) -> None:
 def takes_nothing_in_lazily(subject: Subject) -> None:
     """The pass of a lazy objective leaves buffers as they are: its batch was seen already.
 
-    A replay pool and the like derive from `Memory`, and the trainer holds them meanwhile; spectral
+    Replay pools, for instance, derive from `Memory`, and the trainer holds them meanwhile; spectral
     norm's vectors alone move.
     """
     with subject.having(penalties=(R2(1.0, every=2),)).at_start() as (trainer, _):

@@ -18,7 +18,7 @@ from ganwright.training import checkpoint
 
 
 def gives_what_it_promises(subject: Subject) -> None:
-    """Its preview is pictures in [-1, 1], and each method that others call gives its shape.
+    """Its preview is images in [-1, 1], and each method that others call gives its shape.
 
     The methods are `sample`, `reconstruct`, `translate` and `classify`; a family has those that
     mean something, and the command line and `Model` rely on what they give.
@@ -46,7 +46,7 @@ def gives_what_it_promises(subject: Subject) -> None:
 
 
 def resumes_bitwise(subject: Subject) -> None:
-    """Three steps and three more are six, to the bit, and the run loads and samples.
+    """Three steps and three more are six, bit for bit, and the run loads and samples.
 
     What an objective draws comes from torch's generators, and what it remembers is a registered
     buffer written in place: a Python attribute, NumPy's numbers or a generator of its own are not
@@ -73,7 +73,7 @@ def resumes_bitwise(subject: Subject) -> None:
 
 def _is_shown(subject: Subject, grid: Tensor, *, points: bool) -> None:
     assert grid.ndim == (2 if points else 4), (
-        f"{subject.name}'s preview has the shape {tuple(grid.shape)}; give pictures "
+        f"{subject.name}'s preview has the shape {tuple(grid.shape)}; give images "
         "[n, C, H, W], or points [n, d]"
     )
     assert grid.dtype == torch.float32, (
@@ -81,7 +81,7 @@ def _is_shown(subject: Subject, grid: Tensor, *, points: bool) -> None:
     )
     low, high = float(grid.min()), float(grid.max())
     assert points or -1 <= low < high <= 1, (
-        f"{subject.name}'s preview runs from {low:.3g} to {high:.3g}; pictures that differ, in "
+        f"{subject.name}'s preview runs from {low:.3g} to {high:.3g}; images that differ, in "
         "[-1, 1], are shown"
     )
 
@@ -93,7 +93,7 @@ def _are_same(subject: Subject, whole: dict[str, Tensor], parts: dict[str, Tenso
     )
     other = [k for k, t in whole.items() if not torch.equal(t, parts[k])]
     assert not other, (
-        f"{subject.name} does not resume to the bit: {len(other)} of {len(whole)} tensors "
+        f"{subject.name} does not resume bit for bit: {len(other)} of {len(whole)} tensors "
         f"differ, such as {other[0]}; keep state in registered buffers written in place, and "
         "draw from torch's global generator"
     )

@@ -55,7 +55,7 @@ def keeps_its_settings(subject: Subject) -> None:
         hash(config)
     except TypeError as error:
         raise AssertionError(
-            f"{subject.name}.Config cannot be hashed ({error}); hold tuples in place of lists"
+            f"{subject.name}.Config cannot be hashed ({error}); use tuples instead of lists"
         ) from error
     try:
         read_back(subject.settings)

@@ -76,7 +76,7 @@ class Subject:
 
 
 def listen(game: Game, moved: Listener, told: Listener) -> None:
-    """Be told of each move: by `moved` before the game's own aftermath, by `told` after it."""
+    """Listen to each update: by `moved` before the game's own aftermath, by `told` after it."""
     after = game.after
 
     def heard(player: Player, terms: Terms) -> None:
@@ -92,10 +92,10 @@ def ignore(player: Player, terms: Terms) -> None:
 
 
 def play(trainer: Trainer) -> None:
-    """Steps of every phase, one move a turn, until each player of the phase has moved.
+    """Steps of every phase, one update each, until each player of the phase has been updated.
 
     Raises:
-        AssertionError: naming a player that does not move.
+        AssertionError: naming a player that is never updated.
     """
     moved: set[str] = set()
     listen(trainer.game, lambda player, _: moved.add(player.name), ignore)
@@ -108,6 +108,6 @@ def play(trainer: Trainer) -> None:
                 break
         late = sorted(wanted - moved)
         assert not late, (
-            f"{', '.join(late)} makes no move in {AT_MOST} steps from step {start} on, or only "
-            "such as are not finite; see its moves, its every and its terms"
+            f"{', '.join(late)} makes no update in {AT_MOST} steps from step {start} on, or only "
+            "updates that are not finite; check its moves, its every and its terms"
         )

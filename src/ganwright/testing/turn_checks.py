@@ -1,4 +1,4 @@
-"""What a family's objectives give, and what its players move."""
+"""What a family's objectives give, and what its players update."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def gives_named_scalars(subject: Subject) -> None:
 
 
 def has_no_dead_weights(subject: Subject) -> None:
-    """Each weight that a player moves enters its objective.
+    """Each weight that a player trains enters its objective.
 
     A weight without a gradient is never trained: a layer was made and not called, or what it gives
     is detached.
@@ -67,7 +67,7 @@ def has_no_dead_weights(subject: Subject) -> None:
 
 
 def moves_its_own_weights_only(subject: Subject) -> None:
-    """While a player moves, its weights change and no others do; each weight has a player.
+    """While a player is updated, its weights change and no others do; each weight has a player.
 
     A game is its players' turns. What another changes on the side is in no player's optimizer.
     """
@@ -86,15 +86,15 @@ def moves_its_own_weights_only(subject: Subject) -> None:
         play(trainer)
         theirs = {p.name: {id(w) for w in _weights(p)} for p in _players(trainer)}
         for name, changed in moved.items():
-            assert changed, f"{name} moves nothing; its learning rate or its gradients are 0"
+            assert changed, f"{name} updates nothing; its learning rate or its gradients are 0"
             others = sorted(k for k in changed if id(live[k]) not in theirs[name])
             assert not others, (
-                f"{_some(others)} changes while {name} moves, whose it is not; list it among "
+                f"{_some(others)} changes while {name} is updated; list it among "
                 f"{name}'s networks, or leave it to the player that has it"
             )
         free = [k for k, w in live.items() if not any(id(w) in own for own in theirs.values())]
         assert not free, (
-            f"no player moves {_some(free)}; give it to one, or let it require no gradients"
+            f"no player trains {_some(free)}; give it to one, or let it require no gradients"
         )
 
 
@@ -117,7 +117,7 @@ def leaves_modes_as_they_were(subject: Subject) -> None:
         changed = [k for k, w in game.named_parameters() if w.requires_grad != free.get(k)]
         assert not changed, (
             f"{_some(changed)} requires gradients otherwise after a step; set it once, where it is "
-            "made: the trainer holds still what does not move"
+            "made: the trainer freezes what is not updated"
         )
 
 
@@ -132,7 +132,7 @@ def _objectives(player: Player) -> Iterator[tuple[str, Any]]:
 
 
 def _weights(player: Player) -> list[Tensor]:
-    """What a player moves, each once."""
+    """The weights of a player, each once."""
     found: Mapping[int, nn.Parameter] = {
         id(w): w for network in player.networks for w in network.parameters() if w.requires_grad
     }

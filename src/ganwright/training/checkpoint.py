@@ -3,7 +3,7 @@
 RUN/checkpoints/step-NNNNNN/
     game.safetensors      the networks and all state of the game
     average.safetensors   the averages, for inference
-    training.pt           optimizers and counts: what resuming needs beside
+    training.pt           optimizers and counts: what resuming needs besides
     config.yaml           the settings that it was trained with
     manifest.json         the format, the counts, and the checksum of every other file
 """
@@ -55,7 +55,7 @@ class Checkpoint:
 
 
 def _silent(_: str) -> None:
-    """Nobody is told."""
+    """Warn nobody."""
 
 
 def save(
@@ -107,7 +107,7 @@ def load_newest(
 ) -> Checkpoint | None:
     """The newest checkpoint that is whole, or that of `step`; None where there is none.
 
-    A broken one is named through `warn` and passed over.
+    A broken one is named through `warn` and skipped.
 
     Raises:
         RunError: `step` has no checkpoint, or its checkpoint is broken; or a newer version of the
@@ -119,7 +119,7 @@ def load_newest(
             return load(path)
         if step is not None:
             raise RunError(f"checkpoint {path} is broken: {problem}; leave step out for the newest")
-        warn(f"checkpoint {path} is broken ({problem}) and passed over")
+        warn(f"checkpoint {path} is broken ({problem}) and skipped")
     return None
 
 
@@ -129,7 +129,7 @@ def load_weights(
     """The newest weights that can be used, or those of `step`; None where there are none.
 
     Networks and averages that verify are enough. If none verify, the newest that can be read are
-    taken unverified. `warn` is told of both.
+    taken unverified. `warn` gets both.
 
     Raises:
         RunError: `step` has no checkpoint, or none with usable weights; or a newer version of the
@@ -141,7 +141,7 @@ def load_weights(
             whole = problem_of(path)
             broken = weights_problem(path, verified=verified)
             if broken:
-                problems += [f"checkpoint {path} is broken ({broken}) and passed over"] * verified
+                problems += [f"checkpoint {path} is broken ({broken}) and skipped"] * verified
                 continue
             if verified:
                 _tell(warn, problems)

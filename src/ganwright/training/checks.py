@@ -18,7 +18,7 @@ def players_of(game: Game) -> list[Player]:
     """A game's players, in the order of their turns.
 
     Raises:
-        GameError: there are none, two share a name, one has nothing to move, or the game's phases
+        GameError: there are none, two share a name, one has nothing to train, or the game's phases
             or averages name what is not there.
     """
     kind = type(game).__name__
@@ -58,11 +58,11 @@ def _check_weights(game: Game, players: Sequence[Player]) -> None:
                 if player.networks
                 else "it has no networks"
             )
-            raise GameError(f"{player.name} has nothing to move: {why}")
+            raise GameError(f"{player.name} has nothing to train: {why}")
         if not all(id(w) in own for w in weights):
             raise GameError(
-                f"{player.name} moves weights that are not the game's, so no checkpoint would hold "
-                "them; make its networks attributes of the game, or put them into an nn.ModuleDict"
+                f"{player.name} trains weights outside the game, which checkpoints would miss; "
+                "make its networks attributes of the game, or put them into an nn.ModuleDict"
             )
 
 
@@ -81,7 +81,7 @@ def _check_names(game: Game, players: Sequence[str]) -> None:
     for name in game.averaged:
         if not isinstance(getattr(game, name, None), nn.Module):
             raise GameError(
-                f"{kind} averages {name!r}, which is none of its networks; they are "
+                f"{kind} averages {name!r}, which is not one of its networks; they are "
                 f"{', '.join(n for n, _ in game.named_children())}"
             )
 
@@ -115,9 +115,7 @@ def named(
                 f"{who} observes {name!r}, which is one of its terms; choose another name"
             )
         if name in names:
-            raise GameError(
-                f"{who} observes {name!r} twice; tell the two apart with `with scope(...):`"
-            )
+            raise GameError(f"{who} observes {name!r} twice; separate them with `with scope(...):`")
         names.append(name)
     for name, value in terms.items():
         _check_name(f"{who} names a term", name)
@@ -136,7 +134,7 @@ def named(
 
 def _check_name(what: str, name: object) -> None:
     if not isinstance(name, str):
-        raise GameError(f"{what} {name!r}, and a name is a string")
+        raise GameError(f"{what} {name!r}, but a name must be a string")
     if name == GRADIENT:
         raise GameError(
             f"{what} {name!r}, which is what the log calls the norm of the whole gradient; choose "
@@ -157,6 +155,6 @@ def _wanted(value: object) -> str:
 def constant(player: str, terms: Iterable[str]) -> GameError:
     """The error for an objective into which none of the player's weights enters."""
     return GameError(
-        f"{player}'s terms ({', '.join(terms)}) do not depend on the weights that it moves, so "
-        "there is nothing to learn from; what is only watched goes to observe()"
+        f"{player}'s terms ({', '.join(terms)}) do not depend on the weights that it trains, so "
+        "there is nothing to learn from; log other values with observe()"
     )

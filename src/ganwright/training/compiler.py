@@ -23,7 +23,7 @@ def check_compiler(device: torch.device) -> None:
 
 @cache
 def why_not_compiled(device: torch.device) -> str:
-    """What keeps torch.compile from building for the device, and what mends it; or nothing."""
+    """What keeps torch.compile from building for the device, and how to fix it; or nothing."""
     # Some programs build without vector instructions and some do not, so one trial proves nothing.
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     if device.type == "cpu" and x86 and torch.backends.cpu.get_cpu_capability() == "DEFAULT":
@@ -37,7 +37,7 @@ def why_not_compiled(device: torch.device) -> str:
         if "InvalidCxxCompiler" in str(error):
             return "no C++ compiler is found; install g++, or name a compiler in CXX"
         lines = [line for line in str(error).splitlines() if not line.startswith("backend=")]
-        return f"it failed on a trial ({lines[0] if lines else type(error).__name__}); mend that"
+        return f"it failed on a trial ({lines[0] if lines else type(error).__name__}); fix that"
     return ""
 
 

@@ -63,7 +63,7 @@ class EMA:
             average.copy_(buffer)
 
     def view(self, game: Game) -> Game:
-        """The game with the averages in place of the networks; all else is shared with it."""
+        """The game with the averages instead of the networks; all else is shared with it."""
         return with_children(game, dict(self.networks.items()))
 
 

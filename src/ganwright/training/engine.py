@@ -179,9 +179,9 @@ def _device(name: str) -> torch.device:
         raise SettingsError(f"unknown device {name!r}; choose cpu, cuda, cuda:N, mps or auto")
     if kind == "cuda" and (not cuda or int(index or 0) >= torch.cuda.device_count()):
         count = torch.cuda.device_count() if cuda else 0
-        raise SettingsError(f"device {name} is not there ({count} CUDA devices seen); try auto")
+        raise SettingsError(f"device {name} is not available ({count} CUDA devices seen); try auto")
     if kind == "mps" and not mps:
-        raise SettingsError("device mps is not there; use --device cpu or auto")
+        raise SettingsError("device mps is not available; use --device cpu or auto")
     return torch.device(name)
 
 

@@ -79,13 +79,13 @@ def networks(game: nn.Module) -> dict[str, Tensor]:
 
 
 def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
-    """Go on from another trainer's `state`, as far as it fits; its tensors are fitted apart.
+    """Continue from another trainer's `state`, as far as it fits; its tensors are fitted apart.
 
     Counts are taken as they are. An optimizer keeps what it knows of each weight that has the same
     name and shape, with the learning rate and the other numbers that it has now.
 
     Returns:
-        A sentence for each player whose optimizer does not go on whole.
+        A sentence for each player whose optimizer does not continue whole.
     """
     trainer.step, trainer.draws = state["step"], state["draws"]
     trainer.images, trainer.attempt = state["images"], state["attempt"]
@@ -99,7 +99,7 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
             seat.scaler.load_state_dict(state["scalers"][name])
         if len(kept) < count:
             some = f" for {count - len(kept)} of {count} weights" if kept else ""
-            said.append(f"{name}'s optimizer begins anew{some}")
+            said.append(f"{name}'s optimizer starts over{some}")
     return said
 
 

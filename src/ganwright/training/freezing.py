@@ -15,8 +15,8 @@ def freeze(game: nn.Module, names: Sequence[str]) -> None:
 
     Mo et al. (2020), arXiv:2002.10964 (FreezeD): the lower layers of D keep their weights while a
     trained GAN learns other data. As in the authors' code, weights are what is frozen. BatchNorm's
-    running statistics go on following the batches, since evaluation normalises by them, and
-    spectral norm's vectors go on converging on the weight's.
+    running statistics continue following the batches, since evaluation normalises by them, and
+    spectral norm's vectors continue converging on the weight's.
 
     Args:
         game: whose submodules they are.
@@ -43,7 +43,7 @@ def freeze(game: nn.Module, names: Sequence[str]) -> None:
 
 
 def _near(name: str, known: Mapping[str, nn.Module]) -> str:
-    """What stands beside it, or is spelled alike; else the networks themselves."""
+    """The names next to it, or similar ones; otherwise the networks."""
     siblings = [k for k in known if k.rpartition(".")[0] == name.rpartition(".")[0]]
     near = siblings if "." in name else []
     near = near or get_close_matches(name, known, n=3, cutoff=0.6)

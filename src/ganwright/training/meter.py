@@ -41,7 +41,7 @@ class Meter:
         finite: Tensor,
         step: int,
     ) -> None:
-        """Take in one move, without waiting for the device; the last name is the gradient's."""
+        """Take in one update, without waiting for the device; the last name is the gradient's."""
         key = (player, *names)
         values = torch.cat([values, norm.reshape(1)])
         row = self._rows.get(key)
@@ -53,7 +53,7 @@ class Meter:
         row.first_bad = torch.where(finite | (row.first_bad >= 0), row.first_bad, step)
 
     def read(self) -> tuple[dict[str, float], Trouble | None]:
-        """Means by "player/term", the first trouble if there was one; then start afresh."""
+        """Means by "player/term", the first trouble if there was one; then start over."""
         means: dict[str, float] = {}
         trouble: Trouble | None = None
         for (player, *names), row in self._rows.items():

@@ -32,7 +32,7 @@ class Pass:
 
 
 class Seat:
-    """A player with its optimizer, its evaluators, and what has to stay still while it moves."""
+    """A player with its optimizer, its evaluators, and what stays still during its updates."""
 
     def __init__(self, player: Player, engine: Engine, game: Game) -> None:
         self.player = player

@@ -1,4 +1,4 @@
-"""All that a trainer needs to go on, as tensors and counts; on disk it is a checkpoint."""
+"""All that a trainer needs to continue, as tensors and counts; on disk it is a checkpoint."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> No
 
 
 def of_optimizers(seats: Iterable[Seat]) -> dict[str, Any]:
-    """Optimizers' and scalers' states by player, and the names of the weights that they move."""
+    """Optimizers' and scalers' states by player, and the names of the weights that they update."""
     return {
         "weights": {s.player.name: s.names for s in seats},
         "optimizers": {s.player.name: s.optimizer.state_dict() for s in seats},

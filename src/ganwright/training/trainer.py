@@ -27,17 +27,17 @@ from ganwright.training.state import check_state, load_into, load_optimizers, of
 
 
 class Trainer:
-    """Plays a game: each step, every player makes its moves.
+    """Trains a game: in each step, every player makes its updates.
 
-    While a player moves, only its weights require gradients, and only its networks move their
-    BatchNorm statistics and spectral norm's vectors, these once a move; the others compute with
+    While a player is updated, only its weights require gradients, and only its networks change
+    BatchNorm statistics and, once per update, spectral norm's vectors; the others compute with
     batch statistics and their last vectors, and are constants. Random numbers are seeded for each
-    move from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
-    unbroken run.
+    update from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
+    uninterrupted run.
 
-    Modes and `requires_grad` are the owner's: a network handed over in evaluation mode computes in
-    evaluation mode, a weight that requires no gradient is not trained, and between moves all of
-    them are as they were. A loop of one's own draws within `inferring`:
+    Modes and `requires_grad` are the owner's: a network passed in evaluation mode computes in
+    evaluation mode, a weight that requires no gradient is not trained, and between updates all of
+    them are as they were. A loop of your own draws within `inferring`:
 
         for step in trainer.play(1000):
             if step % 100 == 0:
@@ -50,7 +50,7 @@ class Trainer:
         engine: device, precision, processes.
         seed: determines, with the data, the whole run.
         batch_size: images in a batch, over all processes.
-        accumulate: batches averaged into one move, on top of each player's own number.
+        accumulate: batches averaged into one update, on top of each player's own number.
         ema_half_life: in images; 0 keeps no average.
 
     Raises:
@@ -89,7 +89,7 @@ class Trainer:
             yield self.step
 
     def play_step(self, most: int | None = None) -> None:
-        """One round of the game, in which no player makes more than `most` moves."""
+        """One step, in which no player makes more than `most` updates."""
         phase = self.phase
         due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
         moves = {seat: seat.player.moves_at(self.step) for seat in due}
@@ -236,7 +236,7 @@ class Trainer:
         self.average.update(0, 0)
 
     def state_dict(self) -> dict[str, Any]:
-        """All that going on needs, bit for bit: the game, its averages, optimizers and counts.
+        """All that continuing needs, bit for bit: the game, its averages, optimizers and counts.
 
         Tensors are the live ones, as in torch: `torch.save` it, or copy it deeply to keep it. What
         the meter has summed up since it was last read is not in it.
@@ -255,7 +255,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: Mapping[str, Any], *, what: str = "this state") -> None:
-        """Go on where a trainer of the same game was, from its `state_dict`.
+        """Continue where a trainer of the same game was, from its `state_dict`.
 
         Args:
             state: where its training has no optimizers, they stay as they are.
@@ -275,7 +275,7 @@ class Trainer:
 
 
 def _resized(batch: Batch, size: int) -> Batch:
-    """The batch with every stack of pictures brought to size x size."""
+    """The batch with every stack of images brought to size x size."""
 
     def resize(t: Tensor) -> Tensor:
         if t.ndim != 4:

@@ -1,4 +1,4 @@
-"""Sources made of other sources: two domains of two sets, and stacked pictures."""
+"""Sources made of other sources: two domains of two sets, and stacked images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _TRAIN, _TEST = 128_000, 26_000
 
 
 def joined(name: str, a: Source, b: Source) -> Source:
-    """Two domains from two sources of pictures. Labels that do not match in number are dropped."""
+    """Two domains from two sources of images. Labels that do not match in number are dropped."""
     for part in (a, b):
         if part.kind is not Images:
-            raise DataError(f"{part.name} is no set of single pictures, so it cannot be a domain")
+            raise DataError(f"{part.name} is not a set of single images, so it cannot be a domain")
     test = (a.test[0], b.test[0]) if a.test and b.test else None
     if len(a.train[0].classes) != len(b.train[0].classes):
         b = replace(b, train=(replace(b.train[0], labels=None, classes=()),))
@@ -27,13 +27,13 @@ def joined(name: str, a: Source, b: Source) -> Source:
 
 
 def stacked(source: Source, depth: int) -> Source:
-    """Pictures whose channels are random grey pictures: 128,000, and 26,000 for testing.
+    """Images whose channels are random grey images: 128,000, and 26,000 for testing.
 
     Labels, where there are any, number the combinations; Stacked MNIST is `mnist?stack=3` (PacGAN,
     section 4.2, draws its triples from both splits).
 
     Raises:
-        DataError: the pictures are not grey, or not in memory.
+        DataError: the images are not grey, or not in memory.
     """
     train = _triples(source.name, source.train[0], depth, _TRAIN, "train")
     test = source.test and (_triples(source.name, source.test[0], depth, _TEST, "test"),)

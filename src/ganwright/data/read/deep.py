@@ -19,11 +19,11 @@ DICOM = (".dcm", ".dicom")
 
 
 def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
-    """What a file says of its picture.
+    """What a file says of its image.
 
     Args:
         file: opened at its beginning.
-        name: whose ending tells arrays from pictures.
+        name: whose ending tells arrays from images.
         reading: whether bits are kept where Pillow would bring them to 8.
 
     Raises:
@@ -53,7 +53,7 @@ def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
 
 
 def read_in(file: BinaryIO, name: str, reading: Reading) -> Read:
-    """The picture: as Pillow has it, or numbers [C, H, W] where Pillow has no such picture.
+    """The image: as Pillow has it, or numbers [C, H, W] where Pillow has no such image.
 
     Raises:
         OSError, ValueError: it is none, or cannot be read.
@@ -134,7 +134,7 @@ def _read_array(file: BinaryIO, name: str, *, pixels: bool = True) -> Numbers:
         found: Any = np.load(file, allow_pickle=False)
     if _ending(name, (".npz",)):
         if len(found.files) != 1:
-            raise ValueError(f"holds {len(found.files)} arrays; a picture is one")
+            raise ValueError(f"holds {len(found.files)} arrays; an image is one")
         found = found[found.files[0]]
     return channels_first(found)
 
@@ -200,7 +200,7 @@ def _bytes_of(content: bytes, order: Literal["B", "L"]) -> Numbers:
 
 
 def _dicom(file: BinaryIO) -> Numbers:
-    """The picture of a DICOM file, its numbers rescaled as it asks (such as to Hounsfield units).
+    """The image of a DICOM file, its numbers rescaled as it asks (such as to Hounsfield units).
 
     Where it says that its least number is white, numbers are turned round.
     """
@@ -227,10 +227,10 @@ def _dicom(file: BinaryIO) -> Numbers:
 
 
 def arrays_in(path: Path) -> Any:
-    """The pictures [n, ...] of a .npy or .npz file; a .npz may have labels beside them.
+    """The images [n, ...] of a .npy or .npz file; a .npz may also have labels.
 
     Raises:
-        DataError: it cannot be read, or does not say which of its arrays are the pictures.
+        DataError: it cannot be read, or does not say which of its arrays are the images.
     """
     try:
         found: Any = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -243,7 +243,7 @@ def arrays_in(path: Path) -> Any:
     labels = next((arrays.pop(key) for key in ("labels", "y") if key in arrays), None)
     if len(arrays) != 1:
         raise DataError(
-            f"{path} holds {', '.join(arrays) or 'no pictures'}; one array is the pictures, and "
+            f"{path} holds {', '.join(arrays) or 'no pictures'}; one array is the images, and "
             "one called labels or y their classes"
         )
     pictures = next(iter(arrays.values()))

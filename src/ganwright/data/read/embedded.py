@@ -38,7 +38,7 @@ def digit_masks(size: int) -> tuple[Tensor, Tensor]:
 
 
 def digits(size: int | None) -> Source:
-    """White digits on black, 32 pixels unless asked otherwise."""
+    """White digits on black, 32 pixels by default."""
     ink, labels = digit_masks(size or 32)
     train, test = tenth(labels, "digits")
     side = Stack(styles.eight_bit(ink), labels, DIGITS)
@@ -46,7 +46,7 @@ def digits(size: int | None) -> Source:
 
 
 def digits_paired(size: int | None) -> Source:
-    """Outlines of digits, and the digits in their class's colour."""
+    """Outlines of digits, and the digits in the colour of their class."""
     return paired("digits-paired", *digit_masks(size or 32))
 
 

@@ -1,4 +1,4 @@
-"""The pictures below a folder or inside a zip file, known by their paths."""
+"""The images below a folder or inside a zip file, known by their paths."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class ZipOpener:
 
 @dataclass(frozen=True)
 class Tree:
-    """Pictures by path, in order.
+    """Images by path, in order.
 
     Args:
         name: what messages call it.
@@ -100,7 +100,7 @@ class Tree:
         prefix: where the paths start.
         divided: whether folders called train and test are splits; None where names decide.
         passed: what lies there and is not in `paths`, a phrase each.
-        megapixels: of the largest picture that is decoded, see `limit.allow`.
+        megapixels: of the largest image that is decoded, see `limit.allow`.
         reading: what is said of the numbers in the files.
     """
 
@@ -116,7 +116,7 @@ class Tree:
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
-        """First-level subfolders that hold pictures; numbers in the order of numbers."""
+        """First-level subfolders that hold images; numbers in the order of numbers."""
         names = {path.parts[0] for path in self.paths if len(path.parts) > 1}
         if all(name.isdecimal() for name in names):
             return tuple(sorted(names, key=int))
@@ -124,7 +124,7 @@ class Tree:
 
     @property
     def loose(self) -> bool:
-        """Whether pictures lie outside of subfolders."""
+        """Whether images lie outside of subfolders."""
         return any(len(path.parts) == 1 for path in self.paths)
 
     def below(self, folder: str) -> Tree:
@@ -138,9 +138,9 @@ class Tree:
         )
 
     def splits(self) -> tuple[Tree, Tree | None]:
-        """The training pictures and, where there are such subfolders, the test pictures.
+        """The training images and, where there are such subfolders, the test images.
 
-        `test` goes before `val`; a folder without `train` is all for training. Beside folders of
+        `test` goes before `val`; a folder without `train` is all for training. Next to folders of
         other names `train` is one of them, unless there is a test split as well.
 
         Raises:
@@ -162,11 +162,11 @@ class Tree:
         beside = some([shown(other) for other in others])
         if self.splits()[0] is self:
             return (
-                f"the folder {train} is taken for one beside {beside}; ?splits=yes takes it for "
+                f"the folder {train} is taken for one next to {beside}; ?splits=yes takes it for "
                 "the training split",
             )
         return (
-            f"{train} is the training split, and {beside} beside it is not read; ?splits=no takes "
+            f"{train} is the training split, and {beside} next to it is not read; ?splits=no takes "
             "all of them for classes",
         )
 
@@ -188,7 +188,7 @@ class Tree:
         return str(self.prefix / path)
 
     def scan(self) -> dict[PurePosixPath, Head]:
-        """The head of every picture that can be read.
+        """The head of every image that can be read.
 
         Raises:
             DataError: some cannot, and may not be skipped; or none is left.
@@ -205,9 +205,9 @@ class Tree:
         if bad and not self.skip:
             raise unreadable(bad)
         if bad:
-            warnings.warn(f"skipped {counted(len(bad), 'picture')}: {some(bad)}", stacklevel=6)
+            warnings.warn(f"skipped {counted(len(bad), 'image')}: {some(bad)}", stacklevel=6)
         if not heads:
-            raise DataError(f"no picture in {self.name} can be read; look at the files named above")
+            raise DataError(f"no image in {self.name} can be read; look at the files named above")
         return heads
 
 
@@ -221,7 +221,7 @@ def open_files(
     """The tree of a folder or a zip file; of one that holds but one folder, that folder's.
 
     Raises:
-        DataError: it is neither, or it holds no pictures.
+        DataError: it is neither, or it holds no images.
     """
     if path.is_dir():
         found = walk_folder(path, is_picture)
@@ -230,12 +230,12 @@ def open_files(
         found = walk_zip(path, is_picture)
         opener = ZipOpener(path, {str(inside): name for inside, name in found.files.items()})
     else:
-        raise DataError(f"{path} is neither a folder nor a zip file; give one of pictures")
+        raise DataError(f"{path} is neither a folder nor a zip file; give one of images")
     passed = found.passed()
     if not found.files:
         raise DataError(
-            f"{path} holds no pictures; looked in it and below for {', '.join(EXTENSIONS)}"
-            + (f", and passed over {' and '.join(passed)}" if passed else "")
+            f"{path} holds no images; looked in it and below for {', '.join(EXTENSIONS)}"
+            + (f", and skipped {' and '.join(passed)}" if passed else "")
         )
     paths, known = tuple(sorted(found.files)), reading or Reading()
     tree = Tree(
@@ -248,12 +248,12 @@ def open_files(
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file's name is that of a picture."""
+    """Whether a file's name is that of an image."""
     return os.path.splitext(name)[1].lower() in EXTENSIONS
 
 
 def scanned(trees: Sequence[Tree]) -> list[dict[PurePosixPath, Head]]:
-    """The heads of the pictures of several trees.
+    """The heads of the images of several trees.
 
     Raises:
         DataError: some cannot be read; it speaks of those of all trees.

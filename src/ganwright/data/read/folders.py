@@ -1,4 +1,4 @@
-"""Folders and zip files of pictures: which file is what, by where it lies."""
+"""Folders and zip files of images: which file is what, by where it lies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _JPEG = (".jpg", ".jpeg", ".jfif")
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the i-th picture of a tree, in any process; see `limit.allow` for `megapixels`."""
+    """Reads the i-th image of a tree, in any process; see `limit.allow` for `megapixels`."""
 
     opener: Opener
     files: tuple[str, ...]
@@ -35,7 +35,7 @@ class Reader:
     megapixels: float | None = None
 
     def __call__(self, index: int) -> Read:
-        """The picture; a JPEG is opened, and decoded by whoever needs its pixels."""
+        """The image; a JPEG is opened, and decoded by whoever needs its pixels."""
         allow(self.megapixels)
         name = self.files[index]
         with self.opener(name) as file:
@@ -49,7 +49,7 @@ class Reader:
 
 
 def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
-    """The pictures whose heads are given, without labels."""
+    """The images whose heads are given, without labels."""
     names = [tree.title(path) for path in heads]
     files = tuple(tree.file(path) for path in heads)
     reader = Reader(tree.opener, files, tree.reading, tree.megapixels)
@@ -57,9 +57,9 @@ def rows_of(tree: Tree, heads: Mapping[PurePosixPath, Head]) -> Rows:
 
 
 def open_images(tree: Tree, query: Query) -> Source:
-    """Single pictures.
+    """Single images.
 
-    First-level subfolders are classes where every picture lies in one and there are at least two;
+    First-level subfolders are classes where every image lies in one and there are at least two;
     `train`, and `test` or `val`, are splits.
 
     Raises:
@@ -79,7 +79,7 @@ def open_images(tree: Tree, query: Query) -> Source:
 
 
 def domains_of(trees: Sequence[Tree]) -> list[Rows]:
-    """Pictures of domains; the subfolders of each are classes, as in a folder of its own.
+    """Images of domains; the subfolders of each are classes, as in a folder of its own.
 
     Raises:
         DataError: some cannot be read.
@@ -93,12 +93,12 @@ def _classes(tree: Tree) -> tuple[str, ...]:
 
 
 def _without_labels(tree: Tree) -> tuple[str, ...]:
-    """That loose pictures keep folders from being classes."""
+    """That loose images keep folders from being classes."""
     loose = [path for path in tree.paths if len(path.parts) == 1]
     if len(tree.folders) < 2 or not loose:
         return ()
     return (
-        f"no picture has a label, since {counted(len(loose), 'picture')} "
+        f"no image has a label, since {counted(len(loose), 'image')} "
         f"{'lies' if len(loose) == 1 else 'lie'} outside of the folders {some(tree.folders)}, such "
         f"as {shown(str(loose[0]))}; move them into one for labels",
     )

@@ -45,7 +45,7 @@ _SMALL = 64
 
 
 def glyphs(size: int | None) -> Source:
-    """Letters of any colour on paper of any colour, 32 pixels unless asked otherwise.
+    """Letters in random colours on random backgrounds, 32 pixels by default.
 
     5,200 letters (1,300 above 64 pixels), each class equally often, in 19 fonts, turned by up to
     12 degrees, scaled and shifted.
@@ -58,7 +58,7 @@ def glyphs(size: int | None) -> Source:
 
 
 def glyphs_paired(size: int | None) -> Source:
-    """Outlines of letters, and the letters in their class's colour."""
+    """Outlines of letters, and the letters in the colour of their class."""
     return paired("glyphs-paired", *letter_masks(size or 32))
 
 
@@ -73,7 +73,7 @@ def glyphs_domains(size: int | None) -> Source:
 
 
 def glyphs_lowres(size: int | None) -> Source:
-    """Letters of 64 pixels, unless asked otherwise, and what is left of them at a quarter."""
+    """Letters, 64 pixels by default, and the same at a quarter of the resolution."""
     return replace(glyphs(size or 64), query=Query(low=4))
 
 

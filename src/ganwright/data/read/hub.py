@@ -1,4 +1,4 @@
-"""Data sets of Hugging Face's `datasets`: from the hub by name, or handed over in Python."""
+"""Data sets of Hugging Face's `datasets`: from the hub by name, or passed in Python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def open_hub(text: str) -> Source:
     Without a split, `train` is for training, and `test` or `validation` is held out.
 
     Raises:
-        DataError: it cannot be loaded, or has no column of pictures.
+        DataError: it cannot be loaded, or has no column of images.
         MissingExtraError: the library is not installed.
     """
     try:
@@ -55,7 +55,7 @@ class HuggingFace:
 
     Args:
         rows: a `Dataset`, a `DatasetDict` with a split `train`, or an `IterableDataset`.
-        image: the column of pictures; the first of the type `Image` when not given.
+        image: the column of images; the first of the type `Image` when not given.
         label: the column of classes, numbers or names; the first of the type `ClassLabel` when not
             given.
     """
@@ -71,7 +71,7 @@ def is_hugging_face(given: Any) -> bool:
 
 
 def named(given: Any) -> HuggingFace | None:
-    """What was handed over, with its columns; None where it is something else."""
+    """What was passed, with its columns; None where it is something else."""
     if isinstance(given, HuggingFace):
         return given
     return HuggingFace(given) if is_hugging_face(given) else None
@@ -87,7 +87,7 @@ def source_of_rows(given: HuggingFace) -> Source:
         return Source("the data", Images, (rows_of(given, "the data set"),))
     if "train" not in given.rows:
         raise DataError(
-            f"the data set has no split train; hand over one of {', '.join(given.rows)}, as in "
+            f"the data set has no split train; pass one of {', '.join(given.rows)}, as in "
             f'data["{next(iter(given.rows), "train")}"]'
         )
     return _splits(given, "the data set")
@@ -129,7 +129,7 @@ def parsed(text: str) -> tuple[str, str | None, str | None]:
 
 
 class Column:
-    """Reads the picture of the i-th row."""
+    """Reads the image of the i-th row."""
 
     def __init__(self, rows: Any, column: str) -> None:
         self.rows, self.column = rows, column
@@ -142,19 +142,19 @@ class Column:
         return self.rows[index][self.column]
 
     def __call__(self, index: int) -> Image.Image:
-        """The decoded picture.
+        """The decoded image.
 
         Raises:
             ValueError: the row has none.
         """
         image = self[index]
         if not isinstance(image, Image.Image):
-            raise ValueError("holds no picture")
+            raise ValueError("holds no image")
         return image
 
 
 class PassingRows:
-    """The rows of an iterable data set as (picture, label)."""
+    """The rows of an iterable data set as (image, label)."""
 
     def __init__(self, given: HuggingFace) -> None:
         self.rows = given.rows
@@ -183,14 +183,14 @@ def _column(features: Mapping[str, Any], kind: str) -> str | None:
 
 def _known(features: Mapping[str, Any], column: str, name: str) -> None:
     if column not in features:
-        what = f"column {column}" if column else "column of pictures"
+        what = f"column {column}" if column else "column of images"
         raise DataError(f"{name} has no {what}; it has {', '.join(features)}")
 
 
 def rows_of(given: HuggingFace, name: str) -> Rows:
-    """The pictures of a table's rows, and their labels.
+    """The images of a table's rows, and their labels.
 
-    Rows that a transform of one's own makes are read anew each time.
+    Rows that a transform of your own makes are read again each time.
 
     Raises:
         DataError: it has not the columns, or its labels are not allowed.
@@ -199,7 +199,7 @@ def rows_of(given: HuggingFace, name: str) -> Rows:
     picture = given.image or _column(features, "Image") or ""
     _known(features, picture, name)
     if not len(rows):
-        raise DataError(f"{name} is empty; give at least one picture")
+        raise DataError(f"{name} is empty; give at least one image")
     labels, classes = _labels(given, name)
     column, names = Column(rows, picture), [f"row {i} of {name}" for i in range(len(rows))]
     form = getattr(rows, "format", {"type": None})["type"]

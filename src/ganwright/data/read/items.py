@@ -1,4 +1,4 @@
-"""Map-style data sets: items that are read anew, and checked, each time that they are asked for."""
+"""Map-style data sets: items that are read again, and checked, each time they are needed."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Items:
         self.items, self.channels, self.reading = items, channels, reading
 
     def __call__(self, index: int) -> Read:
-        """The i-th picture.
+        """The i-th image.
 
         Raises:
-            ValueError: the data set raised something, or its picture is not allowed.
+            ValueError: the data set raised something, or its image is not allowed.
         """
         return image_of(picture_in(self.item(index)), self.channels, self.reading)
 
@@ -69,7 +69,7 @@ def raised(error: Exception) -> str:
 
 
 def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) -> Read:
-    """A picture as a Pillow image of 8 bits, or as numbers where it has more, or other channels.
+    """An image as a Pillow image of 8 bits, or as numbers where it has more, or other channels.
 
     Args:
         picture: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
@@ -114,15 +114,15 @@ def _numbers(picture: Tensor, reading: Reading) -> Read:
 
 
 def rows(items: Any, channels: int | None, labels: Any = None, reading: Reading = EIGHT) -> Rows:
-    """The pictures of a map-style data set, with its labels or those that are given.
+    """The images of a map-style data set, with its labels or those that are given.
 
-    A list or a tuple holds still; any other data set is read anew each time.
+    A list or a tuple holds still; any other data set is read again each time.
 
     Raises:
         DataError: it is empty, or its first items or its labels are not allowed.
     """
     if not len(items):
-        raise DataError("the data set is empty; give at least one picture")
+        raise DataError("the data set is empty; give at least one image")
     reader = Items(items, reading=reading)
     first = _looked_at(reader, range(min(LOOK, len(items))))
     pictures = [picture_in(item) for item in first]
@@ -164,8 +164,9 @@ def _labels(reader: Items, first: Sequence[Any]) -> Any:
     if not names_a_class(first[0][1]):
         shown = "arrays" if hasattr(first[0][1], "shape") else type(first[0][1]).__name__
         warnings.warn(
-            f"the second part of the data set's items is no label but {shown}, so it is left out; "
-            "labels are one whole number or name a picture",
+            f"the second part of the data set's items is not a label but {shown}, so it is "
+            "ignored; "
+            "labels are one whole number or name per image",
             stacklevel=6,
         )
         return None
@@ -182,7 +183,7 @@ def _agree(known: Any, item: Any) -> bool:
 
 
 def picture_in(item: Any) -> Any:
-    """An item's picture, which stands alone or first."""
+    """An item's image, which stands alone or first."""
     return item[0] if isinstance(item, tuple | list) and len(item) else item
 
 
@@ -208,7 +209,7 @@ def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
 
 
 def _bytes(picture: Tensor) -> Tensor:
-    """The picture as uint8.
+    """The image as uint8.
 
     Raises:
         ValueError: it is neither uint8 nor of floats in [-1, 1].
@@ -221,7 +222,7 @@ def _bytes(picture: Tensor) -> Tensor:
     if not picture.is_floating_point() or low < -1.001 or high > 1.001:
         raise ValueError(
             f"spans {low:.4g} to {high:.4g} in {str(picture.dtype).removeprefix('torch.')}; "
-            "pictures are uint8, or floats in [-1, 1]"
+            "images are uint8, or floats in [-1, 1]"
         )
     return to_bytes(picture)
 
@@ -243,14 +244,14 @@ def check_range(pictures: Tensor, *, points: bool = False) -> None:
     """
     low, high = (float(x) for x in pictures.aminmax())
     if not (-torch.inf < low and high < torch.inf):
-        raise DataError("the data holds NaN or infinite values; remove or mend those pictures")
+        raise DataError("the data holds NaN or infinite values; remove or fix those images")
     if points:
         return
     if low >= 0 and high <= 1 and high > low:
-        raise DataError("float pictures are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
+        raise DataError("float images are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
     if not (low >= -1.001 and high <= 1.001):
         raise DataError(
-            f"float pictures must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
+            f"float images must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
             "scale them, or give uint8"
         )
 
@@ -264,7 +265,7 @@ def _floats(picture: Any) -> Tensor | None:
 
 
 def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
-    """The types of a data set's first pictures, as they are read."""
+    """The types of a data set's first images, as they are read."""
     found = set()
     for picture in pictures:
         try:
@@ -275,10 +276,10 @@ def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
 
 
 def channels_among(pictures: Sequence[Any], reading: Reading) -> frozenset[int] | None:
-    """The numbers of channels among a data set's first pictures.
+    """The numbers of channels among a data set's first images.
 
     Raises:
-        DataError: they are no pictures, or floats of another range than [-1, 1].
+        DataError: they are no images, or floats of another range than [-1, 1].
     """
     if not isinstance(pictures[0], Image.Image | Tensor | np.ndarray):
         raise DataError(

@@ -1,4 +1,4 @@
-"""Labels that a Python caller hands over: numbers of classes, or their names."""
+"""Labels that a Python caller passes: numbers of classes, or their names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST = 100_000
 
 
 def dimensions(value: Any) -> int | None:
-    """1 for a label a picture, 2 for several labels a picture, None for what holds no labels."""
+    """1 for a label an image, 2 for several labels an image, None for what holds no labels."""
     if isinstance(value, Tensor | np.ndarray):
         return value.ndim if value.ndim in (1, 2) else None
     if not isinstance(value, list | tuple) or not value:
@@ -41,14 +41,14 @@ def is_label(value: Any) -> bool:
 def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[str, ...]]:
     """Labels as numbers of classes, int64 [count], and the names of the classes.
 
-    Several labels a picture, rows of 0 and 1, are float32 [count, classes].
+    Several labels per image, rows of 0 and 1, are float32 [count, classes].
 
     Names become classes in the order of the alphabet, or of numbers where all are numbers. Numbers
     are those of the classes, so that {3, 7} are two of eight, called 0 to 7.
 
     Args:
-        labels: numbers or names, one a picture; or 0 and 1, [count, classes].
-        count: how many pictures there are.
+        labels: numbers or names, one per image; or 0 and 1, [count, classes].
+        count: how many images there are.
         named: the names that a data set gives its classes, if it does.
 
     Raises:
@@ -60,7 +60,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     known = tuple(map(str, named)) if isinstance(named, list | tuple) else ()
     if len(values) != count or values.dtype.kind not in "biuUS":
         raise DataError(
-            f"labels must be {count} whole numbers from 0 on, or names, one a picture; "
+            f"labels must be {count} whole numbers from 0, or names, one per image; "
             f"got {len(values)} of type {values.dtype}"
         )
     if values.dtype.kind in "US":
@@ -69,7 +69,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     low, high = int(numbers.min()), int(numbers.max())
     if low < 0:
         raise DataError(
-            f"labels are numbers of classes from 0 on, but picture {int(numbers.argmin())} has "
+            f"labels are class numbers from 0, but image {int(numbers.argmin())} has "
             f"{low}; renumber them, or leave the labels out"
         )
     if high >= MOST or (known and high >= len(known)):
@@ -82,7 +82,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
 
 
 def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
-    """Several labels a picture.
+    """Several labels per image.
 
     Raises:
         DataError: rows hold other numbers than 0 and 1, or are too few.
@@ -93,8 +93,8 @@ def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
         rows = torch.empty(0, 0)
     if len(rows) != count or not ((rows == 0) | (rows == 1)).all():
         raise DataError(
-            f"labels of shape {tuple(np.shape(labels))} give each picture several values; they "
-            f"must be 0 or 1 in {count} rows, a column a class, or one number or name a picture"
+            f"labels of shape {tuple(np.shape(labels))} give each image several values; they "
+            f"must be 0 or 1 in {count} rows, one column per class, or one number or name an image"
         )
     return rows, tuple(str(k) for k in range(rows.shape[1]))
 

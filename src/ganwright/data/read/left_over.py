@@ -1,4 +1,4 @@
-"""The pictures of a tree that no side of a source holds."""
+"""The images of a tree that no side of a source holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganwright.data.sides import Rows, Source
 
 
 def left_over(tree: Tree, source: Source) -> tuple[str, ...]:
-    """How many pictures of each folder are not read, a phrase each."""
+    """How many images of each folder are not read, a phrase each."""
     used: set[str] = set()
     for side in (*source.train, *(source.test or ())):
         if isinstance(side, Rows):
@@ -23,6 +23,6 @@ def left_over(tree: Tree, source: Source) -> tuple[str, ...]:
         "/".join(path.parts[:-1][:1]) for path in tree.paths if tree.file(path) not in used
     )
     return tuple(
-        f"{counted(count, 'picture')} {f'in {shown(folder)}' if folder else 'in no folder'}"
+        f"{counted(count, 'image')} {f'in {shown(folder)}' if folder else 'in no folder'}"
         for folder, count in sorted(folders.items())
     )

@@ -23,7 +23,7 @@ from ganwright.errors import DataError
 def data_set_of(loader: DataLoader[Any]) -> Any | None:
     """The data set of a loader that only puts its items in order; None where it does more.
 
-    More is: a sampler of one's own, a way of collating, or an iterable data set.
+    More is: a sampler of your own, a way of collating, or an iterable data set.
     """
     sampler = loader.sampler
     ordered = type(sampler) is SequentialSampler or (
@@ -46,7 +46,7 @@ class Unbatched:
         if isinstance(loader.sampler, DistributedSampler):
             raise DataError(
                 "the DataLoader has a DistributedSampler, and each process takes its share of a "
-                "batch already; hand over one without it"
+                "batch already; pass one without it"
             )
         self.loader = loader
         self.classes = getattr(loader.dataset, "classes", None)
@@ -60,7 +60,7 @@ def _items(batch: Any) -> Iterator[Any]:
     if isinstance(batch, dict):
         raise DataError(
             f"the DataLoader's batches are dictionaries of {', '.join(map(str, batch))}; give it a "
-            "collate_fn that makes (pictures, labels)"
+            "collate_fn that makes (images, labels)"
         )
     pictures = batch[0] if isinstance(batch, tuple | list) else batch
     if not isinstance(pictures, Tensor | np.ndarray) or pictures.ndim != 4:

@@ -18,9 +18,9 @@ from ganwright.data.sides import Rows
 from ganwright.errors import DataError
 
 MOST_CLASSES = 64
-"""Untold, class numbers stay below this; pictures with higher ones are pictures."""
+"""Untold, class numbers stay below this; images with higher ones are images."""
 IGNORED = 255
-"""The number that marks pixels of no class beside class numbers (as in Pascal VOC, Cityscapes)."""
+"""The number that marks pixels of no class among class numbers (as in Pascal VOC, Cityscapes)."""
 _MOST_GREY, _LOWEST_GREY, _GRADED = 32, 8, 8
 _FEW = 8
 
@@ -39,11 +39,11 @@ class Marked:
 
 
 def mark(splits: Sequence[tuple[Rows, Rows]], query: Query, channels: int | None) -> Marked:
-    """Mark the sides whose pixels are class numbers, over all splits alike.
+    """Mark the sides whose pixels are class numbers, in all splits.
 
-    A side is one if the data string says so (`?a:mask`); else if its files are palette pictures
+    A side is one if the data string says so (`?a:mask`); else if its files are palette images
     of numbers below 64, or grey ones of few such numbers that do not rise and fall by single
-    steps as light does, beside 255 for pixels of no class. With `channels` 1 none is guessed.
+    steps as light does, and 255 for pixels of no class. With `channels` 1 none is guessed.
 
     Raises:
         DataError: a side that is to be one cannot be.
@@ -69,7 +69,7 @@ def _told(key: str, splits: Sequence[Rows], *, onehot: bool) -> LabelMap:
             if head.mode not in MODES:
                 raise DataError(
                     f"side {key} cannot be {'one-hot' if onehot else 'masks'}: {name} is no label "
-                    f"map (a grey or palette picture of class numbers) but {head.mode}"
+                    f"map (a grey or palette image of class numbers) but {head.mode}"
                 )
     values = set().union(*(each.values for each in _seen(splits)))
     if onehot and len(values) > MOST_CLASSES:
@@ -102,19 +102,19 @@ def _guessed(key: str, splits: Sequence[Rows], *, grey: bool) -> tuple[LabelMap 
     )
     if grey or dim:
         return None, (
-            f"side {key} is read as grey pictures, though all its values are below {MOST_CLASSES}; "
+            f"side {key} is read as grey images, though all its values are below {MOST_CLASSES}; "
             f"?{key}:mask reads them as class numbers"
         )
     found = _of_values(values, onehot=False)
     return found, (
         f"side {key} is read as label maps of the classes {found.named()}; ?{key}:image reads it "
-        "as pictures"
+        "as images"
     )
 
 
 def _two_values(key: str) -> str:
     return (
-        f"side {key} has the values 0 and 255 alone and is read as grey pictures; ?{key}:mask "
+        f"side {key} has the values 0 and 255 alone and is read as grey images; ?{key}:mask "
         "reads them as two classes"
     )
 

@@ -1,4 +1,4 @@
-"""Data that a Python caller hands over: tensors, arrays, data sets, and loaders of these."""
+"""Data that a Python caller passes: tensors, arrays, data sets, and loaders of these."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def source_of(
     """The source that a tensor, an array, a pair of them, or a data set makes.
 
     Args:
-        given: what the caller hands over.
+        given: what the caller passes.
         task: tells pairs from domains.
-        channels: to which pictures are turned; None where the first ones say it for all.
+        channels: to which images are turned; None where the first ones say it for all.
         reading: what is said of the numbers.
         files: they come from a file, whose floats may be in [0, 1].
 
@@ -65,8 +65,7 @@ def source_of(
         sides = (_side(first, how), _side(second, how))
         if kind is Paired and len(sides[0]) != len(sides[1]):
             raise DataError(
-                f"pairs need as many pictures on either side, got {len(sides[0])} and "
-                f"{len(sides[1])}"
+                f"pairs need as many images on either side, got {len(sides[0])} and {len(sides[1])}"
             )
         return Source("the data", kind, sides)
     if task in (Paired, Unpaired) and (parts := parts_of(given)) is not None:
@@ -112,7 +111,7 @@ class _How(NamedTuple):
 def _side(given: Any, how: _How, labels: Any = None) -> Side:
     if isinstance(given, type):
         raise DataError(
-            f"the data is the class {given.__name__}; hand over an instance, as in "
+            f"the data is the class {given.__name__}; pass an instance, as in "
             f"data={given.__name__}()"
         )
     if isinstance(given, Tensor | np.ndarray):
@@ -134,7 +133,7 @@ def _side(given: Any, how: _How, labels: Any = None) -> Side:
 def _stack(given: Any, how: _How, labels: Any) -> Stack:
     pictures = as_tensor(given)
     if not len(pictures):
-        raise DataError("the data is empty; give at least one picture")
+        raise DataError("the data is empty; give at least one image")
     if pictures.ndim == 3:
         pictures = pictures[:, None]
     elif pictures.ndim == 4 and _channels_last(pictures.shape[1], pictures.shape[3]):
@@ -158,7 +157,7 @@ def _channels_last(first: int, last: int) -> bool:
 
 
 def _levelled(pictures: Tensor, how: _How) -> Stack:
-    """Pictures in memory as bytes, or as floats in [-1, 1] with the levels that they had.
+    """Images in memory as bytes, or as floats in [-1, 1] with the levels that they had.
 
     Raises:
         DataError: their type does not say what is black and white.

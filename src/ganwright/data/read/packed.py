@@ -1,4 +1,4 @@
-"""Packs: decoded, scaled pictures in one file, which is mapped into memory and not read."""
+"""Packs: decoded, scaled images in one file, which is mapped into memory and not read."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from ganwright.data.types import BATCHES
 from ganwright.errors import DataError, SettingsError
 
 MAGIC = b"ganwright pack 1\n"
-"""The first bytes; then 16 digits say where the pictures end and their description begins."""
+"""The first bytes; then 16 digits say where the images end and their description begins."""
 FIRST = 64
-"""Where the pictures begin."""
+"""Where the images begin."""
 
 
 @dataclass(frozen=True)
 class PackReader:
-    """Reads the i-th picture of a pack's side.
+    """Reads the i-th image of a pack's side.
 
     Args:
         file: the pack.
         sizes: int64 [n, 2], (height, width) of each.
         starts: int64 [n], where in the file each begins.
         channels: 1 or 3.
-        bad: why pictures could not be read when they were packed, by number.
+        bad: why images could not be read when they were packed, by number.
     """
 
     file: str
@@ -49,7 +49,7 @@ class PackReader:
     bad: dict[int, str]
 
     def __call__(self, index: int) -> Image.Image:
-        """A copy of the picture.
+        """A copy of the image.
 
         Raises:
             OSError: it could not be read when it was packed.
@@ -80,7 +80,7 @@ def cache_file(key: str) -> Path:
 
 
 def listing(path: Path) -> list[tuple[str, int, int]]:
-    """What changes when pictures do: of each file its name, length and time of change.
+    """What changes when images do: of each file its name, length and time of change.
 
     Raises:
         DataError: there are none.
@@ -101,11 +101,11 @@ def is_pack(path: Path) -> bool:
 
 
 def open_pack(path: Path, options: DataOptions) -> Source:
-    """The source that was packed, its pictures as they are to be stored.
+    """The source that was packed, its images as they are to be stored.
 
     Raises:
         DataError: the file is damaged.
-        SettingsError: pictures are asked for as they were not packed.
+        SettingsError: images are asked for as they were not packed.
     """
     known = described(path)
     for name, given in (("image_size", options.image_size), ("channels", options.channels)):
@@ -115,7 +115,7 @@ def open_pack(path: Path, options: DataOptions) -> Source:
             better = f"leave {flag} out" if packed is None else f"give {flag} {packed}"
             raise SettingsError(
                 f"{path} was packed with {name} {packed or 'not given'}, and {given} is asked for; "
-                f"{better}, or pack the data anew"
+                f"{better}, or pack the data again"
             )
     sides = {
         split: None if found is None else tuple(_rows(path, side, split) for side in found)
@@ -138,7 +138,7 @@ def described(path: Path) -> dict[str, Any]:
             file.seek(int(file.read(16)))
             known: dict[str, Any] = json.loads(file.read())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}); pack the data anew") from error
+        raise DataError(f"{path} is damaged ({error}); pack the data again") from error
     return known
 
 
@@ -152,7 +152,7 @@ def _rows(path: Path, side: dict[str, Any], split: str) -> Rows:
     mode = "L" if channels == 1 else "RGB"
     return Rows(
         reader,
-        [f"{split} picture {i} of {path}" for i in range(count)],
+        [f"{split} image {i} of {path}" for i in range(count)],
         [Head(height, width, channels, mode) for height, width in sizes.tolist()],
         None if side["labels"] is None else torch.tensor(side["labels"]),
         tuple(side["classes"]),

@@ -1,4 +1,4 @@
-"""Two-sided folders: pairs by equal names, pictures side by side, and unpaired domains."""
+"""Two-sided folders: pairs by equal names, images side by side, and unpaired domains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     """Pairs, or two domains.
 
     Layouts: `trainA`, `trainB` and perhaps `testA`, `testB`; two subfolders, alone, within splits
-    or with splits in them; for pairs also pictures side by side. `?a=name&b=name` chooses the
+    or with splits in them; for pairs also images side by side. `?a=name&b=name` chooses the
     subfolders; else a is the first by alphabet. With `channels` 1 no label map is guessed.
 
     Raises:
@@ -111,7 +111,7 @@ def _matched(two: Two, heads: Sequence[Heads], own: bool) -> tuple[tuple[Rows, R
     ):
         alone = [path for stem, path in here.items() if stem not in there]
         if alone:
-            plural = "pictures have" if len(alone) > 1 else "picture has"
+            plural = "images have" if len(alone) > 1 else "image has"
             raise DataError(
                 f"{len(alone)} {plural} no partner of the same name, such as "
                 f"{tree.title(alone[0])}, which {other.name} lacks; add or remove them"
@@ -141,7 +141,7 @@ class _Pair(NamedTuple):
 
 
 def _ratio(pairs: Sequence[_Pair], own: bool) -> Fraction:
-    """How many times as large the second pictures are: 1, or with `own` what the first pair says.
+    """How many times as large the second images are: 1, or with `own` what the first pair says.
 
     Raises:
         DataError: it is not whole either way, or a pair has another.
@@ -180,7 +180,7 @@ def _by_stem(tree: Tree) -> dict[PurePosixPath, PurePosixPath]:
 
 @dataclass(frozen=True)
 class Half:
-    """Reads the left or the right half of the i-th picture."""
+    """Reads the left or the right half of the i-th image."""
 
     read: Reader
     left: bool
@@ -198,7 +198,7 @@ class Half:
 
 
 def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
-    """Pictures that are split in the middle; a is the left half unless `?a=right`."""
+    """Images that are split in the middle; a is the left half unless `?a=right`."""
     rows = rows_of(tree, tree.scan())
     assert rows.heads is not None
     assert isinstance(rows.read, Reader)
@@ -206,14 +206,14 @@ def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
     for name, head in zip(rows.names, rows.heads, strict=True):
         if head.width % 2 or (head.width != 2 * head.height and not asked):
             raise DataError(
-                f"pairs are two subfolders with files of equal names, or pictures side by side, "
+                f"pairs are two subfolders with files of equal names, or images side by side, "
                 f"twice as wide as high, which {name} ({head.width}x{head.height}) is not; add "
                 "?a=left for halves of any other shape, or ?low=4 for pairs of low and high "
                 "resolution"
             )
     for given in (query.a, query.b):
         if given not in (None, "left", "right"):
-            raise DataError(f"sides of pictures are called left and right, not {given}")
+            raise DataError(f"sides of images are called left and right, not {given}")
     heads = [head._replace(width=head.width // 2) for head in rows.heads]
     left = replace(rows, read=Half(rows.read, True), heads=heads)
     right = replace(rows, read=Half(rows.read, False), heads=heads)

@@ -1,4 +1,4 @@
-"""Data sets whose items are pairs of pictures, as two data sets."""
+"""Data sets whose items are pairs of images, as two data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganwright.seeds import generators_kept, seed_everything
 
 
 class Part:
-    """One picture of each item of a data set of pairs.
+    """One image of each item of a data set of pairs.
 
     Either side reads the whole item, with the same seed, so that random changes are the same.
 
@@ -35,7 +35,7 @@ class Part:
 
 
 def parts_of(given: Any) -> tuple[Any, Any] | None:
-    """Both sides of a map-style data set whose first item is two pictures; None for all else.
+    """Both sides of a map-style data set whose first item is two images; None for all else.
 
     What holds still, a list or a tuple, becomes two lists.
     """
@@ -57,7 +57,7 @@ def parts_of(given: Any) -> tuple[Any, Any] | None:
 
 
 def _drawn(value: Any) -> bool:
-    """Whether it can be a picture."""
+    """Whether it can be an image."""
     return isinstance(value, Image.Image) or (
         isinstance(value, Tensor | np.ndarray) and value.ndim > 1
     )

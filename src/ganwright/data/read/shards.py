@@ -1,4 +1,4 @@
-"""Pictures that pass by: data sets of Hugging Face's hub as they stream, and tar shards."""
+"""Images that pass by: data sets of Hugging Face's hub as they stream, and tar shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STREAM = "?stream"
 
 
 def streams(text: str) -> bool:
-    """Whether a data string names pictures that are read as they come."""
+    """Whether a data string names images that are read as they come."""
     return text.startswith("tar:") or (text.startswith("hf:") and text.endswith(_STREAM))
 
 
@@ -30,7 +30,7 @@ def open_stream(text: str, seed: int) -> PassingRows:
         seed: determines the order, which is the same each time that the rows are begun.
 
     Raises:
-        DataError: there is no such data, or it has no column of pictures.
+        DataError: there is no such data, or it has no column of images.
         MissingExtraError: the library is not installed.
     """
     try:

@@ -1,4 +1,4 @@
-"""Ways of painting a shape: from ink in [0, 1], [n, 1, S, S], to uint8 pictures [n, 3, S, S]."""
+"""Ways of painting a shape: from ink in [0, 1], [n, 1, S, S], to uint8 images [n, 3, S, S]."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def is_frame(given: Any) -> bool:
 
 
 def source_of_frame(frame: Any, labels: Any = None) -> Source:
-    """The rows of a data frame, perhaps with labels beside it."""
+    """The rows of a data frame, perhaps with labels for them."""
     cells = {str(name): [str(cell) for cell in frame[name]] for name in frame.columns}
     source = source_of_cells(cells, Query(), "the data frame")
     if labels is None:

@@ -1,4 +1,4 @@
-"""What lies below a folder or inside an archive: each picture once, and what is passed over."""
+"""What lies below a folder or inside an archive: each image once, and what is skipped."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path, PurePosixPath
 from ganwright.data.messages import counted
 
 _HIDDEN = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found")
-"""Folders that systems make for themselves, beside those whose name begins with a dot."""
+"""Folders that systems make for themselves, besides those whose name begins with a dot."""
 _UTF8 = 0x800
 """The flag of a member of a zip file whose name is UTF-8."""
 
 
 @dataclass
 class Found:
-    """Pictures by path, each with the name by which it is opened, and what is passed over."""
+    """Images by path, each with the name by which it is opened, and what is skipped."""
 
     files: dict[PurePosixPath, str] = field(default_factory=dict)
     hidden: int = 0
@@ -32,7 +32,7 @@ class Found:
     others: Counter[str] = field(default_factory=Counter)
 
     def passed(self) -> tuple[str, ...]:
-        """What is passed over, a phrase each."""
+        """What is skipped, a phrase each."""
         kinds = ", ".join(sorted(self.others)[:4]) + (" ..." if len(self.others) > 4 else "")
         phrases = (
             (self.hidden, "hidden file or folder", "hidden files or folders", ""),
@@ -56,11 +56,11 @@ def hidden(name: str) -> bool:
 
 
 def walk_folder(root: str | os.PathLike[str], wanted: Callable[[str], bool]) -> Found:
-    """The pictures below a folder, through links, but never through one into itself.
+    """The images below a folder, through links, but never through one into itself.
 
     Args:
         root: the folder.
-        wanted: whether a file's name is that of a picture.
+        wanted: whether a file's name is that of an image.
     """
     found = Found()
     for entry, inside in _entries(os.fspath(root), found, os.path.realpath(root), ()):
@@ -72,7 +72,7 @@ def walk_folder(root: str | os.PathLike[str], wanted: Callable[[str], bool]) -> 
 
 
 def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
-    """The pictures inside a zip file, whichever system wrote it: backslashes part folders too."""
+    """The images inside a zip file, whichever system wrote it: backslashes part folders too."""
     found = Found()
     with zipfile.ZipFile(file) as archive:
         for info in archive.infolist():

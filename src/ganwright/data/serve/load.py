@@ -23,7 +23,7 @@ RESIDENT_BYTES = 2 << 30
 
 
 def resident(sides: Sequence[Fitted], device: torch.device, *, cache: bool) -> bool:
-    """Whether all pictures are read once and stay on the device.
+    """Whether all images are read once and stay on the device.
 
     What may differ each time that it is read is kept only if `cache` says so.
 
@@ -40,7 +40,7 @@ def resident(sides: Sequence[Fitted], device: torch.device, *, cache: bool) -> b
 
 
 def fits(sides: Sequence[Fitted], device: torch.device) -> bool:
-    """Whether all pictures may stay on the device: at most 2 GiB and a quarter of what is free."""
+    """Whether all images may stay on the device: at most 2 GiB and a quarter of what is free."""
     needed = sum(_bytes(side, device) for side in sides)
     return needed == 0 or needed <= min(RESIDENT_BYTES, _free(device) // 4)
 
@@ -72,7 +72,7 @@ def _free(device: torch.device) -> int:
 def load(
     sides: Sequence[Fitted], device: torch.device, *, skip: bool, together: bool
 ) -> tuple[tuple[Fitted, ...], list[Shelf]]:
-    """All pictures on the device, and the sides as they are once bad files are dropped.
+    """All images on the device, and the sides as they are once bad files are dropped.
 
     Args:
         skip: drop files that cannot be read, with a warning, instead of refusing.
@@ -89,7 +89,7 @@ def load(
     if names and not skip:
         raise unreadable(names)
     if names:
-        warnings.warn(f"skipped {counted(len(names), 'picture')}: {some(names)}", stacklevel=5)
+        warnings.warn(f"skipped {counted(len(names), 'image')}: {some(names)}", stacklevel=5)
     everywhere = set().union(*bad)
     kept, shelves = [], []
     for side, rows, dropped in zip(sides, found, bad, strict=True):
@@ -104,7 +104,7 @@ def _keep(
 ) -> tuple[Fitted, Sequence[Tensor] | Tensor]:
     good = [i for i in range(len(side)) if i not in dropped]
     if not good:
-        raise DataError("none of the pictures can be read; see the warnings above")
+        raise DataError("none of the images can be read; see the warnings above")
     if dropped:
         side = replace(side, side=side.side.at(torch.tensor(good)))
     if rows is None:

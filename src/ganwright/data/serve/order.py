@@ -1,4 +1,4 @@
-"""Which pictures a batch holds, where they are cut and which are mirrored: pure functions."""
+"""Which images a batch holds, where they are cut and which are mirrored: pure functions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Picks(NamedTuple):
     """One rank's rows of one stream, on the CPU."""
 
     members: Tensor
-    """int64 [n]: which pictures."""
+    """int64 [n]: which images."""
     place: Tensor | None
     """float64 [n, 2] in [0, 1): where a window is cut, down and across; None for the middle."""
     mirror: Tensor | None
@@ -51,14 +51,14 @@ class Picks(NamedTuple):
 
 @dataclass(frozen=True)
 class Stream:
-    """An endless order over the pictures of one domain, or of pairs.
+    """An endless order over the images of one domain, or of pairs.
 
     Args:
         name: part of every seed, so that two domains are shuffled apart.
-        sides: the sides that are read at the same index and dressed alike.
-        count: how many pictures there are.
+        sides: the sides that are read at the same index and processed in the same way.
+        count: how many images there are.
         seed: the run's.
-        flip: whether pictures are mirrored at random.
+        flip: whether images are mirrored at random.
         cut: whether windows are cut at random.
         subset: the indices to keep to, int64, or None for all.
         classes: the indices of each class, int64, where all are drawn equally often; else empty.
@@ -134,7 +134,7 @@ def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int], grid: int
 
     Args:
         place: float64 [n, 2] in [0, 1), or None for the middle.
-        sizes: int64 [n, 2], (height, width) of the stored pictures.
+        sizes: int64 [n, 2], (height, width) of the stored images.
         window: (height, width).
         grid: corners are multiples of this.
     """

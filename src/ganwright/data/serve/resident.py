@@ -1,4 +1,4 @@
-"""Where training pictures wait: all on the device, or behind workers that read ahead."""
+"""Where training images wait: all on the device, or behind workers that read ahead."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def to_device(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 class Shelf:
-    """One side's pictures on the device, as one tensor; their sizes may differ."""
+    """One side's images on the device, as one tensor; their sizes may differ."""
 
     def __init__(self, pictures: Sequence[Tensor] | Tensor, device: torch.device) -> None:
         self.channels = pictures[0].shape[0]
@@ -51,7 +51,7 @@ class Shelf:
         self.starts = lengths.cumsum(0) - lengths
 
     def take(self, picks: Picks, window: tuple[int, ...], grid: int = 1) -> Tensor:
-        """Windows of the picked pictures: [n, C, *window], in one gather."""
+        """Windows of the picked images: [n, C, *window], in one gather."""
         if self.whole is not None and tuple(self.whole.shape[2:]) == window:
             return self.whole.index_select(0, to_device(picks.members, self.device))
         sizes = self.sizes[picks.members]
@@ -77,7 +77,7 @@ class Keeper(Protocol):
 
 
 class Resident:
-    """All pictures are on the device."""
+    """All images are on the device."""
 
     def __init__(
         self, shelves: Sequence[Shelf], streams: Sequence[Stream], sides: Sequence[Fitted]
@@ -105,7 +105,7 @@ class _Read(NamedTuple):
 
     windows: Windows
     skipped: list[str]
-    """Why pictures were passed over, each with its name."""
+    """Why images were skipped, each with its name."""
 
 
 class _Reader(Dataset[_Read | DataError]):
@@ -149,8 +149,8 @@ class _Reader(Dataset[_Read | DataError]):
     def _readable(
         self, stream: Stream, index: int, seed: tuple[int | str, ...], skipped: list[str]
     ) -> tuple[int, list[Tensor]]:
-        """The pictures at the index; where skipping is allowed, at the next that can be read."""
-        error = DataError("no picture can be read")
+        """The images at the index; where skipping is allowed, at the next that can be read."""
+        error = DataError("no image can be read")
         for ahead in range(100 if self.skip else 1):
             other = (index + ahead) % stream.count
             try:
@@ -163,14 +163,14 @@ class _Reader(Dataset[_Read | DataError]):
         raise error
 
     def _picture(self, side: Fitted, index: int, seed: tuple[int | str, ...]) -> Tensor:
-        """One picture. The two of a pair have the same seed, so that they are augmented alike."""
+        """One image. Both of a pair have the same seed, so they are augmented equally."""
         if side.anew:
             seed_everything(*seed)
         return side[index]
 
 
 def cut(picture: Tensor, side: Fitted, place: Tensor | None = None) -> Tensor:
-    """The window [C, *window] of a side's picture [C, h, w]; the middle one without a place [1, 2].
+    """The window [C, *window] of a side's image [C, h, w]; the middle one without a place [1, 2].
 
     Points, which have no window, pass.
     """
@@ -193,7 +193,7 @@ class _Draws(Sampler[Draw]):
 
 
 class Streamed:
-    """Pictures are read ahead by workers, in the order that residents would have."""
+    """Images are read ahead by workers, in the order that residents would have."""
 
     def __init__(
         self,
@@ -216,7 +216,7 @@ class Streamed:
         """For each stream its indices and windows, and its picks.
 
         Raises:
-            DataError: a picture cannot be read, or a worker died.
+            DataError: an image cannot be read, or a worker died.
         """
         if draw != self._expected:
             self._ahead = iter(self._loader(draw))
@@ -230,12 +230,12 @@ class Streamed:
         return on_device, [stream.picks(draw) for stream in self.reader.streams]
 
     def close(self) -> None:
-        """End the workers, and say how many pictures were passed over, if not said before."""
+        """End the workers, and say how many images were skipped, if not said before."""
         self._expected, self._ahead = None, iter(())
         if (n := len(self._skipped)) > self._said:
             self._said = n
             warnings.warn(
-                f"passed over {counted(n, 'picture')} in all: {some(list(self._skipped))}",
+                f"skipped {counted(n, 'image')} in all: {some(list(self._skipped))}",
                 stacklevel=4,
             )
 
@@ -254,14 +254,14 @@ class Streamed:
         return read
 
     def _warn(self, skipped: list[str]) -> None:
-        """Say that pictures are passed over, at the 1st, 10th, 100th ... of them."""
+        """Say that images are skipped, at the 1st, 10th, 100th ... of them."""
         for why in skipped:
             if why not in self._skipped:
                 self._skipped[why] = None
                 if (n := len(self._skipped)) == 10 ** (len(str(n)) - 1):
                     self._said = n
-                    pictures = counted(n, "picture")
-                    warnings.warn(f"passed over {pictures} so far, the last {why}", stacklevel=5)
+                    pictures = counted(n, "image")
+                    warnings.warn(f"skipped {pictures} so far, the last {why}", stacklevel=5)
 
     def _loader(self, first: Draw) -> DataLoader[_Read | DataError]:
         return DataLoader(
