@@ -17,7 +17,9 @@ from typing import NamedTuple
 ROOT = Path(__file__).parent.parent
 _LIST = re.compile(r"<!-- words -->\n(.*?)<!-- end -->", re.DOTALL)
 _NOT_PROSE = re.compile(
-    r"`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+|\{[^{}]*\}|^ *(?:>>>|\$).*$", re.MULTILINE
+    r"`[^`]*`|\]\([^)]*\)|<!--.*?-->|https?://\S+|\{[^{}]*\}|^ *(?:>>>|\$).*$"
+    r"|^ {4,}\w+(?:, \w+)*:(?= )",  # the names of arguments
+    re.MULTILINE,
 )
 _FENCED = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 
