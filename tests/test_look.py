@@ -73,7 +73,7 @@ def test_the_sheet_shows_sides_and_the_palette(pairs: Path) -> None:
 
 def test_a_family_says_what_data_is_to_be(pairs: Path) -> None:
     said = rows(ganwright.look(str(pairs), "dcgan"))
-    assert said["read as"] == "pictures"
+    assert said["read as"] == "images"
     assert said["size"] == "4x16, scaled and cut to 32x32"
     assert said["classes"] == "2: mask (4), photo (4)"
     with pytest.raises(DataError, match="pairs"):
