@@ -58,5 +58,5 @@ def test_few_labels_are_balanced_and_unlabelled_pictures_are_not() -> None:
     ("source", "task"), [(PICTURES, Images), ("digits-paired", Paired), (iter([]), Images)]
 )
 def test_without_labels_it_is_refused(source: Any, task: Any) -> None:
-    with pytest.raises(SettingsError, match=r"balance (draws classes|cannot be heeded)"):
+    with pytest.raises(SettingsError, match=r"balance (draws classes|has no effect)"):
         opened(task, source)

@@ -520,7 +520,7 @@ def test_resume_goes_on_from_weights_when_asked(
         (["-n", "0"], "-n is 0; it must be at least 1"),
         (["-n", "x"], "-n is 'x'; it must be a whole number"),
         (["--labels", "frog"], "unknown label 'frog'"),
-        (["--out", "grid.gif"], "--out is grid.gif; give a .png file"),
+        (["--out", "grid.gif"], "--out is grid.gif; name a .png file"),
         (["--step", "3"], "there is no checkpoint of step 3"),
         (["--sed", "3"], "unknown setting --sed; did you mean --seed"),
     ],

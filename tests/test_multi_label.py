@@ -51,7 +51,7 @@ def test_a_family_learns_and_draws_several_at_once(family: str, tmp_path: Path) 
     both = model.sample(2, labels="0+3")
     assert torch.equal(both, model.sample(2, labels=["3 + 0"]))
     assert not torch.equal(both, model.sample(2, labels="0"))
-    with pytest.raises(SettingsError, match="no training picture was of class 2"):
+    with pytest.raises(SettingsError, match="no training image was of class 2"):
         model.sample(1, labels="1+2")
     assert main(["sample", str(run), "--labels", "0+1", "3", "--out", str(tmp_path / "x.png")]) == 0
     if family == "acgan":
@@ -66,7 +66,7 @@ def test_one_label_is_drawn_as_before() -> None:
 
 
 def test_what_takes_one_label_says_so(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="several labels a picture, which cgan and acgan alone"):
+    with pytest.raises(DataError, match="several labels per image, which cgan and acgan alone"):
         open_data((PICTURES, ROWS), task=SemiSupervised)
     with pytest.raises(DataError, match="without balance"):
         open_data((PICTURES, ROWS), task=Images, options=DataOptions(balance=True))
