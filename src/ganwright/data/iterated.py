@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.depth import of_items
+from ganwright.data.endless import Endless
 from ganwright.data.fingerprint import digest_of, fingerprint_of_object
 from ganwright.data.messages import reason, unreadable
 from ganwright.data.options import DataOptions
@@ -35,7 +36,7 @@ class _Row(NamedTuple):
     label: int
 
 
-class Iterated:
+class Iterated(Endless):
     """The images of an iterable, in the order in which they come, and then over again.
 
     The n-th batch holds the items that come n-th, so that a resumed run first reads past what it
@@ -106,21 +107,6 @@ class Iterated:
     def preview(self, count: int) -> Images:
         """The first items that came."""
         return Images(*self._batched(self._rows(0, min(count, PREVIEW))))
-
-    def splits(self) -> dict[str, int]:
-        """None: it is not known where its items end."""
-        return {}
-
-    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Any]:
-        """Nothing to read from its first to its last item.
-
-        Raises:
-            DataError: always.
-        """
-        raise DataError(
-            "an iterable has no last item, so metrics cannot use it; pass a "
-            "data set, or name images with --against"
-        )
 
     def close(self) -> None:
         """Let go of the iterator; the next batch begins another."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ganwright.data.endless import Endless
 from ganwright.data.fingerprint import fingerprint_of_object
 from ganwright.data.types import Batches, Spec, mapped
 from ganwright.errors import DataError, described
 
 
-class OwnBatches:
+class OwnBatches(Endless):
     """Stands between a run and an object with `spec` and `batch`, which is all that it must have.
 
     Where the object has `held_out(count)`, `preview(count)` or `close()`, they are used; else
@@ -67,21 +67,6 @@ class OwnBatches:
             return self._seen(self.given.preview(count))
         held_out = self.held_out(count)
         return self.batch(0, count) if held_out is None else held_out
-
-    def splits(self) -> dict[str, int]:
-        """None: it is not known where its items end."""
-        return {}
-
-    def each(self, split: str, size: int, limit: int | None = None) -> Iterator[Any]:
-        """Nothing to read from its first to its last item.
-
-        Raises:
-            DataError: always.
-        """
-        raise DataError(
-            f"{described(self.given)} has no last item, so metrics cannot use it; "
-            "pass a data set, or name images with --against"
-        )
 
     def close(self) -> None:
         """Close the object, if it can be."""
