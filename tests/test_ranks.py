@@ -145,3 +145,29 @@ def test_one_process_agrees_with_itself() -> None:
     assert engine.gathered("x") == ["x"]
     with pytest.raises(SettingsError, match="seven"), engine.together():
         raise SettingsError("seven")
+
+
+LEAVES = """
+import atexit, os
+
+def threads():
+    tasks = [f"/proc/self/task/{task}/comm" for task in os.listdir("/proc/self/task")]
+    return [name for name in (open(task).read().strip() for task in tasks) if "gloo" in name]
+
+atexit.register(lambda: print(len(threads())))  # called last
+import torch
+from ganwright.training.engine import Engine
+engine = Engine.pick("cpu", "fp32")
+engine.any(False)
+torch.optim.Adam([torch.nn.Parameter(torch.ones(1))])  # imports much of torch
+print(len(threads()) > 0)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are named by Linux")
+def test_no_thread_of_the_group_is_left_when_python_ends() -> None:
+    """One that is aborts the process now and then, when it asks for an interpreter that is gone."""
+    with two(code=LEAVES) as ranks:
+        ends = [process.communicate(timeout=60) for process in ranks]
+        assert [process.returncode for process in ranks] == [0, 0], ends
+    assert [out.split() for out, _ in ends] == [["True", "0"]] * 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -61,6 +62,10 @@ class Engine:
         elif "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // world))
         if world > 1 and not dist.is_initialized():
+            # Its functions have the group as a default argument if it exists when torch imports
+            # them, as optimizers do; it then outlives `_leave`, and its threads abort the process
+            # when they need an interpreter that has ended.
+            importlib.import_module("torch.distributed.nn.functional")
             # What the processes say to each other goes between hosts: no device waits for it.
             dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
             atexit.register(_leave)
