@@ -1,9 +1,10 @@
 """How many files a training crosses: python benchmarks/crossings.py
 
 Trains a small DCGAN for three steps and follows every call between files of the package, apart for
-the set-up (up to the first step) and for one step. A climb is a call from a file to one whose layer
-in pyproject.toml is higher: a callback, or a function in the wrong room. Below it stand modules,
-imports between them, and circles.
+the set-up (up to the first step), for the trial steps that it makes, for one step with its data and
+callbacks, and for what of it lies between the batch and the update. A climb is a call from a file
+to one whose layer in pyproject.toml is higher: a callback, or a function in the wrong room. Below
+stand modules, imports between them, and circles.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ import ganwright
 
 ROOT = Path(ganwright.__file__).parent
 TRAINER = "training.trainer"
+AROUND = ("run", "callbacks", "data", "pixels")
+"""Rooms of a step that make its batch and follow its update."""
 COMMAND = (
     *("train", "dcgan", "--image-size", "16", "--steps", "3", "--batch-size", "8"),
     *("--game.networks", "ConvNet(width=4)", "--device", "cpu"),
@@ -30,7 +33,7 @@ COMMAND = (
 
 
 class Walk:
-    """Files entered and calls between them, apart for what comes between two calls of a step."""
+    """Files entered and calls between them, apart inside of steps and between them."""
 
     def __init__(self) -> None:
         self.files: list[set[str]] = [set()]
@@ -40,11 +43,14 @@ class Walk:
         """Python's own profiling hook."""
         callee = _module(frame)
         # what runs as a module is imported, and its class bodies, have no locals of their own
-        if event != "call" or callee is None or not frame.f_code.co_flags & CO_NEWLOCALS:
+        if callee is None or not frame.f_code.co_flags & CO_NEWLOCALS:
             return
-        if callee == TRAINER and frame.f_code.co_name == "play_step":
+        step = callee == TRAINER and frame.f_code.co_name == "play_step"
+        if step and event in ("call", "return"):
             self.files.append(set())
             self.calls.append(set())
+        if event != "call":
+            return
         self.files[-1].add(callee)
         caller = frame.f_back
         while caller is not None and _module(caller) is None:
@@ -53,11 +59,21 @@ class Walk:
             self.calls[-1].add((str(name), callee))
 
     def parts(self) -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
-        """The set-up, a trial step included, and the last step but one of the three."""
-        before = len(self.files) - 3
+        """The set-up, the trial steps in it, and the last step but one of the three.
+
+        Between two steps lie parts of even number; the last is what follows the last step.
+        """
+        places = {
+            "set-up": range(0, len(self.files) - 6, 2),
+            "trial steps": range(1, len(self.files) - 6, 2),
+            "step": range(len(self.files) - 4, len(self.files) - 2),
+        }
         return {
-            "set-up": (set().union(*self.files[:before]), set().union(*self.calls[:before])),
-            "step": (self.files[-2], self.calls[-2]),
+            name: (
+                set().union(*(self.files[i] for i in place)),
+                set().union(*(self.calls[i] for i in place)),
+            )
+            for name, place in places.items()
         }
 
 
@@ -99,7 +115,11 @@ def walked() -> Walk:
 
 def main() -> None:
     walk, height = walked(), heights()
-    for part, (files, calls) in walk.parts().items():
+    parts = walk.parts()
+    files, calls = parts["step"]
+    inside = {f for f in files if f.split(".")[0] not in AROUND}
+    parts["batch to update"] = inside, {(a, b) for a, b in calls if {a, b} <= inside}
+    for part, (files, calls) in parts.items():
         climbs = sorted(
             (a, b)
             for a, b in calls

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from ganwright.data import DataOptions, Images, open_data
-from ganwright.data.picture import Fit
+from ganwright.data.image import Fit
 from ganwright.data.serve import load
 
 WIDTH, HEIGHT, SIZE, BATCH = 1600, 1200, 64, 16

@@ -20,7 +20,8 @@ import layouts
 import measured
 import names
 from ganwright.commands import COMMANDS
-from ganwright.commands.flags import docs, flag_of, limits
+from ganwright.commands.flags import docs, limits
+from ganwright.config.changes import flag_of
 from ganwright.config.hints import hints_of
 from ganwright.config.registry import TABLES, name_of
 from ganwright.config.registry import table as registered

@@ -52,10 +52,10 @@ def test_plain_objectives() -> None:
 
 def test_each_of_three_players_has_its_own_optimizer() -> None:
     trainer = trainer_of("aae")
-    names = [seat.player.name for seat in trainer.seats]
+    names = [trained.player.name for trained in trainer.players]
     assert names == ["autoencoder", "D", "encoder"]
-    assert len({id(seat.optimizer) for seat in trainer.seats}) == 3
-    autoencoder, _, encoder = ({id(w) for w in seat.weights} for seat in trainer.seats)
+    assert len({id(trained.optimizer) for trained in trainer.players}) == 3
+    autoencoder, _, encoder = ({id(w) for w in trained.weights} for trained in trainer.players)
     assert encoder < autoencoder
 
 

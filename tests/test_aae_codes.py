@@ -56,7 +56,7 @@ def test_the_semi_supervised_objectives() -> None:
 
 
 def test_the_semi_supervised_players_share_an_encoder() -> None:
-    names = [seat.player.name for seat in trainer_of("aae-semi").seats]
+    names = [trained.player.name for trained in trainer_of("aae-semi").players]
     assert names == ["autoencoder", "D_y", "D_z", "encoder", "classifier"]
 
 

@@ -89,7 +89,7 @@ def test_the_pace_is_the_learning_rate() -> None:
         list(each.play(2))
     for (name, a), b in zip(slow.game.named_parameters(), half.game.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=1e-8, msg=name)
-    assert slow.seats[0].optimizer.param_groups[0]["lr"] == pytest.approx(5e-5)
+    assert slow.players[0].optimizer.param_groups[0]["lr"] == pytest.approx(5e-5)
 
 
 def test_noise_is_uniform() -> None:

@@ -17,7 +17,8 @@ from test_config import TOY, Doubled, Toy
 
 from ganwright.cli import main
 from ganwright.commands import COMMANDS
-from ganwright.commands.flags import docs, flag_of
+from ganwright.commands.flags import docs
+from ganwright.config.changes import flag_of
 from ganwright.config.settings import FREE, Settings
 from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating

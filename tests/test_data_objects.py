@@ -85,7 +85,7 @@ def test_any_batch_of_an_iterable_can_be_asked_for() -> None:
     one, other = opened(Passing(make=augmented), seed=3), opened(Passing(make=augmented), seed=3)
     first, early, late = one.batch(0, 8), one.batch(1, 8), one.batch(5, 8)
     assert torch.equal(other.batch(5, 8).images, late.images)
-    assert torch.equal(other.batch(0, 8).images, first.images), "kept, so the rehearsal costs none"
+    assert torch.equal(other.batch(0, 8).images, first.images), "kept, so the trial step costs none"
     assert torch.equal(other.batch(1, 8).images, early.images), "started over"
     assert not torch.equal(opened(Passing(make=augmented), seed=4).batch(0, 8).images, first.images)
 

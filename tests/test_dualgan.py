@@ -75,10 +75,10 @@ def test_critics_move_more_often_each_on_fresh_data() -> None:
 
     trainer.batches.batch = drawn  # type: ignore[method-assign, assignment]
     trainer.play_step()
-    assert trainer.seats[0].player.moves_at(0) == 2
+    assert trainer.players[0].player.moves_at(0) == 2
     # D_A: two batches, D_B: begins with D_A's last and draws another, G: takes the last
     assert calls == [0, 1, 2]
-    assert [seat.player.name for seat in trainer.seats] == ["D_A", "D_B", "G"]
+    assert [trained.player.name for trained in trainer.players] == ["D_A", "D_B", "G"]
 
 
 def test_settings_are_checked() -> None:

@@ -114,10 +114,12 @@ def filled() -> tuple[Trainer, dict[str, Any]]:
 
 def known(trainer: Trainer, player: int) -> dict[str, Tensor]:
     """The first moments of a player's weights, by their names."""
-    seat = trainer.seats[player]
-    state = seat.optimizer.state
+    trained = trainer.players[player]
+    state = trained.optimizer.state
     return {
-        n: state[w]["exp_avg"] for n, w in zip(seat.names, seat.weights, strict=True) if w in state
+        n: state[w]["exp_avg"]
+        for n, w in zip(trained.names, trained.weights, strict=True)
+        if w in state
     }
 
 
@@ -142,7 +144,7 @@ def test_another_kind_of_optimizer_begins_anew(kind: Any, anew: bool) -> None:
     cls, _ = tiny("dcgan")
     new = trainer_of("dcgan", game=cls.Config(networks=CONV, optimizer_d=kind))
     assert adopt(new, state) == (["D's optimizer starts over"] if anew else [])
-    assert new.seats[0].optimizer.param_groups[0]["lr"] == 1e-3
+    assert new.players[0].optimizer.param_groups[0]["lr"] == 1e-3
     new.play_step()
 
 

@@ -145,7 +145,9 @@ def test_a_pretrained_network_computes_with_its_own_statistics() -> None:
 def test_frozen_parts_of_a_player_are_not_optimised() -> None:
     game = Judged()
     trainer = trainer_of(game)
-    moved = {k for k, w in game.named_parameters() if any(w is v for v in trainer.seats[0].weights)}
+    moved = {
+        k for k, w in game.named_parameters() if any(w is v for v in trainer.players[0].weights)
+    }
     assert moved == {"D.1.bias", "D.3.weight", "D.3.bias"}
     before = copy.deepcopy(game.state_dict())
     list(trainer.play(2))

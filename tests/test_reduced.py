@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from ganwright.data import DataOptions, Images, open_data
-from ganwright.data.picture import Fit
+from ganwright.data.image import Fit
 from ganwright.data.reduced import decoded_smaller
 
 LARGE = (517, 389)

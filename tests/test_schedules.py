@@ -36,7 +36,7 @@ def test_each_player_follows_its_own_schedule() -> None:
     trainer = trainer_of("gan", game=cfg)
     rates = []
     for _ in trainer.play(3):
-        rates.append([seat.optimizer.param_groups[0]["lr"] for seat in trainer.seats])
+        rates.append([trained.optimizer.param_groups[0]["lr"] for trained in trainer.players])
     # what each step was made with, D's first
     expected = [[0.1, 0.1], [0.2, 0.1 * (1 + math.sqrt(0.5)) / 2], [0.3, 0.05]]
     assert rates == [pytest.approx(row) for row in expected]

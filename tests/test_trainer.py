@@ -16,7 +16,7 @@ from ganwright.losses import NonSaturating
 from ganwright.observing import observe
 from ganwright.optim import SGD, Adam, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
-from ganwright.training.finite_step import step_or_undo
+from ganwright.training.trained_player import step_or_undo
 from ganwright.training.trainer import Trainer
 
 CPU = Engine(torch.device("cpu"))
@@ -147,10 +147,10 @@ def test_only_the_movers_networks_move_their_statistics() -> None:
     game = Norms()
     trainer = _trainer(game)
     before = {k: v.clone() for k, v in game.state_dict().items()}
-    for seat, still in ((trainer.seats[0], "B."), (trainer.seats[1], "A.")):
+    for trained, still in ((trainer.players[0], "B."), (trainer.players[1], "A.")):
         batch = [trainer.batches.batch(0, 4)]
         state = {k: v.clone() for k, v in game.state_dict().items()}
-        trainer._differentiate(seat, batch, "main", 0)
+        trainer._differentiate(trained, batch, "main", 0)
         for k, v in game.state_dict().items():
             buffer = "running" in k or "num_batches" in k or k.endswith(("._u", "._v"))
             assert torch.equal(v, state[k]) == (k.startswith(still) or not buffer), k
@@ -205,15 +205,15 @@ def test_spectral_norm_iterates_once_a_move_and_real_and_fake_meet_the_same_weig
     """Miyato et al. (2018), algorithm 1: one power iteration an update, however many scores."""
     game = Spectral()
     trainer = _trainer(game)
-    D, G = trainer.seats
+    D, G = trainer.players
     batches = [trainer.batches.batch(i, 4) for i in range(2)]
-    for seat, mine, others in (
+    for trained, mine, others in (
         (D, (game.D[1], game.D[2]), (game.G[0],)),
         (G, (game.G[0],), (game.D[1], game.D[2])),
     ):
         expected = [_vectors(layer)[1] for layer in mine]
         still = [_vectors(layer)[0] for layer in others]
-        trainer._differentiate(seat, batches, "main", 0)
+        trainer._differentiate(trained, batches, "main", 0)
         for layer, u in zip(mine, expected, strict=True):
             torch.testing.assert_close(_vectors(layer)[0], u)
         assert all(torch.equal(_vectors(m)[0], u) for m, u in zip(others, still, strict=True))
@@ -231,7 +231,7 @@ def test_spectral_norm_iterates_in_a_lazy_pass_too_and_not_in_evaluation_mode() 
     list(trainer.play(2))
     assert torch.equal(_vectors(game.G[0])[0], before), "its owner gave it in evaluation mode"
     expected = _vectors(game.D[1])[1]
-    trainer._differentiate(trainer.seats[0], [trainer.batches.batch(0, 4)], "lazy0", 0)
+    trainer._differentiate(trainer.players[0], [trainer.batches.batch(0, 4)], "lazy0", 0)
     torch.testing.assert_close(_vectors(game.D[1])[0], expected)
 
 

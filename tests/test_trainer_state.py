@@ -69,7 +69,7 @@ def test_a_state_without_optimizers_leaves_them_as_they_are() -> None:
     del state["training"]["optimizers"]
     fresh.load_state_dict(state)
     assert fresh.step == 2
-    assert not fresh.seats[0].optimizer.state
+    assert not fresh.players[0].optimizer.state
 
 
 @pytest.mark.parametrize(

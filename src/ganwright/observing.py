@@ -1,13 +1,18 @@
-"""Scalars that an objective logs in addition to its terms, recorded where it is evaluated."""
+"""What an objective gives: named terms to minimise, and scalars that it only observes."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor
+
+from ganwright.errors import GameError, described
+
+GRADIENT = "gradient"
+"""What the log calls the norm of a player's gradient."""
 
 
 class _Record:
@@ -89,3 +94,77 @@ def evaluate(objective: Callable[[Any], Any], batch: Any) -> tuple[Any, list[tup
     with recording() as seen:
         terms = objective(batch)
     return terms, seen
+
+
+def named(
+    player: str, kind: str, terms: Any, seen: Sequence[tuple[Any, Any]]
+) -> tuple[list[str], list[Tensor]]:
+    """The names and values of an objective's terms, then of what it observed.
+
+    Args:
+        player: whose objective it is.
+        kind: "objective", or what else the sentence is to call it.
+        terms: what it gave.
+        seen: what it observed, as (name, value).
+
+    Raises:
+        GameError: they are not named scalar tensors, or two have one name.
+    """
+    who = f"{player}'s {kind}"
+    if not isinstance(terms, Mapping):
+        raise GameError(
+            f"{who} gives {described(terms)}; it must give a dict of named terms, such as "
+            "{'adv': loss}"
+        )
+    if not terms:
+        raise GameError(f"{who} gives no terms; it must give one or more to minimise")
+    names = list(terms)
+    for name, _ in seen:
+        if name in terms:
+            raise GameError(
+                f"{who} observes {name!r}, which is one of its terms; choose another name"
+            )
+        if name in names:
+            raise GameError(f"{who} observes {name!r} twice; separate them with `with scope(...):`")
+        names.append(name)
+    for name, value in terms.items():
+        _check_name(f"{who} names a term", name)
+        if not _scalar(value):
+            raise GameError(
+                f"{player}'s term {name!r} is {described(value)}; a term is {_wanted(value)}"
+            )
+    for name, value in seen:
+        _check_name(f"{who} observes", name)
+        if not _scalar(value):
+            raise GameError(
+                f"{who} observes {name!r} as {described(value)}; it must be {_wanted(value)}"
+            )
+    return names, [*terms.values(), *(value for _, value in seen)]
+
+
+def _check_name(what: str, name: object) -> None:
+    if not isinstance(name, str):
+        raise GameError(f"{what} {name!r}, but a name must be a string")
+    if name == GRADIENT:
+        raise GameError(
+            f"{what} {name!r}, which is what the log calls the norm of the whole gradient; choose "
+            "another name"
+        )
+
+
+def _scalar(value: object) -> bool:
+    return isinstance(value, Tensor) and not value.ndim
+
+
+def _wanted(value: object) -> str:
+    return "a tensor of shape ()" + (
+        ": take its mean or sum" if isinstance(value, Tensor) else ", such as a mean"
+    )
+
+
+def independent(player: str, terms: Iterable[str]) -> GameError:
+    """The error for an objective into which none of the player's weights enters."""
+    return GameError(
+        f"{player}'s terms ({', '.join(terms)}) do not depend on the weights that it trains, so "
+        "there is nothing to learn from; log other values with observe()"
+    )

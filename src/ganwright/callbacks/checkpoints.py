@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ganwright import atomic
-from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.periodic import Periodic
+from ganwright.callbacks.callback import Callback, Periodic, Run
 from ganwright.errors import RunError
 from ganwright.report import write_report
 from ganwright.training import checkpoint

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from torch import Tensor
 
-from ganwright.callbacks.callback import Run
-from ganwright.callbacks.periodic import Periodic
+from ganwright.callbacks.callback import Periodic, Run
 from ganwright.data import RunData
-from ganwright.data.types import leading, mapped
+from ganwright.data.types import leading, rows
 from ganwright.game import Game
 from ganwright.metrics.evaluation import Result, evaluate
 from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
@@ -39,17 +37,17 @@ class Evaluation(Periodic):
         self.metrics, self.samples = metrics, samples
         self.larger: dict[str, bool] = {}
         """What was measured, and whether larger is better."""
-        self.rehearsed = False
+        self.tried = False
         self._sets: dict[str, ImageSet] = {}
 
-    def rehearse(self, game: Game, data: RunData, seed: int) -> None:
+    def try_out(self, game: Game, data: RunData, seed: int) -> None:
         """Measure once before the run: what does not fit is said before anything is written.
 
         Raises:
             GanwrightError: a metric cannot be measured.
         """
         self._measure(game, data, seed)
-        self.rehearsed = True
+        self.tried = True
 
     def started(self, run: Run) -> None:
         for images in self._sets.values():
@@ -108,13 +106,9 @@ def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
     size = len(leading(batch))
     totals: dict[str, float] = {}
     for start in range(0, size, AT_ONCE):
-        part = mapped(batch, partial(_rows, start=start, stop=start + AT_ONCE))
+        part = rows(batch, start, start + AT_ONCE)
         weight = len(leading(part)) / size
         measured: Mapping[str, Tensor] = game.measure(part)
         for name, value in measured.items():
             totals[name] = totals.get(name, 0.0) + weight * float(value)
     return {f"held_out/{name}": value for name, value in totals.items()}
-
-
-def _rows(t: Tensor, start: int, stop: int) -> Tensor:
-    return t[start:stop]

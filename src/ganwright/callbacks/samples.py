@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganwright import atomic
-from ganwright.callbacks.callback import Run
-from ganwright.callbacks.periodic import Periodic
+from ganwright.callbacks.callback import Periodic, Run
 from ganwright.data.types import leading
 from ganwright.report import save_grid
 from ganwright.seeds import seed_torch

@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
-from ganwright.commands.flags import Parser, flag_of, strays
+from ganwright.commands.flags import Parser, strays
 from ganwright.commands.train import Place, family_of, parsed
+from ganwright.config.changes import flag_of
 from ganwright.config.checked import Named
 from ganwright.config.hints import bare, hints_of
 from ganwright.config.ranges import Count, Whole

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 
-from ganwright.config.changes import change
+from ganwright.config.changes import change, flag_of
 from ganwright.config.hints import bare, hints_of, ranges
 from ganwright.config.ranges import Range
 from ganwright.config.spelling import spell
@@ -175,11 +175,6 @@ class _OneSentence(argparse.ArgumentParser):
 def _hints(instance: Any) -> list[tuple[str, Any]]:
     """The fields that can be set, each with its type."""
     return list(hints_of(type(instance)).items())
-
-
-def flag_of(path: str) -> str:
-    """The flag of a field: `game.optimizer_d` is `--game.optimizer-d`, `n` is `-n`."""
-    return ("-" if len(path) == 1 else "--") + path.replace("_", "-")
 
 
 def _how(hint: Any) -> dict[str, Any]:

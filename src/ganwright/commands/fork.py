@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
-from ganwright.commands.train import Around, hung, status
+from ganwright.commands.train import Monitoring, hung, status
 from ganwright.config.ranges import Whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import path_of
@@ -17,7 +17,7 @@ _RUN = {"RUN": "The run folder to start from; it is not changed."}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fork(Around):
+class Fork(Monitoring):
     """Where a fork begins, and where it goes."""
 
     out: Path | None = None

@@ -10,8 +10,9 @@ from dataclasses import fields
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from ganwright.commands.flags import Parser, docs, flag_of, limits, metavar
+from ganwright.commands.flags import Parser, docs, limits, metavar
 from ganwright.config import plugins
+from ganwright.config.changes import flag_of
 from ganwright.config.hints import hints_of
 from ganwright.config.registry import TABLES, table
 from ganwright.config.spelling import spell

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Around(Named):
+class Monitoring(Named):
     """What happens around the steps."""
 
     callbacks: tuple[Callback, ...] = ()
@@ -42,7 +42,7 @@ class Around(Named):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place(Around):
+class Place(Monitoring):
     """Where a run goes, and where its settings start from."""
 
     out: Path | None = None
@@ -52,7 +52,7 @@ class Place(Around):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Start(Around):
+class Start(Monitoring):
     """What a resumed run starts from."""
 
     from_weights: bool = False
@@ -122,9 +122,9 @@ def resume(argv: Sequence[str]) -> int:
     return status(go_on(folder, changes, from_weights=start.from_weights, **hung(start)))
 
 
-def hung(given: Around) -> dict[str, Any]:
+def hung(given: Monitoring) -> dict[str, Any]:
     """The callbacks and metrics of a run, as keywords."""
-    return {f.name: getattr(given, f.name) for f in fields(Around)}
+    return {f.name: getattr(given, f.name) for f in fields(Monitoring)}
 
 
 def status(model: Model) -> int:

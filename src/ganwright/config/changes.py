@@ -96,3 +96,8 @@ def as_yaml(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value) if isinstance(value, Path) else spell(value)
+
+
+def flag_of(path: str) -> str:
+    """The flag of a field: `game.optimizer_d` is `--game.optimizer-d`, `n` is `-n`."""
+    return ("-" if len(path) == 1 else "--") + path.replace("_", "-")

@@ -94,15 +94,27 @@ class Data:
         labels: list[Tensor | None] = []
         for stream, (index, sides), picked in zip(self._streams, windows, picks, strict=True):
             on_device = to_device(index, self.device)
-            drawn = numbers(stream, Draw(draw, size, rank, world), self._augment)
-            u = [to_device(own, self.device) for own in drawn]
-            for side, pixels in zip(stream.sides, sides, strict=True):
-                label_map = self._train[side].fit.label_map
-                x = _dress(pixels, picked.mirror, label_map)
-                pictures.append(transformed(x, u, self._augment, exact=label_map is not None))
+            shown = [
+                _dress(pixels, picked.mirror, self._train[side].fit.label_map)
+                for side, pixels in zip(stream.sides, sides, strict=True)
+            ]
+            if self._augment:
+                shown = self._augmented(shown, stream, Draw(draw, size, rank, world))
+            pictures += shown
+            for side in stream.sides:
                 known = self._labels[side]
                 labels.append(None if known is None else known.index_select(0, on_device))
         return self._assemble(pictures, labels)
+
+    def _augmented(self, shown: Sequence[Tensor], stream: Stream, draw: Draw) -> list[Tensor]:
+        """The images of a stream's sides, each side with the same random changes."""
+        drawn = numbers(stream, draw, self._augment)
+        u = [to_device(own, self.device) for own in drawn]
+        maps = [self._train[side].fit.label_map is not None for side in stream.sides]
+        return [
+            transformed(x, u, self._augment, exact=exact)
+            for x, exact in zip(shown, maps, strict=True)
+        ]
 
     def close(self) -> None:
         """End the workers that read ahead; the next batch starts others."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ganwright.data.image import head_of_read
 from ganwright.data.levels import EIGHT_BITS, Levels, Numbers, Reading, choose
 from ganwright.data.options import DataOptions
-from ganwright.data.picture import head_of_read
 from ganwright.data.read.items import image_of
 from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.data.types import Unpaired

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ganwright.data.fitted import Fitted
+from ganwright.data.image import Head
 from ganwright.data.messages import counted
-from ganwright.data.picture import Head
 from ganwright.data.plan import Settled, words
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.pairs import Half

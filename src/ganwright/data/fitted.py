@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ganwright.data.cores import cores
+from ganwright.data.image import UNREADABLE, Fit
 from ganwright.data.messages import reason
-from ganwright.data.picture import UNREADABLE, Fit
 from ganwright.data.sides import Rows, Side, Stack
 from ganwright.errors import DataError
 from ganwright.seeds import generators_kept, seed_everything

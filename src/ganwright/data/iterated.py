@@ -13,9 +13,9 @@ from torch import Tensor
 from ganwright.data.depth import of_items
 from ganwright.data.endless import Endless
 from ganwright.data.fingerprint import digest_of, fingerprint_of_object
+from ganwright.data.image import UNREADABLE, Fit
 from ganwright.data.messages import reason, unreadable
 from ganwright.data.options import DataOptions
-from ganwright.data.picture import UNREADABLE, Fit
 from ganwright.data.read.items import LOOK, channels_among, image_of, picture_in, raised
 from ganwright.data.read.labels import names_a_class
 from ganwright.data.serve.order import Draw

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ganwright.data.depth import Depth, depths, notes_of
 from ganwright.data.fitted import Fitted
+from ganwright.data.image import Fit
 from ganwright.data.misfits import without_misfits
 from ganwright.data.options import DataOptions
-from ganwright.data.picture import Fit
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError

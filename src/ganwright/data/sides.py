@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 from PIL import Image
 from torch import Tensor
 
+from ganwright.data.image import UNREADABLE, Head, Read, head_of_read
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels, Numbers
 from ganwright.data.messages import mixed, reason, unreadable
-from ganwright.data.picture import UNREADABLE, Head, Read, head_of_read
 from ganwright.data.query import Query
 from ganwright.data.table import Table
 from ganwright.data.types import Batch

@@ -146,6 +146,15 @@ def mapped(batch: Any, function: Callable[[Tensor], Tensor]) -> Any:
     return type(batch)(*map(change, batch))
 
 
+def rows(batch: Any, start: int, stop: int) -> Any:
+    """The batch cut to its rows from `start` to `stop`."""
+
+    def cut(t: Tensor) -> Tensor:
+        return t[start:stop]
+
+    return mapped(batch, cut)
+
+
 def leading(batch: Any) -> Tensor:
     """The first tensor of a batch: the images, or domain a."""
     values = [getattr(batch, f.name) for f in fields(batch)] if is_dataclass(batch) else batch

@@ -20,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
-from ganwright.families.drawing import RegularisedGame
+from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.observing import observe

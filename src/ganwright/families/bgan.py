@@ -25,7 +25,7 @@ from ganwright.config.ranges import Several
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.dcgan import DCGAN
-from ganwright.families.drawing import DrawingGame
+from ganwright.families.noise_game import NoiseGame
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
@@ -36,7 +36,7 @@ from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class BGAN(DrawingGame):
+class BGAN(NoiseGame):
     """Images with discrete pixels: binary, or with a few levels per channel."""
 
     title = "BGAN (2017)"
@@ -45,7 +45,7 @@ class BGAN(DrawingGame):
     batch_size = 64
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(DrawingGame.Config):
+    class Config(NoiseGame.Config):
         latent: int = 64
         """Length of the noise vector z."""
         levels: Several = 2

@@ -17,7 +17,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.drawing import RegularisedGame
+from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.losses import Inputs, Scorer
 from ganwright.penalties import charge

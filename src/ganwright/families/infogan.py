@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, gaussian_nll_loss
 from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.drawing import RegularisedGame
+from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks

@@ -15,10 +15,10 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ganwright import atomic
+from ganwright.data.image import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.data.label_map import MODES, LabelMap
 from ganwright.data.levels import EIGHT_BITS, Levels, Reading
 from ganwright.data.messages import reason
-from ganwright.data.picture import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
 from ganwright.inference.array_files import endings, write_numbers

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from ganwright.data.picture import grey
+from ganwright.data.image import grey
 from ganwright.metrics import digit_net, weights
 from ganwright.metrics.features import Extractor, Features, brought
 

@@ -21,11 +21,10 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
-from ganwright.run.around import around, run_of
 from ganwright.run.assembly import assemble, class_of
+from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first
 from ganwright.run.recovery import same_step
-from ganwright.run.rehearsal import rehearse
 from ganwright.run.resuming import changed_since
 from ganwright.run.run_folder import (
     check_free,
@@ -37,6 +36,7 @@ from ganwright.run.run_folder import (
     record,
 )
 from ganwright.run.running import played, writing
+from ganwright.run.trial_step import try_first_step
 from ganwright.run.weights import checksum
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -112,7 +112,7 @@ def fork(
         same = settings.data == old.data and data is None
         here = located(settings, old, known) if same else settings
         trainer, source = assemble(cls, here, engine, data)
-        rehearse(trainer, source)
+        try_first_step(trainer, source)
         if found.config is not None:
             changed = changed_since(cls, settings, found.config, game=game)
             notes.append(f"changed: {'; '.join(changed) or 'nothing'}")

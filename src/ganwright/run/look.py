@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ganwright.data.describe import Description, sides_of
 from ganwright.data.fitted import Fitted
+from ganwright.data.image import UNREADABLE
 from ganwright.data.messages import MixedSizesError
 from ganwright.data.open import Prepared, open_data, prepared
 from ganwright.data.options import DataOptions
-from ganwright.data.picture import UNREADABLE
 from ganwright.data.plan import words
 from ganwright.data.query import parse_query
 from ganwright.data.read.shards import streams

@@ -20,12 +20,11 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
-from ganwright.run.around import around, run_of
 from ganwright.run.assembly import assemble, begin, class_of, resolved, with_game
 from ganwright.run.config_file import game_class
+from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first, refuse_anew
 from ganwright.run.recovery import restore, same_step
-from ganwright.run.rehearsal import rehearse
 from ganwright.run.resuming import Start, check_seal, check_world, choose, set_aside
 from ganwright.run.run_folder import (
     check_free,
@@ -39,6 +38,7 @@ from ganwright.run.run_folder import (
     replace_data,
 )
 from ganwright.run.running import played, writing
+from ganwright.run.trial_step import try_first_step
 from ganwright.run.weights import read as read_weights
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -102,7 +102,7 @@ def train(
             check_free(folder)
         weights, chosen = read_weights(chosen, notes.append)
         trainer, source, taken = begin(cls, chosen, engine, data, weights=weights)
-        rehearse(trainer, source)
+        try_first_step(trainer, source)
         evaluation = hung.evaluation(trainer, source, chosen)
         best = hung.best(evaluation)
         notes += taken
@@ -182,7 +182,7 @@ def resume(
             known = read_data(folder)
             here = located(settings, old, known)
             trainer, source = assemble(cls, here, engine, data, known=known)
-            rehearse(trainer, source)
+            try_first_step(trainer, source)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
             evaluation = hung.evaluation(trainer, source, settings)

@@ -11,7 +11,7 @@ from ganwright.errors import missing_extra
 from ganwright.game import Game
 from ganwright.penalties import Penalty
 from ganwright.run.config_file import game_class
-from ganwright.testing import penalty_checks, result_checks, settings_checks, turn_checks
+from ganwright.testing import penalty_checks, result_checks, settings_checks, update_checks
 from ganwright.testing.subject import Subject
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ EVERY: dict[str, Callable[[Subject], None]] = {
     "says_what_it_is": settings_checks.says_what_it_is,
     "keeps_its_settings": settings_checks.keeps_its_settings,
     "hears_its_settings": settings_checks.hears_its_settings,
-    "gives_named_scalars": turn_checks.gives_named_scalars,
-    "has_no_dead_weights": turn_checks.has_no_dead_weights,
-    "moves_its_own_weights_only": turn_checks.moves_its_own_weights_only,
-    "leaves_modes_as_they_were": turn_checks.leaves_modes_as_they_were,
+    "gives_named_scalars": update_checks.gives_named_scalars,
+    "has_no_dead_weights": update_checks.has_no_dead_weights,
+    "moves_its_own_weights_only": update_checks.moves_its_own_weights_only,
+    "leaves_modes_as_they_were": update_checks.leaves_modes_as_they_were,
     "gives_what_it_promises": result_checks.gives_what_it_promises,
     "resumes_bitwise": result_checks.resumes_bitwise,
 }

@@ -24,7 +24,7 @@ def charges_penalties(subject: Subject) -> None:
         with subject.having(penalties=penalties).at_start() as (trainer, _):
             play(trainer)
             means, _ = trainer.meter.read()
-            players = [seat.player for seat in trainer.seats]
+            players = [trained.player for trained in trainer.players]
             charged = [p for p in players if means.get(f"{p.name}/R1", 0) > 0]
             call = "lazies(penalties, D, pair)" if every > 1 else "charge(penalties, D, real, fake)"
             assert charged, (

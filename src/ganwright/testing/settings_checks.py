@@ -67,7 +67,7 @@ def hears_its_settings(subject: Subject) -> None:
     """None of the library's settings that it has is ignored or refused.
 
     A setting without effect misleads whoever sets it. A family derives its Config from the class
-    that has what it plays by, see `ganwright.families.drawing`.
+    that has what it plays by, see `ganwright.families.noise_game`.
     """
     plain = _numbers(subject)
     for changes in TRIED:

@@ -16,9 +16,9 @@ from ganwright.data import RunData
 from ganwright.game import Game, Player, Terms
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.config_file import defaults
-from ganwright.run.rehearsal import first_steps
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
+from ganwright.training.trial_step import first_steps
 
 Listener: TypeAlias = Callable[[Player, Terms], None]
 
@@ -101,7 +101,7 @@ def play(trainer: Trainer) -> None:
     listen(trainer.game, lambda player, _: moved.add(player.name), ignore)
     for start in list(first_steps(trainer)):
         trainer.step = start
-        wanted = set(trainer.phase.players or (seat.player.name for seat in trainer.seats))
+        wanted = set(trainer.phase.players or (trained.player.name for trained in trainer.players))
         for _ in range(AT_MOST):
             trainer.play_step(most=1)
             if wanted <= moved:

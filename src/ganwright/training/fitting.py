@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganwright.training.seat import Seat
+from ganwright.training.trained_player import TrainedPlayer
 from ganwright.training.trainer import Trainer
 
 SHOWN = 6
@@ -90,13 +90,13 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
     trainer.step, trainer.draws = state["step"], state["draws"]
     trainer.images, trainer.attempt = state["images"], state["attempt"]
     said = []
-    for seat in trainer.seats:
-        name, count = seat.player.name, len(seat.weights)
-        kept = _known(seat, state["optimizers"].get(name), state.get("weights", {}).get(name))
+    for trained in trainer.players:
+        name, count = trained.player.name, len(trained.weights)
+        kept = _known(trained, state["optimizers"].get(name), state.get("weights", {}).get(name))
         held = {place: known for place, known in kept.items() if known}
-        seat.optimizer.load_state_dict(seat.optimizer.state_dict() | {"state": held})
-        if seat.scaler and name in state["scalers"]:
-            seat.scaler.load_state_dict(state["scalers"][name])
+        trained.optimizer.load_state_dict(trained.optimizer.state_dict() | {"state": held})
+        if trained.scaler and name in state["scalers"]:
+            trained.scaler.load_state_dict(state["scalers"][name])
         if len(kept) < count:
             some = f" for {count - len(kept)} of {count} weights" if kept else ""
             said.append(f"{name}'s optimizer starts over{some}")
@@ -104,18 +104,18 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
 
 
 def _known(
-    seat: Seat, old: dict[str, Any] | None, names: Sequence[str] | None
+    trained: TrainedPlayer, old: dict[str, Any] | None, names: Sequence[str] | None
 ) -> dict[int, dict[str, Any]]:
     """What an optimizer knew, if anything, of each weight that fits, by its place here."""
-    now = seat.optimizer.state_dict()["param_groups"][0]
+    now = trained.optimizer.state_dict()["param_groups"][0]
     if old is None or old["param_groups"][0].keys() != now.keys():
         return {}  # another kind of optimizer
     if names is None:  # an older version did not note them: they stand in order
-        if len(old["param_groups"][0]["params"]) != len(seat.weights):
+        if len(old["param_groups"][0]["params"]) != len(trained.weights):
             return {}
-        names = seat.names
+        names = trained.names
     kept = {}
-    for place, (name, w) in enumerate(zip(seat.names, seat.weights, strict=True)):
+    for place, (name, w) in enumerate(zip(trained.names, trained.weights, strict=True)):
         if name in names:
             known = old["state"].get(names.index(name), {})
             tensors = [t for t in known.values() if isinstance(t, Tensor) and t.ndim]

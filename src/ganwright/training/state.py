@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ganwright.errors import RunError, described
-from ganwright.training.seat import Seat
+from ganwright.training.trained_player import TrainedPlayer
 
 PARTS = ("game", "average", "training")
 """The networks and all state of the game; the averages; optimizers and counts."""
@@ -46,16 +46,18 @@ def load_into(module: nn.Module, tensors: Mapping[str, Tensor], what: str) -> No
         ) from error
 
 
-def of_optimizers(seats: Iterable[Seat]) -> dict[str, Any]:
+def of_optimizers(players: Iterable[TrainedPlayer]) -> dict[str, Any]:
     """Optimizers' and scalers' states by player, and the names of the weights that they update."""
     return {
-        "weights": {s.player.name: s.names for s in seats},
-        "optimizers": {s.player.name: s.optimizer.state_dict() for s in seats},
-        "scalers": {s.player.name: s.scaler.state_dict() for s in seats if s.scaler},
+        "weights": {s.player.name: s.names for s in players},
+        "optimizers": {s.player.name: s.optimizer.state_dict() for s in players},
+        "scalers": {s.player.name: s.scaler.state_dict() for s in players if s.scaler},
     }
 
 
-def load_optimizers(seats: Iterable[Seat], training: Mapping[str, Any], what: str) -> None:
+def load_optimizers(
+    players: Iterable[TrainedPlayer], training: Mapping[str, Any], what: str
+) -> None:
     """Fill optimizers and scalers with what `of_optimizers` gave.
 
     Args:
@@ -64,12 +66,12 @@ def load_optimizers(seats: Iterable[Seat], training: Mapping[str, Any], what: st
     Raises:
         RunError: it is of other players, weights or precision.
     """
-    for seat in seats:
-        name = seat.player.name
+    for trained in players:
+        name = trained.player.name
         try:
-            seat.optimizer.load_state_dict(training["optimizers"][name])
-            if seat.scaler:
-                seat.scaler.load_state_dict(training["scalers"][name])
+            trained.optimizer.load_state_dict(training["optimizers"][name])
+            if trained.scaler:
+                trained.scaler.load_state_dict(training["scalers"][name])
         except (KeyError, ValueError) as error:
             why = "it has none" if isinstance(error, KeyError) else str(error)
             raise RunError(f"{what} does not fit {name}'s optimizer or scaler: {why}") from error

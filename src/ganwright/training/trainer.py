@@ -15,15 +15,15 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from ganwright.data.types import Batch, Batches, mapped
 from ganwright.game import Game, Phase, Player
 from ganwright.layers.forward_state import evaluating
+from ganwright.observing import GRADIENT, independent
 from ganwright.precision import wide
 from ganwright.seeds import seed_torch
-from ganwright.training import checks
+from ganwright.training.checks import players_of
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine
-from ganwright.training.finite_step import guarded_step
 from ganwright.training.meter import Meter
-from ganwright.training.seat import Pass, Seat
 from ganwright.training.state import check_state, load_into, load_optimizers, of_optimizers
+from ganwright.training.trained_player import Pass, TrainedPlayer, guarded_step
 
 
 class Trainer:
@@ -74,7 +74,7 @@ class Trainer:
         game.batch_size = batch_size * accumulate
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
-        self.seats = [Seat(player, engine, game) for player in checks.players_of(game)]
+        self.players = [TrainedPlayer(player, engine, game) for player in players_of(game)]
         self.average = EMA(game, ema_half_life)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
@@ -91,22 +91,22 @@ class Trainer:
     def play_step(self, most: int | None = None) -> None:
         """One step, in which no player makes more than `most` updates."""
         phase = self.phase
-        due = [s for s in self.seats if phase.players is None or s.player.name in phase.players]
-        moves = {seat: seat.player.moves_at(self.step) for seat in due}
+        due = [s for s in self.players if phase.players is None or s.player.name in phase.players]
+        moves = {trained: trained.player.moves_at(self.step) for trained in due}
         if most is not None:
-            moves = {seat: min(most, count) for seat, count in moves.items()}
+            moves = {trained: min(most, count) for trained, count in moves.items()}
         self._held, first = [], self.draws
         if self.game.simultaneous:
             for move in range(max(moves.values(), default=0)):
                 self._play_together([s for s in due if move < moves[s]], move, phase)
         else:
-            for seat in due:
-                for move in range(moves[seat]):
-                    batches = self._batches_for(seat.player, move > 0, phase)
-                    self._apply(seat, self._differentiate(seat, batches, "main", move))
-        for seat in due:
-            if moves[seat]:
-                self._play_lazies(seat)
+            for trained in due:
+                for move in range(moves[trained]):
+                    batches = self._batches_for(trained.player, move > 0, phase)
+                    self._apply(trained, self._differentiate(trained, batches, "main", move))
+        for trained in due:
+            if moves[trained]:
+                self._play_lazies(trained)
         size = phase.batch_size or self.batch_size
         seen = (self.draws - first) * size
         self.images += seen
@@ -124,20 +124,22 @@ class Trainer:
                 return phase
         return phases[-1]
 
-    def _play_together(self, turns: Sequence[Seat], move: int, phase: Phase) -> None:
+    def _play_together(self, turns: Sequence[TrainedPlayer], move: int, phase: Phase) -> None:
         """All gradients first, then all steps."""
         done = []
-        for i, seat in enumerate(turns):
-            batches = self._batches_for(seat.player, move > 0 and i == 0, phase)
-            done.append(self._differentiate(seat, batches, "main", move))
-        for seat, gradients in zip(turns, done, strict=True):
-            self._apply(seat, gradients)
+        for i, trained in enumerate(turns):
+            batches = self._batches_for(trained.player, move > 0 and i == 0, phase)
+            done.append(self._differentiate(trained, batches, "main", move))
+        for trained, gradients in zip(turns, done, strict=True):
+            self._apply(trained, gradients)
 
-    def _play_lazies(self, seat: Seat) -> None:
-        for index, lazy in enumerate(seat.player.lazy):
+    def _play_lazies(self, trained: TrainedPlayer) -> None:
+        for index, lazy in enumerate(trained.player.lazy):
             if self.step % lazy.every == 0:
-                done = self._differentiate(seat, self._held, f"lazy{index}", 0, weight=lazy.every)
-                self._apply(seat, done)
+                done = self._differentiate(
+                    trained, self._held, f"lazy{index}", 0, weight=lazy.every
+                )
+                self._apply(trained, done)
 
     def _batches_for(self, player: Player, fresh: bool, phase: Phase) -> list[Batch]:
         """The batches that the last mover saw, or fresh ones."""
@@ -156,63 +158,63 @@ class Trainer:
 
     def _differentiate(
         self,
-        seat: Seat,
+        trained: TrainedPlayer,
         batches: Sequence[Batch],
         kind: str,
         move: int,
         weight: float = 1.0,
     ) -> Pass:
         """The gradients of one objective by the player's weights, averaged over all batches."""
-        where = (self.seed, self.attempt, self.step, seat.player.name, kind, move)
+        where = (self.seed, self.attempt, self.step, trained.player.name, kind, move)
         total: Tensor | None = None
         weight /= len(batches)
-        with seat.turn(kind):
+        with trained.turn(kind):
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
-                    terms, names, scalars = seat.evaluated(kind, batch)
+                    terms, names, scalars = trained.evaluated(kind, batch)
                 values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
                 if not loss.requires_grad:
-                    raise checks.constant(seat.player.name, terms)
+                    raise independent(trained.player.name, terms)
                 loss = loss if weight == 1 else loss * weight
-                (seat.scaler.scale(loss) if seat.scaler else loss).backward()
+                (trained.scaler.scale(loss) if trained.scaler else loss).backward()
                 values = values.detach()
                 total = values if total is None else total + values
-            gradients = [w.grad for w in seat.weights]
+            gradients = [w.grad for w in trained.weights]
         if all(g is None for g in gradients):
-            raise checks.constant(seat.player.name, terms)
+            raise independent(trained.player.name, terms)
         assert total is not None
         values = total / len(batches) if len(batches) > 1 else total
         if self.engine.world > 1:
             # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
             gradients = [
                 torch.zeros_like(w) if g is None and w.requires_grad else g
-                for w, g in zip(seat.weights, gradients, strict=True)
+                for w, g in zip(trained.weights, gradients, strict=True)
             ]
             self.engine.average([*(g for g in gradients if g is not None), values])
-        gradient = checks.GRADIENT if kind == "main" else "_".join([checks.GRADIENT, *terms])
+        gradient = GRADIENT if kind == "main" else "_".join([GRADIENT, *terms])
         return Pass(gradients, names, values, gradient)
 
     @torch.no_grad()
-    def _apply(self, seat: Seat, done: Pass) -> None:
+    def _apply(self, trained: TrainedPlayer, done: Pass) -> None:
         """Step the optimizer, unless something is not finite; then the game's own aftermath."""
-        player, optimizer = seat.player, seat.optimizer
-        for w, gradient in zip(seat.weights, done.gradients, strict=True):
+        player, optimizer = trained.player, trained.optimizer
+        for w, gradient in zip(trained.weights, done.gradients, strict=True):
             w.grad = gradient
-        if seat.scaler:
-            seat.scaler.unscale_(optimizer)
+        if trained.scaler:
+            trained.scaler.unscale_(optimizer)
         gradients = [g for g in done.gradients if g is not None]
         norm = get_total_norm(gradients)
         if player.clip is not None:
-            clip_grads_with_norm_(seat.weights, player.clip, norm)
+            clip_grads_with_norm_(trained.weights, player.clip, norm)
         finite = torch.isfinite(done.values).all()
-        if not seat.scaler:  # fp16's scaling expects infinite gradients now and then
+        if not trained.scaler:  # fp16's scaling expects infinite gradients now and then
             finite &= torch.isfinite(norm)
         for group in optimizer.param_groups:
-            group.update(player.optimizer.at(self.step, seat.lazy))
-        moved = guarded_step(optimizer, finite, seat.scaler)
-        seat.clear()
+            group.update(player.optimizer.at(self.step, trained.lazy))
+        moved = guarded_step(optimizer, finite, trained.scaler)
+        trained.clear()
         names = [*done.names, done.gradient]
         self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved:
@@ -231,8 +233,8 @@ class Trainer:
     def restart(self) -> None:
         """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
         self.step = self.draws = self.images = 0
-        for seat in self.seats:
-            seat.optimizer = seat.player.optimizer.build(seat.weights, seat.lazy)
+        for trained in self.players:
+            trained.optimizer = trained.player.optimizer.build(trained.weights, trained.lazy)
         self.average.update(0, 0)
 
     def state_dict(self) -> dict[str, Any]:
@@ -250,7 +252,7 @@ class Trainer:
                 "images": self.images,
                 "attempt": self.attempt,
                 "world": self.engine.world,
-                **of_optimizers(self.seats),
+                **of_optimizers(self.players),
             },
         }
 
@@ -269,7 +271,7 @@ class Trainer:
         load_into(self.game, state["game"], what)
         load_into(self.average.networks, state["average"], what)
         if "optimizers" in training:
-            load_optimizers(self.seats, training, what)
+            load_optimizers(self.players, training, what)
         self.step, self.draws = training["step"], training["draws"]
         self.images, self.attempt = training["images"], training["attempt"]
 

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ganwright.data.image import SIXTEEN_BIT, Head, Read, head_of, upright
 from ganwright.data.levels import Numbers, Reading, plain_type
-from ganwright.data.picture import SIXTEEN_BIT, Head, Read, head_of, upright
 from ganwright.errors import DataError
 
 ARRAYS = (".npy", ".npz")

@@ -13,10 +13,10 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
+from ganwright.data.image import UNREADABLE, Head
 from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
-from ganwright.data.picture import UNREADABLE, Head
 from ganwright.data.progress import watched
 from ganwright.data.read.deep import ARRAYS, DICOM, head_in
 from ganwright.data.read.walk import shown, walk_folder, walk_zip

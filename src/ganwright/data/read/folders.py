@@ -10,10 +10,10 @@ from pathlib import PurePosixPath
 import torch
 from PIL import Image
 
+from ganwright.data.image import Head, Read
 from ganwright.data.levels import Reading
 from ganwright.data.limit import allow
 from ganwright.data.messages import counted, some
-from ganwright.data.picture import Head, Read
 from ganwright.data.query import Query
 from ganwright.data.read.deep import read_in
 from ganwright.data.read.files import Opener, Tree, scanned

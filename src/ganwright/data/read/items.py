@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganwright.data.image import Read, as_image, channels_of, head_of_read
 from ganwright.data.levels import Levels, Reading, plain_type
-from ganwright.data.picture import Read, as_image, channels_of, head_of_read
 from ganwright.data.read.deep import numbers_of
 from ganwright.data.read.labels import is_label, names_a_class, numbered
 from ganwright.data.sides import Rows

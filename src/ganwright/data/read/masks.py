@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from ganwright.data.cores import cores
+from ganwright.data.image import UNREADABLE, Head
 from ganwright.data.label_map import MODES, LabelMap
-from ganwright.data.picture import UNREADABLE, Head
 from ganwright.data.query import Query
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from ganwright.data.image import Head
 from ganwright.data.options import DataOptions
-from ganwright.data.picture import Head
 from ganwright.data.progress import watched
 from ganwright.data.query import Query
 from ganwright.data.read.files import open_files

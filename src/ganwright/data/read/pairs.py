@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 
 from PIL import Image
 
-from ganwright.data.picture import Head, Read, upright
+from ganwright.data.image import Head, Read, upright
 from ganwright.data.query import Query
 from ganwright.data.read.files import Tree, scanned
 from ganwright.data.read.folders import Reader, domains_of, rows_of

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Around:
+class Monitoring:
     """What a caller wants around the steps.
 
     Args:
@@ -57,7 +57,7 @@ class Around:
         found = Evaluation(every, self.metrics, self.evaluate_samples)
         if trainer.engine.rank == 0 and (self.metrics or self.keep_best):
             with trainer.inferring() as game:
-                found.rehearse(game, source, settings.seed)
+                found.try_out(game, source, settings.seed)
         return found
 
     def best(self, evaluation: Evaluation) -> list[Callback]:
@@ -67,7 +67,7 @@ class Around:
             SettingsError: its metric is not measured.
         """
         wanted, measured = self.keep_best, evaluation.larger
-        if wanted is None or not evaluation.rehearsed:
+        if wanted is None or not evaluation.tried:
             return []
         name = matching(wanted, measured)
         if name is None:
@@ -83,13 +83,13 @@ def around(
     evaluate_samples: Any = 1000,
     keep_best: str | None = None,
     quiet: bool = False,
-) -> Around:
+) -> Monitoring:
     """What a caller hangs on a run; callbacks and metrics are each a sequence or the only one.
 
     Raises:
         SettingsError: one of them is of another class, or a number does not fit.
     """
-    return Around(
+    return Monitoring(
         _objects(callbacks, Callback),
         _objects(metrics, Metric),
         convert(evaluate_every, Count | None, "evaluate_every"),
@@ -116,7 +116,7 @@ def run_of(
     settings: Settings,
     trainer: Trainer,
     source: RunData,
-    around: Around,
+    around: Monitoring,
     evaluation: Evaluation,
     best: Sequence[Callback],
     notes: Sequence[str] = (),

@@ -1,4 +1,4 @@
-"""A player at the table: what the trainer keeps for it, and what its turn allows."""
+"""A player in training: its optimizer, what its updates may change, and the update itself."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganwright._torch import step_unless
 from ganwright.data.types import Batch
 from ganwright.errors import GameError
 from ganwright.game import Game, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
-from ganwright.observing import evaluate
-from ganwright.training import checks
+from ganwright.observing import evaluate, named
 from ganwright.training.engine import Engine
 
 Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
@@ -31,7 +31,7 @@ class Pass:
     gradient: str
 
 
-class Seat:
+class TrainedPlayer:
     """A player with its optimizer, its evaluators, and what stays still during its updates."""
 
     def __init__(self, player: Player, engine: Engine, game: Game) -> None:
@@ -91,7 +91,7 @@ class Seat:
         """
         who = "objective" if kind == "main" else "lazy objective"
         terms, seen = self.evaluators[kind](batch)
-        names, values = checks.named(self.player.name, who, terms, seen)
+        names, values = named(self.player.name, who, terms, seen)
         for name in names:
             if self._named.setdefault(name, kind) != kind:
                 raise GameError(
@@ -108,3 +108,53 @@ def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
     # torch counts compilations by code object and gives up at some number: each has its own
     call.__code__ = call.__code__.replace()
     return engine.compiled(call)
+
+
+def guarded_step(
+    optimizer: torch.optim.Optimizer, finite: Tensor, scaler: torch.amp.GradScaler | None = None
+) -> bool:
+    """Step `optimizer` where `finite` holds.
+
+    On the CPU the host looks. On other devices fused optimizers read a flag, and the rest are
+    stepped and put back.
+
+    Returns:
+        False when the host knows that no step was made.
+    """
+    if scaler is not None:
+        scaler.step(optimizer)
+        scaler.update()
+        return True
+    if finite.device.type == "cpu":
+        if not bool(finite):
+            return False
+        optimizer.step()
+        return True
+    if any(group.get("fused") for group in optimizer.param_groups):
+        step_unless(optimizer, ~finite)
+        return True
+    step_or_undo(optimizer, finite)
+    return True
+
+
+@torch.no_grad()
+def step_or_undo(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
+    """Step, then put weights and state back where `finite` is false, without asking the host."""
+    weights = [w for group in optimizer.param_groups for w in group["params"]]
+    before = _tensors(optimizer, weights)
+    saved = [t.clone() for t in before]
+    optimizer.step()
+    if len(after := _tensors(optimizer, weights)) != len(before):  # the first step made the state
+        saved += [torch.zeros_like(t) for t in after[len(before) :]]
+    for now, old in zip(after, saved, strict=True):
+        now.copy_(torch.where(finite.to(now.device), now, old))
+
+
+def _tensors(optimizer: torch.optim.Optimizer, weights: list[Tensor]) -> list[Tensor]:
+    state = [
+        t
+        for w in weights
+        for _, t in sorted(optimizer.state.get(w, {}).items())
+        if isinstance(t, Tensor)
+    ]
+    return [*weights, *state]

@@ -2,7 +2,7 @@
 
 A family derives from the class whose settings it has, and has no others:
 
-    DrawingGame       noise, networks, loss, penalties of D, what D is shown, turns
+    NoiseGame       noise, networks, loss, penalties of D, what D is shown, turns
     RegularisedGame   regularisers of G, which its objective has to ask for by `regularise`
     UnrollableGame    (in `gan`) the objectives of the first GAN, which can be unrolled
     GAN               labels where they are wanted, and packing
@@ -17,7 +17,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from ganwright.augment import Augment, Augmenter
+from ganwright.augment import Augment
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
@@ -31,7 +31,7 @@ from ganwright.penalties import Penalty, lazies, refuse_twins
 from ganwright.regularisers import Regulariser, refuse_repeats
 
 
-class DrawingGame(Game):
+class NoiseGame(Game):
     """G draws, D tells samples from data; a family adds `discriminator` and `generator`.
 
     Args:
@@ -84,7 +84,7 @@ class DrawingGame(Game):
         super().__init__(cfg, spec)
         if cfg.augment_d and len(spec.shape) != 3:
             raise SettingsError("augment_d changes images, and this data is points; leave it out")
-        self.augment = cfg.augment_d.build() if cfg.augment_d else Augmenter()
+        self.augment = cfg.augment_d.build() if cfg.augment_d else None
         self.simultaneous = cfg.simultaneous
         cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if labelled else 0
@@ -151,11 +151,13 @@ class DrawingGame(Game):
 
     def shown(self, x: Tensor) -> Tensor:
         """Images as D sees them: augmented, with instance noise."""
-        x = self.augment(x)
+        x = self.augment(x) if self.augment else x
         return x + self.cfg.noise * torch.randn_like(x) if self.cfg.noise else x
 
     def watch(self) -> None:
         """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
+        if self.augment is None:
+            return
         for name, value in self.augment.watched().items():
             observe(name, value)
         for name in self.augment.asks():
@@ -163,7 +165,8 @@ class DrawingGame(Game):
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
-            self.augment.after(terms, self.batch_size * player.accumulate)
+            if self.augment:
+                self.augment.after(terms, self.batch_size * player.accumulate)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
@@ -189,11 +192,11 @@ class DrawingGame(Game):
         return min(len(self.spec.asked), 26) if self.classes else None
 
 
-class RegularisedGame(DrawingGame):
+class RegularisedGame(NoiseGame):
     """G's objective has further terms on demand; a family's `generator` adds `regularise`'s."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(DrawingGame.Config):
+    class Config(NoiseGame.Config):
         regularisers: tuple[Regulariser, ...] = ()
         """Regularisers of G: feature matching, pulling-away, historical averaging."""
 

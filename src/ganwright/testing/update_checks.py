@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from ganwright.errors import GameError
 from ganwright.game import Player, Terms
-from ganwright.observing import evaluate
+from ganwright.observing import evaluate, named
 from ganwright.seeds import seed_torch
 from ganwright.testing.subject import Subject, ignore, listen, play
-from ganwright.training import checks
 from ganwright.training.trainer import Trainer
 
 
@@ -29,7 +28,7 @@ def gives_named_scalars(subject: Subject) -> None:
                 seed_torch(subject.settings.seed, "contract")
                 terms, seen = evaluate(objective, batch)
                 try:
-                    names, values = checks.named(player.name, kind, terms, seen)
+                    names, values = named(player.name, kind, terms, seen)
                 except GameError as error:
                     raise AssertionError(str(error)) from error
                 for name, value in zip(names, values, strict=True):
@@ -122,7 +121,7 @@ def leaves_modes_as_they_were(subject: Subject) -> None:
 
 
 def _players(trainer: Trainer) -> list[Player]:
-    return [seat.player for seat in trainer.seats]
+    return [trained.player for trained in trainer.players]
 
 
 def _objectives(player: Player) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from ganwright.families import FAMILIES
 from ganwright.families.gan import GAN
 from ganwright.game import Terms
 from ganwright.run import train as runs
-from ganwright.run.rehearsal import rehearse
+from ganwright.run.trial_step import try_first_step
 from ganwright.training.trainer import Trainer
 
 
@@ -36,11 +36,11 @@ def _modes(trainer: Trainer) -> list[bool]:
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_a_rehearsal_changes_no_number(name: str) -> None:
+def test_a_trial_step_changes_no_number(name: str) -> None:
     plain, tried = trainer_of(name), trainer_of(name)
     before, modes, states = _everything(tried), _modes(tried), tried.state_dict()["training"]
     generators = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()  # type: ignore[index,union-attr]
-    rehearse(tried, tried.batches)  # type: ignore[arg-type]
+    try_first_step(tried, tried.batches)  # type: ignore[arg-type]
     after = _everything(tried)
     assert before.keys() == after.keys()
     assert not [k for k in before if not torch.equal(before[k], after[k])]
@@ -69,7 +69,7 @@ def test_each_phase_is_tried(tmp_path: Path) -> None:
     game = cls.Config(**TINY["srgan"] | {"mse_steps": 1000})
     runs.train(cls, tiny("srgan", steps=1, game=game)[1], tmp_path / "fits", quiet=True)
     broken = type("Broken", (cls,), {"discriminator": _broken, "__module__": __name__})
-    with pytest.raises(SettingsError, match=r"first step fails .*ArithmeticError: two \(test_re"):
+    with pytest.raises(SettingsError, match=r"first step fails .*ArithmeticError: two \(test_tr"):
         runs.train(broken, tiny("srgan", steps=1, game=game)[1], tmp_path / "run", quiet=True)
     assert [p.name for p in tmp_path.iterdir()] == ["fits"]
 
@@ -117,7 +117,7 @@ def test_what_fails_later_fails_before_the_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_resume_rehearses_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_resume_tries_a_step_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cls, settings = tiny("gan", steps=2)
     runs.train(cls, settings, tmp_path / "run", quiet=True)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
