@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from ganwright.optim import Adam, Optimizer
 
 Terms: TypeAlias = Mapping[str, Tensor]
 Objective: TypeAlias = Callable[[Any], Terms]
+Draw: TypeAlias = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Player:
         accumulate: batches whose gradients are averaged into one update (BigGAN).
         lazy: further objectives with intervals of their own, or the only one.
         clip: largest norm of the whole gradient, or None.
+        draws: functions from a batch to what it draws once a step for all players, who get it by
+            `Game.once`; or the only one.
 
     Raises:
         GameError: one of them cannot be so.
@@ -68,6 +72,7 @@ class Player:
     accumulate: int = 1
     lazy: tuple[Lazy, ...] = ()
     clip: float | None = None
+    draws: Sequence[Draw] | Draw = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -90,6 +95,13 @@ class Player:
         _check_count(f"{self.name}'s accumulate", self.accumulate)
         if self.clip is not None and not self.clip > 0:
             raise GameError(f"{self.name}'s clip is {self.clip}; it must be above 0, or None")
+        given: Any = (self.draws,) if callable(self.draws) else self.draws
+        if not isinstance(given, Sequence) or not all(hasattr(d, "__name__") for d in given):
+            raise GameError(
+                f"{self.name}'s draws are {described(self.draws)}; they must be named functions "
+                "from a batch to what is drawn"
+            )
+        object.__setattr__(self, "draws", tuple(given))
 
     def moves_at(self, step: int) -> int:
         """How many updates it makes in this step, its interval considered.
@@ -186,6 +198,7 @@ class Game(nn.Module):
         super().__init__()
         self.cfg = cfg
         self.spec = spec
+        self._given: dict[str, Any] = {}
 
     def before_training(self) -> None:
         """Make what only training needs; called once, before `players`, the game on its device.
@@ -222,6 +235,23 @@ class Game(nn.Module):
         Called in evaluation mode without gradients; the batches' means are logged.
         """
         return {}
+
+    def once(self, draw: Draw, batch: Any) -> Any:
+        """What a player `draws` of this batch: once a step for all, and a constant for others.
+
+        Where the trainer has drawn nothing of this batch, it is drawn here.
+        """
+        name = draw.__name__
+        return self._given[name] if name in self._given else draw(batch)
+
+    @contextmanager
+    def given(self, drawn: Mapping[str, Any]) -> Iterator[None]:
+        """Within it, `once` gives these, by the names of the functions that draw them."""
+        self._given = dict(drawn)
+        try:
+            yield
+        finally:
+            self._given = {}
 
     def in_turn(self, n: int, most: int | None = None) -> Tensor:
         """Labels of n samples, int64 [n]: the classes that the data has, one after another.

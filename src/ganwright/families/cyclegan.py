@@ -77,7 +77,8 @@ class CycleGAN(TwoWay):
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
-        yield Player("G", [self.AB, self.BA], self.translators, cfg.optimizer)
+        draws = (self.fake_a, self.fake_b)
+        yield Player("G", [self.AB, self.BA], self.translators, cfg.optimizer, draws=draws)
         for name, D, objective, pair in (
             ("D_A", self.D_A, self.discriminator_A, self.pair_A),
             ("D_B", self.D_B, self.discriminator_B, self.pair_B),
@@ -87,7 +88,7 @@ class CycleGAN(TwoWay):
 
     def translators(self, batch: Unpaired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg
-        fake_a, fake_b = self.BA(b), self.AB(a)
+        fake_a, fake_b = self.once(self.fake_a, batch), self.once(self.fake_b, batch)
         terms = {
             "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
             "adv_B": cfg.loss.generator(self.D_B, b, fake_b),
@@ -105,11 +106,11 @@ class CycleGAN(TwoWay):
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
         """Domain a's real images, and a history of translated ones."""
-        return batch.a, self.past_A(self.BA(batch.b))
+        return batch.a, self.past_A(self.once(self.fake_a, batch))
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
         """Domain b's real images, and a history of translated ones."""
-        return batch.b, self.past_B(self.AB(batch.a))
+        return batch.b, self.past_B(self.once(self.fake_b, batch))
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
         adv = 0.5 * self.cfg.loss.discriminator(D, real, fake)

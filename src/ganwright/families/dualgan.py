@@ -72,7 +72,14 @@ class DualGAN(TwoWay):
         ):
             lazy = lazies(cfg.penalties, D, pair)
             yield Player(name, [D], objective, cfg.optimizer, moves=cfg.d_moves, lazy=lazy)
-        yield Player("G", [self.AB, self.BA], self.translators, cfg.optimizer, moves=cfg.g_moves)
+        yield Player(
+            "G",
+            [self.AB, self.BA],
+            self.translators,
+            cfg.optimizer,
+            moves=cfg.g_moves,
+            draws=(self.fake_a, self.fake_b),
+        )
 
     def discriminator_A(self, batch: Unpaired) -> Terms:
         return self._discriminator(self.D_A, *self.pair_A(batch))
@@ -82,11 +89,11 @@ class DualGAN(TwoWay):
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
         """Domain a's real images, and translated ones."""
-        return batch.a, self.BA(batch.b)
+        return batch.a, self.once(self.fake_a, batch)
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
         """Domain b's real images, and translated ones."""
-        return batch.b, self.AB(batch.a)
+        return batch.b, self.once(self.fake_b, batch)
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
         adv = self.cfg.loss.discriminator(D, real, fake)
@@ -94,7 +101,7 @@ class DualGAN(TwoWay):
 
     def translators(self, batch: Unpaired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg
-        fake_a, fake_b = self.BA(b), self.AB(a)
+        fake_a, fake_b = self.once(self.fake_a, batch), self.once(self.fake_b, batch)
         return {
             "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
             "adv_B": cfg.loss.generator(self.D_B, b, fake_b),

@@ -96,8 +96,8 @@ class InfoGAN(RegularisedGame):
     def discriminator(self, batch: Images) -> Terms:
         cfg = self.cfg
         self.watch()
-        x, codes = self.shown(batch.images), self.noise(len(batch.images))
-        fake = self.shown(self.G(codes))
+        x, (codes, fake) = self.shown(batch.images), self.once(self.fakes, batch)
+        fake = self.shown(fake)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         return {
             "adv": cfg.loss.discriminator(self.D.score, h_real, h_fake),
@@ -106,8 +106,8 @@ class InfoGAN(RegularisedGame):
         }
 
     def generator(self, batch: Images) -> Terms:
-        cfg, codes = self.cfg, self.noise(len(batch.images))
-        x, fake = self.shown(batch.images), self.shown(self.G(codes))
+        cfg, (codes, fake) = self.cfg, self.once(self.fakes, batch)
+        x, fake = self.shown(batch.images), self.shown(fake)
         h_fake = self.D.features(fake)
         h_real = self.D.features(x) if cfg.loss.relativistic else h_fake
         return {
@@ -115,6 +115,11 @@ class InfoGAN(RegularisedGame):
             **self.information(h_fake, codes),
             **self.regularise(x, fake),
         }
+
+    def fakes(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """As many codes as a batch has images, and what G draws from them."""
+        codes = self.noise(len(batch.images))
+        return codes, self.G(codes)
 
     def information(self, h: Tensor, codes: Tensor) -> dict[str, Tensor]:
         """-lambda L_I in its two parts.

@@ -10,9 +10,9 @@ A family derives from the class whose settings it has, and has no others:
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Draw, Game, Player, Terms
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.observing import ask, observe
@@ -126,7 +126,14 @@ class NoiseGame(Game):
             moves=cfg.d_moves,
             lazy=lazies(cfg.penalties, self.D, self.judged),
         )
-        yield Player("G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves)
+        yield Player(
+            "G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves, draws=self.draws
+        )
+
+    @property
+    def draws(self) -> Sequence[Draw]:
+        """What G draws once a step for both players; nothing where each draws its own."""
+        return ()
 
     def discriminator(self, batch: Images) -> Terms:
         raise NotImplementedError
@@ -142,8 +149,12 @@ class NoiseGame(Game):
 
     def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
         """Real images and as many fakes, of the same labels if there are any, as D sees them."""
-        fake = self.G(self.noise(len(batch.images)), batch.labels)
+        fake = self.once(self.fakes, batch)
         return self.shown(batch.images), self.shown(fake)
+
+    def fakes(self, batch: Images) -> Any:
+        """As many images as a batch has, of the same labels if there are any."""
+        return self.G(self.noise(len(batch.images)), batch.labels)
 
     def noise(self, n: int) -> Tensor:
         """z from the prior, [n, latent]."""
@@ -199,6 +210,8 @@ class RegularisedGame(NoiseGame):
     class Config(NoiseGame.Config):
         regularisers: tuple[Regulariser, ...] = ()
         """Regularisers of G: feature matching, pulling-away, historical averaging."""
+        share_fakes: bool = False
+        """Draw fakes once a step for D and G, which is faster; else each player draws its own."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -209,6 +222,10 @@ class RegularisedGame(NoiseGame):
     def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
         super().__init__(cfg, spec, labelled=labelled)
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
+
+    @property
+    def draws(self) -> Sequence[Draw]:
+        return (self.fakes,) if self.cfg.share_fakes else ()
 
     def before_training(self) -> None:
         """Regularisers begin with the weights that G has now: it may have been given others."""

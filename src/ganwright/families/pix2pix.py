@@ -79,7 +79,7 @@ class Pix2Pix(Game):
         if cfg.adversarial:
             lazy = lazies(cfg.penalties, self.D, self.judged)
             yield Player("D", [self.D], self.discriminator, cfg.optimizer, lazy=lazy)
-        yield Player("G", [self.G], self.generator, cfg.optimizer)
+        yield Player("G", [self.G], self.generator, cfg.optimizer, draws=self.translation)
 
     def discriminator(self, batch: Paired) -> Terms:
         real, fake = self.judged(batch)
@@ -88,7 +88,7 @@ class Pix2Pix(Game):
 
     def generator(self, batch: Paired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg
-        fake = self.G(a)
+        fake = self.once(self.translation, batch)
         terms = {"l1": cfg.l1 * l1_loss(fake, b)}
         if cfg.adversarial:
             real, fake = pair(a, b), pair(a, fake)
@@ -97,7 +97,12 @@ class Pix2Pix(Game):
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
         """What D is shown of a batch: real pairs, and pairs of a source and its translation."""
-        return pair(batch.a, batch.b), pair(batch.a, self.G(batch.a))
+        return pair(batch.a, batch.b), pair(batch.a, self.once(self.translation, batch))
+
+    def translation(self, batch: Paired) -> Tensor:
+        """G(a)."""
+        fake: Tensor = self.G(batch.a)
+        return fake
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":

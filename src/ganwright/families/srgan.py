@@ -117,7 +117,7 @@ class SRGAN(Game):
         lazy = lazies(cfg.penalties, self.D, self.judged)
         yield Player("G_mse", [self.G], self.restorer, cfg.optimizer_mse)
         yield Player("D", [self.D], self.discriminator, optimizer, lazy=lazy)
-        yield Player("G", [self.G], self.generator, optimizer)
+        yield Player("G", [self.G], self.generator, optimizer, draws=self.enlarged)
 
     def restorer(self, batch: Paired) -> Terms:
         return {"mse": mse_loss(self.G(batch.a), batch.b)}
@@ -139,7 +139,12 @@ class SRGAN(Game):
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
         """The true images, and the enlarged ones."""
-        return batch.b, self.G(batch.a)
+        return batch.b, self.once(self.enlarged, batch)
+
+    def enlarged(self, batch: Paired) -> Tensor:
+        """G(a)."""
+        fake: Tensor = self.G(batch.a)
+        return fake
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":

@@ -34,6 +34,16 @@ class TwoWay(Game):
         self.BA = cfg.translator.translator(b, a)
         self.D_A, self.D_B = cfg.patch.discriminator(a), cfg.patch.discriminator(b)
 
+    def fake_a(self, batch: Unpaired) -> Tensor:
+        """BA(b)."""
+        fake: Tensor = self.BA(batch.b)
+        return fake
+
+    def fake_b(self, batch: Unpaired) -> Tensor:
+        """AB(a)."""
+        fake: Tensor = self.AB(batch.a)
+        return fake
+
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
         """Images [n, C, H, W] of one domain as the other's."""
         translated: Tensor = self.one_way(direction)(images)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
 from ganwright.errors import GameError, described
-from ganwright.game import Game, Player
+from ganwright.game import Draw, Game, Player
 
 
 def players_of(game: Game) -> list[Player]:
@@ -38,6 +38,10 @@ def players_of(game: Game) -> list[Player]:
     for name in names:
         if names.count(name) > 1:
             raise GameError(f"{kind} has two players called {name!r}; give each its own name")
+    drawn = [draw.__name__ for player in players for draw in cast(Sequence[Draw], player.draws)]
+    for name in drawn:
+        if drawn.count(name) > 1:
+            raise GameError(f"{kind} has two draws called {name!r}; give each its own name")
     _check_weights(game, players)
     _check_names(game, names)
     return players

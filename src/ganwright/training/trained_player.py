@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -13,11 +13,12 @@ from torch import Tensor
 from ganwright._torch import step_unless
 from ganwright.data.types import Batch
 from ganwright.errors import GameError
-from ganwright.game import Game, Objective, Player
+from ganwright.game import Draw, Game, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
 from ganwright.observing import evaluate, named
 from ganwright.training.engine import Engine
 
+F = TypeVar("F", bound=Callable[[Any], Any])
 Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
 
 
@@ -49,6 +50,9 @@ class TrainedPlayer:
         self.evaluators = {"main": _evaluator(player.objective, engine)} | {
             f"lazy{i}": _evaluator(lazy.objective, engine) for i, lazy in enumerate(player.lazy)
         }
+        draws = cast(Sequence[Draw], player.draws)
+        self.draws = {draw.__name__: _compiled(draw, engine) for draw in draws}
+        self._iterated = False
         own = {id(m) for net in player.networks for m in net.modules()}
         self.held = [m for m in self_moving(game) if id(m) not in own]
         self.spectral = [(m, iterate) for m, iterate in spectral(game) if id(m) in own]
@@ -64,9 +68,12 @@ class TrainedPlayer:
         arXiv:1802.05957, algorithm 1.
         """
         self.clear()
-        with torch.no_grad():
-            for _, iterate in self.spectral:
-                iterate()
+        if not self._iterated:
+            with torch.no_grad():
+                for _, iterate in self.spectral:
+                    iterate()
+        # what it draws ahead of its update is a part of that
+        self._iterated = kind == "draws"
         held = [*self.held, *(part for part, _ in self.spectral)]
         held += [] if kind == "main" else self.memories
         with constant(self.others), still(held):
@@ -105,9 +112,18 @@ def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
     def call(batch: Batch) -> tuple[Any, list[tuple[str, Any]]]:
         return evaluate(objective, batch)
 
+    return _compiled(call, engine)
+
+
+def _compiled(function: F, engine: Engine) -> F:
+    """The function as the engine runs it."""
+
+    def call(batch: Batch) -> Any:
+        return function(batch)
+
     # torch counts compilations by code object and gives up at some number: each has its own
     call.__code__ = call.__code__.replace()
-    return engine.compiled(call)
+    return cast(F, engine.compiled(call))
 
 
 def guarded_step(

@@ -22,6 +22,7 @@ from ganwright.training.checks import players_of
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine
 from ganwright.training.meter import Meter
+from ganwright.training.shared_draws import SharedDraws, owners_after
 from ganwright.training.state import check_state, load_into, load_optimizers, of_optimizers
 from ganwright.training.trained_player import Pass, TrainedPlayer, guarded_step
 
@@ -81,6 +82,7 @@ class Trainer:
         self.waited = 0.0
         """Seconds that this process has waited for batches."""
         self._held: list[Batch] = []
+        self._shared = SharedDraws()
 
     def play(self, steps: int) -> Iterator[int]:
         """Play up to step `steps`, yielding the number of steps done after each."""
@@ -93,23 +95,23 @@ class Trainer:
         phase = self.phase
         due = [s for s in self.players if phase.players is None or s.player.name in phase.players]
         moves = {trained: trained.player.moves_at(self.step) for trained in due}
-        if most is not None:
-            moves = {trained: min(most, count) for trained, count in moves.items()}
+        moves = {t: count if most is None else min(most, count) for t, count in moves.items()}
         self._held, first = [], self.draws
         if self.game.simultaneous:
             for move in range(max(moves.values(), default=0)):
                 self._play_together([s for s in due if move < moves[s]], move, phase)
         else:
-            for trained in due:
+            for i, trained in enumerate(due):
                 for move in range(moves[trained]):
                     batches = self._batches_for(trained.player, move > 0, phase)
+                    if move == moves[trained] - 1:
+                        self._shared.ahead(owners_after(due, moves, i), batches, self._drawn)
                     self._apply(trained, self._differentiate(trained, batches, "main", move))
         for trained in due:
             if moves[trained]:
                 self._play_lazies(trained)
         size = phase.batch_size or self.batch_size
-        seen = (self.draws - first) * size
-        self.images += seen
+        self.images += (seen := (self.draws - first) * size)
         self.average.update(seen, self.images)
         self.step += 1
 
@@ -129,6 +131,7 @@ class Trainer:
         done = []
         for i, trained in enumerate(turns):
             batches = self._batches_for(trained.player, move > 0 and i == 0, phase)
+            self._shared.ahead(turns[i + 1 :], batches, self._drawn)
             done.append(self._differentiate(trained, batches, "main", move))
         for trained, gradients in zip(turns, done, strict=True):
             self._apply(trained, gradients)
@@ -146,6 +149,7 @@ class Trainer:
         count = player.accumulate * self.accumulate
         if fresh or len(self._held) != count:
             self._held = [self._draw(phase) for _ in range(count)]
+            self._shared.begin(count)
         return self._held
 
     def _draw(self, phase: Phase) -> Batch:
@@ -155,6 +159,12 @@ class Trainer:
         self.waited += time.perf_counter() - asked
         self.draws += 1
         return batch if phase.image_size is None else _resized(batch, phase.image_size)
+
+    def _drawn(self, owner: TrainedPlayer, name: str, micro: int, batch: Batch) -> Any:
+        where = (self.seed, self.attempt, self.step, owner.player.name, name, self.draws)
+        seed_torch(*where, micro, self.engine.rank)
+        with self.engine.autocast():
+            return owner.draws[name](batch)
 
     def _differentiate(
         self,
@@ -170,8 +180,9 @@ class Trainer:
         weight /= len(batches)
         with trained.turn(kind):
             for micro, batch in enumerate(batches):
+                shown = self._shared.shown(trained, kind, micro, batch, self._drawn)
                 seed_torch(*where, micro, self.engine.rank)
-                with self.engine.autocast():
+                with self.engine.autocast(), self.game.given(shown):
                     terms, names, scalars = trained.evaluated(kind, batch)
                 values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
@@ -179,6 +190,7 @@ class Trainer:
                     raise independent(trained.player.name, terms)
                 loss = loss if weight == 1 else loss * weight
                 (trained.scaler.scale(loss) if trained.scaler else loss).backward()
+                self._shared.backward()
                 values = values.detach()
                 total = values if total is None else total + values
             gradients = [w.grad for w in trained.weights]
