@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ganwright.run.load import load as load
     from ganwright.run.look import Look as Look
     from ganwright.run.look import look as look
+    from ganwright.run.profile import profile as profile
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
     from ganwright.training.engine import Engine as Engine
@@ -53,6 +54,7 @@ _WHERE = {
     "look": "run.look",
     "Look": "run.look",
     "evaluate": "run.evaluation",
+    "profile": "run.profile",
     "Model": "inference.model",
     "Game": "game",
     "Player": "game",

@@ -59,6 +59,11 @@ COMMANDS: dict[str, Command] = {
         "Train a grid of settings and seeds, and compare them.",
     ),
     "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
+    "profile": Command(
+        "ganwright.commands.profile:profile",
+        "FAMILY|RUN [settings]",
+        "Measure what a training costs, and where the time of a step goes.",
+    ),
     "pack": Command(
         "ganwright.commands.pack:pack",
         "DATA FILE [--family F] [--image-size N]",

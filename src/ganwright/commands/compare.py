@@ -78,6 +78,8 @@ def sweep(argv: Sequence[str]) -> int:
     groups = [(flag, values) for flag, values in groups if _plain(flag) not in own]
     if "--seed" in dict(groups):
         raise SettingsError("a sweep takes --seeds, with one or several values, instead of --seed")
+    if "--dry-run" in dict(groups):
+        raise SettingsError("a sweep has no --dry-run; give it to `ganwright train`")
     _, game, _, settings = parsed(family, [])
 
     from ganwright.run.compare import compare as compared

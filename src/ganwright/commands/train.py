@@ -49,6 +49,8 @@ class Place(Monitoring):
     """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
+    dry_run: bool = False
+    """Measure a few steps and tell what the whole run costs; nothing is written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +67,12 @@ def train(argv: Sequence[str]) -> int:
     if family is None and _config_of(rest) is None:
         return _without_family(rest)
     _, game, place, settings = parsed(family, rest)
+    if place.dry_run:
+        from ganwright.commands.profile import summary
+        from ganwright.run.profile import measure
+
+        print("\n".join(summary(game, measure(game, settings)[0])))
+        return 0
 
     from ganwright.run.train import train as start
 

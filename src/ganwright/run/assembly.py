@@ -57,6 +57,7 @@ def assemble(
     data: Any = None,
     *,
     known: dict[str, Any] | None = None,
+    kind: type[Trainer] = Trainer,
 ) -> tuple[Trainer, RunData]:
     """Data, game and trainer of a run, as at its first step.
 
@@ -66,8 +67,9 @@ def assemble(
         engine: where it computes.
         data: what a Python caller passes, if anything.
         known: what the run knows of its data; other data is refused.
+        kind: what trains it.
     """
-    trainer, source, _ = begin(cls, settings, engine, data, known=known)
+    trainer, source, _ = begin(cls, settings, engine, data, known=known, kind=kind)
     return trainer, source
 
 
@@ -79,6 +81,7 @@ def begin(
     *,
     known: dict[str, Any] | None = None,
     weights: Weights | None = None,
+    kind: type[Trainer] = Trainer,
 ) -> tuple[Trainer, RunData, tuple[str, ...]]:
     """As `assemble`, but the networks begin with `weights`; also says what of them fitted."""
     source = _opened(cls, settings, engine, data, known)
@@ -87,7 +90,7 @@ def begin(
     taken = () if weights is None else take_over(game, weights)
     freeze(game, settings.freeze)
     assert settings.batch_size is not None
-    trainer = Trainer(
+    trainer = kind(
         game,
         source,
         engine,

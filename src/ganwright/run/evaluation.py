@@ -26,7 +26,7 @@ from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.data import check_same, data_options
 from ganwright.run.load import load
-from ganwright.run.run_folder import located, read_config, read_data, read_spec
+from ganwright.run.run_folder import is_run, located, read_config, read_data, read_spec
 from ganwright.training.engine import Engine
 
 USUAL: tuple[Metric, ...] = (FID(), PrecisionRecall(), DensityCoverage())
@@ -78,7 +78,7 @@ def evaluate(
     choice = choice or Choice()
     chosen = [_with(metric, features) for metric in metrics or USUAL]
     model = target if isinstance(target, Model) else None
-    if model is None and _is_run(target):
+    if model is None and is_run(target):
         model = load(str(target), device=choice.device, **which)
     home = None if model is None else Home(model, choice)
     fake = _opened(str(target), choice).of("train") if home is None else home.samples()
@@ -89,7 +89,7 @@ def evaluate(
         wanted = split or choice.split
         if against is None:
             return None if home is None else home.of(wanted)
-        if _is_run(against):
+        if is_run(against):
             other = load(against, device=choice.device)
             return of_game(other.game, choice.n, choice.seed + 1, f"samples of {against}")
         return _opened(against, _like(choice, fake)).of(wanted)
@@ -215,10 +215,6 @@ def _like(choice: Choice, fake: ImageSet) -> Choice:
         return choice
     size = size_of(*fake.shape[1:3])
     return replace(choice, settings=replace(choice.settings, image_size=size))
-
-
-def _is_run(target: Any) -> bool:
-    return (Path(target) / "config.yaml").is_file()
 
 
 def _with(metric: Metric, features: Features | None) -> Metric:

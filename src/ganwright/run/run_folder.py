@@ -19,6 +19,7 @@ import os
 import re
 from collections.abc import Callable
 from itertools import count
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,11 @@ def make(
                 first(beside)
     except OSError as error:
         raise RunError(f"cannot make the run folder {out}: {atomic.reason(error)}") from error
+
+
+def is_run(given: Any) -> bool:
+    """Whether something is the path of a run folder."""
+    return isinstance(given, str | PathLike) and (Path(given) / "config.yaml").is_file()
 
 
 def check_free(out: Path) -> None:
