@@ -78,6 +78,12 @@ def scope(name: str) -> Iterator[None]:
         record.suffix = before
 
 
+def observed_in(name: str, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What was observed in scope `name`, by the names that it has there."""
+    end = f"_{name}"
+    return {key.removesuffix(end): value for key, value in seen.items() if key.endswith(end)}
+
+
 @contextmanager
 def recording() -> Iterator[list[tuple[str, Any]]]:
     """Collect what is observed within, as (name, value), and keep it from any other record."""

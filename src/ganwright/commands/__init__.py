@@ -19,8 +19,8 @@ COMMANDS: dict[str, Command] = {
     ),
     "data": Command(
         "ganwright.commands.data:data",
-        "DATA [--sheet FILE.png]",
-        "Describe how data is read, and draw a contact sheet of it.",
+        "DATA [--check] [--sheet FILE.png] [--pack FILE]",
+        "Describe how data is read, check that all of it can be, draw a contact sheet, pack it.",
     ),
     "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(

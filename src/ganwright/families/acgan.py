@@ -20,6 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
+from ganwright.families.augmented import watch
 from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.networks import ConvNet, Networks
@@ -58,7 +59,7 @@ class ACGAN(RegularisedGame):
 
     def discriminator(self, batch: Images) -> Terms:
         cfg, y = self.cfg, batch.labels
-        self.watch()
+        watch(self.augment)
         x, fake = self.pair(batch)
         h_real, h_fake = self.D.features(x), self.D.features(fake)
         real_logits = self.C(h_real)

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.data.types import Images, Spec
+from ganwright.families.augmented import shown, watch
 from ganwright.families.energy import EnergyGame
 from ganwright.families.priors import Prior, Uniform
 from ganwright.game import Player, Terms
@@ -81,6 +82,7 @@ class BEGAN(EnergyGame):
             yield replace(player, optimizer=replace(player.optimizer, schedule=paced))
 
     def discriminator(self, batch: Images) -> Terms:
+        watch(self.augment)
         x, fake = self.judged(batch)
         observe("k", self.k)
         return {
@@ -90,7 +92,7 @@ class BEGAN(EnergyGame):
         }
 
     def generator(self, batch: Images) -> Terms:
-        fake = self.energy(self.sample(len(batch.images))).mean()
+        fake = self.energy(shown(self.augment, self.sample(len(batch.images)))).mean()
         observe("M", self.real + (self.cfg.gamma * self.real - fake).abs())
         return {"fake": fake}
 

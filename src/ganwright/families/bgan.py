@@ -24,6 +24,7 @@ from torch import Tensor
 from ganwright.config.ranges import Several
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import watch
 from ganwright.families.dcgan import DCGAN
 from ganwright.families.noise_game import NoiseGame
 from ganwright.game import Terms
@@ -84,7 +85,7 @@ class BGAN(NoiseGame):
         self.G = cfg.networks.generator(self.inputs, logits, self.classes, tanh=False)
 
     def discriminator(self, batch: Images) -> Terms:
-        self.watch()
+        watch(self.augment)
         cfg, y = self.cfg, batch.labels
         x = self.pictures(self.levels(batch.images))
         log_g = self.log_probabilities(self.noise(len(x)), y)

@@ -24,7 +24,8 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Player, Terms
+from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
+from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
@@ -34,7 +35,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide
 
 
-class CCGAN(Game):
+class CCGAN(AugmentedGame):
     """Fills holes from their surroundings, while D learns to classify."""
 
     title = "CC-GAN (2016)"
@@ -47,7 +48,7 @@ class CCGAN(Game):
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         translator: Translator = EncoderDecoder()
         """Architecture of G."""
         critic: VGGCritic = VGGCritic()
@@ -90,7 +91,7 @@ class CCGAN(Game):
                 f"low={cfg.low} does not divide images of {h}x{w}; choose one that does"
             )
         self.G = cfg.translator.translator((c if cfg.low is None else 2 * c, h, w), spec.shape)
-        self.D = cfg.critic.discriminator(spec.shape)
+        self.D, self.augment = cfg.critic.discriminator(spec.shape), self.augmenter(spec.shape)
         C = nn.Linear(self.D.width, len(spec.classes))
         self.C = nn.Sequential(nn.Dropout(cfg.dropout), C) if cfg.dropout else C
 
@@ -102,20 +103,23 @@ class CCGAN(Game):
 
     def discriminator(self, batch: SemiSupervised) -> Terms:
         cfg, D = self.cfg, self.D
+        watch(self.augment)
         x, known, whole = self.drawn(batch)
-        filled = torch.where(known, x, whole)
+        real, filled = shown_both(self.augment, x, torch.where(known, x, whole))
+        labelled = shown(self.augment, batch.images)
         # Labelled and unlabelled pictures share a pass, and so BatchNorm's statistics.
-        h_labelled, h = D.features(torch.cat([batch.images, x])).split(len(x))
+        h_labelled, h = D.features(torch.cat([labelled, real])).split(len(x))
         logits = self.C(h_labelled)
         observe("labelled_accuracy", _accuracy(logits, batch.labels))
         terms = {
             "adv": cfg.loss.discriminator(D.score, h, D.features(filled)),
             "class": cfg.class_weight * cross_entropy(logits, batch.labels),
-            **charge(cfg.penalties, D, x, filled),
+            **charge(cfg.penalties, D, real, filled),
         }
         if cfg.alpha:
             with scope("whole"):
-                adv = cfg.loss.discriminator(D.score, h, D.features(whole))
+                seen = shown(self.augment, whole)
+                adv = cfg.loss.discriminator(D.score, h, D.features(seen))
             terms["adv_whole"] = cfg.alpha * adv
         return terms
 
@@ -123,9 +127,11 @@ class CCGAN(Game):
         cfg = self.cfg
         x, known, whole = self.drawn(batch)
         filled = torch.where(known, x, whole)
-        terms = {"adv": cfg.loss.generator(self.D, x, filled)}
+        real, seen = shown_both(self.augment, x, filled)
+        terms = {"adv": cfg.loss.generator(self.D, real, seen)}
         if cfg.alpha:
-            terms["adv_whole"] = cfg.alpha * cfg.loss.generator(self.D, x, whole)
+            seen = shown(self.augment, whole)
+            terms["adv_whole"] = cfg.alpha * cfg.loss.generator(self.D, real, seen)
         error = hole_error(filled, x, known)
         if cfg.reconstruction:
             terms["reconstruction"] = cfg.reconstruction * error
@@ -139,9 +145,9 @@ class CCGAN(Game):
         return x, known, self.draw(x, known)
 
     def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
-        """Images, and the same with a hole filled."""
+        """Images, and the same with a hole filled, as D sees them."""
         x, known, whole = self.drawn(batch)
-        return x, torch.where(known, x, whole)
+        return shown_both(self.augment, x, torch.where(known, x, whole))
 
     def draw(self, x: Tensor, known: Tensor) -> Tensor:
         """All that G draws, [n, C, H, W], of images and where they are known."""
@@ -168,6 +174,7 @@ class CCGAN(Game):
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

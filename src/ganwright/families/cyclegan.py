@@ -20,8 +20,9 @@ from torch.nn.functional import l1_loss
 from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import watch
 from ganwright.families.two_way import TwoWay
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.losses import LeastSquares, Loss
 from ganwright.networks import Patch, PatchGAN, ResNetTranslator, Translator
 from ganwright.optim import Adam, LinearDecay, Optimizer
@@ -38,7 +39,7 @@ class CycleGAN(TwoWay):
     batch_size = 1
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(TwoWay.Config):
         translator: Translator = ResNetTranslator()
         """Architecture of the two translators."""
         patch: Patch = PatchGAN()
@@ -90,8 +91,8 @@ class CycleGAN(TwoWay):
         a, b, cfg = batch.a, batch.b, self.cfg
         fake_a, fake_b = self.once(self.fake_a, batch), self.once(self.fake_b, batch)
         terms = {
-            "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
-            "adv_B": cfg.loss.generator(self.D_B, b, fake_b),
+            "adv_A": cfg.loss.generator(self.D_A, *self.shown_A(a, fake_a)),
+            "adv_B": cfg.loss.generator(self.D_B, *self.shown_B(b, fake_b)),
             "cycle": cfg.cycle * (l1_loss(self.BA(fake_b), a) + l1_loss(self.AB(fake_a), b)),
         }
         if cfg.identity:
@@ -99,24 +100,28 @@ class CycleGAN(TwoWay):
         return terms
 
     def discriminator_A(self, batch: Unpaired) -> Terms:
+        watch(self.augment_A)
         return self._discriminator(self.D_A, *self.pair_A(batch))
 
     def discriminator_B(self, batch: Unpaired) -> Terms:
+        watch(self.augment_B)
         return self._discriminator(self.D_B, *self.pair_B(batch))
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain a's real images, and a history of translated ones."""
-        return batch.a, self.past_A(self.once(self.fake_a, batch))
+        """Domain a's real images, and a history of translated ones, as D_A sees them."""
+        return self.shown_A(batch.a, self.past_A(self.once(self.fake_a, batch)))
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain b's real images, and a history of translated ones."""
-        return batch.b, self.past_B(self.once(self.fake_b, batch))
+        """Domain b's real images, and a history of translated ones, as D_B sees them."""
+        return self.shown_B(batch.b, self.past_B(self.once(self.fake_b, batch)))
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
         adv = 0.5 * self.cfg.loss.discriminator(D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
     def after(self, player: Player, terms: Terms) -> None:
-        if player.name.startswith("D_"):
-            for penalty in self.cfg.penalties:
-                penalty.after(player.networks[0])
+        for name, augment in (("D_A", self.augment_A), ("D_B", self.augment_B)):
+            if player.name == name:
+                self.follow(augment, player, terms)
+                for penalty in self.cfg.penalties:
+                    penalty.after(player.networks[0])

@@ -24,11 +24,12 @@ from torch.nn.functional import mse_loss
 
 from ganwright.config.ranges import Several, Share, Whole
 from ganwright.data.types import Spec, Unpaired
+from ganwright.families.augmented import watch
 from ganwright.families.two_way import TwoWay
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import ConvCritic, EncoderDecoder, Patch, Translator
-from ganwright.observing import scope
+from ganwright.observing import observed_in, scope
 from ganwright.optim import Adam, Optimizer
 
 
@@ -41,7 +42,7 @@ class DiscoGAN(TwoWay):
     batch_size = 200
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(TwoWay.Config):
         translator: Translator = EncoderDecoder()
         """Architecture of the two translators."""
         patch: Patch = ConvCritic()
@@ -82,21 +83,24 @@ class DiscoGAN(TwoWay):
     def discriminators(self, batch: Unpaired) -> Terms:
         a, b, loss = batch.a, batch.b, self.cfg.loss
         with scope("A"):
-            adv_A = 0.5 * loss.discriminator(self.D_A, a, self.BA(b))
+            watch(self.augment_A)
+            adv_A = 0.5 * loss.discriminator(self.D_A, *self.shown_A(a, self.BA(b)))
         with scope("B"):
-            adv_B = 0.5 * loss.discriminator(self.D_B, b, self.AB(a))
+            watch(self.augment_B)
+            adv_B = 0.5 * loss.discriminator(self.D_B, *self.shown_B(b, self.AB(a)))
         return {"adv_A": adv_A, "adv_B": adv_B}
 
     def translators(self, batch: Unpaired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg
         fake_a, fake_b = self.BA(b), self.AB(a)
+        seen_A, seen_B = self.shown_A(a, fake_a), self.shown_B(b, fake_b)
         r = self.share
         adversarial, matching = (1 - r) * (1 - cfg.matching), (1 - r) * cfg.matching
         return {
-            "adv_A": adversarial * cfg.loss.generator(self.D_A, a, fake_a),
-            "adv_B": adversarial * cfg.loss.generator(self.D_B, b, fake_b),
-            "matching_A": matching * mismatch(self.D_A, a, fake_a),
-            "matching_B": matching * mismatch(self.D_B, b, fake_b),
+            "adv_A": adversarial * cfg.loss.generator(self.D_A, *seen_A),
+            "adv_B": adversarial * cfg.loss.generator(self.D_B, *seen_B),
+            "matching_A": matching * mismatch(self.D_A, *seen_A),
+            "matching_B": matching * mismatch(self.D_B, *seen_B),
             "reconstruction": r * (deviation(self.BA(fake_b), a) + deviation(self.AB(fake_a), b)),
         }
 
@@ -109,6 +113,9 @@ class DiscoGAN(TwoWay):
 
     def after(self, player: Player, terms: Terms) -> None:
         self.turns += 1  # one player moves in each step
+        if player.name == "D":
+            self.follow(self.augment_A, player, observed_in("A", terms))
+            self.follow(self.augment_B, player, observed_in("B", terms))
 
 
 def deviation(made: Tensor, image: Tensor) -> Tensor:

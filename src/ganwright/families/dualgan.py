@@ -20,8 +20,9 @@ from torch.nn.functional import l1_loss
 
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Unpaired
+from ganwright.families.augmented import watch
 from ganwright.families.two_way import TwoWay
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, Wasserstein
 from ganwright.networks import Patch, PatchGAN, Translator, UNet
@@ -38,7 +39,7 @@ class DualGAN(TwoWay):
     batch_size = 1
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(TwoWay.Config):
         translator: Translator = UNet()
         """Architecture of the two translators."""
         patch: Patch = PatchGAN(norm=BatchNorm())
@@ -82,18 +83,20 @@ class DualGAN(TwoWay):
         )
 
     def discriminator_A(self, batch: Unpaired) -> Terms:
+        watch(self.augment_A)
         return self._discriminator(self.D_A, *self.pair_A(batch))
 
     def discriminator_B(self, batch: Unpaired) -> Terms:
+        watch(self.augment_B)
         return self._discriminator(self.D_B, *self.pair_B(batch))
 
     def pair_A(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain a's real images, and translated ones."""
-        return batch.a, self.once(self.fake_a, batch)
+        """Domain a's real images, and translated ones, as D_A sees them."""
+        return self.shown_A(batch.a, self.once(self.fake_a, batch))
 
     def pair_B(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Domain b's real images, and translated ones."""
-        return batch.b, self.once(self.fake_b, batch)
+        """Domain b's real images, and translated ones, as D_B sees them."""
+        return self.shown_B(batch.b, self.once(self.fake_b, batch))
 
     def _discriminator(self, D: nn.Module, real: Tensor, fake: Tensor) -> Terms:
         adv = self.cfg.loss.discriminator(D, real, fake)
@@ -103,16 +106,18 @@ class DualGAN(TwoWay):
         a, b, cfg = batch.a, batch.b, self.cfg
         fake_a, fake_b = self.once(self.fake_a, batch), self.once(self.fake_b, batch)
         return {
-            "adv_A": cfg.loss.generator(self.D_A, a, fake_a),
-            "adv_B": cfg.loss.generator(self.D_B, b, fake_b),
+            "adv_A": cfg.loss.generator(self.D_A, *self.shown_A(a, fake_a)),
+            "adv_B": cfg.loss.generator(self.D_B, *self.shown_B(b, fake_b)),
             "cycle_a": cfg.cycle_a * l1_loss(self.BA(fake_b), a),
             "cycle_b": cfg.cycle_b * l1_loss(self.AB(fake_a), b),
         }
 
     def after(self, player: Player, terms: Terms) -> None:
-        if player.name.startswith("D_"):
-            for penalty in self.cfg.penalties:
-                penalty.after(player.networks[0])
+        for name, augment in (("D_A", self.augment_A), ("D_B", self.augment_B)):
+            if player.name == name:
+                self.follow(augment, player, terms)
+                for penalty in self.cfg.penalties:
+                    penalty.after(player.networks[0])
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
         """Images [n, C, H, W] as the other domain's, each normalised by itself alone."""

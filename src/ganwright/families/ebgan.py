@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ganwright.config.ranges import NonNegative, Positive
 from ganwright.data.types import Images
+from ganwright.families.augmented import shown, watch
 from ganwright.families.energy import EnergyGame
 from ganwright.game import Terms
 from ganwright.observing import observe
@@ -49,6 +50,7 @@ class EBGAN(EnergyGame):
     cfg: Config
 
     def discriminator(self, batch: Images) -> Terms:
+        watch(self.augment)
         x, fake = self.judged(batch)
         low, high = self.energy(x), self.energy(fake)
         observe("fake_energy", high.mean())
@@ -59,7 +61,7 @@ class EBGAN(EnergyGame):
         }
 
     def generator(self, batch: Images) -> Terms:
-        fake = self.sample(len(batch.images))
+        fake = shown(self.augment, self.sample(len(batch.images)))
         code = self.D.encoder(fake)
         terms = {"energy": distance(self.D.decoder(code), fake).mean()}
         if self.cfg.pull:

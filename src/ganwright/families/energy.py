@@ -10,22 +10,24 @@ from torch import Tensor
 
 from ganwright.config.ranges import Count, Whole
 from ganwright.data.types import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.families.augmented import AugmentedGame, shown_both
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins
 
 
-class EnergyGame(Game):
+class EnergyGame(AugmentedGame):
     """D is an autoencoder that should reconstruct data but not samples."""
 
     image_size: int | None = 32
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         latent: Count = 64
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
@@ -53,6 +55,12 @@ class EnergyGame(Game):
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec)
         cfg.prior.check(cfg.latent)
+        self.augment = self.augmenter(spec.shape)
+        if self.augment and self.augment.asks():
+            raise SettingsError(
+                f"ADA() follows the sign of D's scores, and {self.title}'s D gives energies, which "
+                "have none; choose ADA(target=none, p=0.3) or DiffAugment()"
+            )
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
         self.D = Autoencoder(cfg.networks, cfg.decoder or cfg.networks, spec.shape, cfg.code)
 
@@ -73,8 +81,8 @@ class EnergyGame(Game):
         raise NotImplementedError
 
     def judged(self, batch: Images) -> tuple[Tensor, Tensor]:
-        """Real images and as many fake."""
-        return batch.images, self.sample(len(batch.images))
+        """Real images and as many fake, as D sees them."""
+        return shown_both(self.augment, batch.images, self.sample(len(batch.images)))
 
     def noise(self, n: int) -> Tensor:
         """z from the prior, [n, latent]."""

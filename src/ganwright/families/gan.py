@@ -17,6 +17,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import watch
 from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.losses import Inputs, Scorer
@@ -47,7 +48,7 @@ class UnrollableGame(RegularisedGame):
 
     def criticise(self, D: Scorer, real: Inputs, fake: Inputs) -> Terms:
         """What D minimises, however it scores."""
-        self.watch()
+        watch(self.augment)
         adv = self.cfg.loss.discriminator(D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 

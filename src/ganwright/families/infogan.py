@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy, gaussian_nll_loss
 from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import watch
 from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm, Norm
@@ -95,7 +96,7 @@ class InfoGAN(RegularisedGame):
 
     def discriminator(self, batch: Images) -> Terms:
         cfg = self.cfg
-        self.watch()
+        watch(self.augment)
         x, (codes, fake) = self.shown(batch.images), self.once(self.fakes, batch)
         fake = self.shown(fake)
         h_real, h_fake = self.D.features(x), self.D.features(fake)

@@ -17,21 +17,20 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ganwright.augment import Augment
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import AugmentedGame
 from ganwright.families.priors import Gaussian, Prior
-from ganwright.game import Draw, Game, Player, Terms
+from ganwright.game import Draw, Player, Terms
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
-from ganwright.observing import ask, observe
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins
 from ganwright.regularisers import Regulariser, refuse_repeats
 
 
-class NoiseGame(Game):
+class NoiseGame(AugmentedGame):
     """G draws, D tells samples from data; a family adds `discriminator` and `generator`.
 
     Args:
@@ -48,7 +47,7 @@ class NoiseGame(Game):
     """Whether D is given the labels, too, where G is."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
@@ -67,8 +66,6 @@ class NoiseGame(Game):
         """Compute both gradients before updating, as PacGAN's code does; else update D first."""
         noise: NonNegative = 0.0
         """Standard deviation of the noise added to D's inputs (instance noise)."""
-        augment_d: Augment | None = None
-        """Augmentation of all of D's inputs, for small data sets: DiffAugment or ADA."""
         optimizer_d: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
         """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=2e-4, betas=(0.5, 0.999))
@@ -82,9 +79,7 @@ class NoiseGame(Game):
 
     def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
         super().__init__(cfg, spec)
-        if cfg.augment_d and len(spec.shape) != 3:
-            raise SettingsError("augment_d changes images, and this data is points; leave it out")
-        self.augment = cfg.augment_d.build() if cfg.augment_d else None
+        self.augment = self.augmenter(spec.shape)
         self.simultaneous = cfg.simultaneous
         cfg.prior.check(cfg.latent)
         self.classes = len(spec.classes) if labelled else 0
@@ -165,19 +160,9 @@ class NoiseGame(Game):
         x = self.augment(x) if self.augment else x
         return x + self.cfg.noise * torch.randn_like(x) if self.cfg.noise else x
 
-    def watch(self) -> None:
-        """Observe what the augmentation has for the log; ADA's p moves after what is so watched."""
-        if self.augment is None:
-            return
-        for name, value in self.augment.watched().items():
-            observe(name, value)
-        for name in self.augment.asks():
-            ask(name)
-
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
-            if self.augment:
-                self.augment.after(terms, self.batch_size * player.accumulate)
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

@@ -20,8 +20,9 @@ from torch.nn.functional import l1_loss
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import AugmentedGame, shown, watch
 from ganwright.families.side_by_side import side_by_side
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.layers.fidelity import psnr, ssim
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, NonSaturating
@@ -30,7 +31,7 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 
 
-class Pix2Pix(Game):
+class Pix2Pix(AugmentedGame):
     """A translator trained on pairs, with a discriminator that sees input and output together."""
 
     title = "pix2pix (2017)"
@@ -42,7 +43,7 @@ class Pix2Pix(Game):
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         translator: Translator = UNet()
         """Architecture of G."""
         patch: Patch = PatchGAN(norm=BatchNorm())
@@ -72,7 +73,8 @@ class Pix2Pix(Game):
         assert b is not None
         self.G = cfg.translator.translator(a, b)
         if cfg.adversarial:
-            self.D = cfg.patch.discriminator((a[0] + b[0], *b[1:]))
+            both = (a[0] + b[0], *b[1:])
+            self.D, self.augment = cfg.patch.discriminator(both), self.augmenter(both)
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -82,6 +84,7 @@ class Pix2Pix(Game):
         yield Player("G", [self.G], self.generator, cfg.optimizer, draws=self.translation)
 
     def discriminator(self, batch: Paired) -> Terms:
+        watch(self.augment)
         real, fake = self.judged(batch)
         adv = 0.5 * self.cfg.loss.discriminator(self.D, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, self.D, real, fake)}
@@ -91,21 +94,26 @@ class Pix2Pix(Game):
         fake = self.once(self.translation, batch)
         terms = {"l1": cfg.l1 * l1_loss(fake, b)}
         if cfg.adversarial:
-            real, fake = pair(a, b), pair(a, fake)
+            real, fake = self.seen(a, b), self.seen(a, fake)
             terms["adv"] = cfg.adversarial * cfg.loss.generator(self.D, real, fake)
         return terms
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
         """What D is shown of a batch: real pairs, and pairs of a source and its translation."""
-        return pair(batch.a, batch.b), pair(batch.a, self.once(self.translation, batch))
+        return self.seen(batch.a, batch.b), self.seen(batch.a, self.once(self.translation, batch))
 
     def translation(self, batch: Paired) -> Tensor:
         """G(a)."""
         fake: Tensor = self.G(batch.a)
         return fake
 
+    def seen(self, a: Tensor, b: Tensor) -> Tensor:
+        """Source and target as D sees them, augmented as one image: [n, C_a + C_b, H, W]."""
+        return shown(self.augment, pair(a, b))
+
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

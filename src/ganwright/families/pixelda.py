@@ -26,7 +26,8 @@ from torch.nn.functional import cross_entropy
 from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Player, Terms
+from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
 from ganwright.observing import observe
@@ -35,7 +36,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins
 from ganwright.precision import wide
 
 
-class PixelDA(Game):
+class PixelDA(AugmentedGame):
     """Makes source images look like target images, to train a classifier for the target."""
 
     title = "PixelDA (2017)"
@@ -49,7 +50,7 @@ class PixelDA(Game):
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         latent: Count = 10
         """Length of the noise vector z."""
         networks: AdaptationNets = AdaptationNets()
@@ -94,7 +95,7 @@ class PixelDA(Game):
                 "set content=0"
             )
         self.G = cfg.networks.adapter(cfg.latent, source, target)
-        self.D = cfg.networks.discriminator(target)
+        self.D, self.augment = cfg.networks.discriminator(target), self.augmenter(target)
         self.T = cfg.networks.classifier(source, target, len(spec.classes))
 
     def players(self) -> Iterable[Player]:
@@ -105,20 +106,21 @@ class PixelDA(Game):
         yield Player("G", [self.G], self.generator, cfg.optimizer, clip=cfg.clip)
 
     def judge(self, batch: Unpaired) -> Terms:
-        cfg = self.cfg
-        x, fake = self.judged(batch)
+        cfg, fake = self.cfg, self.adapt(batch.a)
+        watch(self.augment)
+        real, seen = shown_both(self.augment, batch.b, fake)
         return {
-            "adv": cfg.domain * cfg.loss.discriminator(self.D, x, fake),
+            "adv": cfg.domain * cfg.loss.discriminator(self.D, real, seen),
             "task_adapted": self._task(self.T(fake), batch, "accuracy_adapted"),
             "task_source": self._task(self.T(batch.a, source=True), batch, "accuracy_source"),
-            **charge(cfg.penalties, self.D, x, fake),
+            **charge(cfg.penalties, self.D, real, seen),
         }
 
     def generator(self, batch: Unpaired) -> Terms:
-        cfg = self.cfg
-        x, fake = self.judged(batch)
+        cfg, fake = self.cfg, self.adapt(batch.a)
+        real, seen = shown_both(self.augment, batch.b, fake)
         terms = {
-            "adv": cfg.style * cfg.loss.generator(self.D, x, fake),
+            "adv": cfg.style * cfg.loss.generator(self.D, real, seen),
             "task": cfg.task * self._task(self.T(fake), batch),
         }
         if cfg.content:
@@ -127,8 +129,8 @@ class PixelDA(Game):
         return terms
 
     def judged(self, batch: Unpaired) -> tuple[Tensor, Tensor]:
-        """Target images, and source images adapted to them."""
-        return batch.b, self.adapt(batch.a)
+        """Target images, and source images adapted to them, as D sees them."""
+        return shown_both(self.augment, batch.b, self.adapt(batch.a))
 
     def adapt(self, images: Tensor) -> Tensor:
         """Source images [n, C, H, W] in the target's style, of fresh noise."""
@@ -145,6 +147,7 @@ class PixelDA(Game):
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "DT":
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

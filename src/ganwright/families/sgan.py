@@ -34,8 +34,9 @@ from torch.nn.utils.parametrize import register_parametrization
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
 from ganwright.families.priors import Prior, Uniform
-from ganwright.game import Game, Player, Terms
+from ganwright.game import Player, Terms
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
 from ganwright.layers.norm import BatchNorm, Norm
@@ -124,7 +125,7 @@ def normed(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-class SGAN(Game):
+class SGAN(AugmentedGame):
     """A classifier trained with few labels, which also tells real images from samples."""
 
     title = "Semi-supervised GAN (2016)"
@@ -137,7 +138,7 @@ class SGAN(Game):
     held_out = 10_000
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Uniform(0.0, 1.0)
@@ -174,6 +175,7 @@ class SGAN(Game):
         cfg.prior.check(cfg.latent)
         self.G = cfg.networks.generator(cfg.latent, spec.shape)
         self.C = cfg.networks.classifier(spec.shape, len(spec.classes))
+        self.augment = self.augmenter(spec.shape)
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -183,8 +185,9 @@ class SGAN(Game):
 
     def classifier(self, batch: SemiSupervised) -> Terms:
         cfg = self.cfg
+        watch(self.augment)
         x, fake = self.judged(batch)
-        logits = self.C(batch.images)
+        logits = self.C(shown(self.augment, batch.images))
         observe("labelled_accuracy", wide(logits.argmax(1) == batch.labels).mean())
         named = pad(logits, (0, 1)) if cfg.joint else logits
         return {
@@ -204,8 +207,8 @@ class SGAN(Game):
         return terms
 
     def judged(self, batch: SemiSupervised) -> tuple[Tensor, Tensor]:
-        """Unlabelled images, and as many samples."""
-        return batch.unlabelled, self.sample(len(batch.unlabelled))
+        """Unlabelled images, and as many samples, as C sees them."""
+        return shown_both(self.augment, batch.unlabelled, self.sample(len(batch.unlabelled)))
 
     def score(self, x: Tensor) -> Tensor:
         """The logit of "real" against "generated", whose own logit is 0: [n]."""
@@ -213,6 +216,7 @@ class SGAN(Game):
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "C":
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.C)
 

@@ -26,7 +26,8 @@ from torch.nn.functional import interpolate, mse_loss
 from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
-from ganwright.game import Game, Phase, Player, Terms
+from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.game import Phase, Player, Terms
 from ganwright.layers.fidelity import luma, psnr, ssim
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Patch, SRDiscriminator, SRResNet, Translator
@@ -47,7 +48,7 @@ class Later(Schedule):
         return self.then.factor(max(0, step - self.start))
 
 
-class SRGAN(Game):
+class SRGAN(AugmentedGame):
     """Super-resolution: first trained for a low squared error, then for sharpness with D."""
 
     title = "SRGAN (2017)"
@@ -59,7 +60,7 @@ class SRGAN(Game):
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(Game.Config):
+    class Config(AugmentedGame.Config):
         translator: Translator = SRResNet()
         """Architecture of G."""
         patch: Patch = SRDiscriminator()
@@ -101,7 +102,7 @@ class SRGAN(Game):
                 "glyphs-lowres"
             )
         self.G = cfg.translator.translator(low, high)
-        self.D = cfg.patch.discriminator(high)
+        self.D, self.augment = cfg.patch.discriminator(high), self.augmenter(high)
 
     def phases(self) -> Sequence[Phase]:
         first = Phase("mse", steps=self.cfg.mse_steps, players=("G_mse",))
@@ -124,22 +125,23 @@ class SRGAN(Game):
 
     def discriminator(self, batch: Paired) -> Terms:
         cfg = self.cfg
+        watch(self.augment)
         x, fake = self.judged(batch)
         adv = cfg.loss.discriminator(self.D, x, fake)
         return {"adv": adv, **charge(cfg.penalties, self.D, x, fake)}
 
     def generator(self, batch: Paired) -> Terms:
-        cfg = self.cfg
-        x, fake = self.judged(batch)
+        cfg, x, fake = self.cfg, batch.b, self.once(self.enlarged, batch)
+        seen = shown_both(self.augment, x, fake)
         observe("mse", mse_loss(fake, x))
         return {
             "content": cfg.content_weight * self.content(fake, x),
-            "adv": cfg.adversarial * cfg.loss.generator(self.D, x, fake),
+            "adv": cfg.adversarial * cfg.loss.generator(self.D, *seen),
         }
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
-        """The true images, and the enlarged ones."""
-        return batch.b, self.once(self.enlarged, batch)
+        """The true images, and the enlarged ones, as D sees them."""
+        return shown_both(self.augment, batch.b, self.once(self.enlarged, batch))
 
     def enlarged(self, batch: Paired) -> Tensor:
         """G(a)."""
@@ -148,6 +150,7 @@ class SRGAN(Game):
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
+            self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 

@@ -9,11 +9,12 @@ from torch.nn.functional import l1_loss
 
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
+from ganwright.families.augmented import AugmentedGame, shown_both
 from ganwright.families.side_by_side import side_by_side
-from ganwright.game import Game, Terms
+from ganwright.game import Terms
 
 
-class TwoWay(Game):
+class TwoWay(AugmentedGame):
     """Base class of games with AB: a -> b, BA: b -> a, and a discriminator of each domain.
 
     Its settings have a `translator` and a `patch`.
@@ -33,6 +34,15 @@ class TwoWay(Game):
         self.AB = cfg.translator.translator(a, b)
         self.BA = cfg.translator.translator(b, a)
         self.D_A, self.D_B = cfg.patch.discriminator(a), cfg.patch.discriminator(b)
+        self.augment_A, self.augment_B = self.augmenter(a), self.augmenter(b)
+
+    def shown_A(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Domain a's real images and translated ones as D_A sees them."""
+        return shown_both(self.augment_A, real, fake)
+
+    def shown_B(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Domain b's real images and translated ones as D_B sees them."""
+        return shown_both(self.augment_B, real, fake)
 
     def fake_a(self, batch: Unpaired) -> Tensor:
         """BA(b)."""

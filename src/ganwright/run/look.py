@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
@@ -104,28 +105,40 @@ def look(data: Any, family: str | None = None, **options: Any) -> Look:
         raise SettingsError(
             f"there is no option {sorted(unknown)[0]}; there are {', '.join(vars(DataOptions()))}"
         )
-    chosen = DataOptions(**options)
+    return described(understood(data, family, DataOptions(**options)))
+
+
+def understood(data: Any, family: str | None, options: DataOptions) -> Prepared | Look:
+    """The source as a family sees it, or as its files say; a look where items only come by.
+
+    Args:
+        data, family: as for `look`.
+        options: how it is opened; an image size that they leave open is the family's.
+
+    Raises:
+        DataError: the data cannot be read, or does not suit the family.
+        SettingsError: options contradict each other.
+    """
     if family is None:
-        ready = _guessed(data, chosen)
-    else:
-        cls = game_class(family)
-        size = chosen.image_size or cls.image_size
-        ready = _ready(data, cls.task, replace(chosen, image_size=size))
+        return _guessed(data, options)
+    cls = game_class(family)
+    return _ready(data, cls.task, replace(options, image_size=options.image_size or cls.image_size))
+
+
+def described(ready: Prepared | Look) -> Look:
+    """A source in words and images."""
     if isinstance(ready, Look):
         return ready
     about = ready.description
     values = [_values(key, side) for key, side in zip("ab", ready.settled.train, strict=False)]
-    ranges = tuple(row for row in values if row)
-    if len(ready.settled.train) == 1:
-        ranges = tuple(("values", text) for _, text in ranges)
-    about = replace(about, rows=(*about.rows, *ranges))
-    return Look(about, *_drawn(ready))
+    alone = len(ready.settled.train) == 1
+    ranges = (("values" if alone else row[0], row[1]) for row in values if row)
+    return Look(replace(about, rows=(*about.rows, *ranges)), *_drawn(ready))
 
 
 def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Look:
     """The source, where its items can be asked for; else what its batches say."""
-    passing = isinstance(data, str | os.PathLike) and streams(os.fspath(data))
-    if isinstance(data, str | os.PathLike) and not passing:
+    if isinstance(data, str | os.PathLike) and not streams(os.fspath(data)):
         return _sized(data, task, options)
     try:
         return _sized(data, task, options)
@@ -230,10 +243,8 @@ def _values(key: str, fitted: Fitted) -> tuple[str, str] | None:
 def _read(side: Rows, numbers: list[int]) -> list[np.ndarray[Any, Any]]:
     pictures = []
     for number in numbers:
-        try:
+        with suppress(*UNREADABLE):
             pictures.append(np.asarray(side.look(number)))
-        except UNREADABLE:
-            continue
     return pictures
 
 
