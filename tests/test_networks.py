@@ -24,7 +24,7 @@ from ganwright.layers.norm import (
     VirtualBatchNorm,
 )
 from ganwright.layers.resample import Pooled, Resize, SubPixel
-from ganwright.networks import MLP, NETWORKS, ConvNet, Custom, Networks, ResNet
+from ganwright.networks import MLP, NETWORKS, ConvNet, ConvNet1d, Custom, Networks, ResNet
 from ganwright.networks.base import halvings
 
 SMALL = MLP(hidden_G=(8,), hidden_D=(8,))
@@ -395,7 +395,7 @@ def test_networks_compile(kind: str) -> None:
 
 
 def test_every_kind_is_registered() -> None:
-    assert {type(n) for n in KINDS.values()} | {Custom} == set(NETWORKS.values())
+    assert {type(n) for n in KINDS.values()} | {ConvNet1d, Custom} == set(NETWORKS.values())
 
 
 @pytest.mark.parametrize("seed", range(3))

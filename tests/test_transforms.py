@@ -181,7 +181,7 @@ def test_what_cannot_be_spelled_is_refused_with_advice() -> None:
 
 
 def test_points_are_refused() -> None:
-    with pytest.raises(SettingsError, match="augment changes images, and this data is points"):
+    with pytest.raises(SettingsError, match="augment changes images, and this data has none"):
         source("gan", "ring", augment="Flip()")
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ganwright.callbacks.callback import Run as Run
     from ganwright.config.transform import Transform as Transform
     from ganwright.data.read.hub import HuggingFace as HuggingFace
+    from ganwright.data.read.signals import Signals as Signals
     from ganwright.data.types import Batches as Batches
     from ganwright.data.types import Spec as Spec
     from ganwright.errors import GanwrightError as GanwrightError
@@ -70,6 +71,7 @@ _WHERE = {
     "Batches": "data.types",
     "Spec": "data.types",
     "HuggingFace": "data.read.hub",
+    "Signals": "data.read.signals",
     "Callback": "callbacks.callback",
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",

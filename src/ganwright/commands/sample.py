@@ -49,7 +49,8 @@ class Sampling(Named):
     labels: tuple[str, ...] = ()
     """Classes to draw, by number or name (3+7 for both at once); repeated in turn."""
     out: Path | None = None
-    """A .png file for a grid, or a folder for a file each; RUN/sampled/seed-S.png if not given."""
+    """A .png file for a grid, or a folder for a file each; .csv for rows; .npy or .csv for signals.
+    RUN/sampled/seed-S.png (.csv, .npy) if not given."""
     overwrite: bool = False
     """Replace existing outputs."""
 
@@ -63,9 +64,12 @@ def sample(argv: Sequence[str]) -> int:
     n = what.n if what.n is not None else len(what.labels) or 64
     run = path_of(str(given["RUN"]))
     model = load_run(run, weights)
-    out = what.out or run / "sampled" / f"seed-{what.seed}.{'csv' if model.spec.table else 'png'}"
+    ending = "csv" if model.spec.table else "npy" if model.spec.signal else "png"
+    out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
     refuse_existing(_taken(out, n), what.overwrite)
-    if out.suffix.lower() == ".csv":
+    if out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
+        _signals(model, n, what, out)
+    elif out.suffix.lower() == ".csv":
         _table(model, n, what, out)
     elif out.suffix:
         _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
@@ -121,10 +125,10 @@ def _taken(out: Path, n: int) -> list[Path]:
             return []
         files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]
         return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
-    if out.suffix.lower() not in (".png", ".csv"):
+    if out.suffix.lower() not in (".png", ".csv", ".npy"):
         raise SettingsError(
-            f"--out is {out}; name a .png file for a grid, a .csv file for rows of a table, or a "
-            "folder"
+            f"--out is {out}; name a .png file for a grid, a .csv file for rows of a table or "
+            "signals, a .npy file for signals, or a folder"
         )
     return [out] if out.exists() else []
 
@@ -149,6 +153,25 @@ def _table(model: Model, n: int, what: Sampling, out: Path) -> None:
     named = [labels[i % len(labels)] for i in range(n)] if conditional else []
     with writing(out):
         atomic.write(out, table.csv(rows, named))
+
+
+def _signals(model: Model, n: int, what: Sampling, out: Path) -> None:
+    """Signals as the numbers that the data had.
+
+    Raises:
+        SettingsError: the run learned no signals.
+    """
+    from ganwright.inference.array_files import npy
+
+    signal = model.spec.signal
+    if signal is None:
+        raise SettingsError(f"--out is {out}, and this run learned no signals; name a .png file")
+    made = model.sample(n, seed=what.seed, labels=what.labels or None)
+    with writing(out):
+        if out.suffix.lower() == ".csv":
+            atomic.write(out, signal.csv(made))
+        else:
+            atomic.write(out, npy(signal.numbers(made).numpy()))
 
 
 def _grid(images: Tensor, out: Path) -> None:

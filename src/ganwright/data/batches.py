@@ -215,7 +215,7 @@ class Data:
 
 def _check_augment(settled: Settled, augment: Sequence[Transform]) -> None:
     if augment and not settled.window:
-        raise SettingsError("augment changes images, and this data is points; leave it out")
+        raise SettingsError("augment changes images, and this data has none; leave it out")
     if settled.train[-1].grid > 1 and any(not isinstance(change, Flip) for change in augment):
         raise SettingsError(
             "augment would move images of low and of high resolution by as many pixels; take "

@@ -92,7 +92,7 @@ def describe(source: Source, settled: Settled, held: Sequence[str], *, drawn: bo
 def _task(settled: Settled) -> str:
     if settled.low is not None:
         return f"images and the same at 1/{settled.low} of their size"
-    return words(settled.spec.task)
+    return "signals" if settled.spec.signal is not None else words(settled.spec.task)
 
 
 def _count(sides: Sequence[Fitted] | None, task: type) -> str:
@@ -124,9 +124,12 @@ def _place(side: Fitted) -> str:
 def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
     """What is said of one side."""
     before = f"{name} " if name else ""
-    table = fitted.side.table if isinstance(fitted.side, Stack) else None
-    if table is not None:
-        yield f"{before}columns", ", ".join(map(str, table.columns))
+    side = fitted.side
+    if isinstance(side, Stack) and side.table is not None:
+        yield f"{before}columns", ", ".join(map(str, side.table.columns))
+    elif isinstance(side, Stack) and side.signal is not None:
+        channels, length = fitted.shape
+        yield f"{before}shape", f"{counted(channels, 'channel')} of {length:,} values over time"
     elif not fitted.window:
         yield f"{before}points", f"of {fitted.shape[0]} coordinates"
     else:
@@ -204,7 +207,7 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     spec, first = settled.spec, settled.train[0]
     count = _count(settled.train, spec.task)
     if not first.window:
-        return f"data: {count} points"
+        return f"data: {count} {'signals' if spec.signal is not None else 'points'}"
     if spec.task is Images:
         count = counted(len(first), "image") if len(first) == 1 else f"{count} images"
     classes = f" of {counted(len(spec.classes), 'class', 'classes')}" if spec.classes else ""

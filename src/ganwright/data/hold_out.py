@@ -67,8 +67,13 @@ def hold_out(source: Source, options: DataOptions, *, drawn: bool = False) -> Pa
         )
     counts = zip(test, source.train, strict=True)
     said = dict.fromkeys(f"{len(held):,} of {len(whole):,}" for held, whole in counts)
-    note = f"held out {' and '.join(said)} images for evaluation"
+    what = "signals" if _are_signals(source.train[0]) else "images"
+    note = f"held out {' and '.join(said)} {what} for evaluation"
     return Parted(replace(source, train=train, test=test), (note,))
+
+
+def _are_signals(side: Side) -> bool:
+    return isinstance(side, Stack) and side.signal is not None
 
 
 def _auto(source: Source) -> bool:
@@ -78,7 +83,7 @@ def _auto(source: Source) -> bool:
     for side in source.train:
         if isinstance(side, Stack):
             pictures = side.pictures
-            if pictures.ndim != 4 or pictures.numel() * pictures.element_size() > _COPIED:
+            if pictures.ndim == 2 or pictures.numel() * pictures.element_size() > _COPIED:
                 return False
     return min(map(len, source.train)) >= FEWEST
 

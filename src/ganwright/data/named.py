@@ -20,6 +20,7 @@ from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import source_of
 from ganwright.data.read.packed import is_pack, open_pack
 from ganwright.data.read.pairs import open_sides
+from ganwright.data.read.signals import marked
 from ganwright.data.read.tables import ENDINGS, open_table
 from ganwright.data.read.torchvision_sets import SETS, open_set
 from ganwright.data.sides import Source
@@ -34,6 +35,7 @@ EMBEDDED = {
     "digits-domains": "embedded:digits_domains",
     "ring": "embedded:ring",
     "grid": "embedded:grid",
+    "sines": "embedded:sines",
     "glyphs": "glyphs:glyphs",
     "glyphs-masked": "glyphs:glyphs",
     "glyphs-paired": "glyphs:glyphs_paired",
@@ -106,6 +108,9 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
 
 def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
     path = Path(os.path.expanduser(name))
+    array = path.suffix.lower() in ARRAYS and path.is_file()
+    if query.signals and not array:
+        raise DataError(f"data option signals is for a .npy or .npz file, not {name}; leave it out")
     if name in EMBEDDED:
         return _embedded(name, task, options, query)
     if name in SETS:
@@ -118,15 +123,19 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:")), query=query)
     if not path.exists():
         raise _unknown(name)
-    if path.suffix.lower() in ARRAYS and path.is_file():
-        found = source_of(arrays_in(path), task, reading=options.reading, files=True)
+    if array:
+        given = marked(arrays_in(path)) if query.signals else arrays_in(path)
+        found = source_of(given, task, reading=options.reading, files=True)
         return replace(found, name=name, query=query)
     if path.suffix.lower() in ENDINGS and path.is_file():
         return replace(open_table(path, query), name=name)
     if query.label is not None:
         raise DataError("data option label names a column of a table; leave it out")
-    if is_pack(path):
-        return open_pack(path, options)
+    return open_pack(path, options) if is_pack(path) else _of_files(path, task, options, query)
+
+
+def _of_files(path: Path, task: type[Batch], options: DataOptions, query: Query) -> Source:
+    """A folder or a zip file of images."""
     limit = options.max_megapixels
     tree = open_files(path, options.skip, options.reading, query.splits, limit)
     if task is Unpaired or (task is Paired and query.low in (None, "own")):

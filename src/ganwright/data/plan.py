@@ -68,7 +68,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     low = query.low if task is Paired and source.kind is Images else None
     if low == "own":
         raise DataError(f"{source.name} has one image each; low=own is for two folders")
-    if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim == 2:
+    if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim < 4:
         return _points(source, task)
     if source.factor > 1:
         return _enlarged(source, task, options)
@@ -181,6 +181,8 @@ def _fitted(
 
 
 def _points(source: Source, task: type[Batch]) -> Settled:
+    """Points, rows of tables and signals, which have no size to be brought to."""
+
     def fitted(sides: tuple[Side, ...]) -> tuple[Fitted, ...]:
         return tuple(Fitted(side, Fit(None, 1), ()) for side in sides)
 
@@ -203,8 +205,9 @@ def _spec(
         return Spec(task, shape, train[1].shape, known, count, maps, (), a, b, drawn)
     labels = train[0].side.labels
     several = labels is not None and labels.ndim == 2
-    table = train[0].side.table if isinstance(train[0].side, Stack) else None
-    return Spec(task, shape, None, classes, count, levels=a, several=several, table=table)
+    spec = Spec(task, shape, None, classes, count, levels=a, several=several)
+    side = train[0].side
+    return replace(spec, table=side.table, signal=side.signal) if isinstance(side, Stack) else spec
 
 
 def labelled(side: Side, options: DataOptions) -> Tensor | None:

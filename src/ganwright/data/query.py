@@ -36,6 +36,8 @@ class Query:
     """Name of a table's column that is the class."""
     crop: bool = False
     """Cut images at random from their own resolution instead of scaling them."""
+    signals: bool = False
+    """Take an array [n, C, L] for signals of C channels instead of grey images."""
     stack: int | None = None
     """Random grey images as the channels of one (3: Stacked MNIST and its 1,000 modes)."""
 
@@ -124,5 +126,6 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
     "label": ("a column's name", str),
+    "signals": ("yes", lambda text: _one_of("yes")(text) == "yes"),
     "crop": ("random", lambda text: _one_of("random")(text) == "random"),
 }

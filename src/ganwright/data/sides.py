@@ -15,6 +15,7 @@ from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels, Numbers
 from ganwright.data.messages import mixed, reason, unreadable
 from ganwright.data.query import Query
+from ganwright.data.signal import Signal
 from ganwright.data.table import Table
 from ganwright.data.types import Batch
 from ganwright.seeds import generators_kept, seed_everything
@@ -22,7 +23,7 @@ from ganwright.seeds import generators_kept, seed_everything
 
 @dataclass(frozen=True)
 class Stack:
-    """Images in memory: uint8 or float [n, C, H, W], or points or rows, float [n, d].
+    """Images in memory: uint8 or float [n, C, H, W]; points or rows [n, d]; signals [n, C, L].
 
     Args:
         pictures: floats are in [-1, 1].
@@ -32,6 +33,7 @@ class Stack:
         levels: what floats were in files or arrays; None where they have always been floats.
         notes: sentences that are said of them when a run begins.
         table: the columns that rows, float [n, d], were made of.
+        signal: what the numbers of signals, float [n, C, L], were.
     """
 
     pictures: Tensor
@@ -41,6 +43,7 @@ class Stack:
     levels: Levels | None = None
     notes: tuple[str, ...] = ()
     table: Table | None = None
+    signal: Signal | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)

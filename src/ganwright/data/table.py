@@ -53,6 +53,12 @@ class Column:
         numbers = torch.tensor([float(cell) for cell in cells], dtype=torch.float64)
         return ((numbers - self.mean) / self.std).float()[:, None]
 
+    def numbers(self, floats: Tensor) -> Tensor:
+        """What cells hold, float32 [n, width]: numbers with their decimals, or 0 and 1."""
+        if self.values:
+            return self.encoded(self.cells(floats))
+        return torch.tensor([[float(cell)] for cell in self.cells(floats)])
+
     def cells(self, floats: Tensor) -> list[str]:
         """The text of floats [n, width]: the largest value, or the number rounded."""
         if self.values:
@@ -78,6 +84,11 @@ class Table:
     def encoded(self, cells: Mapping[str, Sequence[str]]) -> Tensor:
         """Rows as networks see them: float32 [n, width of all columns]."""
         return torch.cat([column.encoded(cells[column.name]) for column in self.columns], 1)
+
+    def numbers(self, rows: Tensor) -> Tensor:
+        """Rows [n, width] as a file holds them: numbers not standardised, one category each."""
+        parts = rows.float().cpu().split([column.width for column in self.columns], 1)
+        return torch.cat([c.numbers(part) for c, part in zip(self.columns, parts, strict=True)], 1)
 
     def csv(self, rows: Tensor, labels: Sequence[str] = ()) -> str:
         """Rows [n, width] as the text of a CSV file with the columns that the data had."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
+from ganwright.data.signal import Signal
 from ganwright.data.table import Table
 
 
@@ -58,7 +59,8 @@ class Spec:
 
     Args:
         task: the batch type the data yields.
-        shape: (C, H, W) of the images, or of domain a; (d,) for points and rows of tables.
+        shape: (C, H, W) of the images, or of domain a; (d,) for points and rows of tables; (C, L)
+            for signals.
         target: (C, H, W) of domain b, for `Paired` and `Unpaired`.
         classes: the names of the labels, in the order of their numbers; empty without labels.
         count: how many training images there are.
@@ -70,6 +72,7 @@ class Spec:
         target_levels: those of domain b.
         table: the columns of a table's rows.
         several: an image may have several labels, rows of 0 and 1.
+        signal: what the numbers of signals were.
     """
 
     task: type[Batch]
@@ -84,6 +87,7 @@ class Spec:
     target_map: LabelMap | None = None
     several: bool = False
     table: Table | None = None
+    signal: Signal | None = None
 
     @property
     def asked(self) -> tuple[int, ...]:

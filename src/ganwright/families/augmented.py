@@ -37,13 +37,13 @@ class AugmentedGame(Game):
             shape: of what D judges.
 
         Raises:
-            SettingsError: points are to be augmented.
+            SettingsError: what is to be augmented are no images.
         """
         augment: Augment | None = self.cfg.augment_d
         if augment is None:
             return None
         if len(shape) != 3:
-            raise SettingsError("augment_d changes images, and this data is points; leave it out")
+            raise SettingsError("augment_d changes images, and this data has none; leave it out")
         return augment.build()
 
     def follow(self, augment: Augmenter | None, player: Player, terms: Terms) -> None:

@@ -54,15 +54,20 @@ def write_numbers(images: Tensor, levels: Levels, path: Path) -> None:
     if suffix == ".png":
         content = png(numbers)
     elif suffix == ".npy":
-        buffer = io.BytesIO()
-        np.save(buffer, numbers)
-        content = buffer.getvalue()
+        content = npy(numbers)
     else:
         content = _tiff(numbers)
     try:
         atomic.write(path, content)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
+
+
+def npy(numbers: Numbers) -> bytes:
+    """A .npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, numbers)
+    return buffer.getvalue()
 
 
 def png(numbers: Numbers) -> bytes:

@@ -49,10 +49,13 @@ def write_samples(
 
     Raises:
         RunError: a file is in the way, or cannot be written.
-        SettingsError: the family draws points, or not by label.
+        SettingsError: the family draws no images, or not by label.
     """
-    if len(model.spec.shape) == 1:
-        raise SettingsError("points are plotted together; give a .png file as --out")
+    if len(model.spec.shape) != 3:
+        raise SettingsError(
+            "points are plotted together, and signals stand in one file; give a .png file as "
+            "--out, or a .npy file for signals"
+        )
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
     marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}

@@ -24,9 +24,9 @@ class Stack(nn.Sequential):
 
 
 class Join(Conditioned):
-    """Concatenate the label with a vector or, as constant channels, an image.
+    """Concatenate the label with a vector or, as constant channels, an image or a signal.
 
-    [n, c] -> [n, c + width]; [n, c, H, W] -> [n, c + width, H, W].
+    [n, c] -> [n, c + width]; [n, c, H, W] -> [n, c + width, H, W]; [n, c, L] likewise.
 
     Args:
         classes: 0 leaves the input alone, whatever labels come with it.
@@ -45,8 +45,8 @@ class Join(Conditioned):
         label = soft_labels(y, self.classes)
         if self.embed is not None:
             label = self.embed(label)
-        if x.ndim == 4:
-            label = label[:, :, None, None].expand(-1, -1, *x.shape[2:])
+        if x.ndim > 2:
+            label = label.reshape(*label.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
         return torch.cat([x, label.to(x.dtype)], 1)
 
 

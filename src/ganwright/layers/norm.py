@@ -47,7 +47,7 @@ class Norm(Checked):
         Args:
             channels: of its input.
             classes: for layers with gains and shifts per class; the others ignore it.
-            dims: 2 for [n, C, H, W], 0 for [n, C].
+            dims: 2 for [n, C, H, W], 1 for [n, C, L], 0 for [n, C].
         """
         raise NotImplementedError
 
@@ -80,7 +80,7 @@ class BatchNorm(Norm):
     """Use the batch's own statistics at test time too (pix2pix)."""
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
-        kind = nn.BatchNorm2d if dims else nn.BatchNorm1d
+        kind = nn.BatchNorm2d if dims == 2 else nn.BatchNorm1d
         return kind(channels, self.eps, self.momentum, track_running_stats=not self.always_batch)
 
 
@@ -111,7 +111,7 @@ class ClassBatchNorm(BatchNorm):
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
         if not classes:
             return super().build(channels, classes, dims)
-        if not dims:
+        if dims != 2:
             raise SettingsError(
                 "ClassBatchNorm normalises images; give a fully connected network Concat"
             )
@@ -133,7 +133,8 @@ class InstanceNorm(Norm):
                 "InstanceNorm normalises images; a fully connected network takes BatchNorm, "
                 "LayerNorm or NoNorm"
             )
-        return nn.InstanceNorm2d(channels, self.eps, affine=self.affine)
+        kind = nn.InstanceNorm2d if dims == 2 else nn.InstanceNorm1d
+        return kind(channels, self.eps, affine=self.affine)
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ def _results(
         if " spread" not in name:
             stem, brackets, rest = name.partition(" (")
             spread = values.get(f"{stem} spread{brackets}{rest}")
-            yield Result(name, float(value), spread, metric.larger, about)
+            yield Result(name, float(value), spread, metric.rises(name), about)
 
 
 def _channels(images: ImageSet) -> str:

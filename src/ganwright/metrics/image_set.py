@@ -39,6 +39,7 @@ class ImageSet:
         marks: what tells them from others in that folder.
         shape: (C, H, W) of each, where it is known beforehand.
         game: draws them, if one does.
+        spec: of the data that they are, or were learned from.
         paired: the i-th of two such sets show the same thing.
     """
 
@@ -51,6 +52,7 @@ class ImageSet:
     marks: Any = None
     shape: tuple[int, ...] = ()
     game: Any = None
+    spec: Spec | None = None
     paired: bool = False
     device: torch.device = torch.device("cpu")
     _known: dict[str, Statistics] = field(default_factory=dict)
@@ -128,6 +130,7 @@ def of_data(
         store,
         marks_of(data.fingerprint, data.spec, limit),
         data.spec.target or data.spec.shape,
+        spec=data.spec,
         paired=data.spec.task is Paired,
         device=data.device,
     )
@@ -156,6 +159,7 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
 
     classes = game.spec.classes if labelled else ()
     about: dict[str, Any] = {"shape": game.spec.shape, "game": game, "device": game.device}
+    about["spec"] = game.spec
     return ImageSet(name, count, walk, classes=classes, **about)
 
 

@@ -49,6 +49,10 @@ class Metric(Checked):
         values = self.measure(known, fake.tensor(count))
         return {f"{type(self).__name__}/{name}": float(x) for name, x in values.items()}
 
+    def rises(self, name: str) -> bool:
+        """Whether a larger number of this name is better."""
+        return self.larger
+
     def about(self) -> dict[str, str]:
         """What the protocol says of the metric besides its sets."""
         return {}

@@ -173,8 +173,8 @@ def eight_bit(images: Tensor) -> Tensor:
     """
     if images.ndim != 4:
         raise SettingsError(
-            f"these metrics compare images, got shape {tuple(images.shape)}; for points take "
-            "MixtureModes"
+            f"these metrics compare images, got shape {tuple(images.shape)}; for signals, rows of "
+            "tables and points take TwoSample, for modes of ring or grid MixtureModes"
         )
     if images.shape[1] not in (1, 3):
         raise SettingsError(

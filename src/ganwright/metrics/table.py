@@ -13,6 +13,7 @@ from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import DensityCoverage, Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration
 from ganwright.metrics.stacked import StackedModes
+from ganwright.metrics.two_sample import TwoSample
 
 FEATURES: dict[str, type[Features]] = {
     "DigitFeatures": DigitFeatures,
@@ -35,4 +36,5 @@ METRICS: dict[str, type[Metric]] = {
     "Restoration": Restoration,
     "MixtureModes": MixtureModes,
     "StackedModes": StackedModes,
+    "TwoSample": TwoSample,
 }

@@ -10,12 +10,14 @@ from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
 from ganwright.networks.pixelda import AdaptationNets
 from ganwright.networks.resnet import ResNet
+from ganwright.networks.signals import ConvNet1d
 from ganwright.networks.srresnet import SRDiscriminator, SRResNet
 from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Translator
 from ganwright.networks.unet import UNet
 
 NETWORKS: dict[str, type[Networks]] = {
     "ConvNet": ConvNet,
+    "ConvNet1d": ConvNet1d,
     "MLP": MLP,
     "ResNet": ResNet,
     "Custom": Custom,
@@ -42,6 +44,7 @@ __all__ = [
     "AdaptationNets",
     "ConvCritic",
     "ConvNet",
+    "ConvNet1d",
     "Custom",
     "CustomPatch",
     "CustomTranslator",

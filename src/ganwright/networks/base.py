@@ -11,8 +11,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ganwright.config.checked import Checked
 from ganwright.errors import SettingsError
-from ganwright.layers.forward_state import BATCH_NORMS
+from ganwright.layers.forward_state import BATCH_NORMS, INSTANCE_NORMS
 from ganwright.precision import wide
+
+_WEIGHTED = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 class Generator(nn.Module):
@@ -31,7 +33,8 @@ class Generator(nn.Module):
             y: int64 [n], or a distribution over classes, float [n, classes].
 
         Returns:
-            float32 [n, C, H, W] in [-1, 1], or unbounded [n, d] where the data are points.
+            float32 [n, C, H, W] in [-1, 1], or unbounded [n, d] or [n, C, L] where the data are
+            points or signals.
         """
         raise NotImplementedError
 
@@ -57,7 +60,7 @@ class Discriminator(nn.Module):
         raise NotImplementedError
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """Images [n, C, H, W], or points [n, d], to logits, float32 [n]."""
+        """Images [n, C, H, W], points [n, d] or signals [n, C, L] to logits, float32 [n]."""
         return self.score(self.features(x, y), y)
 
 
@@ -93,7 +96,7 @@ class Networks(Checked):
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
     ) -> Generator:
-        """A generator of images of `shape` (C, H, W), or points (d,).
+        """A generator of images of `shape` (C, H, W), points (d,) or signals (C, L).
 
         Args:
             latent: length of z.
@@ -141,7 +144,7 @@ class Affine(nn.Module):
 
 
 def squash(shape: tuple[int, ...], tanh: bool, unit: bool = False) -> nn.Module:
-    """What a generator ends in, so that images lie in [-1, 1]; points and logits stay free.
+    """What a generator ends in, so that images lie in [-1, 1]; all else stays free.
 
     Args:
         shape: of one sample.
@@ -173,6 +176,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     if len(shape) != 3:
         raise SettingsError(
             f"{network} makes images (C, H, W), not samples of shape {shape}; use MLP"
+            + (" or ConvNet1d" if len(shape) == 2 else "")
         )
     _, h, w = shape
     count = max(1, math.floor(math.log2(min(h, w) / _LEAST)))
@@ -219,11 +223,11 @@ def normal_init(network: nn.Module, std: float = 0.02) -> None:
     Radford et al. (2016), arXiv:1511.06434, section 4. It runs before `spectral`.
     """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, _WEIGHTED):
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, (*BATCH_NORMS, nn.InstanceNorm2d)) and module.affine:
+        elif isinstance(module, (*BATCH_NORMS, *INSTANCE_NORMS)) and module.affine:
             nn.init.normal_(module.weight, 1.0, std)
             nn.init.zeros_(module.bias)
 
@@ -234,5 +238,5 @@ def spectral(network: nn.Module) -> None:
     Miyato et al. (2018), arXiv:1802.05957, algorithm 1.
     """
     for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, _WEIGHTED):
             spectral_norm(module)

@@ -1,4 +1,4 @@
-"""Sample grids as PNG files: images side by side, 2-D points as a scatter plot."""
+"""Sample grids as PNG files: images side by side, points as a scatter plot, signals as curves."""
 
 from __future__ import annotations
 
@@ -36,19 +36,22 @@ def save_grid(
     """Write images as one PNG, row by row from the top left, all at once or not at all.
 
     Args:
-        images: float [n, C, H, W] in [-1, 1], or points [n, 2]; of more than three channels the
-            first three are shown, and of two the first; of rows of a table the first two numbers.
+        images: float [n, C, H, W] in [-1, 1], points [n, 2], or signals [n, C, L]; of more than
+            three channels of images the first three are shown, and of two the first; of rows of a
+            table the first two numbers; of signals the first 16.
         path: where to; its folder is made.
         columns: images in a row; as square a grid as can be when not given.
         gutter: white pixels between the tiles.
         captions: a word for each image, drawn below it.
 
     Raises:
-        SettingsError: if the tensor is neither images nor points.
+        SettingsError: if the tensor is neither images, points nor signals.
         OSError: if the file cannot be written.
     """
     if images.ndim == 2:
         data = _scatter(images)
+    elif images.ndim == 3:
+        data = _curves(images)
     else:
         buffer = io.BytesIO()
         Image.fromarray(tile(images, columns, gutter, captions)).save(buffer, format="PNG")
@@ -133,6 +136,30 @@ def _scatter(points: Tensor) -> bytes:
     axes.plot(xy[:, 0], xy[:, 1], ".", markersize=2, alpha=0.5)
     reach = 1.25 * max(1e-3, float(np.quantile(np.abs(xy), 0.99)))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    return _saved(figure)
+
+
+def _curves(signals: Tensor) -> bytes:
+    """The first 16 signals [n, C, L], a panel each on the same axes; a curve for each channel."""
+    if not signals.numel():
+        raise SettingsError(f"signals are drawn as [n, C, L], got {list(signals.shape)}")
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    shown = signals[:16].detach().float().nan_to_num(0.0).cpu().numpy()
+    columns = math.ceil(math.sqrt(len(shown)))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(2 * columns, 1.5 * rows), dpi=100, layout="tight")
+    FigureCanvasAgg(figure)
+    panels: Any = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for panel in panels.flat[len(shown) :]:
+        panel.axis("off")
+    for panel, signal in zip(panels.flat, shown, strict=False):
+        panel.plot(signal.T, linewidth=1)
+    return _saved(figure)
+
+
+def _saved(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -152,6 +152,7 @@ class Home:
             self.folder / "statistics",
             marks_of(known, spec, self.choice.n),
             spec.target or spec.shape,
+            spec=spec,
             paired=spec.task is Paired,
             device=self.model.game.device,
         )

@@ -231,6 +231,7 @@ def _values(key: str, fitted: Fitted) -> tuple[str, str] | None:
     few = shuffled(len(side), seed_of("look"))[:_MEASURED].tolist()
     if isinstance(side, Stack):
         part = side.pictures[torch.tensor(few)]
+        part = part if side.signal is None else side.signal.numbers(part)
         low, high = part.min().item(), part.max().item()
     else:
         found = [(float(x.min()), float(x.max())) for x in _read(side, few)]

@@ -28,6 +28,7 @@ from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.data.named import absolute, there
+from ganwright.data.signal import Signal
 from ganwright.data.table import Column, Table
 from ganwright.data.types import BATCHES, Spec
 from ganwright.errors import GanwrightError, RunError
@@ -233,6 +234,8 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         if table := values.get("table"):
             columns = (c | {"values": tuple(c["values"])} for c in table["columns"])
             values["table"] = Table(**table | {"columns": tuple(Column(**c) for c in columns)})
+        if signal := values.get("signal"):
+            values["signal"] = Signal(tuple(signal["mean"]), tuple(signal["std"]))
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error

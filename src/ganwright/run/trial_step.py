@@ -70,7 +70,7 @@ def out_of_memory(error: Exception) -> bool:
 def _look(trainer: Trainer, source: RunData) -> None:
     with trainer.inferring() as game:
         grid = game.preview(rows(source.preview(64), 0, FEW))
-        if grid.ndim != 2:
+        if grid.ndim != 2 and len(source.spec.shape) != 2:  # neither points nor signals
             to_pixels(grid)
         held_out = source.held_out(game.held_out)
         if held_out is not None:

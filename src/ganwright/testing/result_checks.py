@@ -26,7 +26,7 @@ def gives_what_it_promises(subject: Subject) -> None:
     with subject.at_start() as (trainer, data), trainer.inferring() as game:
         seed_torch(subject.settings.seed, "contract")
         spec = game.spec
-        _is_shown(subject, game.preview(data.preview(16)), points=len(spec.shape) == 1)
+        _is_shown(subject, game.preview(data.preview(16)), axes=1 + len(spec.shape))
         x = torch.rand(3, *spec.shape, device=game.device)
         for name, argument, shape in (
             ("sample", 3, spec.shape),
@@ -71,16 +71,16 @@ def resumes_bitwise(subject: Subject) -> None:
             )
 
 
-def _is_shown(subject: Subject, grid: Tensor, *, points: bool) -> None:
-    assert grid.ndim == (2 if points else 4), (
+def _is_shown(subject: Subject, grid: Tensor, *, axes: int) -> None:
+    assert grid.ndim == axes, (
         f"{subject.name}'s preview has the shape {tuple(grid.shape)}; give images "
-        "[n, C, H, W], or points [n, d]"
+        "[n, C, H, W], points [n, d], or signals [n, C, L]"
     )
     assert grid.dtype == torch.float32, (
         f"{subject.name}'s preview is {grid.dtype}; end its networks in float()"
     )
     low, high = float(grid.min()), float(grid.max())
-    assert points or -1 <= low < high <= 1, (
+    assert axes < 4 or -1 <= low < high <= 1, (
         f"{subject.name}'s preview runs from {low:.3g} to {high:.3g}; images that differ, in "
         "[-1, 1], are shown"
     )

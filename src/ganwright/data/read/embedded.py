@@ -1,4 +1,4 @@
-"""Data that needs no download: scikit-learn's handwritten digits, and 2-D Gaussians."""
+"""Data that needs no download: scikit-learn's handwritten digits, 2-D Gaussians, and sines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate, pad
 
 from ganwright.data.read import styles
 from ganwright.data.sides import Source, Stack
+from ganwright.data.signal import signal_of
 from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.seeds import seed_of
 
@@ -115,6 +116,24 @@ def grid(size: int | None) -> Source:
     """25 Gaussians of deviation .05 at {-4, -2, 0, 2, 4}² (PacGAN, section 4.1)."""
     ticks = torch.arange(-4.0, 5.0, 2.0)
     return _gaussians("grid", torch.cartesian_prod(ticks, ticks), 0.05)
+
+
+def sines(size: int | None) -> Source:
+    """Signals of 64 values, each two sines of random frequency (1 to 6), phase and amplitude."""
+
+    def draw(split: str, count: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_of("sines", split))
+        u = torch.rand(3, count, 2, 1, generator=generator)
+        cycles, phase, amplitude = 1 + 5 * u[0], math.tau * u[1], 0.2 + 0.8 * u[2]
+        waves = amplitude * (math.tau * cycles * torch.arange(64) / 64 + phase).sin()
+        return waves.sum(1, keepdim=True)
+
+    numbers = draw("train", 10_000)
+    signal = signal_of(numbers)
+    train, test = (
+        Stack(signal.standardised(x), signal=signal) for x in (numbers, draw("test", 2_000))
+    )
+    return Source("sines", Images, (train,), (test,))
 
 
 def _gaussians(name: str, centres: Tensor, deviation: float) -> Source:

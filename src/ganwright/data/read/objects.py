@@ -16,6 +16,7 @@ from ganwright.data.read.items import EIGHT, check_range, rows
 from ganwright.data.read.labels import dimensions, numbered
 from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
 from ganwright.data.read.parts import parts_of
+from ganwright.data.read.signals import Signals, are_points, are_signals, stack_of
 from ganwright.data.read.tables import is_frame, source_of_frame
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, Unpaired
@@ -24,7 +25,7 @@ from ganwright.pixels import to_bytes
 
 _SHAPES = (
     "uint8 or uint16 [n, H, W], [n, H, W, C] or [n, C, H, W], floats in [-1, 1] of the same "
-    "shapes, or points [n, 2]"
+    "shapes, points [n, 2], or signals [n, L]"
 )
 
 
@@ -114,7 +115,7 @@ def _side(given: Any, how: _How, labels: Any = None) -> Side:
             f"the data is the class {given.__name__}; pass an instance, as in "
             f"data={given.__name__}()"
         )
-    if isinstance(given, Tensor | np.ndarray):
+    if isinstance(given, Tensor | np.ndarray | Signals):
         return _stack(given, how, labels)
     if isinstance(given, DataLoader) and data_set_of(given) is not None:
         return _side(data_set_of(given), how, labels)
@@ -131,24 +132,34 @@ def _side(given: Any, how: _How, labels: Any = None) -> Side:
 
 
 def _stack(given: Any, how: _How, labels: Any) -> Stack:
-    pictures = as_tensor(given)
-    if not len(pictures):
+    array = as_tensor(given.numbers if isinstance(given, Signals) else given)
+    if not array.ndim or not len(array):
         raise DataError("the data is empty; give at least one image")
+    if isinstance(given, Signals) or are_signals(array):
+        stack = stack_of(array)
+    else:
+        stack = _images(array, how)
+    if labels is None:
+        return stack
+    numbers, classes = numbered(labels, len(array))
+    return replace(stack, labels=numbers, classes=classes)
+
+
+def _images(pictures: Tensor, how: _How) -> Stack:
+    """Images, or points."""
+    shape = tuple(pictures.shape)
     if pictures.ndim == 3:
         pictures = pictures[:, None]
     elif pictures.ndim == 4 and _channels_last(pictures.shape[1], pictures.shape[3]):
         pictures = pictures.permute(0, 3, 1, 2)
-    points = pictures.ndim == 2 and pictures.shape[1] == 2 and pictures.is_floating_point()
+    points = are_points(pictures)
     if not points and pictures.ndim != 4:
-        raise DataError(f"data of shape {tuple(np.shape(given))} cannot be read; give {_SHAPES}")
+        raise DataError(f"data of shape {shape} cannot be read; give {_SHAPES}")
     stack = Stack(pictures) if points else _levelled(pictures, how)
     if points or (stack.levels is None and pictures.is_floating_point()):
         stack = replace(stack, pictures=pictures.float())
         check_range(stack.pictures, points=points)
-    if labels is None:
-        return stack
-    numbers, classes = numbered(labels, len(pictures))
-    return replace(stack, labels=numbers, classes=classes)
+    return stack
 
 
 def _channels_last(first: int, last: int) -> bool:

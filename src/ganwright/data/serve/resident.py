@@ -51,8 +51,8 @@ class Shelf:
         self.starts = lengths.cumsum(0) - lengths
 
     def take(self, picks: Picks, window: tuple[int, ...], grid: int = 1) -> Tensor:
-        """Windows of the picked images: [n, C, *window], in one gather."""
-        if self.whole is not None and tuple(self.whole.shape[2:]) == window:
+        """Windows of the picked images: [n, C, *window], in one gather; all of them without one."""
+        if self.whole is not None and window in ((), tuple(self.whole.shape[2:])):
             return self.whole.index_select(0, to_device(picks.members, self.device))
         sizes = self.sizes[picks.members]
         top, left = corner(picks.place, sizes, window, grid).unbind(1)
