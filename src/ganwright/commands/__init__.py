@@ -43,6 +43,11 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Classify images with a trained run.",
     ),
+    "export": Command(
+        "ganwright.commands.export:export",
+        "RUN [--formats onnx pt2 ...]",
+        "Export a trained network to ONNX and others.",
+    ),
     "evaluate": Command(
         "ganwright.commands.evaluate:evaluate",
         "RUN|DATA [--metrics M ...] [--against DATA]",

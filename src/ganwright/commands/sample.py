@@ -25,17 +25,23 @@ _RUN = {"RUN": "The run folder."}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights(Named):
-    """Which weights of a run are used, and where."""
+class Snapshot(Named):
+    """Which weights of a run are used."""
 
-    device: str = "auto"
-    """cpu, cuda, mps, or auto for the best available."""
     step: Whole | None = None
     """Use the checkpoint of this step; by default the newest."""
     raw: bool = False
     """Use the raw weights, not their moving average."""
     best: bool = False
     """Use the checkpoint that --keep-best kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights(Snapshot):
+    """Which weights of a run are used, and where."""
+
+    device: str = "auto"
+    """cpu, cuda, mps, or auto for the best available."""
 
 
 @dataclass(frozen=True, kw_only=True)

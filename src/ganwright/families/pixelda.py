@@ -26,6 +26,7 @@ from torch.nn.functional import cross_entropy
 from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
+from ganwright.function import Argument, Function, pictures
 from ganwright.game import Game, Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
@@ -132,9 +133,12 @@ class PixelDA(Game):
 
     def adapt(self, images: Tensor) -> Tensor:
         """Source images [n, C, H, W] in the target's style, of fresh noise."""
-        z = torch.rand(len(images), self.cfg.latent, device=images.device) * 2 - 1
-        adapted: Tensor = self.G(images, z)
+        adapted: Tensor = self.G(images, self.noise(len(images)))
         return adapted
+
+    def noise(self, n: int) -> Tensor:
+        """z, uniform on [-1, 1]: [n, latent]."""
+        return torch.rand(n, self.cfg.latent, device=self.device) * 2 - 1
 
     def _task(self, logits: Tensor, batch: Unpaired, watch: str = "") -> Tensor:
         y = batch.a_labels
@@ -154,9 +158,14 @@ class PixelDA(Game):
         Raises:
             SettingsError: the way back is asked for.
         """
+        return self.function(direction)(images, self.noise(len(images)))
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(source images, z [n, latent]) to images in the target's style."""
         if direction != "a2b":
             raise SettingsError(f"pixelda only translates a2b, not {direction!r}")
-        return self.adapt(images)
+        images = pictures(self.spec.shape, self.device)
+        return Function(self.G, (images, Argument("z", self.noise)))
 
     def classify(self, images: Tensor) -> Tensor:
         """Class probabilities [n, classes] of target images [n, C, H, W] in [-1, 1]."""

@@ -35,6 +35,7 @@ from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Prior, Uniform
+from ganwright.function import Argument, Function
 from ganwright.game import Game, Player, Terms
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
@@ -218,8 +219,20 @@ class SGAN(Game):
 
     def sample(self, n: int) -> Tensor:
         """Draw n images, [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.G(self.cfg.prior.draw(n, self.cfg.latent, self.device))
+        return self.generate(self.noise(n))
+
+    def noise(self, n: int) -> Tensor:
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Images [n, C, H, W] of noise [n, latent]."""
+        images: Tensor = self.G(z)
         return images
+
+    def function(self, direction: str = "a2b") -> Function:
+        """z [n, latent] to images."""
+        return Function(self.generate, (Argument("z", self.noise),))
 
     def classify(self, x: Tensor) -> Tensor:
         """Class probabilities [n, K] of images [n, C, H, W] in [-1, 1]."""
