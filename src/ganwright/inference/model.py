@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,9 +15,11 @@ from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.data.types import Spec
-from ganwright.errors import SettingsError, nearest
+from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.inference.image_files import fitted, like, many
+from ganwright.inference.labels import several, wanted
+from ganwright.inference.pretrained import Pretrained
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
 from ganwright.pixels import as_floats, to_bytes
@@ -27,7 +29,7 @@ CHUNK = 64
 """Noise is drawn for this many samples at a time, so the first k of n do not depend on n."""
 
 
-class Model:
+class Model(Pretrained):
     """What `load` and `train` give: a family with its averaged weights, in evaluation mode.
 
     Args:
@@ -105,7 +107,7 @@ class Model:
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = [] if labels is None else [self._wanted(y) for y in several(labels)]
+        numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
         return self._chunks(draw, range(start, n), seed, numbers)
 
     @torch.no_grad()
@@ -261,36 +263,3 @@ class Model:
             raise SettingsError(f"{self.family} cannot {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
-
-    def _wanted(self, label: int | str) -> Tensor:
-        """A label as the family takes it: its number, or 0 and 1 for each class, [classes]."""
-        if not self.spec.several:
-            return torch.tensor(self._label(label))
-        row = torch.zeros(len(self.spec.classes))
-        for part in str(label).split("+"):
-            row[self._label(part.strip())] = 1
-        return row
-
-    def _label(self, label: int | str) -> int:
-        classes, text = self.spec.classes, str(label)
-        if text in classes:
-            number = classes.index(text)
-        elif text.isdecimal() and int(text) < len(classes):
-            number = int(text)
-        else:
-            raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
-        if number not in self.spec.asked:
-            known = (classes[k] for k in self.spec.asked)
-            raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
-        return number
-
-
-def several(labels: Any) -> list[Any]:
-    """Labels as a list: one alone, or those of a sequence, array or tensor."""
-    if isinstance(labels, int | str):
-        return [labels]
-    if hasattr(labels, "tolist"):
-        return several(labels.tolist())
-    if not isinstance(labels, Iterable):
-        raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
-    return list(labels)
