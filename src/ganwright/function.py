@@ -4,9 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
+
+Between: TypeAlias = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""The way from a [n] to b [n]: positions t [m] in [0, 1] to points [m, n]."""
+
+
+def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """(1 - t) a + t b."""
+    return torch.lerp(a, b, t[:, None])
+
+
+def spherical(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """sin((1 - t) w) / sin w a + sin(t w) / sin w b, where w is the angle between a and b.
+
+    Shoemake (1985); White (2016), arXiv:1609.04468: Gaussian vectors lie near a sphere, and points
+    between two of them on the straight line do not. Where both point the same or opposite ways,
+    the way is straight.
+    """
+    cosine = torch.cosine_similarity(a.double(), b.double(), 0)
+    angle = cosine.clamp(-1, 1).arccos()
+    if angle.sin() < 1e-6:
+        return linear(a, b, t)
+    t = t.double()[:, None]
+    way = (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+    return way.to(a.dtype)
 
 
 @dataclass(frozen=True)
@@ -17,11 +42,13 @@ class Argument:
         name: what it is called, such as z, labels or images.
         draw: gives n rows that the function takes, [n, ...].
         sized: height and width are its last two dimensions, and may vary if the networks allow it.
+        between: how one gets from one of its rows to another, if it can be interpolated.
     """
 
     name: str
     draw: Callable[[int], Tensor]
     sized: bool = False
+    between: Between | None = None
 
 
 @dataclass(frozen=True)

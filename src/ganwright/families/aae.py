@@ -171,9 +171,13 @@ class AAE(Game):
 
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, latent], and labels where P is styled) to images."""
-        z = Argument("z", lambda n: self.prior(n, self.in_turn(n) if self.cfg.guided else None))
+        z = Argument("z", self._codes, between=self.cfg.prior.between)
         labels = (Argument("labels", self.in_turn),) if self.cfg.styled else ()
         return Function(self.generate, (z, *labels))
+
+    def _codes(self, n: int) -> Tensor:
+        """Codes as `sample` draws them, guided by the classes in turn."""
+        return self.prior(n, self.in_turn(n) if self.cfg.guided else None)
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes [n, latent] of images."""

@@ -26,7 +26,7 @@ from ganwright.config.ranges import Count, NonNegative, Several
 from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.families.aae import THOUSANDS
 from ganwright.families.posteriors import TwoHeads
-from ganwright.function import Argument, Function
+from ganwright.function import Argument, Function, spherical
 from ganwright.game import Game, Player, Terms
 from ganwright.layers.norm import soft_labels
 from ganwright.losses import Loss, NonSaturating
@@ -197,7 +197,8 @@ class TwoCodes(Game):
 
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, latent], labels: the values of y) to images."""
-        return Function(self.generate, (Argument("z", self.draw_z), Argument("labels", self.turns)))
+        z = Argument("z", self.draw_z, between=spherical)
+        return Function(self.generate, (z, Argument("labels", self.turns)))
 
     def encode(self, x: Tensor) -> Tensor:
         """The input of P for images: [n, latent] with `apart`, else [n, values + latent]."""

@@ -97,7 +97,7 @@ class EnergyGame(Game):
 
     def function(self, direction: str = "a2b") -> Function:
         """z [n, latent] to images."""
-        return Function(self.generate, (Argument("z", self.noise),))
+        return Function(self.generate, (Argument("z", self.noise, between=self.cfg.prior.between),))
 
     def preview(self, batch: Images) -> Tensor:
         """Fixed noise."""

@@ -187,7 +187,11 @@ class NoiseGame(Game):
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, inputs], and labels where it is conditional) to images."""
         labels = (Argument("labels", self._labels),) if self.classes else ()
-        return Function(self.generate, (Argument("z", self.noise), *labels))
+        return Function(self.generate, (Argument("z", self.noise, between=self.between), *labels))
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """The way from one noise vector to another: t [m] in [0, 1] to [m, inputs]."""
+        return self.cfg.prior.between(a, b, t)
 
     def _labels(self, n: int) -> Tensor:
         """Labels as G takes them, the classes in turn."""

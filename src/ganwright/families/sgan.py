@@ -232,7 +232,7 @@ class SGAN(Game):
 
     def function(self, direction: str = "a2b") -> Function:
         """z [n, latent] to images."""
-        return Function(self.generate, (Argument("z", self.noise),))
+        return Function(self.generate, (Argument("z", self.noise, between=self.cfg.prior.between),))
 
     def classify(self, x: Tensor) -> Tensor:
         """Class probabilities [n, K] of images [n, C, H, W] in [-1, 1]."""
