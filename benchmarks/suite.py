@@ -8,9 +8,12 @@ busy; each time in another random order, with 1, 2 or 4 workers; once with no ca
 bytecode, once in another time zone and locale, once on a terminal of 40 columns, once as a user
 that is not root; every other time with other random numbers in all tests.
 
-A failure stops nothing. The exit status is 1 if anything failed.
+A failure stops nothing. The exit status is 1 if anything failed. `--only` plays some of the rounds,
+named by the first words of their rows, such as those that an earlier run did not come to. How long
+each test took stands in the reports beside the logs.
 
     python benchmarks/suite.py portable
+    python benchmarks/suite.py portable --only "AVX2 2" "AVX2 4" SSE4.1
     python benchmarks/suite.py shuffled
 """
 
@@ -78,13 +81,15 @@ class Outcome:
 def portable(cores: int) -> list[Round]:
     """Three sets of instructions, each with 1, 2 and 4 threads."""
     rounds = []
+    workers = min(4, cores)
     for name, variables in INSTRUCTIONS.items():
         for threads in (1, 2, 4):
-            workers = min(4, max(1, cores // threads))
+            # More threads than cores, of which none spins while it waits for another.
+            told = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
             rounds.append(
                 Round(
                     (name, str(threads)),
-                    {**variables, "OMP_NUM_THREADS": str(threads)},
+                    {**variables, **told},
                     ("--numprocesses", str(workers)),
                 )
             )
@@ -164,6 +169,8 @@ def play(each: Round, root: Path, logs: Path) -> Outcome:
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+        if report.exists():
+            shutil.copy(report, log.with_suffix(".xml"))
         outcome = _read(report) if report.exists() else Outcome()
         outcome.seconds = time.perf_counter() - start
     if done.returncode and not outcome.failed:
@@ -238,15 +245,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", choices=["portable", "shuffled"])
     parser.add_argument("--runs", type=int, default=10, help="random orders (10)")
-    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="to share out")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="workers at most")
+    parser.add_argument("--only", nargs="+", default=[""], help="rounds, by their first words")
     parser.add_argument("--logs", type=Path, default=ROOT / "runs" / "suite")
     args = parser.parse_args()
     logs = args.logs.resolve() / args.which
     if args.which == "portable":
-        return play_all(portable(args.cores), ("instructions", "threads"), ROOT, logs)
+        rounds = _chosen(portable(args.cores), args.only)
+        return play_all(rounds, ("instructions", "threads"), ROOT, logs)
     with untouched_copy() as copy, busy_core():
         head = ("order", "seed", "workers", "condition")
-        return play_all(shuffled(args.runs), head, copy, logs)
+        return play_all(_chosen(shuffled(args.runs), args.only), head, copy, logs)
+
+
+def _chosen(rounds: list[Round], names: list[str]) -> list[Round]:
+    def called(each: Round, name: str) -> bool:
+        row = " ".join(each.columns)
+        return f"{row} ".startswith(f"{name} " if name else "")
+
+    return [each for each in rounds if any(called(each, name) for name in names)]
 
 
 if __name__ == "__main__":
