@@ -19,7 +19,8 @@ from test_config import TOY
 from ganwright.cli import main
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference import sample_files
-from ganwright.inference.model import CHUNK, Model
+from ganwright.inference.chunks import CHUNK
+from ganwright.inference.model import Model
 from ganwright.inference.sample_files import UNFINISHED, write_samples
 from ganwright.pixels import to_bytes
 from ganwright.run.load import load

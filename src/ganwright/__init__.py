@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ganwright.run.load import load as load
     from ganwright.run.look import Look as Look
     from ganwright.run.look import look as look
+    from ganwright.run.pretrained import from_pretrained as from_pretrained
     from ganwright.run.profile import profile as profile
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
@@ -52,6 +53,7 @@ _WHERE = {
     "resume": "run.train",
     "fork": "run.fork",
     "load": "run.load",
+    "from_pretrained": "run.pretrained",
     "look": "run.look",
     "Look": "run.look",
     "evaluate": "run.evaluation",

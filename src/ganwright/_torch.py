@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,9 +19,20 @@ from torch.nn.utils.parametrizations import _SpectralNorm as SpectralNorm
 # torch.func maps over its own arguments only; nothing documented maps over any nest of tensors.
 from torch.utils._pytree import tree_map as tree_map
 
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
+
 M = TypeVar("M", bound=nn.Module)
 
-__all__ = ["SpectralNorm", "buffers", "pre_hooks", "step_unless", "tree_map", "with_children"]
+__all__ = [
+    "SpectralNorm",
+    "buffers",
+    "pre_hooks",
+    "step_unless",
+    "tree_map",
+    "unbind",
+    "with_children",
+]
 
 
 def pre_hooks(module: nn.Module) -> Iterable[Any]:
@@ -51,3 +62,17 @@ def step_unless(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
     """
     optimizer.found_inf = bad.float()  # type: ignore[attr-defined]
     optimizer.step()
+
+
+def unbind(exported: ExportedProgram) -> None:
+    """Remove what binds a program to the device and the sizes that it was traced with.
+
+    A check of a tensor's type names the device, too. Guards compare sizes that only matter for how
+    memory is laid out; they refuse the smallest size where the networks compute it correctly.
+    """
+    graph = exported.graph_module.graph
+    for node in list(graph.nodes):
+        if str(node.target).startswith(("aten._assert_tensor_metadata", "aten.promote_types")):
+            graph.erase_node(node)
+    exported.graph_module.recompile()
+    exported._guards_code = []

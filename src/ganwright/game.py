@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ganwright.config.checked import Named
 from ganwright.data.types import Batch, Images, Spec
-from ganwright.errors import GameError, described
+from ganwright.errors import GameError, SettingsError, described
+from ganwright.function import Function
 from ganwright.optim import Adam, Optimizer
 
 Terms: TypeAlias = Mapping[str, Tensor]
@@ -228,6 +229,18 @@ class Game(nn.Module):
         Called in evaluation mode with the same batch and the same seed every time.
         """
         raise NotImplementedError
+
+    def function(self, direction: str = "a2b") -> Function:
+        """The one function that it is used by: what is exported, and what latents go through.
+
+        Args:
+            direction: of translation; families that do not translate ignore it.
+
+        Raises:
+            SettingsError: it has none; the sentence says why.
+        """
+        name = type(self).__name__
+        raise SettingsError(f"{name} does not say what is exported; give it a method `function`")
 
     def measure(self, batch: Any) -> Terms:
         """Numbers on a batch of held-out data, logged with each sample grid; none by default.

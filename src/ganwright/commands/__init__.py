@@ -33,6 +33,16 @@ COMMANDS: dict[str, Command] = {
         "RUN [-n N] [--out FILE]",
         "Generate images with a trained run.",
     ),
+    "walk": Command(
+        "ganwright.commands.walk:walk",
+        "RUN [--seeds 1 2 3] [--out FILE.gif]",
+        "Animate a walk through latent space.",
+    ),
+    "directions": Command(
+        "ganwright.commands.walk:directions",
+        "RUN [--count N] [--out FILE.png]",
+        "Draw what the strongest latent directions change.",
+    ),
     "translate": Command(
         "ganwright.commands.translate:translate",
         "RUN INPUT OUTPUT",
@@ -42,6 +52,11 @@ COMMANDS: dict[str, Command] = {
         "ganwright.commands.translate:classify",
         "RUN INPUT [--out FILE.csv]",
         "Classify images with a trained run.",
+    ),
+    "export": Command(
+        "ganwright.commands.export:export",
+        "RUN [--formats onnx pt2 ...]",
+        "Export a trained network to ONNX and others.",
     ),
     "evaluate": Command(
         "ganwright.commands.evaluate:evaluate",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -25,11 +25,9 @@ _RUN = {"RUN": "The run folder."}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights(Named):
-    """Which weights of a run are used, and where."""
+class Snapshot(Named):
+    """Which weights of a run are used."""
 
-    device: str = "auto"
-    """cpu, cuda, mps, or auto for the best available."""
     step: Whole | None = None
     """Use the checkpoint of this step; by default the newest."""
     raw: bool = False
@@ -39,11 +37,19 @@ class Weights(Named):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Weights(Snapshot):
+    """Which weights of a run are used, and where."""
+
+    device: str = "auto"
+    """cpu, cuda, mps, or auto for the best available."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sampling(Named):
     """What to draw, and where to put it."""
 
     n: Count | None = None
-    """Number of images; by default 64, or one for each label."""
+    """Number of images; by default 64, or one for each label or latent."""
     seed: Whole = 0
     """Random seed; it determines the images."""
     labels: tuple[str, ...] = ()
@@ -51,6 +57,10 @@ class Sampling(Named):
     out: Path | None = None
     """A .png file for a grid, or a folder for a file each; .csv for rows; .npy or .csv for signals.
     RUN/sampled/seed-S.png (.csv, .npy) if not given."""
+    latents: Path | None = None
+    """A .npy file of latents to use instead of the seed's, one per row."""
+    save_latents: Path | None = None
+    """Write the latents of these images into a .npy file."""
     overwrite: bool = False
     """Replace existing outputs."""
 
@@ -61,20 +71,25 @@ def sample(argv: Sequence[str]) -> int:
     parser.add("sampling", Sampling())
     parser.add("weights", Weights())
     given, (what, weights) = parser.read(argv)
-    n = what.n if what.n is not None else len(what.labels) or 64
     run = path_of(str(given["RUN"]))
+    z = None if what.latents is None else _latents(what.latents, what.n)
+    n = what.n if what.n is not None else len(what.labels) or 64
+    n = n if z is None else len(z)
     model = load_run(run, weights)
     ending = "csv" if model.spec.table else "npy" if model.spec.signal else "png"
     out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
-    refuse_existing(_taken(out, n), what.overwrite)
+    refuse_existing([*_taken(out, n), *_kept(what.save_latents)], what.overwrite)
+    drawn = model.latents(n, seed=what.seed) if what.save_latents and z is None else z
     if out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
-        _signals(model, n, what, out)
+        _signals(model, n, what, out, z)
     elif out.suffix.lower() == ".csv":
-        _table(model, n, what, out)
+        _table(model, n, what, out, z)
     elif out.suffix:
-        _grid(model.sample(n, seed=what.seed, labels=what.labels or None), out)
+        _grid(model.sample(n, seed=what.seed, labels=what.labels or None, latents=z), out)
     else:
-        _files(model, out, n, what)
+        _files(model, out, n, what, z)
+    if what.save_latents is not None and drawn is not None:
+        _save_latents(drawn, what.save_latents)
     print(out)
     return 0
 
@@ -133,7 +148,51 @@ def _taken(out: Path, n: int) -> list[Path]:
     return [out] if out.exists() else []
 
 
-def _table(model: Model, n: int, what: Sampling, out: Path) -> None:
+def _latents(path: Path, n: int | None) -> Tensor:
+    """The first n rows of a file, or all.
+
+    Raises:
+        SettingsError: it cannot be read, or has too few.
+    """
+    import numpy as np
+    import torch
+
+    try:
+        rows = np.load(path_of(str(path)), allow_pickle=False)
+        found = torch.from_numpy(np.asarray(rows, np.float32))
+    except (OSError, ValueError, EOFError) as error:
+        raise SettingsError(f"--latents {path} cannot be read as .npy: {error}") from error
+    if found.ndim != 2 or not len(found) or len(found) < (n or 0):
+        raise SettingsError(
+            f"--latents {path} holds an array {list(found.shape)}; it must be [n, length of z] "
+            f"with {n or 'one'} rows or more"
+        )
+    return found[:n]
+
+
+def _kept(out: Path | None) -> list[Path]:
+    """Where latents go, if a file is there.
+
+    Raises:
+        SettingsError: it is no .npy file.
+    """
+    if out is not None and out.suffix.lower() != ".npy":
+        raise SettingsError(f"--save-latents is {out}; name a .npy file")
+    return [out] if out is not None and out.exists() else []
+
+
+def _save_latents(z: Tensor, out: Path) -> None:
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.save(buffer, z.numpy())
+    with writing(out):
+        atomic.write(out, buffer.getvalue())
+
+
+def _table(model: Model, n: int, what: Sampling, out: Path, z: Tensor | None) -> None:
     """Rows with the columns that the data had.
 
     Raises:
@@ -149,13 +208,14 @@ def _table(model: Model, n: int, what: Sampling, out: Path) -> None:
             f"column {table.label} was the class, and this family learned no classes; write a .png "
             "file, or train cgan, or train without ?label="
         )
-    rows = model.sample(n, seed=what.seed, labels=labels if conditional else what.labels or None)
+    asked = labels if conditional else what.labels or None
+    rows = model.sample(n, seed=what.seed, labels=asked, latents=z)
     named = [labels[i % len(labels)] for i in range(n)] if conditional else []
     with writing(out):
         atomic.write(out, table.csv(rows, named))
 
 
-def _signals(model: Model, n: int, what: Sampling, out: Path) -> None:
+def _signals(model: Model, n: int, what: Sampling, out: Path, z: Tensor | None) -> None:
     """Signals as the numbers that the data had.
 
     Raises:
@@ -166,7 +226,7 @@ def _signals(model: Model, n: int, what: Sampling, out: Path) -> None:
     signal = model.spec.signal
     if signal is None:
         raise SettingsError(f"--out is {out}, and this run learned no signals; name a .png file")
-    made = model.sample(n, seed=what.seed, labels=what.labels or None)
+    made = model.sample(n, seed=what.seed, labels=what.labels or None, latents=z)
     with writing(out):
         if out.suffix.lower() == ".csv":
             atomic.write(out, signal.csv(made))
@@ -181,12 +241,12 @@ def _grid(images: Tensor, out: Path) -> None:
         save_grid(images, out)
 
 
-def _files(model: Model, out: Path, n: int, what: Sampling) -> None:
+def _files(model: Model, out: Path, n: int, what: Sampling, z: Tensor | None) -> None:
     """One file per sample; if interrupted, says how many there are and how to continue."""
     from ganwright.inference.sample_files import write_samples
 
-    labels = what.labels or None
-    counts = write_samples(model, out, n, seed=what.seed, labels=labels, replace=what.overwrite)
+    how: dict[str, Any] = {"seed": what.seed, "labels": what.labels or None, "latents": z}
+    counts = write_samples(model, out, n, replace=what.overwrite, **how)
     done = 0
     try:
         with _bar(n) as show:

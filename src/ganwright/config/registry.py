@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pkgutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
@@ -35,6 +38,19 @@ TABLES: dict[str, str] = {
     "metrics": "ganwright.metrics.table:METRICS",
     "features": "ganwright.metrics.table:FEATURES",
 }
+
+
+_TABLES_ONLY: ContextVar[bool] = ContextVar("tables_only", default=False)
+
+
+@contextmanager
+def tables_only() -> Iterator[None]:
+    """Within, settings name rows of the tables alone: no module is imported by its path."""
+    token = _TABLES_ONLY.set(True)
+    try:
+        yield
+    finally:
+        _TABLES_ONLY.reset(token)
 
 
 @cache
@@ -99,8 +115,13 @@ def resolved(path: str) -> Any:
     """What stands at the dotted `path`.
 
     Raises:
-        SettingsError: if it cannot be imported.
+        SettingsError: if it cannot be imported, or nothing may be.
     """
+    if _TABLES_ONLY.get():
+        raise SettingsError(
+            f"{path} names code that is not the library's, and importing it could do anything; if "
+            "you trust whoever wrote these settings, load them with own_code=True"
+        )
     try:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:

@@ -26,6 +26,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.posteriors import Deterministic, Posterior
 from ganwright.families.priors import Gaussian, Planar, Prior
+from ganwright.function import Argument, Function
 from ganwright.game import Game, Player, Terms
 from ganwright.layers.activation import ReLU
 from ganwright.losses import Inputs, Loss, NonSaturating
@@ -161,8 +162,22 @@ class AAE(Game):
                 "this aae was trained without labels; leave them out, or train with guided "
                 "or styled"
             )
-        images: Tensor = self.P(self.prior(n, labels), labels)
+        return self.generate(self.prior(n, labels), labels)
+
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Codes [n, latent] to images; a styled P needs labels, int64 [n]."""
+        images: Tensor = self.P(z, labels)
         return images
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(z [n, latent], and labels where P is styled) to images."""
+        z = Argument("z", self._codes, between=self.cfg.prior.between)
+        labels = (Argument("labels", self.in_turn),) if self.cfg.styled else ()
+        return Function(self.generate, (z, *labels))
+
+    def _codes(self, n: int) -> Tensor:
+        """Codes as `sample` draws them, guided by the classes in turn."""
+        return self.prior(n, self.in_turn(n) if self.cfg.guided else None)
 
     def encode(self, x: Tensor) -> Tensor:
         """Codes [n, latent] of images."""

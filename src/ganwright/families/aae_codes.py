@@ -26,7 +26,9 @@ from ganwright.config.ranges import Count, NonNegative, Several
 from ganwright.data.types import Images, SemiSupervised, Spec
 from ganwright.families.aae import THOUSANDS
 from ganwright.families.posteriors import TwoHeads
+from ganwright.function import Argument, Function, spherical
 from ganwright.game import Game, Player, Terms
+from ganwright.layers.norm import soft_labels
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Networks
 from ganwright.observing import observe
@@ -117,8 +119,7 @@ class TwoCodes(Game):
         x = self.seen(batch)
         terms = {"reconstruction": mse_loss(self.decode(*self.codes(x)), x)}
         if self.W is not None:
-            near = (self.cfg.apart - pdist(self.W.weight.T)).relu()
-            terms["apart"] = near.sum()
+            terms["apart"] = (self.cfg.apart - pdist(self.W.weight.T)).relu().sum()
         return terms
 
     def discriminator_y(self, batch: Images) -> Terms:
@@ -151,7 +152,7 @@ class TwoCodes(Game):
     def draw_y(self, n: int) -> Tensor:
         """One-hot draws [n, values], each value equally often."""
         drawn = torch.randint(len(self.asked), (n,), device=self.device)
-        return self._one_hot(self.drawable[drawn])
+        return soft_labels(self.drawable[drawn], self.values)
 
     def draw_z(self, n: int) -> Tensor:
         """Draws [n, latent] of N(0, I)."""
@@ -165,8 +166,8 @@ class TwoCodes(Game):
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if self.cfg.noise and self.training:
             x = x + self.cfg.noise * torch.randn_like(x)
-        logits, z = self.Q(x)
-        return logits, z
+        read: tuple[Tensor, Tensor] = self.Q(x)
+        return read
 
     def join(self, y: Tensor, z: Tensor) -> Tensor:
         """The input of P: W y + z, or both side by side."""
@@ -182,19 +183,22 @@ class TwoCodes(Game):
             for penalty in self.cfg.penalties:
                 penalty.after(player.networks[0])
 
-    def _one_hot(self, labels: Tensor) -> Tensor:
-        return wide(labels[:, None] == torch.arange(self.values, device=labels.device))
-
     def sample(self, n: int) -> Tensor:
         """n images of random style, the values of y in turn: [n, C, H, W] in [-1, 1]."""
-        return self._drawn(self.turns(n))
+        return self.generate(self.draw_z(n), self.turns(n))
 
     def turns(self, n: int) -> Tensor:
         """The asked values of y in turn, int64 [n]."""
         return self.drawable[torch.arange(n, device=self.device) % len(self.asked)]
 
-    def _drawn(self, labels: Tensor) -> Tensor:
-        return self.decode(self._one_hot(labels), self.draw_z(len(labels)))
+    def generate(self, z: Tensor, labels: Tensor) -> Tensor:
+        """Styles [n, latent] and values of y, int64 [n], to images."""
+        return self.decode(soft_labels(labels, self.values), z)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(z [n, latent], labels: the values of y) to images."""
+        z = Argument("z", self.draw_z, between=spherical)
+        return Function(self.generate, (z, Argument("labels", self.turns)))
 
     def encode(self, x: Tensor) -> Tensor:
         """The input of P for images: [n, latent] with `apart`, else [n, values + latent]."""
@@ -218,8 +222,7 @@ class TwoCodes(Game):
         rows = max(2, len(batch.images) // columns)
         z = self.draw_z(rows)
         z[0] = 0
-        values = self.turns(rows * columns)
-        return self.decode(self._one_hot(values), z.repeat_interleave(columns, 0))
+        return self.generate(z.repeat_interleave(columns, 0), self.turns(rows * columns))
 
     @property
     def preview_columns(self) -> int | None:
@@ -281,7 +284,7 @@ class AAESemi(TwoCodes):
 
     def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
         """n images of the asked classes, int64 [n], or of the classes in turn."""
-        return super().sample(n) if labels is None else self._drawn(labels)
+        return self.generate(self.draw_z(n), self.turns(n) if labels is None else labels)
 
     def classify(self, x: Tensor) -> Tensor:
         """Class probabilities [n, classes] of images [n, C, H, W] in [-1, 1]."""

@@ -27,6 +27,7 @@ from ganwright.errors import SettingsError
 from ganwright.families.augmented import watch
 from ganwright.families.dcgan import DCGAN
 from ganwright.families.noise_game import NoiseGame
+from ganwright.function import Function
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm
 from ganwright.losses import BoundarySeeking, Inputs, Loss, NonSaturating, score
@@ -147,6 +148,13 @@ class BGAN(NoiseGame):
         if self.classes and labels is None:
             labels = self.in_turn(n)
         return self.drawn(self.noise(n), labels)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """It has none: no function of z gives its images."""
+        raise SettingsError(
+            "bgan draws each pixel at random from what G gives, so there is no single network from "
+            "z to images; use `ganwright sample`"
+        )
 
     def preview(self, batch: Images) -> Tensor:
         """Fixed noise; with labels, one column per class."""

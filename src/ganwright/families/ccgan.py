@@ -25,6 +25,7 @@ from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
+from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import EncoderDecoder, Translator
@@ -189,9 +190,19 @@ class CCGAN(AugmentedGame):
         Raises:
             SettingsError: the way back is asked for.
         """
+        known = self.holes(images, "centre") if known is None else known
+        return self.function(direction)(images, known)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(images, known: bool [n, 1, H, W], False in the holes) to images without holes."""
         if direction != "a2b":
             raise SettingsError(f"ccgan only fills holes, direction a2b, not {direction!r}")
-        known = self.holes(images, "centre") if known is None else known
+        images = pictures(self.spec.shape, self.device)
+        known = Argument("known", lambda n: self.holes(images.draw(n), "centre"), sized=True)
+        return Function(self.fill, (images, known))
+
+    def fill(self, images: Tensor, known: Tensor) -> Tensor:
+        """Images [n, C, H, W] with what G draws where they are not known, bool [n, 1, H, W]."""
         return torch.where(known, images, self.draw(images, known))
 
     def classify(self, images: Tensor) -> Tensor:

@@ -12,9 +12,8 @@ learning rate 5e-5, n_critic 2 to 4, batches of 1 to 4 (section 3.3).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
@@ -22,6 +21,7 @@ from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Unpaired
 from ganwright.families.augmented import watch
 from ganwright.families.two_way import TwoWay
+from ganwright.function import Function
 from ganwright.game import Player, Terms
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, Wasserstein
@@ -121,5 +121,8 @@ class DualGAN(TwoWay):
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
         """Images [n, C, H, W] as the other domain's, each normalised by itself alone."""
-        translator = self.one_way(direction)
-        return torch.cat([translator(image) for image in images.split(1)])
+        return self.function(direction)(images)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """Images of one domain as the other's, each normalised by itself alone."""
+        return replace(super().function(direction), alone=True)

@@ -13,6 +13,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both
 from ganwright.families.priors import Gaussian, Prior
+from ganwright.function import Argument, Function
 from ganwright.game import Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
@@ -95,8 +96,16 @@ class EnergyGame(AugmentedGame):
 
     def sample(self, n: int) -> Tensor:
         """Draw n samples, [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.G(self.noise(n))
+        return self.generate(self.noise(n))
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Images [n, C, H, W] of noise [n, latent]."""
+        images: Tensor = self.G(z)
         return images
+
+    def function(self, direction: str = "a2b") -> Function:
+        """z [n, latent] to images."""
+        return Function(self.generate, (Argument("z", self.noise, between=self.cfg.prior.between),))
 
     def preview(self, batch: Images) -> Tensor:
         """Fixed noise."""

@@ -24,6 +24,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import watch
 from ganwright.families.noise_game import RegularisedGame
+from ganwright.function import linear
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks import ConvNet, Networks
@@ -93,6 +94,12 @@ class InfoGAN(RegularisedGame):
         hot = [_one_hot(c, k) for c, k in zip(chosen, cfg.categories, strict=True)]
         uniform = 2 * torch.rand(n, cfg.continuous, device=device) - 1
         return torch.cat([super().noise(n), *hot, uniform], 1)
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """The way from one input to another; that of the codes is straight."""
+        n = self.cfg.latent
+        noise = super().between(a[:n], b[:n], t)
+        return torch.cat([noise, linear(a[n:], b[n:], t)], 1)
 
     def discriminator(self, batch: Images) -> Terms:
         cfg = self.cfg

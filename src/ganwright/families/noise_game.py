@@ -22,7 +22,9 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame
 from ganwright.families.priors import Gaussian, Prior
+from ganwright.function import Argument, Function
 from ganwright.game import Draw, Player, Terms
+from ganwright.layers.norm import soft_labels
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
@@ -171,8 +173,26 @@ class NoiseGame(AugmentedGame):
         float [n, classes]; else classes in turn."""
         if self.classes and labels is None:
             labels = self.in_turn(n)
-        images: Tensor = self.G(self.noise(n), labels)
+        return self.generate(self.noise(n), labels)
+
+    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Images [n, C, H, W] of noise [n, inputs]; `labels` as in `sample`, if there are any."""
+        images: Tensor = self.G(z, labels)
         return images
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(z [n, inputs], and labels where it is conditional) to images."""
+        labels = (Argument("labels", self._labels),) if self.classes else ()
+        return Function(self.generate, (Argument("z", self.noise, between=self.between), *labels))
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """The way from one noise vector to another: t [m] in [0, 1] to [m, inputs]."""
+        return self.cfg.prior.between(a, b, t)
+
+    def _labels(self, n: int) -> Tensor:
+        """Labels as G takes them, the classes in turn."""
+        labels = self.in_turn(n)
+        return soft_labels(labels, self.classes) if self.spec.several else labels
 
     def preview(self, batch: Images) -> Tensor:
         """Fixed noise; with labels, one column per class and one row per noise vector."""

@@ -22,6 +22,7 @@ from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown, watch
 from ganwright.families.side_by_side import side_by_side
+from ganwright.function import Function, pictures
 from ganwright.game import Player, Terms
 from ganwright.layers.fidelity import psnr, ssim
 from ganwright.layers.norm import BatchNorm
@@ -123,12 +124,16 @@ class Pix2Pix(AugmentedGame):
         Raises:
             SettingsError: the way back is asked for.
         """
+        return self.function(direction)(images)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """Images of domain a as domain b's, each normalised by itself alone."""
         if direction != "a2b":
             raise SettingsError(
                 f"pix2pix learns one direction, a2b, not {direction!r}; train the "
                 "other with --data FOLDER?a=NAME&b=NAME"
             )
-        return torch.cat([self.G(image) for image in images.split(1)])
+        return Function(self.G, (pictures(self.spec.shape, self.device),), alone=True)
 
     def measure(self, batch: Paired) -> Terms:
         """Mean absolute error, PSNR in dB and SSIM of held-out pairs, over all channels."""

@@ -27,6 +27,7 @@ from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
@@ -134,9 +135,12 @@ class PixelDA(AugmentedGame):
 
     def adapt(self, images: Tensor) -> Tensor:
         """Source images [n, C, H, W] in the target's style, of fresh noise."""
-        z = torch.rand(len(images), self.cfg.latent, device=images.device) * 2 - 1
-        adapted: Tensor = self.G(images, z)
+        adapted: Tensor = self.G(images, self.noise(len(images)))
         return adapted
+
+    def noise(self, n: int) -> Tensor:
+        """z, uniform on [-1, 1]: [n, latent]."""
+        return torch.rand(n, self.cfg.latent, device=self.device) * 2 - 1
 
     def _task(self, logits: Tensor, batch: Unpaired, watch: str = "") -> Tensor:
         y = batch.a_labels
@@ -157,9 +161,14 @@ class PixelDA(AugmentedGame):
         Raises:
             SettingsError: the way back is asked for.
         """
+        return self.function(direction)(images, self.noise(len(images)))
+
+    def function(self, direction: str = "a2b") -> Function:
+        """(source images, z [n, latent]) to images in the target's style."""
         if direction != "a2b":
             raise SettingsError(f"pixelda only translates a2b, not {direction!r}")
-        return self.adapt(images)
+        images = pictures(self.spec.shape, self.device)
+        return Function(self.G, (images, Argument("z", self.noise)))
 
     def classify(self, images: Tensor) -> Tensor:
         """Class probabilities [n, classes] of target images [n, C, H, W] in [-1, 1]."""

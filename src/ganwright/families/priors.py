@@ -15,6 +15,7 @@ from torch import Tensor
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.errors import SettingsError
+from ganwright.function import linear, spherical
 
 
 class Prior(Checked):
@@ -30,6 +31,10 @@ class Prior(Checked):
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         """n codes, [n, latent]."""
         raise NotImplementedError
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        """The way from code a to code b, [latent]: positions t [m] in [0, 1] to [m, latent]."""
+        return linear(a, b, t)
 
     def of(self, y: Tensor, classes: int, latent: int = 2) -> Tensor:
         """A code for each label's class; classes share the prior unless they have places in it.
@@ -54,6 +59,9 @@ class Gaussian(Prior):
 
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.spread * torch.randn(n, latent, device=device)
+
+    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+        return spherical(a, b, t)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
 from ganwright.families.priors import Prior, Uniform
+from ganwright.function import Argument, Function
 from ganwright.game import Player, Terms
 from ganwright.layers.activation import Activation, ReLU, Softplus
 from ganwright.layers.condition import Stack
@@ -222,8 +223,20 @@ class SGAN(AugmentedGame):
 
     def sample(self, n: int) -> Tensor:
         """Draw n images, [n, C, H, W] in [-1, 1]."""
-        images: Tensor = self.G(self.cfg.prior.draw(n, self.cfg.latent, self.device))
+        return self.generate(self.noise(n))
+
+    def noise(self, n: int) -> Tensor:
+        """z from the prior, [n, latent]."""
+        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
+
+    def generate(self, z: Tensor) -> Tensor:
+        """Images [n, C, H, W] of noise [n, latent]."""
+        images: Tensor = self.G(z)
         return images
+
+    def function(self, direction: str = "a2b") -> Function:
+        """z [n, latent] to images."""
+        return Function(self.generate, (Argument("z", self.noise, between=self.cfg.prior.between),))
 
     def classify(self, x: Tensor) -> Tensor:
         """Class probabilities [n, K] of images [n, C, H, W] in [-1, 1]."""

@@ -27,6 +27,7 @@ from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.function import Function, pictures
 from ganwright.game import Phase, Player, Terms
 from ganwright.layers.fidelity import luma, psnr, ssim
 from ganwright.losses import Loss, NonSaturating
@@ -160,10 +161,13 @@ class SRGAN(AugmentedGame):
         Raises:
             SettingsError: the way back is asked for, which needs no network.
         """
+        return self.function(direction)(images)
+
+    def function(self, direction: str = "a2b") -> Function:
+        """Images [n, C, h, w] to larger ones."""
         if direction != "a2b":
             raise SettingsError(f"srgan only upscales, direction a2b, not {direction!r}")
-        enlarged: Tensor = self.G(images)
-        return enlarged
+        return Function(self.G, (pictures(self.spec.shape, self.device),))
 
     def measure(self, batch: Paired) -> Terms:
         """PSNR in dB and SSIM on Y of enlarged held-out images, and those of bicubic upscaling."""

@@ -11,6 +11,7 @@ from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both
 from ganwright.families.side_by_side import side_by_side
+from ganwright.function import Function, pictures
 from ganwright.game import Terms
 
 
@@ -68,6 +69,13 @@ class TwoWay(AugmentedGame):
         if direction not in ("a2b", "b2a"):
             raise SettingsError(f"unknown direction {direction!r}; choose a2b or b2a")
         return self.AB if direction == "a2b" else self.BA
+
+    def function(self, direction: str = "a2b") -> Function:
+        """Images of one domain as the other's."""
+        network = self.one_way(direction)
+        shape = self.spec.shape if direction == "a2b" else self.spec.target
+        assert shape is not None
+        return Function(network, (pictures(shape, self.device),))
 
     def measure(self, batch: Unpaired) -> Terms:
         """The mean absolute cycle error of each domain on held-out images."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -15,19 +16,19 @@ from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.data.types import Spec
-from ganwright.errors import SettingsError, nearest
+from ganwright.errors import SettingsError
 from ganwright.game import Game
+from ganwright.inference.chunks import CHUNK, fitting, rows_from
 from ganwright.inference.image_files import fitted, like, many
+from ganwright.inference.labels import several, wanted
+from ganwright.inference.pretrained import Pretrained
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
 from ganwright.pixels import as_floats, to_bytes
 from ganwright.seeds import seed_torch
 
-CHUNK = 64
-"""Noise is drawn for this many samples at a time, so the first k of n do not depend on n."""
 
-
-class Model:
+class Model(Pretrained):
     """What `load` and `train` give: a family with its averaged weights, in evaluation mode.
 
     Args:
@@ -57,7 +58,12 @@ class Model:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
 
     def sample(
-        self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[Any] | None = None
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        labels: int | str | Sequence[Any] | None = None,
+        latents: Tensor | None = None,
     ) -> Tensor:
         """Draw n samples.
 
@@ -66,14 +72,15 @@ class Model:
             seed: the same seed draws the same samples; more of them begin with the same.
             labels: numbers or names of classes, one or several, repeated to length n. Where an
                 image may have several, a label is as "3+7".
+            latents: what they are made of, float [n, length of z], instead of random ones.
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
 
         Raises:
-            SettingsError: the family does not sample, or not by label.
+            SettingsError: the family does not sample, or not by label or from latents.
         """
-        return torch.cat(list(self.samples(n, seed=seed, labels=labels)))
+        return torch.cat(list(self.samples(n, seed=seed, labels=labels, latents=latents)))
 
     def samples(
         self,
@@ -82,6 +89,7 @@ class Model:
         seed: int = 0,
         labels: int | str | Sequence[int | str] | None = None,
         start: int = 0,
+        latents: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """The same samples a chunk at a time, so that memory does not depend on their number.
 
@@ -90,6 +98,7 @@ class Model:
             seed: as in `sample`.
             labels: as in `sample`.
             start: where to begin; those before are not drawn.
+            latents: as in `sample`.
 
         Returns:
             float32 [at most 64, C, H, W] in [-1, 1] each, on the CPU; together rows start to n of
@@ -105,25 +114,40 @@ class Model:
         takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
-        numbers = [] if labels is None else [self._wanted(y) for y in several(labels)]
-        return self._chunks(draw, range(start, n), seed, numbers)
+        numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
+        made_of = None if latents is None else fitting(self.game.function(), latents, n)
+
+        def drawn(first: int) -> Tensor:
+            seed_torch(seed, "sample", first)
+            given = {"labels": rows_from(numbers, first).to(self.game.device)} if numbers else {}
+            if made_of is None:
+                return draw(CHUNK, **given)
+            return made_of(first, given.get("labels"))
+
+        return self._chunks(drawn, range(start, n))
 
     @torch.no_grad()
-    def _chunks(
-        self, draw: Callable[..., Tensor], wanted: range, seed: int, labels: list[Tensor]
-    ) -> Iterator[Tensor]:
-        for start in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
-            keywords: dict[str, Any] = {}
-            if labels:
-                repeated = [labels[(start + i) % len(labels)] for i in range(CHUNK)]
-                keywords["labels"] = torch.stack(repeated).to(self.game.device)
+    def _chunks(self, drawn: Callable[[int], Tensor], wanted: range) -> Iterator[Tensor]:
+        """Rows of the chunks that start at multiples of CHUNK."""
+        for first in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
+            rows = first_rows(self.game, partial(drawn, first), CHUNK, wanted.stop - first)
+            yield rows[max(0, wanted.start - first) :].float().cpu()
 
-            def chunk(start: int = start, keywords: dict[str, Any] = keywords) -> Tensor:
-                seed_torch(seed, "sample", start)
-                return draw(CHUNK, **keywords)
+    @torch.no_grad()
+    def latents(self, n: int = 1, *, seed: int = 0) -> Tensor:
+        """What `sample` makes its samples of: z, float32 [n, length of z], on the CPU.
 
-            rows = first_rows(self.game, chunk, CHUNK, wanted.stop - start)
-            yield rows[max(0, wanted.start - start) :].float().cpu()
+        Raises:
+            SettingsError: the family does not sample, or not from latents alone.
+        """
+        self.ability("sample")
+        n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
+        z, *_ = self.game.function().arguments
+        chunks = []
+        for first in range(0, n, CHUNK):
+            seed_torch(seed, "sample", first)
+            chunks.append(z.draw(CHUNK).float().cpu())
+        return torch.cat(chunks)[:n]
 
     @overload
     def translate(
@@ -261,36 +285,3 @@ class Model:
             raise SettingsError(f"{self.family} cannot {name}; it can {', '.join(can)}")
         found: Callable[..., Tensor] = function
         return found
-
-    def _wanted(self, label: int | str) -> Tensor:
-        """A label as the family takes it: its number, or 0 and 1 for each class, [classes]."""
-        if not self.spec.several:
-            return torch.tensor(self._label(label))
-        row = torch.zeros(len(self.spec.classes))
-        for part in str(label).split("+"):
-            row[self._label(part.strip())] = 1
-        return row
-
-    def _label(self, label: int | str) -> int:
-        classes, text = self.spec.classes, str(label)
-        if text in classes:
-            number = classes.index(text)
-        elif text.isdecimal() and int(text) < len(classes):
-            number = int(text)
-        else:
-            raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
-        if number not in self.spec.asked:
-            known = (classes[k] for k in self.spec.asked)
-            raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
-        return number
-
-
-def several(labels: Any) -> list[Any]:
-    """Labels as a list: one alone, or those of a sequence, array or tensor."""
-    if isinstance(labels, int | str):
-        return [labels]
-    if hasattr(labels, "tolist"):
-        return several(labels.tolist())
-    if not isinstance(labels, Iterable):
-        raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
-    return list(labels)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ganwright import atomic
 from ganwright.errors import RunError, SettingsError
@@ -29,6 +30,7 @@ def write_samples(
     *,
     seed: int = 0,
     labels: Sequence[int | str] | None = None,
+    latents: Tensor | None = None,
     replace: bool = False,
 ) -> Iterator[int]:
     """Write samples 0 to n - 1 as PNG files, a chunk at a time; memory does not depend on n.
@@ -42,6 +44,7 @@ def write_samples(
         n: how many.
         seed: as in `Model.sample`.
         labels: as in `Model.sample`.
+        latents: as in `Model.sample`.
         replace: other files in their places are replaced.
 
     Yields:
@@ -59,8 +62,10 @@ def write_samples(
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
     marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
+    if latents is not None:
+        marks["latents"] = hashlib.sha256(latents.double().numpy().tobytes()).hexdigest()
     done, replace = _begun(out, marks, n, replace, ending)
-    for images in model.samples(n, seed=seed, labels=labels, start=done):
+    for images in model.samples(n, seed=seed, labels=labels, start=done, latents=latents):
         _note(out, {**marks, "whole": done, "replace": replace})
         if levels:
             for i, image in enumerate(images, done):

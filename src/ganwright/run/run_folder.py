@@ -221,8 +221,8 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
     try:
         values = json.loads((run / "spec.json").read_text(encoding="utf-8"))
         values["task"] = BATCHES.get(values["task"], cls.task)
-        values["shape"] = tuple(values["shape"])
-        values["target"] = values["target"] and tuple(values["target"])
+        values["shape"] = tuple(map(int, values["shape"]))
+        values["target"] = values["target"] and tuple(map(int, values["target"]))
         values["classes"] = tuple(values["classes"])
         values["present"] = tuple(values.get("present", ()))
         for name in ("label_map", "target_map"):

@@ -1,0 +1,116 @@
+"""`ganwright walk` and `ganwright directions`: what lies between samples, and around one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganwright import atomic
+from ganwright.commands.flags import Parser
+from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
+from ganwright.config.checked import Named
+from ganwright.config.ranges import Count, Positive, Whole
+from ganwright.config.spelling import path_of
+from ganwright.errors import SettingsError
+
+_RUN = {"RUN": "The run folder."}
+_LEAST = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Walking(Named):
+    """Where a walk goes, and how fast."""
+
+    seeds: tuple[Whole, ...] = (0, 1, 2, 3)
+    """Seeds that it visits in this order; each stands for its first sample."""
+    labels: tuple[str, ...] = ()
+    """Classes by number or name, each for an equal share of the walk; by default the first."""
+    frames: Count = 30
+    """Images from each seed to the next."""
+    fps: Positive = 15.0
+    """Images per second."""
+    loop: bool = True
+    """Return to the first seed."""
+    out: Path | None = None
+    """A .gif, .webp, .png or .mp4 file (imageio-ffmpeg); RUN/sampled/walk.gif if not given."""
+    overwrite: bool = False
+    """Replace an existing file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directing(Named):
+    """Which directions are shown, and how far."""
+
+    count: Count = 8
+    """Number of directions, one per row."""
+    span: Positive = 3.0
+    """How far from the sample to go both ways, in latent space."""
+    steps: Count = 7
+    """Images per row."""
+    seed: Whole = 0
+    """Seed of the sample in the middle."""
+    labels: tuple[str, ...] = ()
+    """The class of the sample, by number or name."""
+    out: Path | None = None
+    """A .png file; RUN/sampled/directions.png if not given."""
+    overwrite: bool = False
+    """Replace an existing file."""
+
+
+def walk(argv: Sequence[str]) -> int:
+    """Write a moving image that goes through latent space from seed to seed."""
+    parser = Parser("walk", walk.__doc__ or "", _RUN)
+    parser.add("walk", Walking())
+    parser.add("weights", Weights())
+    given, (what, weights) = parser.read(argv)
+    run = path_of(str(given["RUN"]))
+    out = what.out or run / "sampled" / "walk.gif"
+
+    from ganwright.inference.animation import encoder
+    from ganwright.inference.walk import along, route
+    from ganwright.report.grid import to_pixels
+
+    encode = encoder(out)
+    refuse_existing([out], what.overwrite)
+    model = load_run(run, weights)
+    latents = route(model, what.seeds, frames=what.frames, loop=what.loop)
+    frames = [f for part in along(model, latents, what.labels) for f in to_pixels(part)]
+    factor = max(1, math.ceil(_LEAST / max(frames[0].shape[:2])))
+    larger = [frame.repeat(factor, 0).repeat(factor, 1) for frame in frames]
+    with writing(out):
+        atomic.write(out, encode(larger, what.fps))
+    print(out)
+    return 0
+
+
+def directions(argv: Sequence[str]) -> int:
+    """Draw a sample changed along the directions that the first layer of G stretches most.
+
+    One direction per row; the sample itself is in the middle.
+    """
+    parser = Parser("directions", directions.__doc__ or "", _RUN)
+    parser.add("directions", Directing())
+    parser.add("weights", Weights())
+    given, (what, weights) = parser.read(argv)
+    run = path_of(str(given["RUN"]))
+    out = what.out or run / "sampled" / "directions.png"
+    if out.suffix.lower() != ".png":
+        raise SettingsError(f"--out is {out}; name a .png file")
+    refuse_existing([out], what.overwrite)
+
+    import torch
+
+    from ganwright.inference import walk as ways
+    from ganwright.report.grid import save_grid
+
+    model = load_run(run, weights)
+    found = ways.directions(model, what.count)
+    steps = torch.linspace(-what.span, what.span, what.steps)
+    z = model.latents(1, seed=what.seed) + (found[:, None] * steps[:, None]).flatten(0, 1)
+    images = torch.cat(list(ways.along(model, z, what.labels)))
+    with writing(out):
+        save_grid(images, out, what.steps)
+    print(out)
+    return 0

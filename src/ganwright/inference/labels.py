@@ -1,0 +1,51 @@
+"""Labels as users give them, and as families take them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganwright.data.types import Spec
+from ganwright.errors import SettingsError, nearest
+
+
+def wanted(spec: Spec, label: int | str) -> Tensor:
+    """A label as a family takes it: its number, or 0 and 1 for each class, [classes].
+
+    Raises:
+        SettingsError: there is no such class, or no training image was of it.
+    """
+    if not spec.several:
+        return torch.tensor(_number(spec, label))
+    row = torch.zeros(len(spec.classes))
+    for part in str(label).split("+"):
+        row[_number(spec, part.strip())] = 1
+    return row
+
+
+def several(labels: Any) -> list[Any]:
+    """Labels as a list: one alone, or those of a sequence, array or tensor."""
+    if isinstance(labels, int | str):
+        return [labels]
+    if hasattr(labels, "tolist"):
+        return several(labels.tolist())
+    if not isinstance(labels, Iterable):
+        raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
+    return list(labels)
+
+
+def _number(spec: Spec, label: int | str) -> int:
+    classes, text = spec.classes, str(label)
+    if text in classes:
+        number = classes.index(text)
+    elif text.isdecimal() and int(text) < len(classes):
+        number = int(text)
+    else:
+        raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
+    if number not in spec.asked:
+        known = (classes[k] for k in spec.asked)
+        raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
+    return number

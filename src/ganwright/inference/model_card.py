@@ -1,0 +1,138 @@
+"""The card of a model: what it is, how to use it, and what is known of it, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from ganwright.families import FAMILIES
+from ganwright.report.page import read_rows
+from ganwright.version import __version__
+
+if TYPE_CHECKING:
+    from ganwright.inference.model import Model
+
+_CARD = """---
+library_name: ganwright
+pipeline_tag: {task}
+tags:
+{tags}
+# license: choose one of https://huggingface.co/docs/hub/repositories-licenses
+---
+
+# {title}
+
+{about}
+
+## Use
+
+```python
+import ganwright
+
+model = ganwright.from_pretrained("{place}")
+{use}
+```
+
+## Data
+
+{data}
+
+## Settings
+
+```yaml
+{settings}```
+
+## Results
+
+{results}
+
+## Licence and limits
+
+The author has not said yet under which licence the weights may be used, nor for what purpose.
+Images show what the training data shows, with its gaps and its biases.
+"""
+
+_USES = {
+    "sample": (
+        "unconditional-image-generation",
+        "images = model.sample(16, seed=0)  # [16, C, H, W] in [-1, 1]",
+    ),
+    "translate": (
+        "image-to-image",
+        "translated = model.translate(image)  # a Pillow image, of any size the network takes",
+    ),
+}
+"""What a model can do -> the hub's name of the task, and how it is called."""
+
+
+def card(model: Model, config: Mapping[str, Any], place: str) -> str:
+    """The text of README.md.
+
+    Args:
+        model: what it is about; its run folder may hold what `evaluate` found.
+        config: the configuration as it is published.
+        place: the folder or the repository that the example loads.
+    """
+    family = type(model.game)
+    able = next((use for name, use in _USES.items() if hasattr(model.game, name)), ("other", ""))
+    tags = dict.fromkeys(("gan", model.family, "safetensors"))
+    data = str(config.get("data") or model.game.data)
+    return _CARD.format(
+        task=able[0],
+        use=able[1],
+        tags="\n".join(f"- {tag}" for tag in tags),
+        title=f"{family.title or model.family} trained on {data}",
+        about=_about(model),
+        place=place,
+        data=_data(model, data),
+        settings=yaml.safe_dump(_told(config), sort_keys=False, allow_unicode=True, width=90),
+        results=_results(model),
+    )
+
+
+def _about(model: Model) -> str:
+    family = type(model.game)
+    entry = FAMILIES.get(model.family)
+    what = f"{entry.title}, " if entry else ""
+    link = f"[arXiv:{family.paper}](https://arxiv.org/abs/{family.paper})"
+    paper = f" ({link})" if family.paper else ""
+    return (
+        f"{what}`{model.family}`{paper}, trained for {model.step:,} steps with Ganwright "
+        f"{__version__}. The weights are safe tensors, and no code comes with them."
+    )
+
+
+def _data(model: Model, name: str) -> str:
+    spec = model.spec
+    lines = [f"- `{name}`, {spec.count:,} training items of shape {_by(spec.shape)}"]
+    if spec.target:
+        lines.append(f"- translated to shape {_by(spec.target)}")
+    if spec.classes:
+        some = ", ".join(spec.classes[:20]) + (" ..." if len(spec.classes) > 20 else "")
+        lines.append(f"- {len(spec.classes)} classes: {some}")
+    return "\n".join(lines)
+
+
+def _told(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that shape the model; the others are in config.yaml."""
+    names = ("image_size", "batch_size", "seed", "precision", "ema_half_life", "augment", "flip")
+    return {name: config[name] for name in names if name in config} | {"game": config.get("game")}
+
+
+def _results(model: Model) -> str:
+    """The newest of each number that was measured with these weights."""
+    rows = read_rows(Path(model.run) / "evaluation.jsonl")
+    newest = {row["name"]: row for row in rows if "name" in row and row["step"] == model.step}
+    if not newest:
+        return "Nothing was measured."
+    lines = ["| Metric | Value | Reference |", "| --- | --- | --- |"]
+    for name, row in newest.items():
+        lines.append(f"| {name} | {row['value']:.4g} | {row.get('reference', '')} |")
+    return "\n".join(lines)
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

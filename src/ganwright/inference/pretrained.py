@@ -1,0 +1,161 @@
+"""A trained model as a folder that others load: safetensors and settings, no code.
+
+FOLDER/model.safetensors   all networks and state of the game, with the averages in their place
+FOLDER/config.yaml         the family and its settings
+FOLDER/spec.json           what the data looked like
+FOLDER/README.md           the model card
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from safetensors.torch import save
+
+import ganwright
+from ganwright import atomic
+from ganwright.config.spelling import path_of
+from ganwright.errors import RunError, missing_extra
+from ganwright.inference.model_card import card
+
+if TYPE_CHECKING:
+    from ganwright.inference.model import Model
+
+WEIGHTS, CARD = "model.safetensors", "README.md"
+FILES = (WEIGHTS, "config.yaml", "spec.json", CARD)
+_PLACES = ("data", "data_root", "init")
+"""Settings that name places on the disk; of absolute ones only the last part is published."""
+
+
+class Pretrained:
+    """What a model can do to be shared."""
+
+    def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the model into a folder that `from_pretrained` loads.
+
+        Args:
+            folder: it is made if it is missing.
+            overwrite: replace files of an earlier model in it.
+
+        Returns:
+            The folder.
+
+        Raises:
+            RunError: it holds a model already, or cannot be written.
+        """
+        path = path_of(str(folder))
+        existing = [name for name in FILES if (path / name).exists()]
+        if existing and not overwrite:
+            raise RunError(f"{path} holds {existing[0]}; choose another folder, or overwrite=True")
+        _write(self, path, str(folder))  # type: ignore[arg-type]
+        return path
+
+    @classmethod
+    def from_pretrained(cls, place: str | Path, **options: Any) -> Model:
+        """Load a folder of `save_pretrained`, or a repository of the Hugging Face Hub.
+
+        It is `ganwright.from_pretrained`, where the options are described.
+        """
+        # By its public name: what reads settings stands above this room.
+        return ganwright.from_pretrained(place, **options)
+
+    def push_to_hub(
+        self,
+        repo: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        endpoint: str | None = None,
+    ) -> str:
+        """Upload the model to a repository of the Hugging Face Hub, which is made if needed.
+
+        A model card that is there already stays, since its author may have edited it.
+
+        Args:
+            repo: owner/name.
+            private: whether only you can see it, if it is made; by default the account's choice.
+            token: of an account with write access; by default the one of `hf auth login`.
+            endpoint: another server; by default the hub, or HF_ENDPOINT.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            MissingExtraError: huggingface_hub is not installed.
+            RunError: the hub refuses, or cannot be reached.
+        """
+        try:
+            from huggingface_hub import HfApi
+        except ImportError:
+            raise missing_extra("push_to_hub", "huggingface_hub") from None
+        _check_repo(repo)
+        api = HfApi(endpoint=endpoint, token=token, library_name="ganwright")
+        with TemporaryDirectory(prefix="ganwright-") as folder:
+            _write(self, Path(folder), repo)  # type: ignore[arg-type]
+            try:
+                api.create_repo(repo, private=private, exist_ok=True)
+                kept = [CARD] if api.file_exists(repo, CARD) else []
+                done = api.upload_folder(
+                    repo_id=repo,
+                    folder_path=folder,
+                    ignore_patterns=kept,
+                    commit_message="Upload a model of Ganwright",
+                )
+            except Exception as error:  # the client's, its network layer's and the system's
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+                raise RunError(f"{repo} cannot be uploaded: {reason}") from error
+        return str(done.commit_url)
+
+
+def is_repo(text: str) -> bool:
+    """Whether a text can be the name of a repository: owner/name."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", text) is not None
+
+
+def _check_repo(repo: str) -> None:
+    if not is_repo(repo):
+        raise RunError(f"the repository is {repo!r}; name it as owner/name")
+
+
+def _write(model: Model, folder: Path, place: str) -> None:
+    try:
+        text = (model.run / "config.yaml").read_text(encoding="utf-8")
+        spec = (model.run / "spec.json").read_bytes()
+    except OSError as error:
+        raise RunError(
+            f"the run folder {model.run} is needed to share its model: {atomic.reason(error)}"
+        ) from error
+    config = _published(yaml.safe_load(text))
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.game.state_dict().items()}
+    about = {"step": str(model.step)}  # one entry: several are stored in any order
+    try:
+        atomic.write(folder / "spec.json", spec)
+        kept = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1000)
+        atomic.write(folder / "config.yaml", kept)
+        atomic.write(folder / WEIGHTS, save(tensors, about))
+        atomic.write(folder / CARD, card(model, config, place))
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {atomic.reason(error)}") from error
+
+
+def _published(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without the folders of the machine on which it was trained."""
+    found = {name: config[name] for name in _PLACES if isinstance(config.get(name), str)}
+    return config | {name: nameless(text) for name, text in found.items()}
+
+
+def nameless(place: str) -> str:
+    """Data or weights as they are called, without the folders in which they lie.
+
+    `/home/me/cats/?split=yes` is cats?split=yes; what has no absolute path stays as it is.
+    """
+    found = re.match(r"(\w*:)?(?!//)([/\\~].*?)(\?.*)?$", place)
+    if found is None:
+        return place
+    kind, path, query = found.groups("")
+    kind = "" if len(kind) == 2 else kind  # a drive
+    return kind + re.split(r"[/\\]", path.rstrip("/\\"))[-1] + query

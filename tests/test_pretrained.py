@@ -1,0 +1,199 @@
+"""Shared models: whole after a round trip, with a card, and without a way to run code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import hub
+import pytest
+import torch
+import yaml
+from test_cli import QUICK
+from test_config import TOY, Toy
+
+import ganwright
+from ganwright.cli import main
+from ganwright.config.registry import resolved, tables_only
+from ganwright.errors import RunError, SettingsError
+from ganwright.inference.model import Model
+from ganwright.inference.pretrained import FILES, nameless
+from ganwright.run.load import load
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    small = ["--game.networks", "ConvNet(width=4)"]
+    assert main(["train", "acgan", *QUICK, *small, "--out", str(out)]) == 0
+    rows: list[dict[str, Any]] = [
+        {"name": "FID", "value": 99.0, "step": 2, "reference": "digits (train)"},
+        {"name": "FID", "value": 12.3456, "step": 4, "reference": "digits (test)"},
+    ]
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (out / "evaluation.jsonl").write_text(lines, encoding="utf-8")
+    return out
+
+
+@pytest.fixture
+def model(run: Path) -> Model:
+    return load(run, device="cpu")
+
+
+@pytest.fixture
+def shared(model: Model, tmp_path: Path) -> Path:
+    return model.save_pretrained(tmp_path / "shared")
+
+
+def test_a_model_comes_back_as_it_was(model: Model, shared: Path) -> None:
+    assert sorted(p.name for p in shared.iterdir()) == sorted(FILES)
+    model.game.to(memory_format=torch.channels_last)  # as on a GPU
+    model.save_pretrained(shared, overwrite=True)
+    again = Model.from_pretrained(shared, device="cpu")
+    assert (again.family, again.step, again.spec) == ("acgan", 4, model.spec)
+    assert torch.equal(again.sample(9, labels=3), model.sample(9, labels=3))
+    images = model.sample(5)
+    assert torch.equal(again.classify(images), model.classify(images))
+    # The averages, not the raw weights, and again from what was loaded.
+    assert not torch.equal(load(model.run, device="cpu", raw=True).sample(4), again.sample(4))
+    further = again.save_pretrained(shared.parent / "further")
+    assert (further / "model.safetensors").read_bytes() == (
+        shared / "model.safetensors"
+    ).read_bytes()
+
+
+def test_nothing_is_replaced_unasked(model: Model, shared: Path) -> None:
+    before = {p.name: p.stat().st_mtime_ns for p in shared.iterdir()}
+    with pytest.raises(RunError, match=r"holds model\.safetensors; .* overwrite=True"):
+        model.save_pretrained(shared)
+    assert {p.name: p.stat().st_mtime_ns for p in shared.iterdir()} == before
+    model.save_pretrained(shared, overwrite=True)
+
+
+def test_the_card_says_what_is_known(shared: Path) -> None:
+    text = (shared / "README.md").read_text(encoding="utf-8")
+    head, body = text.removeprefix("---\n").split("\n---\n", 1)
+    about = yaml.safe_load(head)
+    assert about["library_name"] == "ganwright"
+    assert about["tags"] == ["gan", "acgan", "safetensors"]
+    assert "license" not in about
+    assert "# license: choose one" in head
+    assert "trained on digits" in body
+    assert "arxiv.org/abs/1610.09585" in body
+    assert "trained for 4 steps" in body
+    assert "10 classes: 0, 1, 2" in body
+    assert "| FID | 12.35 | digits (test) |" in body
+    assert "ConvNet(" in body
+    assert "width=4" in body
+
+
+def test_folders_of_the_machine_are_not_published(model: Model, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(model.run, run)
+    config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    config |= {"data": "/home/me/cats/?split=yes", "data_root": "C:\\me\\sets"}
+    config["init"] = "/home/me/runs/cats@sha256:abc"
+    (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    moved = Model(model.family, model.game, model.spec, model.step, run)
+    shared = moved.save_pretrained(tmp_path / "shared")
+    kept = yaml.safe_load((shared / "config.yaml").read_text(encoding="utf-8"))
+    assert (kept["data"], kept["data_root"]) == ("cats?split=yes", "sets")
+    assert kept["init"] == "cats@sha256:abc"
+    assert nameless("tar:/home/me/shards/*.tar") == "tar:*.tar"
+    assert [nameless(x) for x in ("~/cats", "digits", "hf:me/cats", "data/cats")] == [
+        "cats",
+        "digits",
+        "hf:me/cats",
+        "data/cats",
+    ]
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl"])
+def test_only_safetensors_are_read(shared: Path, name: str) -> None:
+    (shared / "model.safetensors").rename(shared / name)
+    with pytest.raises(RunError, match=f"holds {name}, and reading it could run code"):
+        ganwright.from_pretrained(shared)
+    (shared / name).rename(shared / "elsewhere")
+    with pytest.raises(RunError, match=r"holds no model\.safetensors"):
+        ganwright.from_pretrained(shared)
+    torch.save({"G": torch.zeros(1)}, shared / "model.safetensors")
+    with pytest.raises(RunError, match="cannot be read as safetensors"):
+        ganwright.from_pretrained(shared)
+
+
+def test_settings_run_no_code_unless_asked(shared: Path) -> None:
+    file = shared / "config.yaml"
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    evil = config | {"game": config["game"] | {"networks": "Custom(D=subprocess.call)"}}
+    file.write_text(yaml.safe_dump(evil), encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"subprocess\.call names code .* own_code=True"):
+        ganwright.from_pretrained(shared)
+    file.write_text(yaml.safe_dump(config | {"family": TOY, "game": {}}), encoding="utf-8")
+    with pytest.raises(SettingsError, match="names code that is not the library's"):
+        ganwright.from_pretrained(shared)
+    with pytest.raises(RunError, match="does not fit the family's networks"):
+        ganwright.from_pretrained(shared, own_code=True, device="cpu")
+    with tables_only(), pytest.raises(SettingsError):
+        resolved("os.getcwd")
+    assert resolved("os.getcwd")() == str(Path.cwd())
+
+
+def test_a_family_of_your_own_is_passed(tmp_path: Path) -> None:
+    assert main(["train", TOY, *QUICK, "--out", str(tmp_path / "toy")]) == 0
+    model = load(tmp_path / "toy", device="cpu")
+    shared = model.save_pretrained(tmp_path / "shared")
+    again = ganwright.from_pretrained(shared, game=Toy, device="cpu")
+    assert torch.equal(again.sample(3), model.sample(3))
+
+
+def test_shapes_are_numbers(shared: Path) -> None:
+    spec = json.loads((shared / "spec.json").read_text(encoding="utf-8"))
+    spec["shape"] = ["sh", "-c", "true"]
+    (shared / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+    with pytest.raises(RunError, match=r"spec\.json cannot be read"):
+        ganwright.from_pretrained(shared)
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[hub.Hub]:
+    """A hub on loopback, and no other; nothing of the user's cache or account is used."""
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    with hub.running() as server:
+        yield server
+
+
+def test_a_model_goes_over_the_hub(model: Model, server: hub.Hub, tmp_path: Path) -> None:
+    where: dict[str, Any] = {"endpoint": server.endpoint, "token": "hf_secret"}
+    url = model.push_to_hub("me/tiny", **where)
+    assert url == f"{server.endpoint}/me/tiny/commit/{server.commit('me/tiny')}"
+    assert server.tokens == {"Bearer hf_secret"}
+    held = server.repos["me/tiny"]
+    assert {name for name in held if name != ".gitattributes"} == set(FILES)
+    assert b'ganwright.from_pretrained("me/tiny")' in held["README.md"]
+    held["pytorch_model.bin"] = b"never fetched"
+    again = Model.from_pretrained("me/tiny", device="cpu", **where)
+    assert torch.equal(again.sample(4), model.sample(4))
+    assert sorted(server.fetched) == sorted(FILES)
+    # The author's card stays when the model is uploaded again.
+    held["README.md"] = b"# Mine"
+    model.push_to_hub("me/tiny", **where)
+    assert held["README.md"] == b"# Mine"
+
+
+def test_what_the_hub_lacks_is_a_sentence(
+    model: Model, server: hub.Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match="me/none is not a folder here, and cannot be loaded"):
+        ganwright.from_pretrained("me/none", endpoint=server.endpoint, token="hf_x")
+    with pytest.raises(RunError, match="tiny is not a folder, and not a repository"):
+        ganwright.from_pretrained("tiny")
+    with pytest.raises(RunError, match="the repository is 'tiny'; name it as owner/name"):
+        model.push_to_hub("tiny")
