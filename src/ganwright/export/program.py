@@ -220,7 +220,7 @@ class _Call(nn.Module):
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         names = [inspect.Parameter(argument.name, kind) for argument in function.arguments]
         forward.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
-        self.forward = forward  # type: ignore[method-assign]
+        self.forward = forward
         self.eval()
 
 

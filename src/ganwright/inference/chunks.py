@@ -42,7 +42,7 @@ def fitting(function: Function, latents: Tensor, n: int) -> Callable[[int, Tenso
         )
     if not latents.isfinite().all():
         raise SettingsError("latents hold NaN or infinity; give finite numbers")
-    rows = latents.to(example)
+    rows = list(latents.to(example))
 
     def made(first: int, labels: Tensor | None) -> Tensor:
         more = [argument.draw(CHUNK) for argument in others]

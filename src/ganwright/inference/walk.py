@@ -98,7 +98,7 @@ def directions(model: Model, count: int) -> Tensor:
     if count > A.shape[1]:
         raise SettingsError(f"count is {count}; z has {A.shape[1]} numbers, and as many directions")
     _, vectors = torch.linalg.eigh(A.T @ A)
-    strongest = vectors.flip(1).T[:count]
+    strongest: Tensor = vectors.flip(1).T[:count]
     largest = strongest.gather(1, strongest.abs().argmax(1, keepdim=True))
     return (strongest * largest.sign()).float()  # an eigenvector's sign is arbitrary
 
@@ -116,7 +116,8 @@ def _first_layer(model: Model, function: Function) -> Tensor:
         for start in range(change.shape[-1] - z.shape[1] + 1):  # labels may stand next to z
             part = slice(start, start + z.shape[1])
             if torch.allclose(change[..., part], step, atol=1e-4):
-                return layer.weight[:, part].double().cpu()
+                weight: Tensor = layer.weight
+                return weight[:, part].double().cpu()
         break
     raise SettingsError(f"the first layer of this {model.family} on z is not linear")
 
