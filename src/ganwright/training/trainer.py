@@ -80,6 +80,8 @@ class Trainer:
         self.step = self.draws = self.images = self.attempt = 0
         self.waited = 0.0
         """Seconds that this process has waited for batches."""
+        self.watched: dict[str, Tensor] | None = None
+        """For the next step, if a dict: it gets gradients and D's scores, by "player/name"."""
         self._held: list[Batch] = []
 
     def play(self, steps: int) -> Iterator[int]:
@@ -172,7 +174,7 @@ class Trainer:
             for micro, batch in enumerate(batches):
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast():
-                    terms, names, scalars = trained.evaluated(kind, batch)
+                    terms, names, scalars = trained.evaluated(kind, batch, self.watched)
                 values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
                 if not loss.requires_grad:
@@ -215,6 +217,8 @@ class Trainer:
             group.update(player.optimizer.at(self.step, trained.lazy))
         moved = guarded_step(optimizer, finite, trained.scaler)
         trained.clear()
+        if self.watched is not None and done.gradient == GRADIENT:
+            self.watched |= trained.named_gradients(done.gradients)
         names = [*done.names, done.gradient]
         self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved:
