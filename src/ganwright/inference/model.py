@@ -21,6 +21,7 @@ from ganwright.inference.image_files import fitted, like, many
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
 from ganwright.pixels import as_floats, to_bytes
+from ganwright.report.card import card, newest_grid
 from ganwright.seeds import seed_torch
 
 CHUNK = 64
@@ -55,6 +56,9 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
+
+    def _repr_html_(self) -> str:
+        return card(self.family, {"steps": self.step, "run": self.run}, newest_grid(self.run))
 
     def sample(
         self, n: int = 1, *, seed: int = 0, labels: int | str | Sequence[Any] | None = None
