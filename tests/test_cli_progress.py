@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import torch
 from rich.console import Console
 
 from ganwright.callbacks.callback import Callback, Run
@@ -169,7 +170,10 @@ def test_a_notebook_gets_a_bar_that_is_redrawn_in_place(monkeypatch: pytest.Monk
     bar.started(run)
     assert "into runs/&lt;x&gt;" in shown[0]
     bar.logged(after(run, 50), ROW)
-    assert '<progress value="50" max="1000">' in shown[0]
+    assert '<progress value="50" max="1000" style="width: 100%">' in shown[0]
+    assert "<img" not in shown[0]
+    bar.sampled(after(run, 50), {"samples": torch.zeros(4, 1, 8, 8)})
+    assert shown[0].count('style="max-width: 100%" src="data:image/png;base64,') == 1
     bar.finished(after(run, 1000))
     assert "done at step 1,000" in shown[0]
     assert len(shown) == 1

@@ -17,7 +17,7 @@ from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Positive, Real
-from ganwright.observing import asked, observe
+from ganwright.observing import asked, observe, spread
 from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]
@@ -32,7 +32,7 @@ def score(D: Scorer, x: Inputs) -> Tensor:
 def scores(
     D: Scorer, real: Inputs, fake: Inputs, even: float | None = None
 ) -> tuple[Tensor, Tensor]:
-    """D's scores of both, their means observed.
+    """D's scores of both, their means observed and all of them shown to histograms.
 
     Args:
         even: the score at which real and fake are equally likely, where the loss has one. When
@@ -43,6 +43,8 @@ def scores(
     r, f = score(D, real), score(D, fake)
     observe("real", r.mean())
     observe("fake", f.mean())
+    spread("scores/real", r)
+    spread("scores/fake", f)
     if even is not None and asked("real_sign"):
         observe("real_sign", (r - even).sign().mean())
     return r, f

@@ -1,4 +1,4 @@
-"""What an objective gives: named terms to minimise, and scalars that it only observes."""
+"""What an objective gives: named terms to minimise, and what it only observes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ GRADIENT = "gradient"
 class _Record:
     """What one evaluation observes, as pairs of name and value, and what ends its names now."""
 
-    def __init__(self) -> None:
+    def __init__(self, watched: dict[str, Tensor] | None = None) -> None:
         self.seen: list[tuple[str, Any]] = []
+        self.watched = watched
         self.asked: list[str] = []
         self.suffix = ""
 
@@ -45,6 +46,16 @@ def observe(name: str, value: Tensor) -> None:
         record = _open.records[-1]
         value = value.detach() if isinstance(value, Tensor) else value
         record.seen.append((f"{name}{record.suffix}" if record.suffix else name, value))
+
+
+def spread(name: str, values: Tensor) -> None:
+    """Show all of `values`, such as D's scores, to whoever draws their histogram.
+
+    Nothing is kept where nobody watches this objective.
+    """
+    record = _open.records[-1] if _open.records else None
+    if record is not None and record.watched is not None:
+        record.watched[f"{name}{record.suffix}"] = values.detach()
 
 
 def ask(name: str) -> None:
@@ -85,9 +96,13 @@ def observed_in(name: str, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 @contextmanager
-def recording() -> Iterator[list[tuple[str, Any]]]:
-    """Collect what is observed within, as (name, value), and keep it from any other record."""
-    record = _Record()
+def recording(watched: dict[str, Tensor] | None = None) -> Iterator[list[tuple[str, Any]]]:
+    """Collect what is observed within, as (name, value), and keep it from any other record.
+
+    Args:
+        watched: gets what is shown by `spread`.
+    """
+    record = _Record(watched)
     _open.records.append(record)
     try:
         yield record.seen
@@ -100,6 +115,16 @@ def evaluate(objective: Callable[[Any], Any], batch: Any) -> tuple[Any, list[tup
     with recording() as seen:
         terms = objective(batch)
     return terms, seen
+
+
+def evaluate_watched(
+    objective: Callable[[Any], Any], batch: Any
+) -> tuple[Any, list[tuple[str, Any]], dict[str, Tensor]]:
+    """As `evaluate`; and what it showed by `spread`, by name."""
+    watched: dict[str, Tensor] = {}
+    with recording(watched) as seen:
+        terms = objective(batch)
+    return terms, seen, watched
 
 
 def named(

@@ -94,6 +94,13 @@ class Run:
         self.row_due = False
         """Whether a row of metrics is to be written after this step."""
 
+    def _repr_html_(self) -> str:
+        from ganwright.report.card import card, newest_grid
+
+        steps = f"{self.step:,} of {self.settings.steps:,}"
+        facts = {"steps": steps, "data": self.settings.data, "run": self.folder}
+        return card(self.family, facts, newest_grid(self.folder))
+
     @property
     def step(self) -> int:
         """How many steps are done."""

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from datetime import timedelta
 from html import escape
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -20,6 +20,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.report.card import inline
+from ganwright.report.grid import png
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
 """The numbers of a row of metrics that are no player's."""
@@ -150,9 +155,10 @@ class JSONLines(Callback):
 
 
 class NotebookBar(Callback):
-    """A bar and the newest row below a notebook's cell, redrawn in place twice a second."""
+    """A bar, the newest row and the newest samples below a cell, redrawn twice a second."""
 
     def __init__(self) -> None:
+        self._samples = ""
         self._row: dict[str, Any] = {}
         self._drawn = 0.0
         self._shown: Any = None
@@ -172,6 +178,10 @@ class NotebookBar(Callback):
         self._row = dict(row)
         self._draw(run)
 
+    def sampled(self, run: Run, images: Mapping[str, Tensor]) -> None:
+        self._samples = "".join(inline(png(each)) for each in images.values())
+        self._draw(run)
+
     def warned(self, run: Run, sentence: str) -> None:
         """Said as a Python warning, which notebooks show above the bar."""
         warnings.warn(sentence, stacklevel=2)
@@ -183,8 +193,9 @@ class NotebookBar(Callback):
         from IPython.display import HTML
 
         row, steps = since(self._row, run.step), run.settings.steps
-        bar = f'<progress value="{run.step}" max="{steps}"></progress> {escape(counts(row, steps))}'
-        body = f"{self._head}<p>{bar}</p><p>{escape(terms(row))}</p>{after}"
+        bar = f'<progress value="{run.step}" max="{steps}" style="width: 100%"></progress>'
+        text = "".join(f"<p>{escape(line)}</p>" for line in (counts(row, steps), terms(row)))
+        body = f"{self._head}<div>{bar}</div>{text}{after}{self._samples}"
         self._shown.update(HTML(body))
         self._drawn = time.monotonic()
 

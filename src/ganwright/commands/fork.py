@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
 from ganwright.commands.train import Monitoring, hung, status
 from ganwright.config.ranges import Whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import path_of
+from ganwright.trackers import check
 
 _RUN = {"RUN": "The run folder to start from; it is not changed."}
 

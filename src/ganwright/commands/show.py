@@ -126,10 +126,10 @@ def _data() -> Iterable[Row]:
 
 
 def _trackers() -> Iterable[Row]:
-    from ganwright.callbacks.trackers import TRACKERS
+    from ganwright.trackers import TRACKERS
 
-    for name, kind in TRACKERS.items():
-        yield name, f"needs the package {kind.package}"
+    for name, entry in TRACKERS.items():
+        yield name, f"{entry.title}; needs the package {entry.package}"
     for name in plugins.rows("trackers"):
         if name not in TRACKERS:
             yield name, f"of {_package('trackers', name)}"

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganwright.callbacks.callback import Callback
-from ganwright.callbacks.trackers import check
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count
@@ -17,6 +16,7 @@ from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 from ganwright.metrics.metric import Metric
+from ganwright.trackers import check
 
 if TYPE_CHECKING:
     from ganwright.game import Game

@@ -19,6 +19,7 @@ FREE = (
     "download",
     "steps",
     "device",
+    "histogram_every",
     "keep",
     "log",
     "log_every",
@@ -107,7 +108,9 @@ class Settings(Named):
     on_nan: Literal["stop", "rollback"] = "stop"
     """After a NaN: stop, or go back to the last checkpoint and continue with new randomness."""
     log: tuple[str, ...] = ()
-    """Trackers in addition to metrics.jsonl: tensorboard, wandb, mlflow."""
+    """Trackers in addition to metrics.jsonl, one or several: `ganwright list trackers`."""
+    histogram_every: Whole = 0
+    """Steps between histograms of gradients and D's scores for the trackers; 0 for none."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

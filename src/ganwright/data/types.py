@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
@@ -148,6 +149,18 @@ def mapped(batch: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if is_dataclass(batch) and not isinstance(batch, type):
         return replace(batch, **{f.name: change(getattr(batch, f.name)) for f in fields(batch)})
     return type(batch)(*map(change, batch))
+
+
+def resized(batch: Batch, size: int) -> Batch:
+    """The batch with every stack of images brought to size x size."""
+
+    def resize(t: Tensor) -> Tensor:
+        if t.ndim != 4:
+            return t
+        return interpolate(t, (size, size), mode="bilinear", antialias=True)
+
+    resized: Batch = mapped(batch, resize)
+    return resized
 
 
 def rows(batch: Any, start: int, stop: int) -> Any:

@@ -25,6 +25,7 @@ from ganwright.inference.pretrained import Pretrained
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
 from ganwright.pixels import as_floats, to_bytes
+from ganwright.report.card import card, newest_grid
 from ganwright.seeds import seed_torch
 
 
@@ -56,6 +57,9 @@ class Model(Pretrained):
 
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
+
+    def _repr_html_(self) -> str:
+        return card(self.family, {"steps": self.step, "run": self.run}, newest_grid(self.run))
 
     def sample(
         self,

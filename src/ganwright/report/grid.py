@@ -48,15 +48,27 @@ def save_grid(
         SettingsError: if the tensor is neither images, points nor signals.
         OSError: if the file cannot be written.
     """
+    atomic.write(path, png(images, columns, gutter, captions))
+
+
+def png(
+    images: Tensor,
+    columns: int | None = None,
+    gutter: int = 2,
+    captions: Sequence[str] | None = None,
+) -> bytes:
+    """The file that `save_grid` writes.
+
+    Raises:
+        SettingsError: if the tensor is neither images nor points.
+    """
     if images.ndim == 2:
-        data = _scatter(images)
-    elif images.ndim == 3:
-        data = _curves(images)
-    else:
-        buffer = io.BytesIO()
-        Image.fromarray(tile(images, columns, gutter, captions)).save(buffer, format="PNG")
-        data = buffer.getvalue()
-    atomic.write(path, data)
+        return _scatter(images)
+    if images.ndim == 3:
+        return _curves(images)
+    buffer = io.BytesIO()
+    Image.fromarray(tile(images, columns, gutter, captions)).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def tile(
@@ -90,6 +102,15 @@ def tile(
         for i in range(n)
     ]
     return _captioned(grid, captions, places)
+
+
+def picture(images: Tensor) -> Pixels:
+    """What `save_grid` draws of images or points, in colour: uint8 [H, W, 3].
+
+    Raises:
+        SettingsError: if the tensor is neither images nor points.
+    """
+    return np.asarray(Image.open(io.BytesIO(png(images))).convert("RGB"))
 
 
 def to_pixels(images: Tensor) -> Pixels:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, cached_property
@@ -27,6 +28,7 @@ from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.data import check_same, data_options
 from ganwright.run.load import load
 from ganwright.run.run_folder import is_run, located, read_config, read_data, read_spec
+from ganwright.trackers.several import Several
 from ganwright.training.engine import Engine
 
 USUAL: tuple[Metric, ...] = (FID(), PrecisionRecall(), DensityCoverage())
@@ -61,7 +63,8 @@ def evaluate(
     choice: Choice | None = None,
     **which: Any,
 ) -> list[Result]:
-    """Measure a run's samples or a folder's images; a run keeps what was found.
+    """Measure a run's samples or a folder's images; a run keeps what was found, and its
+    trackers get it.
 
     Args:
         target: a run folder or a trained model; or any data: a folder, a zip, a name.
@@ -98,6 +101,7 @@ def evaluate(
     results = measured(chosen, reference, fake, **about)
     if model is not None:
         _write(model.run, results)
+        _track(model, results)
     return results
 
 
@@ -238,6 +242,15 @@ def _write(run: Path, results: Sequence[Result]) -> None:
             metrics_log.append(path, row | dict(result.protocol) | {"when": when})
     except OSError as error:
         raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
+
+
+def _track(model: Model, results: Sequence[Result]) -> None:
+    """Pass the results to the trackers that the run was logged to."""
+    _, settings = read_config(model.run, type(model.game))
+    if settings.log:
+        trackers = Several(settings.log, model.run, lambda text: warnings.warn(text, stacklevel=2))
+        trackers.log({f"evaluate/{r.name}": r.value for r in results}, model.step)
+        trackers.finish()
 
 
 def settings_of(weights: Path | None, features: Features | None) -> Features | None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ganwright.callbacks.callback import Callback
-from ganwright.callbacks.trackers import check
 from ganwright.config.changes import keywords
 from ganwright.config.ranges import Whole
 from ganwright.config.read_back import read_back
@@ -38,6 +37,7 @@ from ganwright.run.run_folder import (
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.weights import checksum
+from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.fitting import adopt, fit, fits

@@ -128,7 +128,7 @@ def run_of(
     metrics.jsonl. What shows the run comes last, when all is done.
     """
     callbacks = (
-        Trackers(settings.log),
+        Trackers(settings.log, settings.histogram_every),
         MetricsFile(),
         *best,
         *around.callbacks,

@@ -10,7 +10,6 @@ from typing import Any
 
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.trackers import check
 from ganwright.config.changes import differences, keywords
 from ganwright.config.read_back import read_back
 from ganwright.config.settings import FREE, Settings
@@ -40,6 +39,7 @@ from ganwright.run.run_folder import (
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.weights import read as read_weights
+from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 

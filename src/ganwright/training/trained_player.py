@@ -15,11 +15,11 @@ from ganwright.data.types import Batch
 from ganwright.errors import GameError
 from ganwright.game import Draw, Game, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
-from ganwright.observing import evaluate, named
+from ganwright.observing import evaluate, evaluate_watched, named
 from ganwright.training.engine import Engine
 
 F = TypeVar("F", bound=Callable[[Any], Any])
-Evaluator = Callable[[Batch], tuple[Any, list[tuple[str, Any]]]]
+Found = TypeVar("Found")
 
 
 @dataclass
@@ -47,12 +47,14 @@ class TrainedPlayer:
         self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
         self.optimizer = player.optimizer.build(self.weights, self.lazy)
         self.scaler = engine.scaler()
-        self.evaluators = {"main": _evaluator(player.objective, engine)} | {
-            f"lazy{i}": _evaluator(lazy.objective, engine) for i, lazy in enumerate(player.lazy)
+        self.evaluators = {"main": _evaluator(evaluate, player.objective, engine)} | {
+            f"lazy{i}": _evaluator(evaluate, lazy.objective, engine)
+            for i, lazy in enumerate(player.lazy)
         }
         draws = cast(Sequence[Draw], player.draws)
         self.draws = {draw.__name__: _compiled(draw, engine) for draw in draws}
         self._iterated = False
+        self.watching = _evaluator(evaluate_watched, player.objective, engine)
         own = {id(m) for net in player.networks for m in net.modules()}
         self.held = [m for m in self_moving(game) if id(m) not in own]
         self.spectral = [(m, iterate) for m, iterate in spectral(game) if id(m) in own]
@@ -82,13 +84,24 @@ class TrainedPlayer:
             finally:
                 self.clear()
 
+    def named_gradients(self, gradients: Sequence[Tensor | None]) -> dict[str, Tensor]:
+        """The gradients that there are, by "player/gradients/weight"."""
+        pairs = zip(self.names, gradients, strict=True)
+        return {f"{self.player.name}/gradients/{n}": g for n, g in pairs if g is not None}
+
     def clear(self) -> None:
         """Forget the gradients."""
         for w in self.weights:
             w.grad = None
 
-    def evaluated(self, kind: str, batch: Batch) -> tuple[list[str], list[str], list[Tensor]]:
+    def evaluated(
+        self, kind: str, batch: Batch, watched: dict[str, Tensor] | None = None
+    ) -> tuple[list[str], list[str], list[Tensor]]:
         """Evaluate the "main" objective, or the "lazy0", "lazy1" ...
+
+        Args:
+            watched: gets all values, such as D's scores, that the main objective shows, by
+                "player/name".
 
         Returns:
             The names of its terms; these and what it observed by name; the values of both.
@@ -97,7 +110,11 @@ class TrainedPlayer:
             GameError: it does not give named scalars, or names what another objective names.
         """
         who = "objective" if kind == "main" else "lazy objective"
-        terms, seen = self.evaluators[kind](batch)
+        if watched is None or kind != "main":
+            terms, seen = self.evaluators[kind](batch)
+        else:
+            terms, seen, shown = self.watching(batch)
+            watched |= {f"{self.player.name}/{name}": values for name, values in shown.items()}
         names, values = named(self.player.name, who, terms, seen)
         for name in names:
             if self._named.setdefault(name, kind) != kind:
@@ -108,8 +125,10 @@ class TrainedPlayer:
         return list(terms), names, values
 
 
-def _evaluator(objective: Objective, engine: Engine) -> Evaluator:
-    def call(batch: Batch) -> tuple[Any, list[tuple[str, Any]]]:
+def _evaluator(
+    evaluate: Callable[[Objective, Batch], Found], objective: Objective, engine: Engine
+) -> Callable[[Batch], Found]:
+    def call(batch: Batch) -> Found:
         return evaluate(objective, batch)
 
     return _compiled(call, engine)

@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from ganwright.data.types import Batch, Batches, mapped
+from ganwright.data.types import Batch, Batches, resized
 from ganwright.game import Game, Phase, Player
 from ganwright.layers.forward_state import evaluating
 from ganwright.observing import GRADIENT, independent
@@ -81,6 +80,8 @@ class Trainer:
         self.step = self.draws = self.images = self.attempt = 0
         self.waited = 0.0
         """Seconds that this process has waited for batches."""
+        self.watched: dict[str, Tensor] | None = None
+        """For the next step, if a dict: it gets gradients and D's scores, by "player/name"."""
         self._held: list[Batch] = []
         self._shared = SharedDraws()
 
@@ -158,7 +159,7 @@ class Trainer:
         batch: Batch = self.batches.batch(self.draws, size, self.engine.rank, self.engine.world)
         self.waited += time.perf_counter() - asked
         self.draws += 1
-        return batch if phase.image_size is None else _resized(batch, phase.image_size)
+        return batch if phase.image_size is None else resized(batch, phase.image_size)
 
     def _drawn(self, owner: TrainedPlayer, name: str, micro: int, batch: Batch) -> Any:
         where = (self.seed, self.attempt, self.step, owner.player.name, name, self.draws)
@@ -183,7 +184,7 @@ class Trainer:
                 shown = self._shared.shown(trained, kind, micro, batch, self._drawn)
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast(), self.game.given(shown):
-                    terms, names, scalars = trained.evaluated(kind, batch)
+                    terms, names, scalars = trained.evaluated(kind, batch, self.watched)
                 values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
                 if not loss.requires_grad:
@@ -227,6 +228,8 @@ class Trainer:
             group.update(player.optimizer.at(self.step, trained.lazy))
         moved = guarded_step(optimizer, finite, trained.scaler)
         trained.clear()
+        if self.watched is not None and done.gradient == GRADIENT:
+            self.watched |= trained.named_gradients(done.gradients)
         names = [*done.names, done.gradient]
         self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved:
@@ -286,15 +289,3 @@ class Trainer:
             load_optimizers(self.players, training, what)
         self.step, self.draws = training["step"], training["draws"]
         self.images, self.attempt = training["images"], training["attempt"]
-
-
-def _resized(batch: Batch, size: int) -> Batch:
-    """The batch with every stack of images brought to size x size."""
-
-    def resize(t: Tensor) -> Tensor:
-        if t.ndim != 4:
-            return t
-        return interpolate(t, (size, size), mode="bilinear", antialias=True)
-
-    resized: Batch = mapped(batch, resize)
-    return resized

@@ -1,0 +1,60 @@
+"""TensorBoard: event files in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ganwright.report.grid import picture
+from ganwright.trackers.tracker import Histogram, Plain, Tracker
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class TensorBoard(Tracker):
+    """Writes to `tensorboard/` in the run folder; what a resumed run makes again is replaced."""
+
+    def __init__(self, run: Path, config: Mapping[str, Plain]) -> None:
+        self.folder = str(run / "tensorboard")
+        self.where = f"tensorboard --logdir {self.folder}"
+        self._writer = self._opened()
+        rows = "".join(f"| {name} | {value} |\n" for name, value in config.items())
+        self._writer.add_text("settings", f"| setting | value |\n| --- | --- |\n{rows}", 0)
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+    def log_images(self, images: Mapping[str, Tensor], step: int) -> None:
+        for name, tensor in images.items():
+            self._writer.add_image(name, picture(tensor), step, dataformats="HWC")
+
+    def log_histograms(self, histograms: Mapping[str, Histogram], step: int) -> None:
+        for name, (counts, edges) in histograms.items():
+            middles = (edges[:-1] + edges[1:]) / 2
+            self._writer.add_histogram_raw(
+                name,
+                edges[0],
+                edges[-1],
+                counts.sum(),
+                (counts * middles).sum(),
+                (counts * middles**2).sum(),
+                edges[1:].tolist(),
+                counts.tolist(),
+                step,
+            )
+
+    def rewound(self, step: int) -> None:
+        self._writer.close()
+        self._writer = self._opened(purge_step=step + 1)
+
+    def finish(self) -> None:
+        self._writer.close()
+
+    def _opened(self, **how: Any) -> Any:
+        from torch.utils.tensorboard.writer import SummaryWriter
+
+        return SummaryWriter(self.folder, **how)
