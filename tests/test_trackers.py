@@ -218,7 +218,10 @@ def test_ctrl_c_stays_the_runs(
 ) -> None:
     (tmp_path / "config.yaml").write_text("{}", encoding="utf-8")
     before = signal.getsignal(signal.SIGINT)
-    catch = lambda *_: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731
+
+    def catch(*_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
     monkeypatch.setattr(Recorder, "__init__", catch)
     Several(["first"], tmp_path, pytest.fail)
     assert signal.getsignal(signal.SIGINT) is before
