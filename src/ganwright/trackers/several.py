@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class Several:
         self._open: dict[str, Any] = {}
         self._warn = warn
         for name in dict.fromkeys(names):
-            made = self._tried(name, lambda name=name: open_tracker(name, run, settings_of(run)))
+            made = self._tried(name, partial(_opened, name, run))
             if made is not None:
                 self._open[name] = made
 
@@ -69,7 +70,7 @@ class Several:
         """Call a method of each tracker that has it, as an installed package's may not."""
         for name, tracker in tuple(self._open.items()):
             method = getattr(tracker, hook, None)
-            if method is not None and not self._tried(name, lambda m=method: (m(*details),)):
+            if method is not None and not self._tried(name, partial(_done, method, details)):
                 del self._open[name]
                 if hook != "finish":
                     self._tried(name, getattr(tracker, "finish", tuple), quiet=True)
@@ -87,6 +88,16 @@ class Several:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 self._warn(f"--log {name} failed and receives nothing more ({reason[:300]})")
             return None
+
+
+def _opened(name: str, run: Path) -> Any:
+    return open_tracker(name, run, settings_of(run))
+
+
+def _done(method: Callable[..., Any], details: tuple[Any, ...]) -> bool:
+    """Call a method, whatever it gives; true means that it did not fail."""
+    method(*details)
+    return True
 
 
 @contextmanager
