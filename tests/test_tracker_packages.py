@@ -211,7 +211,10 @@ def test_mlflow_in_the_run_folder(tmp_path: Path, home: Path) -> None:
 
 # Visdom 0.2.4 calls functions of logging that are deprecated
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_visdom_with_its_own_server(tmp_path: Path, home: Path) -> None:
+def test_visdom_with_its_own_server(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganwright.trackers.visdom.PATIENCE", 500.0)  # of a busy machine
     run = tmp_path / "run"
     rows = tracked("visdom", run)
     from ganwright.trackers.visdom import VisdomServer, _answers

@@ -70,7 +70,7 @@ class Several:
         """Call a method of each tracker that has it, as an installed package's may not."""
         for name, tracker in tuple(self._open.items()):
             method = getattr(tracker, hook, None)
-            if method is not None and not self._tried(name, partial(_called, method, details)):
+            if method is not None and not self._tried(name, partial(_done, method, details)):
                 del self._open[name]
                 if hook != "finish":
                     self._tried(name, getattr(tracker, "finish", tuple), quiet=True)
@@ -88,6 +88,16 @@ class Several:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 self._warn(f"--log {name} failed and receives nothing more ({reason[:300]})")
             return None
+
+
+def _opened(name: str, run: Path) -> Any:
+    return open_tracker(name, run, settings_of(run))
+
+
+def _done(method: Callable[..., Any], details: tuple[Any, ...]) -> bool:
+    """Call a method, whatever it gives; true means that it did not fail."""
+    method(*details)
+    return True
 
 
 @contextmanager
@@ -121,13 +131,3 @@ def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Plain]:
         else:
             result[prefix + name] = value if isinstance(value, bool | int | float) else str(value)
     return result
-
-
-def _opened(name: str, run: Path) -> Any:
-    return open_tracker(name, run, settings_of(run))
-
-
-def _called(method: Callable[..., object], details: tuple[Any, ...]) -> bool:
-    """Call it; true, whatever it gives."""
-    method(*details)
-    return True

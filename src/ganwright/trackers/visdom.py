@@ -160,7 +160,7 @@ def _answers(address: str) -> bool:
         found = requests.post(f"{address}/win_exists", json={"win": "", "eid": "main"}, timeout=5)
     except requests.RequestException:
         return False
-    return found.ok and found.text in ("true", "false")
+    return bool(found.ok) and found.text in ("true", "false")
 
 
 def _free_port() -> int:
