@@ -70,7 +70,7 @@ def test_captions_stand_below_their_pictures() -> None:
     assert grid[64:, 64:].min() == 255
 
 
-@pytest.mark.parametrize("shape", [(2, 1, 5, 8, 8), (3, 8, 8), (0, 1, 8, 8), (0, 3)])
+@pytest.mark.parametrize("shape", [(2, 1, 5, 8, 8), (0, 8, 8), (0, 1, 8, 8), (0, 3)])
 def test_what_is_no_picture_is_refused(shape: tuple[int, ...], tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=re.escape(str(list(shape)))):
         save_grid(torch.zeros(shape), tmp_path / "grid.png")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -127,6 +128,7 @@ def test_tensorboard_replaces_what_a_resumed_run_makes_again(tmp_path: Path, hom
     for step in (2, 4, 6):
         killed.log({"x": step}, step)
     killed.finish()
+    time.sleep(1.1)  # TensorBoard reads its files in the order of the seconds in their names
     resumed = TensorBoard(tmp_path, {})
     resumed.rewound(4)
     resumed.log({"x": 60}, 6)

@@ -188,8 +188,9 @@ class Game(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where its weights live."""
-        return next(self.parameters()).device
+        """Where its weights live; the CPU where it has none."""
+        first = next(self.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Named):
@@ -199,7 +200,7 @@ class Game(nn.Module):
         super().__init__()
         self.cfg = cfg
         self.spec = spec
-        self._given: dict[str, Any] = {}
+        self._drawn_once: dict[str, Any] = {}
 
     def before_training(self) -> None:
         """Make what only training needs; called once, before `players`, the game on its device.
@@ -255,16 +256,7 @@ class Game(nn.Module):
         Where the trainer has drawn nothing of this batch, it is drawn here.
         """
         name = draw.__name__
-        return self._given[name] if name in self._given else draw(batch)
-
-    @contextmanager
-    def given(self, drawn: Mapping[str, Any]) -> Iterator[None]:
-        """Within it, `once` gives these, by the names of the functions that draw them."""
-        self._given = dict(drawn)
-        try:
-            yield
-        finally:
-            self._given = {}
+        return self._drawn_once[name] if name in self._drawn_once else draw(batch)
 
     def in_turn(self, n: int, most: int | None = None) -> Tensor:
         """Labels of n samples, int64 [n]: the classes that the data has, one after another.
@@ -279,3 +271,13 @@ class Game(nn.Module):
     def preview_columns(self) -> int | None:
         """Images in a row of the preview's grid; None lets the grid be square."""
         return None
+
+
+@contextmanager
+def showing(game: Game, drawn: Mapping[str, Any]) -> Iterator[None]:
+    """Within it, `game.once` gives these, by the names of the functions that draw them."""
+    game._drawn_once = dict(drawn)
+    try:
+        yield
+    finally:
+        game._drawn_once = {}

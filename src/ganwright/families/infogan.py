@@ -129,6 +129,11 @@ class InfoGAN(RegularisedGame):
         codes = self.noise(len(batch.images))
         return codes, self.G(codes)
 
+    def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """Real images and as many fakes, as D sees them."""
+        _, fake = self.once(self.fakes, batch)
+        return self.shown(batch.images), self.shown(fake)
+
     def information(self, h: Tensor, codes: Tensor) -> dict[str, Tensor]:
         """-lambda L_I in its two parts.
 

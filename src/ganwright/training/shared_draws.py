@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,14 +26,14 @@ class SharedDraws:
     """
 
     def __init__(self) -> None:
-        self._graphs: list[dict[str, Any]] = []
-        self._constants: list[dict[str, Any]] = []
+        self._graphs: defaultdict[int, dict[str, Any]] = defaultdict(dict)
+        self._constants: defaultdict[int, dict[str, Any]] = defaultdict(dict)
         self._open: list[tuple[Tensor, Tensor]] = []
 
-    def begin(self, batches: int) -> None:
-        """Other batches are shown from now on: forget."""
-        self._graphs = [{} for _ in range(batches)]
-        self._constants = [{} for _ in range(batches)]
+    def forget(self) -> None:
+        """Other batches are shown from now on."""
+        self._graphs.clear()
+        self._constants.clear()
 
     def ahead(
         self, owners: Iterable[TrainedPlayer], batches: Sequence[Batch], draw: Drawing

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ganwright.data.types import Batch, Batches, resized
-from ganwright.game import Game, Phase, Player
+from ganwright.game import Game, Phase, Player, showing
 from ganwright.layers.forward_state import evaluating
 from ganwright.observing import GRADIENT, independent
 from ganwright.precision import wide
@@ -150,7 +150,7 @@ class Trainer:
         count = player.accumulate * self.accumulate
         if fresh or len(self._held) != count:
             self._held = [self._draw(phase) for _ in range(count)]
-            self._shared.begin(count)
+            self._shared.forget()
         return self._held
 
     def _draw(self, phase: Phase) -> Batch:
@@ -183,7 +183,7 @@ class Trainer:
             for micro, batch in enumerate(batches):
                 shown = self._shared.shown(trained, kind, micro, batch, self._drawn)
                 seed_torch(*where, micro, self.engine.rank)
-                with self.engine.autocast(), self.game.given(shown):
+                with self.engine.autocast(), showing(self.game, shown):
                     terms, names, scalars = trained.evaluated(kind, batch, self.watched)
                 values = torch.stack([wide(v) for v in scalars])
                 loss = values[: len(terms)].sum()
