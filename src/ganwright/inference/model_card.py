@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from ganwright.data.types import Spec
 from ganwright.families import FAMILIES
+from ganwright.game import Game
 from ganwright.report.page import read_rows
 from ganwright.version import __version__
-
-if TYPE_CHECKING:
-    from ganwright.inference.model import Model
 
 _CARD = """---
 library_name: ganwright
@@ -68,7 +67,17 @@ _USES = {
 """What a model can do -> the hub's name of the task, and how it is called."""
 
 
-def card(model: Model, config: Mapping[str, Any], place: str) -> str:
+class Described:
+    """What a card tells of a model: its family, networks, data, steps and run folder."""
+
+    family: str
+    game: Game
+    spec: Spec
+    step: int
+    run: Path
+
+
+def card(model: Described, config: Mapping[str, Any], place: str) -> str:
     """The text of README.md.
 
     Args:
@@ -93,7 +102,7 @@ def card(model: Model, config: Mapping[str, Any], place: str) -> str:
     )
 
 
-def _about(model: Model) -> str:
+def _about(model: Described) -> str:
     family = type(model.game)
     entry = FAMILIES.get(model.family)
     what = f"{entry.title}, " if entry else ""
@@ -105,7 +114,7 @@ def _about(model: Model) -> str:
     )
 
 
-def _data(model: Model, name: str) -> str:
+def _data(model: Described, name: str) -> str:
     spec = model.spec
     lines = [f"- `{name}`, {spec.count:,} training items of shape {_by(spec.shape)}"]
     if spec.target:
@@ -122,7 +131,7 @@ def _told(config: Mapping[str, Any]) -> dict[str, Any]:
     return {name: config[name] for name in names if name in config} | {"game": config.get("game")}
 
 
-def _results(model: Model) -> str:
+def _results(model: Described) -> str:
     """The newest of each number that was measured with these weights."""
     rows = read_rows(Path(model.run) / "evaluation.jsonl")
     newest = {row["name"]: row for row in rows if "name" in row and row["step"] == model.step}

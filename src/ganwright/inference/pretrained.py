@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, cast
 
 import yaml
 from safetensors.torch import save
@@ -20,10 +20,7 @@ import ganwright
 from ganwright import atomic
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, missing_extra
-from ganwright.inference.model_card import card
-
-if TYPE_CHECKING:
-    from ganwright.inference.model import Model
+from ganwright.inference.model_card import Described, card
 
 WEIGHTS, CARD = "model.safetensors", "README.md"
 FILES = (WEIGHTS, "config.yaml", "spec.json", CARD)
@@ -31,7 +28,7 @@ _PLACES = ("data", "data_root", "init")
 """Settings that name places on the disk; of absolute ones only the last part is published."""
 
 
-class Pretrained:
+class Pretrained(Described):
     """What a model can do to be shared."""
 
     def save_pretrained(self, folder: str | Path, *, overwrite: bool = False) -> Path:
@@ -51,17 +48,17 @@ class Pretrained:
         existing = [name for name in FILES if (path / name).exists()]
         if existing and not overwrite:
             raise RunError(f"{path} holds {existing[0]}; choose another folder, or overwrite=True")
-        _write(self, path, str(folder))  # type: ignore[arg-type]
+        _write(self, path, str(folder))
         return path
 
     @classmethod
-    def from_pretrained(cls, place: str | Path, **options: Any) -> Model:
+    def from_pretrained(cls, place: str | Path, **options: Any) -> Self:
         """Load a folder of `save_pretrained`, or a repository of the Hugging Face Hub.
 
         It is `ganwright.from_pretrained`, where the options are described.
         """
         # By its public name: what reads settings stands above this room.
-        return ganwright.from_pretrained(place, **options)
+        return cast(Self, ganwright.from_pretrained(place, **options))
 
     def push_to_hub(
         self,
@@ -95,7 +92,7 @@ class Pretrained:
         _check_repo(repo)
         api = HfApi(endpoint=endpoint, token=token, library_name="ganwright")
         with TemporaryDirectory(prefix="ganwright-") as folder:
-            _write(self, Path(folder), repo)  # type: ignore[arg-type]
+            _write(self, Path(folder), repo)
             try:
                 api.create_repo(repo, private=private, exist_ok=True)
                 kept = [CARD] if api.file_exists(repo, CARD) else []
@@ -121,7 +118,7 @@ def _check_repo(repo: str) -> None:
         raise RunError(f"the repository is {repo!r}; name it as owner/name")
 
 
-def _write(model: Model, folder: Path, place: str) -> None:
+def _write(model: Described, folder: Path, place: str) -> None:
     try:
         text = (model.run / "config.yaml").read_text(encoding="utf-8")
         spec = (model.run / "spec.json").read_bytes()
