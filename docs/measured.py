@@ -24,7 +24,6 @@ _SAID = {
     "error": "{:.2%} of test images misclassified",
     "named": "{:.1%} of test images classified correctly by their cluster",
     "matched": "the code identifies {:.1%} of test digits under the best assignment",
-    "before": "measured before {}",
 }
 
 
