@@ -52,7 +52,7 @@ def test_a_model_comes_back_as_it_was(model: Model, shared: Path) -> None:
     assert sorted(p.name for p in shared.iterdir()) == sorted(FILES)
     model.game.to(memory_format=torch.channels_last)  # as on a GPU
     model.save_pretrained(shared, overwrite=True)
-    again = Model.from_pretrained(shared, device="cpu")
+    again = ganwright.from_pretrained(shared, device="cpu")
     assert (again.family, again.step, again.spec) == ("acgan", 4, model.spec)
     assert torch.equal(again.sample(9, labels=3), model.sample(9, labels=3))
     images = model.sample(5)
@@ -178,7 +178,7 @@ def test_a_model_goes_over_the_hub(model: Model, server: hub.Hub, tmp_path: Path
     assert {name for name in held if name != ".gitattributes"} == set(FILES)
     assert b'ganwright.from_pretrained("me/tiny")' in held["README.md"]
     held["pytorch_model.bin"] = b"never fetched"
-    again = Model.from_pretrained("me/tiny", device="cpu", **where)
+    again = ganwright.from_pretrained("me/tiny", device="cpu", **where)
     assert torch.equal(again.sample(4), model.sample(4))
     assert sorted(server.fetched) == sorted(FILES)
     # The author's card stays when the model is uploaded again.

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self, cast
+from typing import Any
 
 import yaml
 from safetensors.torch import save
 
-import ganwright
 from ganwright import atomic
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, missing_extra
@@ -50,15 +49,6 @@ class Pretrained(Described):
             raise RunError(f"{path} holds {existing[0]}; choose another folder, or overwrite=True")
         _write(self, path, str(folder))
         return path
-
-    @classmethod
-    def from_pretrained(cls, place: str | Path, **options: Any) -> Self:
-        """Load a folder of `save_pretrained`, or a repository of the Hugging Face Hub.
-
-        It is `ganwright.from_pretrained`, where the options are described.
-        """
-        # By its public name: what reads settings stands above this room.
-        return cast(Self, ganwright.from_pretrained(place, **options))
 
     def push_to_hub(
         self,
