@@ -32,7 +32,7 @@ SMALL = (
     *("--game.networks", "ConvNet(width=4)", "--precision", "fp32", "--device", "cpu"),
     *("--log-every", "10", "--sample-every", "100", "--save-every", "20"),
 )
-CLOCKS = {"images_per_second", "seconds_left", "memory_mb"}
+CLOCKS = {"images_per_second", "seconds_left", "data_wait", "memory_mb"}
 
 
 def start(run: Path, steps: int) -> subprocess.Popen[bytes]:
