@@ -7,7 +7,8 @@ The classifier C gives K logits l(x); the logit of a (K+1)-th class, "generated"
     C minimises  -E[log p(y | x, y <= K)]   few labelled images
                  -E[log p(real | x)]        many unlabelled ones
                  -E[log p(K+1 | G(z))]
-    G minimises  |E f(x) - E f(G(z))|²      f: the last layer before its noise (`matching`)
+    G minimises  |E f(x) - E f(G(z))|²/d    f: d features, the last layer before its noise
+                                            (`matching`; the paper sums, the authors' code averages)
 
 Odena's form, one cross-entropy over K+1 classes, is `joint`: then the first term is
 
@@ -158,9 +159,10 @@ class SGAN(AugmentedGame):
         """Weight of feature matching in G's objective."""
         fooling: NonNegative = 0.0
         """Weight of fooling the classifier in G's objective."""
-        optimizer_c: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
+        # the authors' Adam has 1e-8 within the root, and their C half of these terms
+        optimizer_c: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999), eps=2e-4)
         """Optimizer of the classifier."""
-        optimizer_g: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999))
+        optimizer_g: Optimizer = Adam(lr=3e-3, betas=(0.5, 0.999), eps=1e-4)
         """Optimizer of G."""
 
         def __post_init__(self) -> None:
@@ -202,7 +204,7 @@ class SGAN(AugmentedGame):
         x, fake = self.judged(batch)
         if cfg.matching:
             gap = self.C.body.features(x).mean(0) - self.C.body.features(fake).mean(0)
-            terms["matching"] = cfg.matching * gap.square().sum()
+            terms["matching"] = cfg.matching * gap.square().mean()
         if cfg.fooling:
             terms["fooling"] = cfg.fooling * cfg.loss.generator(self.score, x, fake)
         return terms
