@@ -51,6 +51,8 @@ class Place(Monitoring):
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
     dry_run: bool = False
     """Measure a few steps and tell what the whole run costs; nothing is written."""
+    tune: bool = False
+    """First measure which precision, layout, threads and compilation are fastest, and use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +72,15 @@ def train(argv: Sequence[str]) -> int:
     if place.dry_run:
         from ganwright.commands.profile import summary
         from ganwright.run.profile import measure
+        from ganwright.run.tune import tuned
 
+        settings = tuned(game, settings, say=print) if place.tune else settings
         print("\n".join(summary(game, measure(game, settings)[0])))
         return 0
 
     from ganwright.run.train import train as start
 
-    return status(start(game, settings, place.out, **hung(place)))
+    return status(start(game, settings, place.out, tune=place.tune, **hung(place)))
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:

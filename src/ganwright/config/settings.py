@@ -12,6 +12,7 @@ from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Layout: TypeAlias = Literal["auto", "channels-last", "contiguous"]
 
 FREE = (
     "data",
@@ -95,6 +96,10 @@ class Settings(Named):
     """Precision of the networks; auto uses bf16 where the hardware supports it well."""
     compile: bool = False
     """Compile each objective with torch.compile."""
+    layout: Layout = "auto"
+    """Memory layout of convolutions; auto chooses what is usually faster for each network."""
+    cpu_threads: Count | None = None
+    """Threads of a CPU; OMP_NUM_THREADS or else one a core when not given."""
     ema_half_life: NonNegative = 10_000
     """Half-life, in images, of the weight average used for samples; 0 keeps none."""
     log_every: Count = 50

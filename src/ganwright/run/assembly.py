@@ -84,7 +84,21 @@ def begin(
     kind: type[Trainer] = Trainer,
 ) -> tuple[Trainer, RunData, tuple[str, ...]]:
     """As `assemble`, but the networks begin with `weights`; also says what of them fitted."""
-    source = _opened(cls, settings, engine, data, known)
+    source = opened(cls, settings, engine, data, known=known)
+    trainer, taken = made(cls, settings, engine, source, weights=weights, kind=kind)
+    return trainer, source, taken
+
+
+def made(
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    source: RunData,
+    *,
+    weights: Weights | None = None,
+    kind: type[Trainer] = Trainer,
+) -> tuple[Trainer, tuple[str, ...]]:
+    """The trainer of a game on data that is open, and what fitted of the weights to begin with."""
     seed_torch(settings.seed, "weights")
     game = cls(settings.game, source.spec)
     taken = () if weights is None else take_over(game, weights)
@@ -99,12 +113,22 @@ def begin(
         accumulate=settings.accumulate,
         ema_half_life=settings.ema_half_life,
     )
-    return trainer, source, taken
+    return trainer, taken
 
 
-def _opened(
-    cls: type[Game], settings: Settings, engine: Engine, data: Any, known: dict[str, Any] | None
+def opened(
+    cls: type[Game],
+    settings: Settings,
+    engine: Engine,
+    data: Any = None,
+    *,
+    known: dict[str, Any] | None = None,
 ) -> RunData:
+    """The data of a run; its settings are those that `resolved` gives.
+
+    Raises:
+        GanwrightError: it cannot be read, is other data than `known`, or does not fit the family.
+    """
     assert settings.batch_size is not None
     if data is None and settings.data == "(given in Python)":
         raise RunError("this run was trained on data given in Python; pass it again as data=")

@@ -99,7 +99,7 @@ def fork(
         )
     read_back(settings)
     check(settings.log)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    engine = Engine.of(settings)
     settings = dataclasses.replace(settings, precision=engine.precision)
     folder = free_folder(Path("runs"), name_of(cls), settings.data or "") if out is None else out
     folder = convert(folder, Path, "out")

@@ -38,6 +38,7 @@ from ganwright.run.run_folder import (
 )
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
+from ganwright.run.tune import tuned
 from ganwright.run.weights import read as read_weights
 from ganwright.trackers import check
 from ganwright.training import checkpoint
@@ -55,6 +56,7 @@ def train(
     evaluate_every: int | None = None,
     evaluate_samples: int = 1000,
     keep_best: str | None = None,
+    tune: bool = False,
     quiet: bool = False,
     **changes: Any,
 ) -> Model:
@@ -73,6 +75,8 @@ def train(
         evaluate_every: steps between two measurements; with each grid when not given.
         evaluate_samples: how many samples metrics are measured on.
         keep_best: the metric whose best checkpoint is kept for `load(run, best=True)`.
+        tune: measure a few steps in each precision, layout and number of threads that the settings
+            leave open, and train in the fastest; the run is bound to it.
         quiet: show no progress; warnings become Python's.
         **changes: fields of `Settings` (steps, batch_size, seed, init ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
@@ -94,9 +98,12 @@ def train(
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
     folder = convert(folder, Path, "out")
-    engine = Engine.pick(chosen.device, chosen.precision, chosen.compile)
-    chosen = dataclasses.replace(chosen, precision=engine.precision)
     notes: list[str] = []
+    if tune:
+        check_free(folder)
+        chosen = tuned(cls, chosen, data, say=notes.append)
+    engine = Engine.of(chosen)
+    chosen = dataclasses.replace(chosen, precision=engine.precision)
     with engine.together():
         if engine.rank == 0:
             check_free(folder)
@@ -169,7 +176,7 @@ def resume(
             f"`ganwright fork {folder}` continues with others in a new folder"
         )
     check(settings.log)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    engine = Engine.of(settings)
     with writing(folder, engine):
         with engine.together():
             start = None
