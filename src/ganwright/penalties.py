@@ -1,4 +1,4 @@
-"""Penalties on the discriminator, computed in fp32, eager or compiled.
+"""Penalties on the discriminator, eager or compiled: norms of its gradient in fp32.
 
 Each is called like a loss's discriminator column, with D, real and fake, and gives a weighted
 scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a compiled
@@ -74,9 +74,20 @@ def input_gradient(D: Scorer, x: Inputs) -> Tensor:
         scores = wide(D(u, *rest))
         return scores.flatten(1).mean(1).sum() if scores.ndim > 1 else scores.sum()
 
-    with torch.autocast(first.device.type, enabled=False):
+    with _precision(first.device.type):
         gradient: Tensor = torch.func.grad(total)(wide(first))
     return gradient.flatten(1)
+
+
+def _precision(device: str) -> torch.autocast:
+    """D's own precision, but fp32 in place of fp16, whose range needs a scale of its own here.
+
+    Weights that autocast keeps cast from D's other calls are of no use: the gradient is of D's
+    weights too, and those within `torch.func.grad` are not to outlive it.
+    """
+    dtype = torch.get_autocast_dtype(device)
+    on = torch.is_autocast_enabled(device) and dtype == torch.bfloat16
+    return torch.autocast(device, dtype, enabled=on, cache_enabled=False)
 
 
 def between(real: Inputs, fake: Inputs) -> Inputs:
