@@ -140,7 +140,7 @@ def convolutional() -> nn.Module:
 
 
 def in_precision(penalty: Penalty, dtype: torch.dtype | None, function: Wrap) -> list[Tensor]:
-    """A penalty's value and the gradients of matrices, D having been called before, as in an objective."""
+    """A penalty's value and the gradients of matrices, where D was called before."""
     D = convolutional()
     torch.manual_seed(4)
     real, fake = torch.randn(2, 6, 1, 8, 8)
