@@ -80,7 +80,7 @@ def input_gradient(D: Scorer, x: Inputs) -> Tensor:
 
 
 def _precision(device: str) -> torch.autocast:
-    """D's own precision, but fp32 in place of fp16, whose range needs a scale of its own here.
+    """D's own precision, but fp32 instead of fp16, whose range needs a scale of its own here.
 
     Weights that autocast keeps cast from D's other calls are of no use: the gradient is of D's
     weights too, and those within `torch.func.grad` are not to outlive it.

@@ -81,7 +81,7 @@ def tuned(
         cls: the family.
         settings: of the run.
         data: what a Python caller passes, if anything.
-        say: is told what was found, a line for each way.
+        say: gets what was found, a line for each way.
 
     Raises:
         GanwrightError: it cannot be trained so, or several processes would.
