@@ -17,11 +17,11 @@ from ganwright.observing import GRADIENT
 
 HELP: Mapping[str, str] = {
     "collapsed": "lower the learning rates, give D an R1 penalty, or pack samples (see "
-    "troubleshooting); if it began well, go on from an earlier checkpoint",
+    "troubleshooting); if it began well, continue from an earlier checkpoint",
     "saturated": "lower D's learning rate or its updates a step, or give D an R1 penalty, "
     "augmentation or instance noise",
-    "dead": "raise this player's learning rate or change its loss: NonSaturating in place of "
-    "Minimax, a gradient penalty in place of clipped weights",
+    "dead": "raise this player's learning rate or change its loss: NonSaturating instead of "
+    "Minimax, a gradient penalty instead of clipped weights",
     "oscillating": "lower the learning rates, or give D an R1 penalty",
     "diverging": "lower the learning rates, or give D a gradient penalty or spectral norm",
 }
@@ -110,7 +110,7 @@ def _players(rows: Sequence[Mapping[str, float]]) -> list[str]:
 class Health(Callback):
     """Says once what is wrong, what usually helps, and when it is over; keeps it in health.jsonl.
 
-    Diversity is that of the grids of samples, between pixels, beside images of the data.
+    Diversity is that of the grids of samples, between pixels, compared with images of the data.
 
     Args:
         act: what to do where something is wrong, besides saying so: "stop" ends the run, "rollback"
