@@ -24,6 +24,7 @@ FREE = (
     "keep",
     "log",
     "log_every",
+    "on_collapse",
     "sample_every",
     "save_every",
     "workers",
@@ -112,6 +113,8 @@ class Settings(Named):
     """How many of the newest checkpoints to keep."""
     on_nan: Literal["stop", "rollback"] = "stop"
     """After a NaN: stop, or go back to the last checkpoint and continue with new randomness."""
+    on_collapse: Literal["warn", "stop", "rollback"] = "warn"
+    """When samples collapse, or training fails otherwise: say so, stop too, or go back too."""
     log: tuple[str, ...] = ()
     """Trackers in addition to metrics.jsonl, one or several: `ganwright list trackers`."""
     histogram_every: Whole = 0

@@ -35,6 +35,8 @@ def play(run: Run) -> None:
             if due and recovery.rewound():
                 continue
             run.tell("stepped")
+            if due and recovery.retreated():
+                continue
             # All processes stop after the same step, whichever of them was told to.
             stop.agreed = engine.any(stop.asked or run.reason is not None)
             if (stop.agreed or run.last) and not recovery.rewound():

@@ -12,6 +12,7 @@ from ganwright.callbacks.callback import Callback, Run
 from ganwright.callbacks.checkpoints import Checkpoints, Report
 from ganwright.callbacks.console import Quiet, display
 from ganwright.callbacks.evaluation import Evaluation
+from ganwright.callbacks.health import Health
 from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Samples
 from ganwright.callbacks.trackers import Trackers
@@ -132,6 +133,7 @@ def run_of(
         MetricsFile(),
         *best,
         *around.callbacks,
+        Health(settings.on_collapse),
         Samples(settings.sample_every),
         evaluation,
         Rows(),
