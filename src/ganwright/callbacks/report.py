@@ -1,4 +1,4 @@
-"""The report, rewritten as training goes on."""
+"""The report, rewritten while the run trains."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _plain(text: str) -> str:
 
 
 def _inline(svg: str, title: str) -> str:
-    """The drawing alone, with the page's text and grid colours, scaled to its place."""
+    """The figure alone, with the page's text and grid colours, scaled to its place."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -121,8 +122,9 @@ class Neighbours:
     def sentence(self) -> str:
         """What the image shows, for its caption."""
         said = (
-            f"each row is a sample, then its {self.nearest} nearest by pixels among {self.searched:,} "
-            f"of {self.of:,} training images. Median distance of the nearest: {self.distance:.3f}"
+            f"each row is a sample, then its {self.nearest} nearest by pixels among "
+            f"{self.searched:,} of {self.of:,} training images. Median distance of the nearest: "
+            f"{self.distance:.3f}"
         )
         if self.held_out is None:
             return f"{said}. Near 0, samples are copies."
@@ -150,7 +152,7 @@ def interpolation(game: Game) -> Tensor | None:
         return None
     ends = z.draw(_ROWS + 1)
     t = torch.linspace(0, 1, _COLUMNS, device=ends.device)
-    way = torch.cat([z.between(a, b, t) for a, b in zip(ends, ends[1:], strict=False)])
+    way = torch.cat([z.between(a, b, t) for a, b in pairwise(ends)])
     rows = (each.draw(_ROWS).repeat_interleave(_COLUMNS, 0) for each in others)
     return function(way, *rows).float().cpu()
 

@@ -23,7 +23,8 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 76rem; margin: 0 auto; p
 h1 { font-size: 1.6rem; line-height: 1.25; margin: .5rem 0 } h2 { margin: 2rem 0 .5rem }
 h3 { font-size: 1rem; margin: 0 0 .25rem } h1, h2, h3 { font-weight: 600 }
 p { margin: .25rem 0; max-width: 46rem } a { color: var(--link) } nav a { margin-right: 1rem }
-figcaption { font-size: .875rem; margin-top: .5rem } .dim, figcaption { color: var(--dim) } .health { border-left: 4px solid #d97706; padding-left: .75rem }
+figcaption { font-size: .875rem; margin-top: .5rem } .dim, figcaption { color: var(--dim) }
+.health { border-left: 4px solid #d97706; padding-left: .75rem }
 .cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(21rem, 100%), 1fr));
   gap: 1rem; align-items: start; margin: .5rem 0 1rem }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .75rem;
@@ -37,7 +38,8 @@ dl.terms dd { margin: 0 0 .35rem 1.9rem; color: var(--dim) }
 .key { display: inline-block; width: 1.4rem; border-top: 3px; margin-right: .5rem;
   vertical-align: middle }
 .slide { display: flex; gap: .75rem; align-items: center; margin-bottom: .5rem }
-.slide input { flex: 1; min-width: 0 } output { white-space: nowrap; font-variant-numeric: tabular-nums }
+.slide input { flex: 1; min-width: 0 }
+output { white-space: nowrap; font-variant-numeric: tabular-nums }
 .scroll { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem }
 td, th { padding: .2rem 1rem .2rem 0; vertical-align: top; text-align: left;
   border-bottom: 1px solid var(--line) }
