@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import yaml
@@ -116,7 +116,7 @@ def health(run: Path) -> list[str]:
     return [f"Step {int(row['step']):,}: {row['sentence']}" for row in rows if "sentence" in row]
 
 
-def finite(value: Any) -> bool:
+def finite(value: Any) -> TypeGuard[float]:
     """Whether this is a number that can be drawn."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and bool(np.isfinite(value))
