@@ -59,9 +59,15 @@ def _one(run: Path, what: Reporting) -> Path:
     out = what.out or own
     if out != own:
         refuse_existing([out], what.overwrite)
-    options = {"search": what.search, "price": what.price}
     with writing(out):
-        return rewrite(run, out, device=what.device, warn=warnings.warn, **options)
+        return rewrite(
+            run,
+            out,
+            search=what.search,
+            price=what.price,
+            device=what.device,
+            warn=warnings.warn,
+        )
 
 
 def _several(runs: Sequence[Path], what: Reporting) -> Path:

@@ -61,9 +61,9 @@ def drawn(plot: Plot, axis: Axis) -> Drawn:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": plot.key, "font.size": 9}
-    inks = ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")
-    with warnings.catch_warnings(), rc_context(style | dict.fromkeys(inks, _INK)):
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": plot.key, "font.size": 9}
+    style |= dict.fromkeys(("text.color", "axes.labelcolor", "xtick.color", "ytick.color"), _INK)
+    with warnings.catch_warnings(), rc_context(style):
         warnings.simplefilter("ignore")  # of letters that the font lacks
         figure = Figure(figsize=_SIZE, facecolor="none")
         FigureCanvasAgg(figure)
