@@ -73,7 +73,11 @@ COMMANDS: dict[str, Command] = {
         "FAMILY --seeds 0 1 2 [settings]",
         "Train a grid of settings and seeds, and compare them.",
     ),
-    "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
+    "report": Command(
+        "ganwright.commands.report:report",
+        "RUN [RUN ...] [--out FILE.html]",
+        "Write the HTML report of a run, or compare several in one.",
+    ),
     "profile": Command(
         "ganwright.commands.profile:profile",
         "FAMILY|RUN [settings]",

@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from ganwright.callbacks.best import KeepBest
 from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.checkpoints import Checkpoints, Report
+from ganwright.callbacks.checkpoints import Checkpoints
 from ganwright.callbacks.console import Quiet, display
 from ganwright.callbacks.evaluation import Evaluation
 from ganwright.callbacks.health import Health
+from ganwright.callbacks.report import Report
 from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Samples
 from ganwright.callbacks.trackers import Trackers
@@ -138,7 +139,7 @@ def run_of(
         evaluation,
         Rows(),
         Checkpoints(settings.save_every),
-        Report(),
+        Report(settings.sample_every),
         Quiet() if around.quiet else display(),
     )
     return Run(

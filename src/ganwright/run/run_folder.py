@@ -8,7 +8,9 @@ RUN/metrics.jsonl     a line of numbers each log interval
 RUN/samples/          grids, always of the same latents or inputs
 RUN/checkpoints/      see checkpoint.py
 RUN/.lock             who writes to it; see lock.py
-RUN/report.html       curves and grids
+RUN/report.html       curves, samples, cost and settings on one page
+RUN/plots/            the plots of that page, a PNG file each
+RUN/environment.json  the versions and the machine that it is trained with
 """
 
 from __future__ import annotations
