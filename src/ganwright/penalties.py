@@ -44,20 +44,21 @@ def _pure(D: Scorer) -> Scorer:
     nor fake, should not enter them.
     """
     owner = getattr(D, "__self__", None)
-    module = (
-        D if isinstance(D, nn.Module) else _Call(owner, D) if isinstance(owner, nn.Module) else None
-    )
-    if module is None:
+    module = D if isinstance(D, nn.Module) else owner
+    if not isinstance(module, nn.Module):
         return D
     norms = [(name, m) for name, m in module.named_modules() if isinstance(m, BATCH_NORMS)]
     if not norms:
         return D
+    called, where = (D, "") if isinstance(D, nn.Module) else (_Call(module, D), "owner.")
 
     def call(*args: Any) -> Tensor:
         statistics = {
-            f"{n}.{k}".lstrip("."): b.clone() for n, m in norms for k, b in m.named_buffers()
+            where + f"{n}.{k}".lstrip("."): b.clone()
+            for n, m in norms
+            for k, b in m.named_buffers()
         }
-        result: Tensor = functional_call(module, statistics, args)
+        result: Tensor = functional_call(called, statistics, args)
         return result
 
     return call
