@@ -7,8 +7,8 @@ scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, NonNegative, Positive
+from ganwright.config.schedule import Constant, Schedule
 from ganwright.errors import SettingsError
 from ganwright.game import Lazy, Objective
 from ganwright.layers.forward_state import BATCH_NORMS
@@ -43,20 +44,21 @@ def _pure(D: Scorer) -> Scorer:
     nor fake, should not enter them.
     """
     owner = getattr(D, "__self__", None)
-    module = (
-        D if isinstance(D, nn.Module) else _Call(owner, D) if isinstance(owner, nn.Module) else None
-    )
-    if module is None:
+    module = D if isinstance(D, nn.Module) else owner
+    if not isinstance(module, nn.Module):
         return D
     norms = [(name, m) for name, m in module.named_modules() if isinstance(m, BATCH_NORMS)]
     if not norms:
         return D
+    called, where = (D, "") if isinstance(D, nn.Module) else (_Call(module, D), "owner.")
 
     def call(*args: Any) -> Tensor:
         statistics = {
-            f"{n}.{k}".lstrip("."): b.clone() for n, m in norms for k, b in m.named_buffers()
+            where + f"{n}.{k}".lstrip("."): b.clone()
+            for n, m in norms
+            for k, b in m.named_buffers()
         }
-        result: Tensor = functional_call(module, statistics, args)
+        result: Tensor = functional_call(called, statistics, args)
         return result
 
     return call
@@ -106,10 +108,12 @@ class Penalty(Checked):
     Args:
         weight: factor on the cost.
         every: lazy regularisation: charged every `every`-th step, `every` times as heavy.
+        schedule: the factor on the weight at each step.
     """
 
     weight: NonNegative = 10.0
     every: Count = 1
+    schedule: Schedule = field(default=Constant(), kw_only=True)
 
     @property
     def name(self) -> str:
@@ -208,6 +212,24 @@ class WeightClipping(Penalty):
                 w.clamp_(-self.c, self.c)
 
 
+def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """|J^T y| of each sample at styles `w` [n, layers, styles], J = d image / d w: [n].
+
+    Karras et al. (2020), arXiv:1912.04958, eq. 4: y ~ N(0, I) / sqrt pixels. The square is summed
+    over a style and averaged over layers, as in the authors' code.
+    """
+
+    def projected(u: Tensor) -> Tensor:
+        images = wide(synthesis(u))
+        y = torch.randn_like(images) / images[0, 0].numel() ** 0.5
+        total: Tensor = (images * y).sum()
+        return total
+
+    with torch.autocast(w.device.type, enabled=False):
+        gradient: Tensor = torch.func.grad(projected)(wide(w))
+    return gradient.square().sum(2).mean(1).sqrt()
+
+
 def charge(
     penalties: Sequence[Penalty], D: Scorer, real: Inputs, fake: Inputs
 ) -> dict[str, Tensor]:
@@ -228,6 +250,11 @@ def lazies(
         return lambda batch: {penalty.name: penalty(D, *pair(batch))}
 
     return tuple(Lazy(objective(p), p.every) for p in penalties if p.every > 1 and p.weight)
+
+
+def schedules(penalties: Sequence[Penalty]) -> Mapping[str, Schedule]:
+    """The schedules of the player that is charged: of each term that has one, by its name."""
+    return {p.name: p.schedule for p in penalties if not isinstance(p.schedule, Constant)}
 
 
 def refuse_twins(penalties: Sequence[Penalty]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
 from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.schedule import Constant, Schedule
 from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 
@@ -103,6 +104,10 @@ class Settings(Named):
     """Threads of a CPU; OMP_NUM_THREADS or else one a core when not given."""
     ema_half_life: NonNegative = 10_000
     """Half-life, in images, of the weight average used for samples; 0 keeps none."""
+    ema_ramp: NonNegative = 0.05
+    """Limit of that half-life early on, as a share of the images seen so far; 0 for no limit."""
+    ema_schedule: Schedule = Constant()
+    """Factor on that half-life at each step."""
     log_every: Count = 50
     """Steps between lines of metrics."""
     sample_every: Count = 500

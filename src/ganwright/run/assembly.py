@@ -112,6 +112,8 @@ def made(
         batch_size=settings.batch_size,
         accumulate=settings.accumulate,
         ema_half_life=settings.ema_half_life,
+        ema_ramp=settings.ema_ramp,
+        ema_schedule=settings.ema_schedule,
     )
     return trainer, taken
 
