@@ -186,7 +186,7 @@ def test_painted_holes_are_filled_and_nothing_else(tmp_path: Path) -> None:
     assert (after[:, :2] != before[:, :2]).any()
     middle, _ = uploaded.filled(model, canvas)
     grey = (np.asarray(middle.resize((8, 8), Image.Resampling.NEAREST)) == 128).all(-1)
-    assert grey[2:5, 2:5].all()  # 0.4 of 8, from (8 - 3) // 2
+    assert grey[2:5, 2:5].all()  # 0.375 of 8, from (8 - 3) // 2
     assert grey.sum() == 9
 
 
@@ -246,7 +246,7 @@ def test_sizes_of_uploads() -> None:
         *(10_000_000, 500_000, 1_000_000_000, 77),
     ]
     for wrong in ("", "ten", "10 TB", "-1MB", "0MB"):
-        with pytest.raises(SettingsError, match="--max-upload is .*; write a size such as 500KB"):
+        with pytest.raises(SettingsError, match=r"--max-upload is .*; write a size such as 500KB"):
             bytes_of(wrong)
 
 

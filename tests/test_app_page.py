@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -17,10 +18,6 @@ import pytest
 from PIL import Image
 from test_walk import model_of
 
-gr = pytest.importorskip("gradio")
-
-import uvicorn
-
 from ganwright.app import build
 from ganwright.app.listening import listen, names
 from ganwright.app.server import application, own_files
@@ -28,7 +25,19 @@ from ganwright.app.toolkit import told
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.model import Model
 
+gr = pytest.importorskip("gradio")
+uvicorn = pytest.importorskip("uvicorn")
 BOUNDARY = "ganwright-boundary"
+
+# Gradio leaves event loops open, which are closed when they are collected.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What Gradio leaves is collected here, and not in a test that it does not concern."""
+    yield
+    gc.collect()
 
 
 def labels(page: Any) -> list[str]:
@@ -42,9 +51,7 @@ def labels(page: Any) -> list[str]:
 
 def pressed(page: Any, name: str, tab: int = 0) -> Callable[..., Any]:
     """The callback of the button of that name."""
-    ids = [
-        id_ for id_, b in page.blocks.items() if isinstance(b, gr.Button) and b.value == name
-    ]
+    ids = [id_ for id_, b in page.blocks.items() if isinstance(b, gr.Button) and b.value == name]
     found = [f.fn for f in page.fns.values() if (ids[tab], "click") in f.targets]
     assert len(found) == 1
     return found[0]
@@ -124,7 +131,7 @@ def test_a_text_file_is_a_sentence_on_the_page(tmp_path: Path) -> None:
     file.write_text("hello", encoding="utf-8")
     for name, button in (("cyclegan", "Translate"), ("aae-semi", "Reconstruct and classify")):
         values = (str(file), "a2b")[: 2 if name == "cyclegan" else 1]
-        with pytest.raises(gr.Error, match="notes.png cannot be read as an image"):
+        with pytest.raises(gr.Error, match=r"notes\.png cannot be read as an image"):
             pressed(build(model_of(name)), button)(*values)
 
 
@@ -198,7 +205,7 @@ def upload(url: str, name: str, content: bytes) -> tuple[int, bytes]:
 def test_the_page_is_served_and_loads_nothing_from_elsewhere(url: str) -> None:
     status, content, headers = ask(f"{url}/")
     assert status == 200
-    assert b"<title>" in content
+    assert "cyclegan · Ganwright" in content.decode()
     assert b"fonts.googleapis" not in content
     assert headers["Content-Security-Policy"].startswith("default-src 'self' 'unsafe-inline'")
     status, style, _ = ask(f"{url}/theme.css")
@@ -206,7 +213,7 @@ def test_the_page_is_served_and_loads_nothing_from_elsewhere(url: str) -> None:
     assert b"http" not in style
     config = json.loads(ask(f"{url}/config")[1])
     assert config["analytics_enabled"] is False
-    assert config["show_api"] is not True if "show_api" in config else True
+    assert config["footer_links"] == []
 
 
 def test_files_that_it_did_not_make_are_refused(url: str, tmp_path: Path) -> None:
@@ -231,7 +238,13 @@ def test_files_that_it_did_not_make_are_refused(url: str, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "path",
     [
-        *("/monitoring", "/monitoring/summary", "/docs", "/openapi.json", "/gradio_api/openapi.json"),
+        *(
+            "/monitoring",
+            "/monitoring/summary",
+            "/docs",
+            "/openapi.json",
+            "/gradio_api/openapi.json",
+        ),
         *("/gradio_api/proxy=http://example.org/", "/gradio_api/vibe-code/", "/login", "/logout"),
         *("/gradio_api/runs", "/gradio_api/deep_link", "/gradio_api/run/predict"),
     ],

@@ -38,7 +38,7 @@ def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -
         seed: of the samples.
         n: how many, at most 64.
         label: a class, several where images have several, or None for the classes in turn.
-        scale: what the latents are multiplied by: below 1, samples are more alike and often better.
+        scale: what the latents are multiplied by: below 1, samples are more typical and vary less.
 
     Raises:
         SettingsError: a value is out of range.
@@ -52,9 +52,7 @@ def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -
     return Image.open(io.BytesIO(png(images)))
 
 
-def between(
-    model: Model, first: Any, second: Any, position: Any, label: Any = None
-) -> Image.Image:
+def between(model: Model, first: Any, second: Any, position: Any, label: Any = None) -> Image.Image:
     """The image at a position in [0, 1] on the way from one seed's first sample to another's.
 
     Raises:
@@ -65,9 +63,7 @@ def between(
     return _image(_drawn(model, way[round(position * _POSITIONS)][None], label))
 
 
-def animation(
-    model: Model, first: Any, second: Any, label: Any = None, *, folder: Path
-) -> str:
+def animation(model: Model, first: Any, second: Any, label: Any = None, *, folder: Path) -> str:
     """The path of a GIF that goes from one seed's first sample to another's and back.
 
     Raises:
@@ -83,9 +79,7 @@ def animation(
     return str(path)
 
 
-def changed(
-    model: Model, seed: Any, number: Any, strength: Any, label: Any = None
-) -> Image.Image:
+def changed(model: Model, seed: Any, number: Any, strength: Any, label: Any = None) -> Image.Image:
     """A seed's first sample, and next to it the sample changed along a latent direction.
 
     Args:

@@ -18,9 +18,11 @@ from ganwright.inference.model import Model
 _WAYS = {"a2b": "a to b", "b2a": "b to a"}
 _SMALL = 64
 CSS = """
-.pixelated img { image-rendering: pixelated }
-.gradio-container { overflow-wrap: anywhere }
+.shown .image-container { padding-top: 2.2rem }
+.small .image-container img { image-rendering: pixelated; width: min(100%, 34rem); height: auto }
+.head h1, .head p, .toast-body { overflow-wrap: anywhere }
 """
+"""Labels stand above images and not on them; small images are enlarged, by sharp pixels."""
 
 
 class Demo:
@@ -76,7 +78,7 @@ def build(model: Model, newest: Callable[[], Model] | None = None) -> Any:
     ]
     title = f"{model.family} · Ganwright"
     with gr.Blocks(title=title, analytics_enabled=False) as blocks:
-        head = gr.HTML(demo.head())
+        head = gr.HTML(demo.head(), elem_classes=["head"])
         with gr.Tabs():
             for name, fill, offered in tabs:
                 if offered:
@@ -117,7 +119,7 @@ def _interpolation(gr: Any, demo: Demo, _: Any) -> None:
             position = gr.Slider(0, 1, 0.5, step=0.01, label="Position")
             button = gr.Button("Show", variant="primary")
             animate = gr.Button("Animate")
-        with gr.Column(scale=2, min_width=300):
+        with gr.Row(scale=2):
             shown = _image(gr, "At this position", demo.model)
             moving = _image(gr, "There and back", demo.model, "gif")
     inputs = [first, second, position, label]
@@ -133,9 +135,7 @@ def _directions(gr: Any, demo: Demo, _: Any) -> None:
         with gr.Column(scale=1, min_width=260):
             seed = _seed(gr, "Seed")
             label = _classes(gr, demo.model) if demo.can.walk_named else gr.State(None)
-            number = gr.Slider(
-                1, most, 1, step=1, label="Direction", info="1 changes most (SeFa)"
-            )
+            number = gr.Slider(1, most, 1, step=1, label="Direction", info="1 changes most (SeFa)")
             strength = gr.Slider(-5, 5, 2, step=0.1, label="Strength")
             button = gr.Button("Show", variant="primary")
         with gr.Column(scale=2, min_width=300):
@@ -230,7 +230,7 @@ def _image(gr: Any, label: str, model: Model, kind: str = "png") -> Any:
         format=kind,
         interactive=False,
         buttons=["download", "fullscreen"],
-        elem_classes=["pixelated"] if small else [],
+        elem_classes=["shown", "small"] if small else ["shown"],
         min_width=240,
     )
 

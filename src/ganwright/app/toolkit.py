@@ -1,4 +1,4 @@
-"""Gradio: loaded when it is needed, without its telemetry, and told what went wrong in a sentence."""
+"""Gradio, loaded when it is needed, and callbacks whose errors are sentences on its page."""
 
 from __future__ import annotations
 

@@ -103,9 +103,7 @@ def filled(model: Model, canvas: Any) -> tuple[Image.Image, Image.Image]:
     return _image(x.masked_fill(changed, 0)), _image(made)
 
 
-def read(
-    model: Model, path: str | None, *, reconstruct: bool, classify: bool
-) -> tuple[Any, ...]:
+def read(model: Model, path: str | None, *, reconstruct: bool, classify: bool) -> tuple[Any, ...]:
     """An image as the networks see it; then what was asked for.
 
     Args:
@@ -152,9 +150,7 @@ def _read(path: Path, channels: int, maps: LabelMap | None, levels: Any) -> Pict
         raise DataError(str(error).replace(str(path), path.name)) from error
 
 
-def _result(
-    model: Model, picture: Picture, direction: str, name: str, folder: Path
-) -> Translated:
+def _result(model: Model, picture: Picture, direction: str, name: str, folder: Path) -> Translated:
     rows = list(model.strips(picture.pixels[None], direction=direction))
     made, maps = torch.cat(rows, 2), model.drawn_map(direction)
     levels = model.levels(direction, output=True)

@@ -69,7 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer with a page, a grid or the version of both."""
         self._send(*self._answer())
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """The same without the content."""
+        self._send(*self._answer())
 
     def log_message(self, *_: object) -> None:
         """Requests are not printed."""
@@ -84,6 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.OK, _HTML, page(run)
         if path == "/version":
             return _said(HTTPStatus.OK, version(run))
+        if path == "/favicon.ico":  # browsers ask for it
+            return HTTPStatus.NO_CONTENT, "image/x-icon", b""
         content = _own(run, Path("samples", grid[1])) if grid else None
         if content is None:
             return _said(HTTPStatus.NOT_FOUND, "this run shows its report and its samples only")
