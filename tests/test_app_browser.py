@@ -179,6 +179,7 @@ def test_a_translator_translates_an_upload_and_refuses_what_is_none(
         chooser.set_input_files(text)
         said = page.get_by_text("cannot be read as an image")
         said.first.wait_for()
+        page.wait_for_timeout(700)  # it fades in
         assert "Traceback" not in page.content()
         shot(page, tmp_path, "cyclegan-text-file")
         tab(page, "Draw")
@@ -228,6 +229,7 @@ def test_a_file_that_is_too_large_is_a_sentence(runs: Path, browser: Any, tmp_pa
     with serving(model) as url, opened(browser, url, 1280) as page:
         page.locator("input[type=file]").first.set_input_files(large)
         page.get_by_text("exceeds").first.wait_for()
+        page.wait_for_timeout(700)
         shot(page, tmp_path, "too-large")
 
 

@@ -19,7 +19,8 @@ _WAYS = {"a2b": "a to b", "b2a": "b to a"}
 _SMALL = 64
 CSS = """
 .shown .image-container { padding-top: 2.2rem }
-.small .image-container img { image-rendering: pixelated; width: min(100%, 34rem); height: auto }
+.small .image-container img { image-rendering: pixelated; object-fit: contain !important;
+  width: min(100%, 34rem) !important; height: auto !important; margin: auto }
 .head h1, .head p, .toast-body { overflow-wrap: anywhere }
 """
 """Labels stand above images and not on them; small images are enlarged, by sharp pixels."""
