@@ -80,11 +80,11 @@ def test_autoencoders_offer_both() -> None:
 
 def test_the_grid_is_that_of_the_command_line() -> None:
     model = model_of("acgan")
-    shown = np.asarray(generated.grid(model, 3, 9, "7"))
+    shown = np.asarray(generated.grid(model, 3, 9, "7"))[::2, ::2]  # enlarged twice
     np.testing.assert_array_equal(shown, tile(model.sample(9, seed=3, labels=["7"])))
-    in_turn = np.asarray(generated.grid(model, 3, 9, ""))
+    in_turn = np.asarray(generated.grid(model, 3, 9, ""))[::2, ::2]
     np.testing.assert_array_equal(in_turn, tile(model.sample(9, seed=3)))
-    half = np.asarray(generated.grid(model, 3, 9, None, 0.5))
+    half = np.asarray(generated.grid(model, 3, 9, None, 0.5))[::2, ::2]
     z = model.latents(9, seed=3) / 2
     np.testing.assert_array_equal(half, tile(model.sample(9, seed=3, latents=z)))
 
@@ -94,7 +94,7 @@ def test_an_image_on_the_way_begins_and_ends_with_the_seeds_samples() -> None:
     for position, seed in ((0, 4), (1, 5)):
         image = np.asarray(generated.between(model, 4, 5, position, "2"))
         (sample,) = along(model, model.latents(1, seed=seed), ["2"])
-        wanted = to_bytes(sample)[0, 0].repeat_interleave(24, 0).repeat_interleave(24, 1)
+        wanted = to_bytes(sample)[0, 0].repeat_interleave(48, 0).repeat_interleave(48, 1)
         np.testing.assert_array_equal(image, wanted.numpy())
 
 
@@ -174,17 +174,18 @@ def test_label_maps_are_painted_in_their_classes_colours(tmp_path: Path) -> None
 
 def test_painted_holes_are_filled_and_nothing_else(tmp_path: Path) -> None:
     model = model_of("ccgan")
-    canvas = uploaded.canvas_of(model, str(photo(tmp_path / "x.png", (16, 16))))
+    file = str(photo(tmp_path / "x.png", (16, 16)))
+    canvas = uploaded.canvas_of(model, file)
     image = canvas["background"]
     assert image.size == (320, 320)
     paint = Image.new("RGBA", image.size)
     paint.paste((255, 0, 255, 255), (0, 0, 80, 320))  # the two columns on the left of eight
-    given, made = uploaded.filled(model, {**canvas, "layers": [paint]})
+    given, made = uploaded.filled(model, file, {**canvas, "layers": [paint]})
     before, after = (np.asarray(x.resize((8, 8), Image.Resampling.NEAREST)) for x in (given, made))
     assert (before[:, :2] == 128).all()
     np.testing.assert_array_equal(after[:, 2:], before[:, 2:])
     assert (after[:, :2] != before[:, :2]).any()
-    middle, _ = uploaded.filled(model, canvas)
+    middle, _ = uploaded.filled(model, file, canvas)
     grey = (np.asarray(middle.resize((8, 8), Image.Resampling.NEAREST)) == 128).all(-1)
     assert grey[2:5, 2:5].all()  # 0.375 of 8, from (8 - 3) // 2
     assert grey.sum() == 9
@@ -194,7 +195,7 @@ def test_an_image_is_reconstructed_and_its_classes_are_named(tmp_path: Path) -> 
     model = model_of("aae-semi")
     file = str(photo(tmp_path / "x.png"))
     seen, again, classes = uploaded.read(model, file, reconstruct=True, classify=True)
-    assert seen.size == again.size == (160, 160)
+    assert seen.size == again.size == (320, 320)
     assert list(classes) == list(model.spec.classes)
     assert sum(classes.values()) == pytest.approx(1, abs=1e-5)
     with Image.open(file) as image:

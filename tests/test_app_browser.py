@@ -125,6 +125,16 @@ def tab(page: Any, name: str) -> None:
     found.first.click()
 
 
+def stroke(page: Any) -> None:
+    """A line on the canvas, around its centre."""
+    box = page.locator("canvas").locator("visible=true").first.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 60, y - 30)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 30, steps=8)
+    page.mouse.up()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("name", ["dcgan", "cgan"])
 def test_a_generator_samples(
@@ -183,14 +193,9 @@ def test_a_translator_translates_an_upload_and_refuses_what_is_none(
         assert "Traceback" not in page.content()
         shot(page, tmp_path, "cyclegan-text-file")
         tab(page, "Draw")
-        canvas = page.locator("canvas").locator("visible=true").first
-        canvas.wait_for()
+        page.locator("canvas").locator("visible=true").first.wait_for()
         page.wait_for_timeout(1000)
-        box = canvas.bounding_box()
-        page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.4)
-        page.mouse.down()
-        page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
-        page.mouse.up()
+        stroke(page)
         button(page, "Translate").click()
         image_of(page, "Output")
         shot(page, tmp_path, "cyclegan-draw")
@@ -216,7 +221,8 @@ def test_holes_are_painted_and_filled(runs: Path, browser: Any, tmp_path: Path, 
     Image.linear_gradient("L").resize((32, 32)).convert("RGB").save(photo)
     with serving(load(runs / "ccgan", device="cpu")) as url, opened(browser, url, width) as page:
         page.locator("input[type=file]").first.set_input_files(photo)
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(3000)
+        stroke(page)
         button(page, "Fill").click()
         image_of(page, "Filled")
         shot(page, tmp_path, "ccgan")
@@ -228,7 +234,7 @@ def test_a_file_that_is_too_large_is_a_sentence(runs: Path, browser: Any, tmp_pa
     model = load(runs / "cyclegan", device="cpu")
     with serving(model) as url, opened(browser, url, 1280) as page:
         page.locator("input[type=file]").first.set_input_files(large)
-        page.get_by_text("exceeds").first.wait_for()
+        page.get_by_text("exceed the maximum allowed size").first.wait_for()
         page.wait_for_timeout(700)
         shot(page, tmp_path, "too-large")
 

@@ -26,8 +26,8 @@ MOST = 64
 _POSITIONS = 100
 _FRAMES = 24
 _FPS = 12.0
-_LEAST = 192
-"""Single images that are smaller are enlarged by whole factors until a side is as long."""
+_LEAST = 384
+"""Smaller images are enlarged by whole factors until a side is as long."""
 
 
 def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -> Image.Image:
@@ -49,7 +49,9 @@ def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -
         raise SettingsError(f"n is {n}; a page shows at most {MOST} samples")
     z = None if scale == 1 else scale * model.latents(n, seed=seed)
     images = model.sample(n, seed=seed, labels=labels_of(label), latents=z)
-    return Image.open(io.BytesIO(png(images)))
+    shown = Image.open(io.BytesIO(png(images)))
+    factor = max(1, math.ceil(_LEAST / max(shown.size)))
+    return shown.resize((shown.width * factor, shown.height * factor), Image.Resampling.NEAREST)
 
 
 def between(model: Model, first: Any, second: Any, position: Any, label: Any = None) -> Image.Image:
@@ -71,7 +73,7 @@ def animation(model: Model, first: Any, second: Any, label: Any = None, *, folde
     """
     way = _way(model, first, second, _FRAMES)
     frames = to_pixels(_drawn(model, torch.cat([way, way[1:-1].flip(0)]), label))
-    factor = max(1, math.ceil(_LEAST / max(frames.shape[1:3])))
+    factor = max(1, math.ceil(_LEAST / 2 / max(frames.shape[1:3])))
     larger = list(frames.repeat(factor, 1).repeat(factor, 2))
     folder.mkdir(parents=True, exist_ok=True)
     path = Path(mkdtemp(dir=folder)) / "walk.gif"
@@ -97,7 +99,7 @@ def changed(model: Model, seed: Any, number: Any, strength: Any, label: Any = No
     z = model.latents(1, seed=seed)
     step = strength * directions(model, number)[number - 1]
     images = _drawn(model, torch.cat([z, z + step]), label)
-    factor = max(1, math.ceil(_LEAST / max(images.shape[2:])))
+    factor = max(1, math.ceil(_LEAST / 2 / max(images.shape[2:])))
     larger = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     return Image.fromarray(tile(larger, 2, gutter=4, captions=("sample", f"{strength:+g}")))
 

@@ -16,14 +16,11 @@ from ganwright.errors import SettingsError
 from ganwright.inference.model import Model
 
 _WAYS = {"a2b": "a to b", "b2a": "b to a"}
-_SMALL = 64
 CSS = """
 .shown .image-container { padding-top: 2.2rem }
-.small .image-container img { image-rendering: pixelated; object-fit: contain !important;
-  width: min(100%, 34rem) !important; height: auto !important; margin: auto }
 .head h1, .head p, .toast-body { overflow-wrap: anywhere }
 """
-"""Labels stand above images and not on them; small images are enlarged, by sharp pixels."""
+"""Labels stand above images and not on them."""
 
 
 class Demo:
@@ -106,7 +103,7 @@ def _samples(gr: Any, demo: Demo, blocks: Any) -> None:
             scale = _truncation(gr) if can.scaled else gr.State(1.0)
             button = gr.Button("Sample", variant="primary")
         with gr.Column(scale=2, min_width=300):
-            shown = _image(gr, "Samples", demo.model)
+            shown = _image(gr, "Samples")
     inputs = [seed, n, label, scale]
     _on(button.click, demo.ask(generated.grid), inputs, shown)
     _on(blocks.load, demo.ask(generated.grid), inputs, shown)
@@ -121,8 +118,8 @@ def _interpolation(gr: Any, demo: Demo, _: Any) -> None:
             button = gr.Button("Show", variant="primary")
             animate = gr.Button("Animate")
         with gr.Row(scale=2):
-            shown = _image(gr, "At this position", demo.model)
-            moving = _image(gr, "There and back", demo.model, "gif")
+            shown = _image(gr, "At this position")
+            moving = _image(gr, "There and back", "gif")
     inputs = [first, second, position, label]
     for event in (button.click, position.release):
         _on(event, demo.ask(generated.between), inputs, shown)
@@ -140,7 +137,7 @@ def _directions(gr: Any, demo: Demo, _: Any) -> None:
             strength = gr.Slider(-5, 5, 2, step=0.1, label="Strength")
             button = gr.Button("Show", variant="primary")
         with gr.Column(scale=2, min_width=300):
-            shown = _image(gr, "The sample, and changed", demo.model)
+            shown = _image(gr, "The sample, and changed")
     inputs = [seed, number, strength, label]
     for event in (button.click, number.release, strength.release):
         _on(event, demo.ask(generated.changed), inputs, shown)
@@ -150,7 +147,7 @@ def _translate(gr: Any, demo: Demo, _: Any) -> None:
     file = _upload(gr)
     way = _way(gr, demo.can)
     button = gr.Button("Translate", variant="primary")
-    given, made, download = _pair(gr, demo.model)
+    given, made, download = _pair(gr)
     run = demo.ask(uploaded.translated, folder=_folder(given))
     for event in (file.upload, button.click):
         _on(event, _with_download(gr, run), [file, way], [given, made, download])
@@ -160,7 +157,7 @@ def _draw(gr: Any, demo: Demo, _: Any) -> None:
     way = _way(gr, demo.can)
     canvas = _canvas(gr, demo.model, demo.can.translate[0])
     button = gr.Button("Translate", variant="primary")
-    given, made, download = _pair(gr, demo.model)
+    given, made, download = _pair(gr)
     run = demo.ask(uploaded.drawn, folder=_folder(given))
     _on(button.click, _with_download(gr, run), [canvas, way], [given, made, download])
     if len(demo.can.translate) > 1:
@@ -174,18 +171,18 @@ def _fill(gr: Any, demo: Demo, _: Any) -> None:
     canvas = _editor(gr, uploaded.blank(demo.model, "a2b"), ["#ff00ff"])
     button = gr.Button("Fill", variant="primary")
     with gr.Row():
-        given, made = _image(gr, "With holes", demo.model), _image(gr, "Filled", demo.model)
+        given, made = _image(gr, "With holes"), _image(gr, "Filled")
     _on(file.upload, demo.ask(uploaded.canvas_of), [file], canvas)
-    _on(button.click, demo.ask(uploaded.filled), [canvas], [given, made])
+    _on(button.click, demo.ask(uploaded.filled), [file, canvas], [given, made])
 
 
 def _read(gr: Any, demo: Demo, _: Any) -> None:
     can, file = demo.can, _upload(gr)
     button = gr.Button(_reading(can), variant="primary")
     with gr.Row():
-        shown = [_image(gr, "As the networks see it", demo.model)]
+        shown = [_image(gr, "As the networks see it")]
         if can.reconstruct:
-            shown.append(_image(gr, "Reconstruction", demo.model))
+            shown.append(_image(gr, "Reconstruction"))
         if can.classify:
             shown.append(gr.Label(label="Class", num_top_classes=10, min_width=240))
     run = demo.ask(uploaded.read, reconstruct=can.reconstruct, classify=can.classify)
@@ -224,14 +221,13 @@ def _classes(gr: Any, model: Model, all_of_them: bool = False) -> Any:
     return gr.Dropdown(choices, value=choices[0][1], label="Class")
 
 
-def _image(gr: Any, label: str, model: Model, kind: str = "png") -> Any:
-    small = max(model.spec.shape[1:], default=0) <= _SMALL
+def _image(gr: Any, label: str, kind: str = "png") -> Any:
     return gr.Image(
         label=label,
         format=kind,
         interactive=False,
         buttons=["download", "fullscreen"],
-        elem_classes=["shown", "small"] if small else ["shown"],
+        elem_classes=["shown"],
         min_width=240,
     )
 
@@ -247,10 +243,10 @@ def _way(gr: Any, can: Abilities) -> Any:
     return gr.Radio(choices, value=can.translate[0], label="Direction")
 
 
-def _pair(gr: Any, model: Model) -> tuple[Any, Any, Any]:
+def _pair(gr: Any) -> tuple[Any, Any, Any]:
     """Input and output side by side, and the output as a file."""
     with gr.Row():
-        given, made = _image(gr, "Input", model), _image(gr, "Output", model)
+        given, made = _image(gr, "Input"), _image(gr, "Output")
     return given, made, gr.DownloadButton("Download the output", interactive=False)
 
 

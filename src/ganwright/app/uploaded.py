@@ -27,7 +27,7 @@ from ganwright.pixels import as_floats, to_bytes
 from ganwright.report.grid import to_pixels
 
 CANVAS = 320
-"""Sides of canvases are at least so many pixels, by a whole factor."""
+"""Canvases and images are enlarged by whole factors until a side has so many pixels."""
 
 
 class Translated(NamedTuple):
@@ -57,7 +57,11 @@ def drawn(model: Model, canvas: Any, direction: str, *, folder: Path) -> Transla
     Raises:
         SettingsError: there is no canvas.
     """
-    image = _painted(canvas, "composite")
+    paint = (canvas or {}).get("composite")
+    if paint is None:
+        raise SettingsError("the canvas is empty; draw an image first")
+    empty = blank(model, direction).convert("RGBA").resize(paint.size)
+    image = Image.alpha_composite(empty, paint.convert("RGBA"))  # browsers may leave it transparent
     shape, maps = _shape(model, direction), model.label_map(direction)
     if maps is None:
         pixels = picture_of(image, shape[0]).fitted(shape)[0]
@@ -77,23 +81,29 @@ def canvas_of(model: Model, path: str | None) -> dict[str, Any]:
     """
     shape = model.spec.shape
     picture = _read(_there(path), shape[0], None, model.levels())
-    image = _image(as_floats(picture.fitted(shape)), CANVAS).convert("RGB")
+    image = _image(as_floats(picture.fitted(shape))).convert("RGB")
     return {"background": image, "layers": [], "composite": None}
 
 
-def filled(model: Model, canvas: Any) -> tuple[Image.Image, Image.Image]:
-    """An image with its holes, and filled: where it was painted on, or in its centre.
+def filled(model: Model, path: str | None, canvas: Any) -> tuple[Image.Image, Image.Image]:
+    """An uploaded file with its holes, and filled: where it was painted on, or in its centre.
+
+    Args:
+        model: what fills holes.
+        path: the file.
+        canvas: what Gradio's editor gives; only its paint is used.
 
     Raises:
-        SettingsError: there is no image.
+        SettingsError: there is no file.
+        DataError: it cannot be read as an image.
     """
     shape = model.spec.shape
-    image = _painted(canvas, "background")
-    x = as_floats(picture_of(image, shape[0]).fitted(shape))
-    layers = [layer.convert("RGBA").getchannel("A") for layer in canvas.get("layers") or ()]
+    x = as_floats(_read(_there(path), shape[0], None, model.levels()).fitted(shape))
+    layers = (canvas or {}).get("layers") or ()
     holes = torch.zeros(1, 1, *shape[1:], dtype=torch.bool)
     for layer in layers:
-        alpha = torch.from_numpy(np.array(layer))[None, None].float()
+        paint = np.array(layer.convert("RGBA").getchannel("A"))
+        alpha = torch.from_numpy(paint)[None, None].float()
         holes |= interpolate(alpha, shape[1:], mode="area") > 127
     device = model.game.device
     given = {"known": ~holes.to(device)} if holes.any() else {}
@@ -165,26 +175,14 @@ def _result(model: Model, picture: Picture, direction: str, name: str, folder: P
     return Translated(_image(seen.shown(given) if seen else given), _image(made), str(path))
 
 
-def _painted(canvas: Any, part: str) -> Image.Image:
-    """A part of what Gradio's editor gives.
-
-    Raises:
-        SettingsError: nothing is on the canvas.
-    """
-    image: Image.Image | None = (canvas or {}).get(part)
-    if image is None:
-        raise SettingsError("the canvas is empty; upload or draw an image first")
-    return image
-
-
 def _shape(model: Model, direction: str) -> tuple[int, ...]:
     spec = model.spec
     return spec.target if direction == "b2a" and spec.target is not None else spec.shape
 
 
-def _image(images: Tensor, least: int = CANVAS // 2) -> Image.Image:
-    """The first of images in [-1, 1], enlarged by a whole factor until a side is `least` long."""
+def _image(images: Tensor) -> Image.Image:
+    """The first of images in [-1, 1]."""
     pixels = to_pixels(images)[0]
-    factor = max(1, math.ceil(least / max(pixels.shape[:2])))
+    factor = max(1, math.ceil(CANVAS / max(pixels.shape[:2])))
     larger = pixels.repeat(factor, 0).repeat(factor, 1)
     return Image.fromarray(larger[..., 0] if larger.shape[2] == 1 else larger)
