@@ -53,6 +53,16 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Classify images with a trained run.",
     ),
+    "app": Command(
+        "ganwright.commands.app:app",
+        "RUN [--port N]",
+        "Show what a run can do on a page in the browser.",
+    ),
+    "watch": Command(
+        "ganwright.commands.watch:watch",
+        "RUN [--port N]",
+        "Follow a run in the browser as it trains.",
+    ),
     "export": Command(
         "ganwright.commands.export:export",
         "RUN [--formats onnx pt2 ...]",
