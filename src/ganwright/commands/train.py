@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganwright.callbacks.callback import Callback
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count
+from ganwright.config.ranges import Count, Positive
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
@@ -49,6 +49,8 @@ class Place(Monitoring):
     """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
+    epochs: Positive | None = None
+    """Length in passes over the training images, instead of --steps: images / batch size each."""
     dry_run: bool = False
     """Measure a few steps and tell what the whole run costs; nothing is written."""
 
@@ -71,12 +73,12 @@ def train(argv: Sequence[str]) -> int:
         from ganwright.commands.profile import summary
         from ganwright.run.profile import measure
 
-        print("\n".join(summary(game, measure(game, settings)[0])))
+        print("\n".join(summary(game, measure(game, settings, epochs=place.epochs)[0])))
         return 0
 
     from ganwright.run.train import train as start
 
-    return status(start(game, settings, place.out, **hung(place)))
+    return status(start(game, settings, place.out, epochs=place.epochs, **hung(place)))
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:

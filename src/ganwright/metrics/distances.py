@@ -24,7 +24,10 @@ from ganwright.metrics.statistics import Statistics
 
 @dataclass(frozen=True)
 class FID(FeatureMetric):
-    """Fréchet distance of two Gaussians fitted to features: Heusel et al. (2017), eq. 6."""
+    """Fréchet distance of two Gaussians fitted to features: Heusel et al. (2017), eq. 6.
+
+    |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½)     means and covariances of both sets' features
+    """
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
         least, d = min(real.count, fake.count), len(real.mean)
@@ -38,7 +41,10 @@ class FID(FeatureMetric):
 
 @dataclass(frozen=True)
 class KID(FeatureMetric):
-    """Squared maximum mean discrepancy with a cubic kernel: Bińkowski et al. (2018), eq. 4."""
+    """Squared maximum mean discrepancy with a cubic kernel: Bińkowski et al. (2018), eq. 4.
+
+    E[k(x, x')] + E[k(y, y')] - 2 E[k(x, y)],  k(x, y) = (x·y / d + 1)³     d features
+    """
 
     subsets: Count = 100
     """How many random subsets of either side are compared; their deviation is the spread."""
@@ -63,7 +69,10 @@ class KID(FeatureMetric):
 
 @dataclass(frozen=True)
 class InceptionScore(FeatureMetric):
-    """exp of the mean divergence of p(y|x) from p(y): Salimans et al. (2016), section 4."""
+    """exp of the mean divergence of p(y|x) from p(y): Salimans et al. (2016), section 4.
+
+    exp E_x[KL(p(y|x) from p(y))],  p(y) = E_x[p(y|x)]
+    """
 
     larger: ClassVar[bool] = True
 

@@ -24,7 +24,10 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class ConditionalAccuracy(FeatureMetric):
-    """The share of samples that a classifier assigns to the requested class."""
+    """The share of samples that a classifier assigns to the requested class.
+
+    P(argmax p(y|G(z, c)) = c)
+    """
 
     larger: ClassVar[bool] = True
 
@@ -55,6 +58,8 @@ class ConditionalAccuracy(FeatureMetric):
 @dataclass(frozen=True)
 class ClassificationAccuracy(Metric):
     """Accuracy on real images of a classifier trained on samples: Ravuri and Vinyals (2019).
+
+        P(argmax q(y|x) = label of x)     q trained on samples (G(z, c), c)
 
     The classifier is three convolutions; the paper's is a ResNet-50, so scores differ from its own.
     """

@@ -31,7 +31,10 @@ class Fidelity(NamedTuple):
 
 @dataclass(frozen=True)
 class Restoration(Metric):
-    """PSNR and SSIM of translations on luminance, as super-resolution papers measure them."""
+    """PSNR and SSIM of translations on luminance, as super-resolution papers measure them.
+
+    PSNR: 10 log10(255² / E[(y - ŷ)²]);  SSIM: Wang et al. (2004), eq. 13
+    """
 
     larger: ClassVar[bool] = True
 

@@ -21,7 +21,7 @@ from ganwright.config.settings import Settings
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
-from ganwright.run.assembly import assemble, class_of, resolved, with_game
+from ganwright.run.assembly import assemble, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.run_folder import is_run, read_config
 from ganwright.run.trial_step import try_first_step
@@ -122,7 +122,11 @@ def chosen(
 
 
 def measure(
-    cls: type[Game], settings: Settings, seconds: float = SECONDS, data: Any = None
+    cls: type[Game],
+    settings: Settings,
+    seconds: float = SECONDS,
+    data: Any = None,
+    epochs: float | None = None,
 ) -> tuple[Profile, TimedTrainer]:
     """What a training costs, and the trainer that told it, some steps on."""
     settings = resolved(cls, settings, data)
@@ -132,6 +136,7 @@ def measure(
     settings = dataclasses.replace(settings, precision=engine.precision)
     trainer, source = assemble(cls, settings, engine, data, kind=TimedTrainer)
     assert isinstance(trainer, TimedTrainer)
+    settings = lasting(settings, epochs, source.spec.count)
     started = time.perf_counter()
     try_first_step(trainer, source)
     first = time.perf_counter() - started
