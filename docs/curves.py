@@ -46,15 +46,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "d-wins": {**RING, "optimizer_d": "Adam(lr=5e-3)", "optimizer_g": "Adam(lr=5e-5)"},
     "collapsed": {**RING, "optimizer_d": FAST, "optimizer_g": FAST},
-    "diverged": {
-        **RING,
-        "loss": "Wasserstein",
-        "optimizer_d": FAST,
-        "optimizer_g": FAST,
-        "d_moves": 5,
-    },
 }
-"""The settings of each run; three of them are also in the tutorials."""
+"""The settings of each run; the tutorials have the same."""
 
 
 def rows_of(run: Path) -> list[dict[str, float]]:

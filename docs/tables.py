@@ -179,7 +179,7 @@ def formulas(topic: str) -> str:
     for name, cls in registered(topic).items():
         lines = formula(cls).splitlines()
         parts.append("\n".join([name, *(f"    {line}" for line in lines)]))
-    return "\n```text\n" + "\n\n".join(parts) + "\n```\n"
+    return "```text\n" + "\n\n".join(parts) + "\n```\n"
 
 
 def formula(cls: type) -> str:

@@ -39,12 +39,12 @@ def text_of(name: str) -> str:
 
 
 def smoke(code: str) -> str:
-    """The code with a five-hundredth of its steps, two at least, and batches of at most 8.
+    """The code with a three-hundredth of its steps, two at least, and batches of at most 8.
 
     Only numbers in the text change: `steps=2_000`, `--steps 2000`, `batch_size=64`. A later run of
     more steps stays longer than an earlier one that it resumes.
     """
-    code = _STEPS.sub(lambda m: m[1] + str(max(2, int(m[2]) // 500)), code)
+    code = _STEPS.sub(lambda m: m[1] + str(max(2, int(m[2]) // 300)), code)
     return _BATCH.sub(lambda m: m[1] + str(min(8, int(m[2]))), code)
 
 

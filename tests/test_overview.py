@@ -33,8 +33,8 @@ def test_the_first_commands_run_on_a_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("photos").mkdir()
-    for number, image in enumerate(torch.rand(800, 3, 16, 16)):
-        save_image(image, f"photos/{number:03}.png")
+    for number, image in enumerate(torch.rand(1400, 3, 16, 16)):
+        save_image(image, f"photos/{number:04}.png")
     calls = [call for call in first_commands() if call[0] != "app"]
     names = [name for name, *_ in calls]
     assert names == ["data", "train", "resume", "sample", "evaluate", "report"]

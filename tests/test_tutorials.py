@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.mark.parametrize("name", tutorials.names())
 def test_a_tutorial_runs(name: str, folder: Path) -> None:
     tutorials.run(name, short=True)
-    runs = [p.parent for p in folder.rglob("config.yaml")]
+    runs = [p.parent for p in folder.rglob("metrics.jsonl")]
     assert runs, "a tutorial trains something"
     assert [run for run in runs if not list(run.glob("checkpoints/step-*"))] == []
 
@@ -50,7 +50,7 @@ def test_a_tutorial_is_shortened_by_its_own_numbers(name: str) -> None:
 def test_smoke_keeps_the_order_of_totals_and_all_else() -> None:
     code = "train(steps=1_000, lr=1e-3)\nganwright resume RUN --steps 3000 --batch-size 64\n"
     assert tutorials.smoke(code) == (
-        "train(steps=2, lr=1e-3)\nganwright resume RUN --steps 6 --batch-size 8\n"
+        "train(steps=3, lr=1e-3)\nganwright resume RUN --steps 10 --batch-size 8\n"
     )
     assert tutorials.smoke("supersteps = 9; batch_size=4") == "supersteps = 9; batch_size=4"
 

@@ -96,8 +96,10 @@ class NonSaturating(Loss):
 class Minimax(NonSaturating):
     """Goodfellow et al. (2014), eq. 1: G minimises log(1 - D(G(z))), which saturates.
 
-    D  E[softplus(-D(x))] + E[softplus(D(G(z)))]
-    G  -E[softplus(D(G(z)))]
+        D  E[softplus(-D(x))] + E[softplus(D(G(z)))]
+        G  -E[softplus(D(G(z)))]
+
+    Its gradient vanishes where D rejects samples with confidence.
     """
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -134,8 +136,10 @@ class LeastSquares(Loss):
 class Wasserstein(Loss):
     """Arjovsky et al. (2017), arXiv:1701.07875, eq. 2; observes the estimate of the distance.
 
-    D  E[D(G(z))] - E[D(x)]
-    G  -E[D(G(z))]
+        D  E[D(G(z))] - E[D(x)]
+        G  -E[D(G(z))]
+
+    D needs a limit on its slope: a gradient penalty, clipped weights or spectral norm.
     """
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -152,8 +156,10 @@ class Wasserstein(Loss):
 class Hinge(Loss):
     """Lim and Ye (2017), arXiv:1705.02894; Miyato et al. (2018); SAGAN, eq. 4.
 
-    D  E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]
-    G  -E[D(G(z))]
+        D  E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]
+        G  -E[D(G(z))]
+
+    Scores beyond the margin of 1 give D no gradient.
     """
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -188,8 +194,10 @@ class Relativistic(Loss):
 class RelativisticAverage(Loss):
     """Relativistic average logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, RaSGAN.
 
-    D  E[softplus(E[D(G(z))] - D(x))] + E[softplus(D(G(z)) - E[D(x)])]
-    G  E[softplus(E[D(x)] - D(G(z)))] + E[softplus(D(x) - E[D(G(z))])]
+        D  E[softplus(E[D(G(z))] - D(x))] + E[softplus(D(G(z)) - E[D(x)])]
+        G  E[softplus(E[D(x)] - D(G(z)))] + E[softplus(D(x) - E[D(G(z))])]
+
+    Each score is compared with the mean score of the other side.
     """
 
     relativistic: ClassVar[bool] = True

@@ -173,7 +173,9 @@ class DRAGAN(Penalty):
 class R1(Penalty):
     """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data.
 
-    weight/2 E[|∇D(x)|²]
+        weight/2 E[|∇D(x)|²]
+
+    ∇D(x) is the gradient of D's score by all pixels of a real image.
     """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
@@ -184,7 +186,9 @@ class R1(Penalty):
 class R2(Penalty):
     """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes.
 
-    weight/2 E[|∇D(G(z))|²]
+        weight/2 E[|∇D(G(z))|²]
+
+    ∇D(G(z)) is the gradient of D's score by all pixels of a sample.
     """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:

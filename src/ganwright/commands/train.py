@@ -50,7 +50,7 @@ class Place(Monitoring):
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
     epochs: Positive | None = None
-    """Length in passes over the training images, instead of --steps: images / batch size each."""
+    """Length in epochs, of training images / batch size steps each, instead of --steps."""
     dry_run: bool = False
     """Measure a few steps and tell what the whole run costs; nothing is written."""
 

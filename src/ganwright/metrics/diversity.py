@@ -27,7 +27,9 @@ Between = Callable[[Tensor, Tensor], Tensor]
 class Diversity(FeatureMetric):
     """Mean distance between the features of two samples, over that of two real images.
 
-    E|f(s) - f(s')| / E|f(x) - f(x')|
+        E|f(s) - f(s')| / E|f(x) - f(x')|
+
+    s and s' are different samples, x and x' different real images, f their features.
     """
 
     larger: ClassVar[bool] = True
@@ -40,7 +42,9 @@ class Diversity(FeatureMetric):
 class LPIPS(Metric):
     """Mean LPIPS distance of random pairs of samples: Zhang et al. (2018), eq. 1.
 
-    E[sum over layers l of mean over pixels |w_l (f_l(s) - f_l(s'))|²]
+        E[sum over layers l of mean over pixels |w_l (f_l(s) - f_l(s'))|²]
+
+    f_l are unit vectors of features at layer l, and w_l are trained weights.
     """
 
     larger: ClassVar[bool] = True

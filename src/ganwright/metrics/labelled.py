@@ -26,7 +26,9 @@ BATCH = 64
 class ConditionalAccuracy(FeatureMetric):
     """The share of samples that a classifier assigns to the requested class.
 
-    P(argmax p(y|G(z, c)) = c)
+        P(argmax p(y|G(z, c)) = c)
+
+    p is the classifier that comes with the features, and c the requested class.
     """
 
     larger: ClassVar[bool] = True

@@ -22,8 +22,9 @@ ROWS = 1000
 class PrecisionRecall(FeatureMetric):
     """Shares inside each other's manifold: Kynkäänniemi et al. (2019), eq. 1 and 2.
 
-    precision: P(s in some ball of a real x);  recall: P(x in some ball of a sample s)
-    ball: around a point, as far as its k-th neighbour in its own set
+        precision: P(s in some ball of a real x);  recall: P(x in some ball of a sample s)
+
+    The ball of a point reaches to its k-th neighbour on its own side.
     """
 
     larger: ClassVar[bool] = True
@@ -47,8 +48,10 @@ class PrecisionRecall(FeatureMetric):
 class DensityCoverage(FeatureMetric):
     """Density and coverage of samples in balls of real images: Naeem et al. (2020), eq. 5, 6.
 
-    density: E_s[number of real balls that hold s] / k
-    coverage: P(the ball of a real x holds a sample)
+        density: E_s[number of real balls that hold s] / k
+        coverage: P(the ball of a real x holds a sample)
+
+    The ball of a real image reaches to its k-th neighbour among real images.
     """
 
     larger: ClassVar[bool] = True

@@ -35,7 +35,9 @@ _BATCH = 64
 class TwoSample(Metric):
     """How well a classifier tells samples from real ones, 0.5 if not at all: C2ST-NN (2017).
 
-    t = accuracy on held-out halves;  p = P(N(1/2, 1/(4n)) >= t)     n held-out items
+        t = accuracy on held-out halves;  p = P(N(1/2, 1/(4n)) >= t)
+
+    n is the number of held-out items, real and generated.
     """
 
     hidden: Count = 20

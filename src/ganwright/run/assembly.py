@@ -54,7 +54,7 @@ def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
 
 
 def lasting(settings: Settings, epochs: float | None, count: int) -> Settings:
-    """The settings with `epochs` passes over `count` training images as steps, if any are given.
+    """The settings with the steps of `epochs` epochs of `count` training images, if any are given.
 
     Raises:
         SettingsError: epochs are not above 0, or the number of images is not known.

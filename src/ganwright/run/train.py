@@ -69,8 +69,8 @@ def train(
             (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
-        epochs: how long, in passes over the training images, instead of `steps`: each is the
-            number of images divided by the batch size.
+        epochs: how long, instead of `steps`; an epoch has as many steps as there are batches of
+            training images.
         callbacks: what happens around the steps in addition to what the library does.
         metrics: measured on samples against held-out data during training.
         evaluate_every: steps between two measurements; with each grid when not given.
