@@ -68,11 +68,11 @@ def curves(axes: Axes, rows: list[dict[str, float]], terms: tuple[str, ...]) -> 
 def show(axes: Axes, samples: Tensor) -> None:
     """Points [n, 2] as dots, or images [n, C, H, W] as a grid."""
     if samples.ndim == 2:
-        axes.scatter(*samples.T, s=2)
+        axes.scatter(samples[:, 0].numpy(), samples[:, 1].numpy(), s=2)
         axes.set(xlim=(-2, 2), ylim=(-2, 2), aspect="equal", xlabel="samples")
         return
     grid = make_grid(samples[:36], nrow=6, padding=1, pad_value=1, normalize=True)
-    axes.imshow(grid.permute(1, 2, 0))
+    axes.imshow(grid.permute(1, 2, 0).numpy())
     axes.axis("off")
 
 

@@ -87,16 +87,17 @@ def _run(block: Block, script: ModuleType) -> None:
 
 def notebook(name: str, *, short: bool = False) -> dict[str, Any]:
     """A tutorial as a notebook, nbformat 4.5: prose and code in the page's order."""
-    cells = [
-        {"id": f"cell-{number}", "metadata": {}, "source": source.splitlines(keepends=True)}
-        | ({"cell_type": "markdown"} if kind == "markdown" else _CODE)
-        for number, (kind, source) in enumerate(_cells(text_of(name), short))
-    ]
+    cells = [_cell(*cell) for cell in enumerate(_cells(text_of(name), short))]
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     return {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
 
 
-_CODE: dict[str, Any] = {"cell_type": "code", "execution_count": None, "outputs": []}
+def _cell(number: int, shown: tuple[str, str]) -> dict[str, Any]:
+    kind, source = shown
+    lines = source.splitlines(keepends=True)
+    cell: dict[str, Any] = {"id": f"cell-{number}", "metadata": {}, "source": lines}
+    cell["cell_type"] = kind
+    return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
 def _cells(text: str, short: bool) -> Iterator[tuple[str, str]]:

@@ -38,7 +38,7 @@ def test_a_part_of_a_batch_is_a_step(epochs: float, steps: int) -> None:
 
 def test_wrong_epochs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, settings = tiny("gan", batch_size=8)
-    with pytest.raises(SettingsError, match="epochs is 0.0; it must be above 0"):
+    with pytest.raises(SettingsError, match=r"epochs is 0\.0; it must be above 0"):
         lasting(settings, 0, 20)
     with pytest.raises(SettingsError, match="is not known; give steps"):
         lasting(settings, 2, 0)

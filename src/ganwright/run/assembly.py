@@ -61,13 +61,13 @@ def lasting(settings: Settings, epochs: float | None, count: int) -> Settings:
     """
     if epochs is None:
         return settings
-    epochs = convert(epochs, Positive, "epochs")
+    length: float = convert(epochs, Positive, "epochs")
     if not count:
         raise SettingsError(
-            f"epochs is {epochs}, but how many images this data has is not known; give steps"
+            f"epochs is {length}, but how many images this data has is not known; give steps"
         )
     assert settings.batch_size is not None
-    return dataclasses.replace(settings, steps=math.ceil(epochs * count / settings.batch_size))
+    return dataclasses.replace(settings, steps=math.ceil(length * count / settings.batch_size))
 
 
 def assemble(
