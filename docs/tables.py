@@ -33,6 +33,9 @@ from ganwright.families import FAMILIES, family
 
 DOCS = Path(__file__).parent
 
+WITH_FORMULAS = ("losses", "penalties", "regularisers", "metrics")
+"""Topics whose classes give their formula as an indented paragraph of the docstring."""
+
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -63,6 +66,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "settings": partial(settings, Settings, ""),
         "names": elsewhere,
         **{topic: partial(registry, topic) for topic in TABLES},
+        **{f"{topic}-formulas": partial(formulas, topic) for topic in WITH_FORMULAS},
         **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
         **{f"results-{name}": partial(measured.of_family, name) for name in FAMILIES},
         "gallery": gallery,
@@ -167,6 +171,22 @@ def registry(topic: str) -> str:
     if not any(numbers for *_, numbers in rows):
         head, rows = head[:2], [row[:2] for row in rows]
     return _table(head, rows)
+
+
+def formulas(topic: str) -> str:
+    """Each class of a topic with the formula of its docstring."""
+    parts = []
+    for name, cls in registered(topic).items():
+        lines = formula(cls).splitlines()
+        parts.append("\n".join([name, *(f"    {line}" for line in lines)]))
+    return "```text\n" + "\n\n".join(parts) + "\n```\n"
+
+
+def formula(cls: type) -> str:
+    """The first paragraph of a docstring that is indented as a whole; "" if there is none."""
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    found = (p for p in paragraphs if all(line.startswith("    ") for line in p.splitlines()))
+    return inspect.cleandoc(next(found, ""))
 
 
 def about_family(name: str) -> str:

@@ -303,7 +303,7 @@ def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path:
 
 def test_other_libraries_names_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
     for flag, meant in (
-        ("--epochs", "--steps"),
+        ("--iterations", "--steps"),
         ("--latent", "--game.latent"),
         ("--lr", "--game.optimizer-d.lr"),
         ("--gpu", "--device"),

@@ -140,7 +140,7 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
             {"data": Rotten},
             "the data is the class Rotten; pass an instance, as in data=R",
         ),
-        (Toy, {"epochs": 3}, "unknown setting epochs; did you mean steps?"),
+        (Toy, {"iterations": 3}, "unknown setting iterations; did you mean steps?"),
         (Toy, {"lr": 3}, "unknown setting lr; did you mean optimizer_d?"),
         (Toy, {"num_workers": 3}, "unknown setting num_workers; did you mean workers?"),
         (Loose, {"extra": object()}, "extra is <object object at"),

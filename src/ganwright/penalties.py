@@ -136,6 +136,8 @@ class Penalty(Checked):
 class GradientPenalty(Penalty):
     """Gulrajani et al. (2017), arXiv:1704.00028, eq. 3: E(|grad_u D(u)| - target)².
 
+        weight E[(|∇D(u)| - target)²]     u = x + t (G(z) - x), t ~ U[0, 1]
+
     u is uniform on segments from real to fake; the norm is over all pixels of a sample.
 
     Args:
@@ -160,6 +162,8 @@ class GradientPenalty(Penalty):
 class DRAGAN(Penalty):
     """Kodali et al. (2017), arXiv:1705.07215, eq. 1: E(|grad D(x + delta)| - 1)² around real data.
 
+        weight E[(|∇D(x + δ)| - 1)²]
+
     Args:
         scale: the authors' code: x + t * scale * std(x) * U[0, 1], t uniform per sample.
         variance: the paper's noise instead: x + N(0, variance); images span [-1, 1].
@@ -182,7 +186,12 @@ class DRAGAN(Penalty):
 
 @dataclass(frozen=True)
 class R1(Penalty):
-    """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data."""
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data.
+
+        weight/2 E[|∇D(x)|²]
+
+    ∇D(x) is the gradient of D's score by all pixels of a real image.
+    """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return 0.5 * input_gradient(D, real).square().sum(1).mean()
@@ -190,7 +199,12 @@ class R1(Penalty):
 
 @dataclass(frozen=True)
 class R2(Penalty):
-    """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes."""
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes.
+
+        weight/2 E[|∇D(G(z))|²]
+
+    ∇D(G(z)) is the gradient of D's score by all pixels of a sample.
+    """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return 0.5 * input_gradient(D, fake).square().sum(1).mean()
@@ -199,6 +213,8 @@ class R2(Penalty):
 @dataclass(frozen=True)
 class WeightClipping(Penalty):
     """Arjovsky et al. (2017), arXiv:1701.07875, Algorithm 1: D's weights stay in [-c, c].
+
+        w <- min(max(w, -c), c)     after each update, for every weight w of D
 
     A constraint, not a cost: it adds no term and needs no weight.
     """

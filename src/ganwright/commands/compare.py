@@ -80,6 +80,11 @@ def sweep(argv: Sequence[str]) -> int:
         raise SettingsError("a sweep takes --seeds, with one or several values, instead of --seed")
     if "--dry-run" in dict(groups):
         raise SettingsError("a sweep has no --dry-run; give it to `ganwright train`")
+    if "--epochs" in dict(groups):
+        raise SettingsError(
+            "a sweep counts --steps and has no --epochs; an epoch is the number of training images "
+            "divided by the batch size"
+        )
     _, game, _, settings = parsed(family, [])
 
     from ganwright.run.compare import compare as compared

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganwright.callbacks.callback import Callback
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count
+from ganwright.config.ranges import Count, Positive
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
@@ -49,6 +49,8 @@ class Place(Monitoring):
     """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
+    epochs: Positive | None = None
+    """Length in epochs, of training images / batch size steps each, instead of --steps."""
     dry_run: bool = False
     """Measure a few steps and tell what the whole run costs; nothing is written."""
     tune: bool = False
@@ -74,13 +76,14 @@ def train(argv: Sequence[str]) -> int:
         from ganwright.run.profile import measure
         from ganwright.run.tune import tuned
 
-        settings = tuned(game, settings, say=print) if place.tune else settings
-        print("\n".join(summary(game, measure(game, settings)[0])))
+        settings = tuned(game, settings, epochs=place.epochs, say=print) if place.tune else settings
+        print("\n".join(summary(game, measure(game, settings, epochs=place.epochs)[0])))
         return 0
 
     from ganwright.run.train import train as start
 
-    return status(start(game, settings, place.out, tune=place.tune, **hung(place)))
+    length = {"epochs": place.epochs, "tune": place.tune}
+    return status(start(game, settings, place.out, **length, **hung(place)))
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
+from ganwright.config.ranges import Positive
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import convert
 from ganwright.data import RunData, open_data
 from ganwright.data.read.loaders import batch_size_of
 from ganwright.errors import RunError, SettingsError
@@ -48,6 +51,23 @@ def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
         batch_size=settings.batch_size or batch_size_of(data) or cls.batch_size,
         image_size=settings.image_size or cls.image_size,
     )
+
+
+def lasting(settings: Settings, epochs: float | None, count: int) -> Settings:
+    """The settings with the steps of `epochs` epochs of `count` training images, if any are given.
+
+    Raises:
+        SettingsError: epochs are not above 0, or the number of images is not known.
+    """
+    if epochs is None:
+        return settings
+    length: float = convert(epochs, Positive, "epochs")
+    if not count:
+        raise SettingsError(
+            f"epochs is {length}, but how many images this data has is not known; give steps"
+        )
+    assert settings.batch_size is not None
+    return dataclasses.replace(settings, steps=math.ceil(length * count / settings.batch_size))
 
 
 def assemble(

@@ -22,7 +22,7 @@ from ganwright.data import RunData
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
-from ganwright.run.assembly import class_of, made, opened, resolved, with_game
+from ganwright.run.assembly import class_of, lasting, made, opened, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.run_folder import is_run, read_config
 from ganwright.run.trial_step import try_first_step
@@ -123,12 +123,17 @@ def chosen(
 
 
 def measure(
-    cls: type[Game], settings: Settings, seconds: float = SECONDS, data: Any = None
+    cls: type[Game],
+    settings: Settings,
+    seconds: float = SECONDS,
+    data: Any = None,
+    epochs: float | None = None,
 ) -> tuple[Profile, TimedTrainer]:
     """What a training costs, and the trainer that told it, some steps on."""
     settings = resolved(cls, settings, data)
     engine = Engine.of(settings)
-    return measure_on(cls, settings, engine, opened(cls, settings, engine, data), seconds)
+    source = opened(cls, settings, engine, data)
+    return measure_on(cls, lasting(settings, epochs, source.spec.count), engine, source, seconds)
 
 
 def measure_on(

@@ -19,7 +19,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.metrics.metric import Metric
-from ganwright.run.assembly import assemble, begin, class_of, resolved, with_game
+from ganwright.run.assembly import assemble, begin, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first, refuse_anew
@@ -51,6 +51,7 @@ def train(
     out: str | PathLike[str] | None = None,
     *,
     data: Any = None,
+    epochs: float | None = None,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
     evaluate_every: int | None = None,
@@ -70,6 +71,8 @@ def train(
             (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
+        epochs: how long, instead of `steps`; an epoch has as many steps as there are batches of
+            training images.
         callbacks: what happens around the steps in addition to what the library does.
         metrics: measured on samples against held-out data during training.
         evaluate_every: steps between two measurements; with each grid when not given.
@@ -101,7 +104,7 @@ def train(
     notes: list[str] = []
     if tune:
         check_free(folder)
-        chosen = tuned(cls, chosen, data, say=notes.append)
+        chosen = tuned(cls, chosen, data, epochs=epochs, say=notes.append)
     engine = Engine.of(chosen)
     chosen = dataclasses.replace(chosen, precision=engine.precision)
     with engine.together():
@@ -109,6 +112,7 @@ def train(
             check_free(folder)
         weights, chosen = read_weights(chosen, notes.append)
         trainer, source, taken = begin(cls, chosen, engine, data, weights=weights)
+        chosen = lasting(chosen, epochs, source.spec.count)
         try_first_step(trainer, source)
         evaluation = hung.evaluation(trainer, source, chosen)
         best = hung.best(evaluation)

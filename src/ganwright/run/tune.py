@@ -21,7 +21,7 @@ from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.families import name_of
 from ganwright.game import Game
-from ganwright.run.assembly import opened, resolved
+from ganwright.run.assembly import lasting, opened, resolved
 from ganwright.run.config_file import to_yaml
 from ganwright.run.profile import measure_on
 from ganwright.training.compiler import why_not_compiled
@@ -69,6 +69,7 @@ def tuned(
     settings: Settings,
     data: Any = None,
     *,
+    epochs: float | None = None,
     say: Callable[[str], object] = lambda sentence: None,
 ) -> Settings:
     """The settings with the fastest precision, layout, number of threads and compilation.
@@ -81,6 +82,7 @@ def tuned(
         cls: the family.
         settings: of the run.
         data: what a Python caller passes, if anything.
+        epochs: how long the run is, where that is not said in steps.
         say: gets what was found, a line for each way.
 
     Raises:
@@ -94,6 +96,7 @@ def tuned(
             "processes the --precision and --layout that were found"
         )
     with closing(opened(cls, settings, engine, data)) as source:
+        settings = lasting(settings, epochs, source.spec.count)
         file = _file(cls, settings, engine, source.spec)
         if (known := _remembered(file)) is not None:
             found = dataclasses.replace(settings, **known)
