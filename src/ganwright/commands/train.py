@@ -82,8 +82,9 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright.run.train import train as start
 
-    length = {"epochs": place.epochs, "tune": place.tune}
-    return status(start(game, settings, place.out, **length, **hung(place)))
+    return status(
+        start(game, settings, place.out, epochs=place.epochs, tune=place.tune, **hung(place))
+    )
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:
