@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ STEPS = 1000
 SMALL = MLP(hidden_G=(128, 128), hidden_D=(128, 128))
 FAST, SLOW = Adam(lr=1e-2), Adam(lr=1e-6)
 
-FAILING: Mapping[str, tuple[str, dict[str, Any]]] = {
+FAILING: dict[str, tuple[str, dict[str, Any]]] = {
     "G too fast": ("gan", {"networks": SMALL, "optimizer_g": Adam(lr=5e-2)}),
     "D too fast": ("gan", {"networks": SMALL, "optimizer_d": FAST, "optimizer_g": SLOW}),
     "D moves ten times": ("gan", {"networks": SMALL, "d_moves": 10, "optimizer_g": SLOW}),
@@ -57,7 +56,7 @@ FAILING: Mapping[str, tuple[str, dict[str, Any]]] = {
         {"networks": SMALL, "loss": LeastSquares(), "optimizer_d": FAST, "optimizer_g": SLOW},
     ),
 }
-HEALTHY: Mapping[str, tuple[str, dict[str, Any]]] = {
+HEALTHY: dict[str, tuple[str, dict[str, Any]]] = {
     "gan": ("gan", {"networks": SMALL}),
     "dcgan": ("dcgan", {}),
     "lsgan": ("lsgan", {"networks": SMALL}),

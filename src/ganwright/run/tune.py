@@ -58,7 +58,7 @@ class Way:
 
 def named(settings: Settings) -> str:
     """How a run computes, in a few words."""
-    parts = [settings.precision, settings.layout]
+    parts: list[str] = [settings.precision, settings.layout]
     if count := settings.cpu_threads:
         parts.append(f"{count} threads" if count > 1 else "1 thread")
     return ", ".join([*parts, *(["compiled"] if settings.compile else [])])
