@@ -162,6 +162,8 @@ class Fit:
         if self.label_map is not None and isinstance(picture, Image.Image):
             return self._label_map(picture, self.label_map)
         if isinstance(picture, Image.Image) and not self.levels:
+            if self.channels not in _MODES:
+                raise ValueError(f"has {len(picture.getbands())} channels, not {self.channels}")
             image = plain(picture, self.alpha).convert(_MODES[self.channels])
             return _tensor(self._cover(image, Image.Resampling.BICUBIC))
         pixels = self._pixels(picture)

@@ -38,12 +38,10 @@ def write_report(run: Path) -> Path:
     """Write `run`/report.html from what the run's folder holds; returns its path.
 
     Raises:
-        RunError: if `run` is no run's folder.
+        RunError: if `run` is no run's folder, or its config.yaml cannot be read.
         OSError: if the page cannot be written.
     """
-    if not (run / "config.yaml").is_file():
-        raise RunError(f"{run} is not a run: it has no config.yaml")
-    settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
+    settings = _config(run / "config.yaml")
     rows = read_metrics(run / "metrics.jsonl")
     title = f"{settings.get('family', 'run')} · {run.resolve().name}"
     page = "".join(
@@ -62,6 +60,18 @@ def write_report(run: Path) -> Path:
     path = run / "report.html"
     atomic.write(path, page.encode(errors="backslashreplace"))
     return path
+
+
+def _config(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        raise RunError(f"{file.parent} is not a run: it has no config.yaml")
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{file} cannot be read: {atomic.reason(error)}") from error
+    if not isinstance(settings, dict):
+        raise RunError(f"{file} must be a YAML mapping of settings to values")
+    return settings
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from ganwright.config.settings import Settings
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
+from ganwright.memory import bounded
 from ganwright.run.assembly import assemble, class_of, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.run_folder import is_run, read_config
@@ -84,6 +85,7 @@ class Profile:
         return self.first + sum(each.steps * each.seconds for each in self.stretches)
 
 
+@bounded()
 def profile(
     game: str | PathLike[str] | type[Game],
     settings: Settings | None = None,
