@@ -44,8 +44,7 @@ def photos(path: Path, world: Path) -> None:
         photo(path / f"{i}.png", seed=i)
 
 
-def zipped(path: Path, world: Path) -> None:
-    """a zip file of eight images"""
+def _zipped(path: Path, world: Path) -> None:
     photos(path.with_suffix(".folder"), world)
     with zipfile.ZipFile(path, "w") as archive:
         for file in path.with_suffix(".folder").iterdir():
@@ -114,7 +113,7 @@ def zip_bomb(path: Path, world: Path) -> None:
 
 def broken_zip(path: Path, world: Path) -> None:
     """a zip file that is cut off"""
-    zipped(path, world)
+    _zipped(path, world)
     path.write_bytes(path.read_bytes()[:-200])
 
 
@@ -126,7 +125,7 @@ def zip_of_texts(path: Path, world: Path) -> None:
 
 def bad_member_zip(path: Path, world: Path) -> None:
     """a zip file whose members do not match their checksums"""
-    zipped(path, world)
+    _zipped(path, world)
     content = bytearray(path.read_bytes())
     content[60:100] = bytes(40)
     path.write_bytes(content)
@@ -527,7 +526,7 @@ def text_weights(path: Path, world: Path) -> None:
 
 
 def _sealed(path: Path, world: Path, name: str, write: Callable[[Path], None]) -> None:
-    """Replace a file of a checkpoint, and its checksum with it."""
+    # Its checksum is replaced with it, as somebody who means harm would do it.
     from ganwright.training import checkpoint
 
     place = _checkpoint(_run(path, world))

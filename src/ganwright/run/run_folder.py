@@ -244,8 +244,8 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         return Spec(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunError(
-            f"{run / 'spec.json'} is not what the run wrote about its data, or is missing: "
-            f"{atomic.reason(error)}; restore it, or train again"
+            f"{run / 'spec.json'} cannot be read: {atomic.reason(error)}; it holds what the run's "
+            "data looked like: restore it, or train again"
         ) from error
 
 
