@@ -100,17 +100,17 @@ def around(
 
 
 def objects(given: Any, base: type[T]) -> tuple[T, ...]:
-    several = [given] if isinstance(given, str) or not isinstance(given, Sequence) else given
     name = base.__name__
-    where = f"{name.lower()}s"
-    several = [parse(each, base, where) if isinstance(each, str) else each for each in several]
-    for each in several:
-        if not isinstance(each, base):
+    where, found = f"{name.lower()}s", []
+    for each in [given] if isinstance(given, str) or not isinstance(given, Sequence) else given:
+        made = parse(each, base, where) if isinstance(each, str) else each
+        if not isinstance(made, base):
             raise SettingsError(
                 f"{where} hold {described(each)}; each must be an object of a class that "
                 f"derives from ganwright.{name}"
             )
-    return tuple(several)
+        found.append(made)
+    return tuple(found)
 
 
 def run_of(
