@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -22,7 +23,7 @@ TIFF = (".tif", ".tiff")
 DICOM = (".dcm", ".dicom")
 BROKEN_ARRAY = (
     *(OSError, ValueError, EOFError, KeyError, TypeError, SyntaxError, MemoryError),
-    *(zipfile.BadZipFile, zlib.error, NotImplementedError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, NotImplementedError, AttributeError),
 )
 """What NumPy raises for files that are cut, altered, or none of its own."""
 
@@ -137,9 +138,9 @@ def _is_pillows(image: Image.Image) -> bool:
 def _read_array(file: BinaryIO, name: str, *, pixels: bool = True) -> Numbers:
     if _ending(name, DICOM):
         return _dicom(file)
-    if _ending(name, (".npy",)) and not pixels:
-        return channels_first(_header(file))
     try:
+        if _ending(name, (".npy",)) and not pixels:
+            return channels_first(_header(file))
         with np.errstate(all="ignore"):
             found: Any = np.load(file, allow_pickle=False)
             if _ending(name, (".npz",)):

@@ -79,10 +79,10 @@ def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
     """The images inside a zip file, whichever system wrote it: backslashes part folders too.
 
     Raises:
-        DataError: its members overlap.
+        DataError: its members overlap, or it is damaged.
     """
     found = Found()
-    with zipfile.ZipFile(file) as archive:
+    with _opened(file) as archive:
         total, size = sum(info.file_size for info in archive.infolist()), os.path.getsize(file)
         if total > DEFLATED * size:
             raise DataError(
@@ -100,6 +100,13 @@ def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
             else:
                 found.others[_ending(parts[-1])] += 1
     return found
+
+
+def _opened(file: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise DataError(f"{file} is a damaged zip file ({error}); make it again") from error
 
 
 def _entries(
