@@ -6,6 +6,7 @@ in tests and in the library included: a test must hold for any.
 
 from __future__ import annotations
 
+import os
 import random
 from typing import Any
 
@@ -32,6 +33,12 @@ def _change_every_seed() -> None:
 
 if LUCK:
     _change_every_seed()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def memory_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What `config/trust.py` remembers of the tests' own modules is not the user's."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture(autouse=True)

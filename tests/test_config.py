@@ -19,6 +19,7 @@ from ganwright.config.changes import change, differences
 from ganwright.config.registry import TABLES, table
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse, spell
+from ganwright.config.trust import trusting
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.formats import FORMAT
@@ -265,7 +266,8 @@ def test_config_holds_everything_and_comes_back() -> None:
         ),
     )
     text = to_yaml(TOY, settings)
-    assert from_yaml(text) == (TOY, settings)
+    with trusting(True):
+        assert from_yaml(text) == (TOY, settings)
     plain = yaml.safe_load(text)
     assert plain["ganwright"] == __version__
     assert plain["data_root"] == "some/folder"

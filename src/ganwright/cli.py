@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganwright.commands import COMMANDS
+from ganwright.config.trust import FLAG, trusting
 from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.memory import shortage_named
 from ganwright.version import __version__
 
 
@@ -47,7 +49,9 @@ def _run(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise SettingsError(f"unknown command {name}; {nearest(name, COMMANDS)}")
     try:
-        status: int = pkgutil.resolve_name(COMMANDS[name].path)(rest)
+        with trusting(FLAG in rest), shortage_named():
+            words = [word for word in rest if word != FLAG]
+            status: int = pkgutil.resolve_name(COMMANDS[name].path)(words)
     except SystemExit as finished:  # argparse, after it printed the help
         return int(finished.code or 0)
     return status

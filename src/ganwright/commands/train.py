@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwright import atomic
 from ganwright.callbacks.callback import Callback
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
@@ -177,7 +178,10 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as a configuration: {error}") from error
+        raise SettingsError(
+            f"{path} cannot be read as a configuration: {atomic.reason(error)}; give a YAML file, "
+            "or a recipe of `ganwright list recipes`"
+        ) from error
 
 
 def _about(game: type[Game]) -> str:

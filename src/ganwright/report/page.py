@@ -36,7 +36,7 @@ def write_report(run: Path, out: Path | None = None, *, price: float | None = No
         The page's path.
 
     Raises:
-        RunError: if `run` is no run's folder.
+        RunError: if `run` is no run's folder, or its config.yaml cannot be read.
         OSError: if the page cannot be written.
     """
     record = read_record(run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ganwright.config.ranges import Positive
@@ -11,11 +12,11 @@ from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert
 from ganwright.data import RunData, open_data
 from ganwright.data.read.loaders import batch_size_of
-from ganwright.errors import RunError, SettingsError
+from ganwright.errors import RunError, SettingsError, described
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run.config_file import defaults
-from ganwright.run.data import check_batch_size, check_same, data_options
+from ganwright.run.data import check_batch_fits, check_batch_size, check_same, data_options
 from ganwright.run.weights import Weights, take_over
 from ganwright.seeds import seed_torch
 from ganwright.training.engine import Engine
@@ -35,10 +36,25 @@ def class_of(game: Any) -> type[Game]:
     raise SettingsError(f"the game is {what}; give a family's name or a class derived from Game")
 
 
+def by_name(changes: Any) -> Mapping[str, Any]:
+    """Changes of settings as a Python caller passes them.
+
+    Raises:
+        SettingsError: they are no mapping.
+    """
+    if changes is None or isinstance(changes, Mapping):
+        return changes or {}
+    raise SettingsError(f"the changes are {described(changes)}; give a dict, as {{'steps': 100}}")
+
+
 def with_game(settings: Settings | None, cls: type[Game]) -> Settings:
     """The settings a run starts from, the family's own among them."""
     if settings is None:
         return defaults(cls)
+    if not isinstance(settings, Settings):
+        raise SettingsError(
+            f"settings is {described(settings)}; give Settings, or each by name, as steps=100"
+        )
     return settings if settings.game else dataclasses.replace(settings, game=cls.Config())
 
 
@@ -47,7 +63,9 @@ def resolved(cls: type[Game], settings: Settings, data: Any = None) -> Settings:
     return dataclasses.replace(
         settings,
         game=cls.Config() if settings.game is None else settings.game,
-        data=settings.data or (cls.data if data is None else "(given in Python)"),
+        data=(cls.data if data is None else "(given in Python)")
+        if settings.data is None
+        else settings.data,
         batch_size=settings.batch_size or batch_size_of(data) or cls.batch_size,
         image_size=settings.image_size or cls.image_size,
     )
@@ -155,6 +173,7 @@ def opened(
     if data is None and settings.data == "(given in Python)":
         raise RunError("this run was trained on data given in Python; pass it again as data=")
     check_batch_size(settings, data)
+    check_batch_fits(settings)
     source = open_data(
         settings.data if data is None else data,
         task=cls.task,
@@ -164,7 +183,10 @@ def opened(
     if known:
         check_same(known["fingerprint"], source.fingerprint)
     if cls.needs_labels and not source.spec.classes:
-        raise SettingsError(f"{name_of(cls)} needs labels, and {settings.data} has none")
+        raise SettingsError(
+            f"{name_of(cls)} needs labels, and {settings.data} has none; take data that has, such "
+            "as digits, (images, labels), or a folder with one subfolder per class"
+        )
     if settings.batch_size % engine.world:
         raise SettingsError(
             f"batch_size {settings.batch_size} does not divide among {engine.world} processes"

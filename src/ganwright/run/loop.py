@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
 from ganwright.errors import RunError
+from ganwright.memory import out_of_memory, said
 from ganwright.run.recovery import Recovery
-from ganwright.run.trial_step import out_of_memory, said
 from ganwright.stopping import signals
 
 

@@ -22,6 +22,7 @@ from ganwright.data import RunData
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
+from ganwright.memory import shortage_named
 from ganwright.run.assembly import class_of, lasting, made, opened, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.run_folder import is_run, read_config
@@ -85,6 +86,7 @@ class Profile:
         return self.first + sum(each.steps * each.seconds for each in self.stretches)
 
 
+@shortage_named()
 def profile(
     game: str | PathLike[str] | type[Game],
     settings: Settings | None = None,

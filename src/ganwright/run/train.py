@@ -11,15 +11,17 @@ from typing import Any
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.changes import differences, keywords
-from ganwright.config.read_back import read_back
+from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
+from ganwright.config.trust import remember, trusting
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
+from ganwright.memory import shortage_named
 from ganwright.metrics.metric import Metric
-from ganwright.run.assembly import assemble, begin, class_of, lasting, resolved, with_game
+from ganwright.run.assembly import assemble, begin, by_name, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first, refuse_anew
@@ -45,6 +47,7 @@ from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 
 
+@shortage_named()
 def train(
     game: str | type[Game],
     settings: Settings | None = None,
@@ -123,11 +126,13 @@ def train(
             fill = first(origin, trainer, chosen.keep)
         if engine.rank == 0:
             make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint), fill)
+            remember([cls.__module__, *modules(chosen), *modules(chosen.game)])
     with writing(folder, engine):
         run = run_of(folder, chosen, trainer, source, hung, evaluation, best, notes)
         return played(run)
 
 
+@shortage_named()
 def resume(
     run: str | PathLike[str],
     changes: Mapping[str, Any] | None = None,
@@ -136,6 +141,7 @@ def resume(
     game: type[Game] | None = None,
     data: Any = None,
     from_weights: bool = False,
+    trust: bool = False,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
     evaluate_every: int | None = None,
@@ -156,6 +162,8 @@ def resume(
             lies now.
         from_weights: where the newest checkpoint has lost its training state, continue from its
             weights, with fresh optimizers.
+        trust: import the modules that its settings name; a run that was trained here needs no
+            asking.
         callbacks: what happens around the steps; those given to `train` are not remembered.
         metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; what was given there
             is not remembered either.
@@ -166,12 +174,13 @@ def resume(
         GanwrightError: `run` is no run, another process trains it, a change would make it another
             run, or none of its checkpoints is whole.
     """
-    wanted = {**(changes or {}), **more} | ({} if steps is None else {"steps": steps})
+    wanted = {**by_name(changes), **more} | ({} if steps is None else {"steps": steps})
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
-    cls, old = read_config(folder, None if game is None else class_of(game))
+    with trusting(trust):
+        cls, old = read_config(folder, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
