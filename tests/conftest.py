@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -55,3 +57,14 @@ def compiler() -> None:
     """What compiles is skipped where torch's compiler does not work."""
     if why := why_not_compiled(torch.device("cpu")):
         pytest.skip(f"torch.compile does not work here: {why}")
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals do what they do in a terminal: nohup and a shell's background ignore some."""
+    wanted = {signal.SIGINT: signal.default_int_handler}
+    wanted |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from test_cli import error_of
@@ -195,15 +196,20 @@ def test_what_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFi
     assert "is not a run folder: it holds no config.yaml" in said
 
 
+@pytest.mark.usefixtures("heard")
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_control_c_ends_it_cleanly(run: Path) -> None:
     command = [sys.executable, "-m", "ganwright", "watch", str(run), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    assert line.endswith("/  (Ctrl-C ends it)\n")
-    port = int(line.partition("  ")[0].rstrip("/").rpartition(":")[2])
-    socket.create_connection(("127.0.0.1", port), 60).close()
-    process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=120)
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line.endswith("/  (Ctrl-C ends it)\n")
+            port = int(line.partition("  ")[0].rstrip("/").rpartition(":")[2])
+            socket.create_connection(("127.0.0.1", port), 60).close()
+            process.send_signal(signal.SIGINT)
+            out, error = process.communicate(timeout=120)
+        finally:
+            process.kill()
     assert (process.returncode, out, error) == (0, "", "")

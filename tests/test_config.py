@@ -272,8 +272,8 @@ def test_config_holds_everything_and_comes_back() -> None:
     assert plain["ganwright"] == __version__
     assert plain["data_root"] == "some/folder"
     assert plain["game"]["penalties"] == [
-        "R1(weight=1.0, every=16)",
-        "R2(weight=10.0, every=1)",
+        "R1(weight=1.0, every=16, schedule=Constant())",
+        "R2(weight=10.0, every=1, schedule=Constant())",
     ]
     ours = {"format", "ganwright", "family"}
     assert set(plain) == {f.name for f in dataclasses.fields(Settings)} | ours

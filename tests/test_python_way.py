@@ -131,7 +131,11 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
         (Toy, {"los": "Hinge"}, "unknown setting los; did you mean loss or log?"),
         (Toy, {"loss": "Hing"}, "loss: unknown Loss Hing; did you mean Hinge?"),
         (Toy, {"loss": R1}, "loss is <class 'ganwright.penalties.R1'>; it must be one of NonSat"),
-        (Toy, {"loss": R1()}, "loss is R1(weight=10.0, every=1); it must be one of NonSaturating"),
+        (
+            Toy,
+            {"loss": R1()},
+            "loss is R1(weight=10.0, every=1, schedule=Constant()); it must be",
+        ),
         (Toy, {"loss": lambda r, f: r}, "it must be one of NonSaturating"),
         (Toy, {"steps": 1.5}, "steps is 1.5; it must be a whole number, at least 1"),
         (Toy, {"steps": "many"}, "steps is 'many'; it must be a whole number, at least 1"),
@@ -147,7 +151,7 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
         (
             Loose,
             {"extra": R1()},
-            "game.extra is R1(weight=10.0, every=1), which cannot be restored",
+            "game.extra is R1(weight=10.0, every=1, schedule=Constant()), which cannot be restored",
         ),
         (Loose, {"extra": lambda x: x}, "which cannot be restored from the run's config.yaml"),
         (Loose, {"plain": Plain()}, "which cannot be restored from the run's config.yaml"),

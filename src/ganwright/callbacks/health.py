@@ -35,6 +35,8 @@ ROWS = 5
 """Rows of metrics that must agree before anything is said of them."""
 GRIDS = 2
 """Grids of samples that must agree before anything is said of them."""
+EARLY = 200
+"""Steps in which samples may be the same, since G has hardly begun."""
 LOW = 0.25
 """Samples that are less diverse than this share of the data's images have collapsed."""
 SURE = 0.02
@@ -139,7 +141,7 @@ class Health(Callback):
 
     def sampled(self, run: Run, images: Mapping[str, Tensor]) -> None:
         grid = images.get("samples")
-        if self._data is None or grid is None or len(grid) < 4 or not run.step:
+        if self._data is None or grid is None or len(grid) < 4 or run.step < EARLY:
             return
         x, scale = _flat(grid), max(_spread(self._data), 1e-9)
         mean, before = x.mean(0), self._mean
@@ -164,7 +166,7 @@ class Health(Callback):
         if found and not self._wrong:
             self._react(run, ", ".join(f"{what}: {sign}" for what, sign in found.items()))
         if not found and len(self.seen.rows) >= 2 * ROWS:
-            self._well = self.seen.rows[-2 * ROWS]["step"]
+            self._well = int(self.seen.rows[-2 * ROWS]["step"])
         self._wrong = found
 
     def _react(self, run: Run, why: str) -> None:

@@ -12,6 +12,7 @@ from ganwright.config import plugins, trust
 from ganwright.errors import SettingsError, nearest
 
 TABLES: dict[str, str] = {
+    "schedules": "ganwright.config.schedule:SCHEDULES",
     "losses": "ganwright.losses:LOSSES",
     "penalties": "ganwright.penalties:PENALTIES",
     "transforms": "ganwright.data.transforms:TRANSFORMS",
@@ -19,7 +20,6 @@ TABLES: dict[str, str] = {
     "priors": "ganwright.families.priors:PRIORS",
     "regularisers": "ganwright.regularisers:REGULARISERS",
     "optimizers": "ganwright.optim:OPTIMIZERS",
-    "schedules": "ganwright.optim:SCHEDULES",
     "networks": "ganwright.networks:NETWORKS",
     "translators": "ganwright.networks:TRANSLATORS",
     "patches": "ganwright.networks:PATCHES",
