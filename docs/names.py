@@ -36,6 +36,8 @@ FAMILIES: dict[str, Known] = {
         "1411.1784", "`ConditionalGANGenerator`, `ConditionalGANDiscriminator`", "`cgan`"
     ),
     "sagan": Known("1805.08318", "in its tutorial on self-attention"),
+    "r3gan": Known("2501.05441"),
+    "stylegan2": Known("1912.04958"),
     "acgan": Known(
         "1610.09585",
         "`ACGANGenerator`, `ACGANDiscriminator`, `AuxiliaryClassifierGeneratorLoss` ...",

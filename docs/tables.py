@@ -6,6 +6,7 @@ without a page gets one to start from. A test fails when code and pages differ.
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
 import sys
@@ -15,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
+
+import yaml
 
 import layouts
 import measured
@@ -32,6 +35,9 @@ from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
 
 DOCS = Path(__file__).parent
+
+WITH_FORMULAS = ("losses", "penalties", "regularisers", "metrics")
+"""Topics whose classes give their formula as an indented paragraph of the docstring."""
 
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -59,10 +65,12 @@ def tables() -> dict[str, Callable[[], str]]:
         "embedded": embedded,
         "sets": sets,
         "layouts": file_layouts,
+        "wrong-inputs": wrong_inputs,
         "families": families,
         "settings": partial(settings, Settings, ""),
         "names": elsewhere,
         **{topic: partial(registry, topic) for topic in TABLES},
+        **{f"{topic}-formulas": partial(formulas, topic) for topic in WITH_FORMULAS},
         **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
         **{f"results-{name}": partial(measured.of_family, name) for name in FAMILIES},
         "gallery": gallery,
@@ -113,6 +121,25 @@ def _layout(row: layouts.Layout) -> list[str]:
     if says.startswith("refused: "):
         says = f"refused: `{says.removeprefix('refused: ')} ...`"
     return [", ".join(files), data, says, f"`{row.note}`" if row.note else ""]
+
+
+def wrong_inputs() -> str:
+    """What is answered to wrong inputs, from the rows that `tests/faults` tries."""
+    kinds = yaml.safe_load((DOCS / "wrong_inputs.yaml").read_text(encoding="utf-8"))
+    made = ast.parse((DOCS.parent / "tests/faults/wrong_files.py").read_text(encoding="utf-8"))
+    files = {f.name: ast.get_docstring(f) for f in made.body if isinstance(f, ast.FunctionDef)}
+    parts = []
+    for kind in kinds:
+        rows = (_wrong_input(given, says, files) for given, says in kind["rows"].items())
+        parts.append(f"## {kind['title']}\n\n{_table(['Given', 'Answer'], rows)}")
+    return "\n".join(parts)
+
+
+def _wrong_input(given: str, says: str, files: dict[str, str | None]) -> list[str]:
+    named = {n: files[n] for n in re.findall(r"\{(\w+)\}", given) if files.get(n)}
+    notes = "; ".join(f"`{name}` is {what}" for name, what in named.items())
+    shown = re.sub(r"\{(\w+)\}", r"\1", given).replace("\n", "⏎").replace("`", "'")
+    return [f"`{shown}`" + (f" ({notes})" if notes else ""), f"`{says.replace('`', chr(39))}`"]
 
 
 def families() -> str:
@@ -167,6 +194,22 @@ def registry(topic: str) -> str:
     if not any(numbers for *_, numbers in rows):
         head, rows = head[:2], [row[:2] for row in rows]
     return _table(head, rows)
+
+
+def formulas(topic: str) -> str:
+    """Each class of a topic with the formula of its docstring."""
+    parts = []
+    for name, cls in registered(topic).items():
+        lines = formula(cls).splitlines()
+        parts.append("\n".join([name, *(f"    {line}" for line in lines)]))
+    return "```text\n" + "\n\n".join(parts) + "\n```\n"
+
+
+def formula(cls: type) -> str:
+    """The first paragraph of a docstring that is indented as a whole; "" if there is none."""
+    paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
+    found = (p for p in paragraphs if all(line.startswith("    ") for line in p.splitlines()))
+    return inspect.cleandoc(next(found, ""))
 
 
 def about_family(name: str) -> str:

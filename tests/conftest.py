@@ -6,7 +6,10 @@ in tests and in the library included: a test must hold for any.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +37,12 @@ if LUCK:
     _change_every_seed()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def memory_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What `config/trust.py` remembers of the tests' own modules is not the user's."""
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+
+
 @pytest.fixture(autouse=True)
 def seeded_by_name(request: pytest.FixtureRequest) -> None:
     """Each test draws its own random numbers, whatever ran before it."""
@@ -48,3 +57,14 @@ def compiler() -> None:
     """What compiles is skipped where torch's compiler does not work."""
     if why := why_not_compiled(torch.device("cpu")):
         pytest.skip(f"torch.compile does not work here: {why}")
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals do what they do in a terminal: nohup and a shell's background ignore some."""
+    wanted = {signal.SIGINT: signal.default_int_handler}
+    wanted |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -20,9 +20,11 @@ from ganwright.networks import (
     ConvNet,
     EncoderDecoder,
     PatchGAN,
+    R3Net,
     ResNet,
     ResNetTranslator,
     SRResNet,
+    StyleNet,
     UNet,
 )
 from ganwright.networks.vgg import VGGCritic
@@ -48,6 +50,11 @@ TINY: dict[str, dict[str, Any]] = {
     "ebgan": {"networks": CONV, "latent": 4, "code": 4},
     "began": {"networks": CONV, "latent": 4, "code": 4},
     "sagan": {"networks": ResNet(width_G=4, width_D=4, spectral_G=True, attention=(8,))},
+    "r3gan": {"networks": R3Net(width=8, blocks=1)},
+    "stylegan2": {
+        "networks": StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2),
+        "latent": 8,
+    },
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
     "infogan": {"networks": CONV, "hidden": 8},
     "cgan": {"networks": FULL},

@@ -323,7 +323,9 @@ def test_p_counts_the_images_of_all_accumulated_batches() -> None:
     game = augmented("dcgan", ADA(every=1, speed=1000, p=0.5))
     trainer = trainer_of("dcgan", **game, accumulate=3)
     trainer.play_step()
-    assert abs(trainer.game.augment.p.item() - 0.5) == pytest.approx(3 * 4 / 1000)
+    step = 3 * 4 / 1000  # up or down, as D's scores are
+    p = trainer.game.augment.p.item()
+    assert p == pytest.approx(0.5 + step) or p == pytest.approx(0.5 - step)
 
 
 def test_points_are_refused() -> None:

@@ -201,8 +201,16 @@ def test_a_callback_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert "Told" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("given", [[3], [Told], 3, "mine.Plateau"])
-def test_what_is_no_callback_is_refused(given: Any, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="each must be an object of a class that derives"):
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ([3], "each must be an object of a class that derives"),
+        ([Told], "each must be an object of a class that derives"),
+        (3, "each must be an object of a class that derives"),
+        ("mine.Plateau", "callbacks: mine.Plateau cannot be imported"),
+    ],
+)
+def test_what_is_no_callback_is_refused(given: Any, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=sentence):
         ganwright.train("gan", out=tmp_path / "run", callbacks=given)
     assert list(tmp_path.iterdir()) == []

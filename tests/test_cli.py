@@ -186,7 +186,7 @@ def test_flags_stand_above_the_file_and_the_file_above_defaults(
         f"family: {TOY}\nsteps: 5\nseed: 6\nflip: true\ngame:\n  latent: 7\n  loss: Hinge\n",
         encoding="utf-8",
     )
-    flags = ["--steps", "8", "--no-flip", "--game.latent", "9"]
+    flags = ["--trust", "--steps", "8", "--no-flip", "--game.latent", "9"]
     assert main(["train", "--config", str(file), *flags, "--out", str(tmp_path / "x")]) == 0
     assert main(["train", TOY, f"--config={file}", "--out", str(tmp_path / "y")]) == 0
     first, second = (settings for _, settings, _ in trained)
@@ -303,7 +303,7 @@ def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path:
 
 def test_other_libraries_names_are_understood(capsys: pytest.CaptureFixture[str]) -> None:
     for flag, meant in (
-        ("--epochs", "--steps"),
+        ("--iterations", "--steps"),
         ("--latent", "--game.latent"),
         ("--lr", "--game.optimizer-d.lr"),
         ("--gpu", "--device"),
@@ -434,7 +434,7 @@ def test_resume_shows_what_may_change(toy_run: Path, capsys: pytest.CaptureFixtu
         assert main(["resume", *argv, "--help"]) == 0
         shown = {w.strip(",]") for w in capsys.readouterr().out.split() if w.startswith("--")}
         switches = {"--from-weights", "--no-from-weights", "--no-download", "--no-quiet"}
-        switches |= {"--callbacks", "--metrics", "--quiet"}
+        switches |= {"--callbacks", "--metrics", "--quiet", "--trust"}
         switches |= {"--evaluate-every", "--evaluate-samples", "--keep-best"}
         assert shown == {"--help", *switches, *(flag_of(name) for name in FREE)}
 

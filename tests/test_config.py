@@ -19,6 +19,7 @@ from ganwright.config.changes import change, differences
 from ganwright.config.registry import TABLES, table
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse, spell
+from ganwright.config.trust import trusting
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.formats import FORMAT
@@ -265,13 +266,14 @@ def test_config_holds_everything_and_comes_back() -> None:
         ),
     )
     text = to_yaml(TOY, settings)
-    assert from_yaml(text) == (TOY, settings)
+    with trusting(True):
+        assert from_yaml(text) == (TOY, settings)
     plain = yaml.safe_load(text)
     assert plain["ganwright"] == __version__
     assert plain["data_root"] == "some/folder"
     assert plain["game"]["penalties"] == [
-        "R1(weight=1.0, every=16)",
-        "R2(weight=10.0, every=1)",
+        "R1(weight=1.0, every=16, schedule=Constant())",
+        "R2(weight=10.0, every=1, schedule=Constant())",
     ]
     ours = {"format", "ganwright", "family"}
     assert set(plain) == {f.name for f in dataclasses.fields(Settings)} | ours

@@ -85,7 +85,8 @@ def made(layout: Layout, tmp_path: Path) -> Path:
     for file in layout.files.split():
         path, _, kind = file.partition("=")
         assert not kind or kind in KINDS
-        put(root / path, kind, outside)
+        # names are UTF-8 whatever the locale takes for the encoding of names
+        put(root / os.fsdecode(path.encode()), kind, outside)
     return root
 
 
@@ -145,9 +146,8 @@ def test_archives_are_taken_for_what_folders_are(style: str, tmp_path: Path) -> 
         with zipfile.ZipFile(archive, "w") as file:
             for path in sorted(p for p in root.rglob("*") if p.is_file()):
                 info = zipfile.ZipInfo("x")
-                info.filename = (
-                    style[:-1] + style[-1] + str(path.relative_to(root)).replace("/", style[-1])
-                )
+                name = os.fsencode(path.relative_to(root)).decode()
+                info.filename = style[:-1] + style[-1] + name.replace("/", style[-1])
                 info.flag_bits = 0x800
                 file.writestr(info, path.read_bytes())
         text, _ = said(archive, layout)

@@ -107,3 +107,30 @@ def _pinned(name: str) -> str:
     pin = re.search(rf"^{pattern}==(\S+)$", pins, re.MULTILINE | re.IGNORECASE)
     assert pin, f"{name} is not pinned"
     return pin[1]
+
+
+@pytest.mark.parametrize("topic", tables.WITH_FORMULAS)
+def test_everything_measured_or_minimised_has_its_formula(topic: str) -> None:
+    assert [n for n, cls in registered(topic).items() if not tables.formula(cls)] == []
+
+
+def test_a_formula_is_the_indented_paragraph() -> None:
+    class Some:
+        """Words.
+
+            D  a + b
+            G  b
+
+        Args:
+            a: a number.
+        """
+
+    class Plain:
+        """Words.
+
+        Args:
+            a: a number.
+        """
+
+    assert tables.formula(Some) == "D  a + b\nG  b"
+    assert tables.formula(Plain) == ""

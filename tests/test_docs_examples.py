@@ -15,18 +15,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
-import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
 
+import examples
 import ganwright
+from examples import Block, commands
 from ganwright.cli import main
 from ganwright.config.settings import Settings
 from ganwright.data.read.loaders import batch_size_of
@@ -56,35 +56,13 @@ SLOW = {
         "wgan-gp",
     )
 }
+TUTORIALS = "docs/tutorials/"  # tests/test_tutorials.py runs them
 LARGEST_BATCH = 8
-
-_MARK = "<!-- not run:"
-_BLOCK = re.compile(
-    rf"^(?:{_MARK}(?P<reason>.*?)-->\n+)?```(?P<language>python|sh)\n(?P<code>.*?)^```$",
-    re.DOTALL | re.MULTILINE,
-)
-_MODULE = re.compile(r"# (\w+)\.py\n")
-
-
-class Block(NamedTuple):
-    """An example: its language, its text, and why it is not run; "" where it is."""
-
-    language: str
-    code: str
-    reason: str
 
 
 def blocks(page: str) -> list[Block]:
     """A page's examples in order."""
-    found = _BLOCK.finditer(PAGES[page])
-    return [Block(m["language"], m["code"], (m["reason"] or "").strip()) for m in found]
-
-
-def commands(block: Block) -> list[list[str]]:
-    """What an sh block calls `ganwright` with."""
-    lines = block.code.replace("\\\n", " ").splitlines()
-    words = [shlex.split(line, comments=True) for line in lines]
-    return [line[1:] for line in words if line[:1] == ["ganwright"]]
+    return examples.blocks(PAGES[page])
 
 
 @pytest.fixture
@@ -121,9 +99,9 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     def write(page: str) -> None:
         for block in blocks(page):
-            if not block.reason and (head := _MODULE.match(block.code)):
-                names.add(head[1])
-                with Path(f"{head[1]}.py").open("a", encoding="utf-8") as file:
+            if not block.reason and block.module:
+                names.add(block.module)
+                with Path(f"{block.module}.py").open("a", encoding="utf-8") as file:
                     file.write(block.code + "\n")
 
     yield write
@@ -136,7 +114,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     [
         pytest.param(page, marks=[pytest.mark.slow] * (page in SLOW))
         for page in PAGES
-        if any(not block.reason for block in blocks(page))
+        if not page.startswith(TUTORIALS) and any(not block.reason for block in blocks(page))
     ],
 )
 def test_a_page_runs(
@@ -149,7 +127,7 @@ def test_a_page_runs(
     monkeypatch.setitem(sys.modules, "__main__", script)
     done: list[list[str]] = []
     for block in blocks(page):
-        if block.reason or _MODULE.match(block.code):
+        if block.reason or block.module:
             continue
         if block.language == "python":
             exec(compile(block.code, page, "exec"), vars(script))
@@ -181,7 +159,7 @@ def test_what_is_not_run_says_why(page: str) -> None:
     """A mark stands above an example and has a reason; each other sh block calls `ganwright`."""
     found = blocks(page)
     reasons = [block.reason for block in found if block.reason]
-    assert len(reasons) == PAGES[page].count(_MARK)
+    assert len(reasons) == PAGES[page].count(examples.MARK)
     assert [reason for reason in reasons if len(reason.split()) < 2] == []
     assert [b.code for b in found if b.language == "sh" and not b.reason and not commands(b)] == []
 

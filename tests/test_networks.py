@@ -24,7 +24,17 @@ from ganwright.layers.norm import (
     VirtualBatchNorm,
 )
 from ganwright.layers.resample import Pooled, Resize, SubPixel
-from ganwright.networks import MLP, NETWORKS, ConvNet, ConvNet1d, Custom, Networks, ResNet
+from ganwright.networks import (
+    MLP,
+    NETWORKS,
+    ConvNet,
+    ConvNet1d,
+    Custom,
+    Networks,
+    R3Net,
+    ResNet,
+    StyleNet,
+)
 from ganwright.networks.base import halvings
 
 SMALL = MLP(hidden_G=(8,), hidden_D=(8,))
@@ -395,7 +405,8 @@ def test_networks_compile(kind: str) -> None:
 
 
 def test_every_kind_is_registered() -> None:
-    assert {type(n) for n in KINDS.values()} | {ConvNet1d, Custom} == set(NETWORKS.values())
+    own_tests = {ConvNet1d, Custom, R3Net, StyleNet}
+    assert {type(n) for n in KINDS.values()} | own_tests == set(NETWORKS.values())
 
 
 @pytest.mark.parametrize("seed", range(3))

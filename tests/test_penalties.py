@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -32,6 +35,9 @@ COSTS: list[Penalty] = [
     R1(10.0),
     R2(10.0),
 ]
+
+
+Wrap = Callable[[Callable[[], tuple[Tensor, Tensor]]], Callable[[], tuple[Tensor, Tensor]]]
 
 
 class Linear(nn.Module):
@@ -125,6 +131,56 @@ def test_compiled_gradients_equal_eager_ones(penalty: Penalty) -> None:
 def test_all_compile_with_gradients(penalty: Penalty) -> None:
     gradients = _gradients(penalty, _network(), compiled=True)
     assert sum(g.abs().sum() for g in gradients if g is not None) > 0
+
+
+def convolutional() -> nn.Module:
+    torch.manual_seed(3)
+    layers = (nn.Conv2d(1, 8, 3), nn.LeakyReLU(0.2), nn.Conv2d(8, 8, 3), nn.LeakyReLU(0.2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(128, 1, bias=False))
+
+
+def in_precision(penalty: Penalty, dtype: torch.dtype | None, function: Wrap) -> list[Tensor]:
+    """A penalty's value and the gradients of matrices, where D was called before."""
+    D = convolutional()
+    torch.manual_seed(4)
+    real, fake = torch.randn(2, 6, 1, 8, 8)
+
+    def objective() -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", dtype, enabled=dtype is not None):
+            return D(fake).float().mean() - D(real).float().mean(), penalty(D, real, fake)
+
+    score, cost = function(objective)()
+    assert cost.dtype == torch.float32
+    (score + cost).backward()
+    return [cost.detach(), *(w.grad for w in D.parameters() if w.grad is not None and w.ndim > 1)]
+
+
+@pytest.mark.parametrize("penalty", [R1(10.0), R2(10.0)], ids=str)
+def test_in_bf16_D_computes_in_bf16(penalty: Penalty) -> None:
+    check_bf16(penalty, lambda objective: objective)
+
+
+@pytest.mark.usefixtures("compiler")
+def test_in_bf16_D_computes_in_bf16_compiled() -> None:
+    check_bf16(R1(10.0), partial(torch.compile, fullgraph=True))
+
+
+def check_bf16(penalty: Penalty, function: Wrap) -> None:
+    """Eight bits are left: all is within a tenth of fp32, and not the same."""
+    exact = in_precision(penalty, None, function)
+    near = in_precision(penalty, torch.bfloat16, function)
+    assert len(near) == len(exact) == 4
+    for a, b in zip(exact, near, strict=True):
+        assert not torch.equal(a, b)
+        assert (a - b).norm() < 0.1 * a.norm()
+
+
+def test_in_fp16_D_computes_in_fp32() -> None:
+    """The penalty of the same D alone, whatever it is called in beside."""
+    penalty = R1(10.0)
+    exact = in_precision(penalty, None, lambda objective: objective)
+    near = in_precision(penalty, torch.float16, lambda objective: objective)
+    assert torch.equal(exact[0], near[0])
 
 
 def test_gradient_matches_autograd() -> None:

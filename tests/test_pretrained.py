@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from test_config import TOY, Toy
 
 import ganwright
 from ganwright.cli import main
-from ganwright.config.registry import resolved, tables_only
+from ganwright.config.registry import resolved
+from ganwright.config.trust import reading_file
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.model import Model
 from ganwright.inference.pretrained import FILES, nameless
@@ -129,14 +131,16 @@ def test_settings_run_no_code_unless_asked(shared: Path) -> None:
     config = yaml.safe_load(file.read_text(encoding="utf-8"))
     evil = config | {"game": config["game"] | {"networks": "Custom(D=subprocess.call)"}}
     file.write_text(yaml.safe_dump(evil), encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"subprocess\.call names code .* own_code=True"):
+    with pytest.raises(SettingsError, match=r"subprocess\.call is code of .* trust=True"):
         ganwright.from_pretrained(shared)
     file.write_text(yaml.safe_dump(config | {"family": TOY, "game": {}}), encoding="utf-8")
-    with pytest.raises(SettingsError, match="names code that is not the library's"):
+    trusted = Path(os.environ["XDG_CONFIG_HOME"]) / "ganwright" / "trusted.json"
+    trusted.unlink(missing_ok=True)  # as if no test had trained with it
+    with pytest.raises(SettingsError, match="is code of the module"):
         ganwright.from_pretrained(shared)
     with pytest.raises(RunError, match="does not fit the family's networks"):
-        ganwright.from_pretrained(shared, own_code=True, device="cpu")
-    with tables_only(), pytest.raises(SettingsError):
+        ganwright.from_pretrained(shared, trust=True, device="cpu")
+    with reading_file(), pytest.raises(SettingsError):
         resolved("os.getcwd")
     assert resolved("os.getcwd")() == str(Path.cwd())
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -241,17 +241,6 @@ def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
     ]
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
     assert all(r["G/adv"] == r["G/adv"] for r in rows), "the line with the NaN is gone"
-
-
-@pytest.fixture
-def heard() -> Iterator[None]:
-    """Signals do what they do in a terminal: nohup and a shell's background ignore some."""
-    wanted = {signal.SIGINT: signal.default_int_handler}
-    wanted |= dict.fromkeys((signal.SIGTERM, signal.SIGHUP), signal.SIG_DFL)
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.usefixtures("heard")

@@ -160,12 +160,10 @@ def test_a_trained_run_needs_no_features(tmp_path: Path) -> None:
             cls, dataclasses.replace(settings, game=lacking), tmp_path / "without", quiet=True
         )
     runs.train(cls, settings, tmp_path / "run", quiet=True)
-    config = tmp_path / "run" / "config.yaml"
-    text = config.read_text(encoding="utf-8")
-    assert "SmallFeatures(pixels=1.0, weights=None)" in text
-    lacking_text = text.replace("SmallFeatures(pixels=1.0, weights=None)", "VGG(weights='no.pth')")
-    config.write_text(lacking_text, encoding="utf-8")
-    assert load(tmp_path / "run", device="cpu").translate(torch.zeros(1, 3, 2, 2)).shape[-1] == 8
+    model = load(tmp_path / "run", device="cpu")
+    game = cls(lacking, model.spec)
+    game.load_state_dict(model.game.state_dict())
+    assert game.translate(torch.zeros(1, 3, 2, 2)).shape[-1] == 8
 
 
 def test_domains_that_are_no_multiple_are_refused() -> None:

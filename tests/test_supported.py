@@ -29,6 +29,8 @@ HAVE: dict[str, set[str]] = {
     "acgan": {"regularisers"},
     "infogan": {"regularisers"},
     "bgan": {"conditional"},
+    "r3gan": {"conditional"},
+    "stylegan2": {"conditional"},
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -90,10 +91,13 @@ def sync(path: Path) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Why something could not be written, in words: "no space left on the disk".
+    """Why something could not be read or written, in words: "no space left on the disk".
 
-    torch reports a full disk as a failed check in its archive writer, without the system's word.
+    torch reports a full disk as a failed check in its archive writer, without the system's word,
+    and advises to unpickle what holds more than tensors.
     """
+    if isinstance(error, pickle.UnpicklingError):
+        return "it holds more than tensors, and reading that could run code"
     text = str(error)
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:

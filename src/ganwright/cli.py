@@ -6,11 +6,13 @@ import io
 import pkgutil
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ganwright.commands import COMMANDS
+from ganwright.config.trust import FLAG, trusting
 from ganwright.errors import GanwrightError, SettingsError, nearest
+from ganwright.memory import shortage_named
 from ganwright.version import __version__
 
 
@@ -47,7 +49,9 @@ def _run(argv: Sequence[str]) -> int:
     if name not in COMMANDS:
         raise SettingsError(f"unknown command {name}; {nearest(name, COMMANDS)}")
     try:
-        status: int = pkgutil.resolve_name(COMMANDS[name].path)(rest)
+        with trusting(FLAG in rest), shortage_named():
+            words = [word for word in rest if word != FLAG]
+            status: int = pkgutil.resolve_name(COMMANDS[name].path)(words)
     except SystemExit as finished:  # argparse, after it printed the help
         return int(finished.code or 0)
     return status
@@ -59,15 +63,45 @@ def _say(message: Warning | str, *_: Any, **__: Any) -> None:
 
 
 def overview() -> str:
-    """The help of the whole: each command in a line."""
-    lines = ["usage: ganwright COMMAND ...", "", "Train and use GANs.", ""]
-    width = max(len(f"{name} {c.usage}") for name, c in COMMANDS.items())
-    lines += [f"  {f'{name} {c.usage}':{width}}  {c.help}" for name, c in COMMANDS.items()]
-    lines += [
-        "",
-        "ganwright COMMAND --help explains a command; ganwright train FAMILY --help lists",
-    ]
-    return "\n".join([*lines, "every setting of a family. Start with: ganwright train dcgan"])
+    """The help of the whole: how to begin, and each command in a line."""
+    first = {f"ganwright {call}": what for call, what in _FIRST if call.split()[0] in COMMANDS}
+    every = {f"{name} {c.usage}": c.help for name, c in COMMANDS.items()}
+    return "\n".join(
+        [
+            "usage: ganwright COMMAND ...",
+            "",
+            "Train GANs, look at their samples, measure and share them.",
+            "",
+            "From a folder of images to a trained model:",
+            *_aligned(first),
+            "",
+            "Without --data, a family trains on images that ship with the package.",
+            "",
+            "Commands:",
+            *_aligned(every),
+            "",
+            "ganwright COMMAND --help explains a command, ganwright train FAMILY --help lists",
+            "every setting of a family, and ganwright list names the families.",
+        ]
+    )
+
+
+_FIRST = (
+    ("data photos/", "see what the folder is taken for"),
+    ("train dcgan --data photos/ --out runs/photos", "train; Ctrl-C saves and stops"),
+    ("resume runs/photos", "continue where it stopped"),
+    ("sample runs/photos -n 64 --out samples.png", "generate images"),
+    ("evaluate runs/photos", "measure samples against real images"),
+    ("report runs/photos", "write report.html, with curves and samples"),
+    ("app runs/photos", "open the demo in a browser"),
+)
+"""The first commands that one needs, and what each is for."""
+
+
+def _aligned(rows: Mapping[str, str]) -> list[str]:
+    """Two columns."""
+    width = max(map(len, rows))
+    return [f"  {first:{width}}  {second}" for first, second in rows.items()]
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ _ELSEWHERE: dict[str, tuple[str, ...]] = {
     "workers": ("num_workers", "n_cpu"),
     "precision": ("amp", "half", "mixed_precision"),
     "latent": ("latent_dim", "z_dim", "nz"),
+    "n": ("number", "num", "count", "num_samples", "n_samples", "samples", "num_images"),
     "out": ("output", "outdir", "out_dir", "output_dir", "save_dir"),
     "data": ("dataset", "data_dir", "data_path", "dataroot"),
     "d_moves": ("n_critic", "critic_iters"),

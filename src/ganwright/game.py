@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.config.checked import Named
+from ganwright.config.schedule import Schedule
 from ganwright.data.types import Batch, Images, Spec
 from ganwright.errors import GameError, SettingsError, described
 from ganwright.function import Function
@@ -59,6 +60,9 @@ class Player:
         clip: largest norm of the whole gradient, or None.
         draws: functions from a batch to what it draws once a step for all players, who get it by
             `Game.once`; or the only one.
+        schedules: factors on terms, by their names; a term without one counts as it is.
+        fresh: it gets new data in its first update of a step, too, instead of what the player
+            before it saw.
 
     Raises:
         GameError: one of them cannot be so.
@@ -74,6 +78,8 @@ class Player:
     lazy: tuple[Lazy, ...] = ()
     clip: float | None = None
     draws: Sequence[Draw] | Draw = ()
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not self.name:
@@ -103,6 +109,10 @@ class Player:
                 "from a batch to what is drawn"
             )
         object.__setattr__(self, "draws", tuple(given))
+
+    def factors_at(self, step: int) -> dict[str, float]:
+        """What each term that has a schedule is multiplied by in this step."""
+        return {name: schedule.factor(step) for name, schedule in self.schedules.items()}
 
     def moves_at(self, step: int) -> int:
         """How many updates it makes in this step, its interval considered.
@@ -181,6 +191,8 @@ class Game(nn.Module):
     """Default images per batch; a trainer sets how many an update uses, over all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
+    averaged_buffers: tuple[str, ...] = ("running_mean", "running_var")
+    """The buffers that are averaged, too, by their last names; an average copies all others."""
     held_out: int = 256
     """Held-out items that `measure` is given, in all."""
     simultaneous: bool = False
@@ -217,6 +229,9 @@ class Game(nn.Module):
     def phases(self) -> Sequence[Phase]:
         """The stretches of the game; the last one may be endless."""
         return (Phase(),)
+
+    def before_step(self, step: int) -> None:
+        """Called before the first update of each step, counted from 0: numbers on a schedule."""
 
     def after(self, player: Player, terms: Terms) -> None:
         """Called, without gradients, once `player` has moved: clip weights, update BEGAN's k.

@@ -70,6 +70,9 @@ class Loss(Checked):
 class NonSaturating(Loss):
     """Goodfellow et al. (2014), arXiv:1406.2661, section 3: G minimises -log D(G(z)).
 
+        D  E[softplus(-D(x))] + E[softplus(D(G(z)))]     softplus(-D(x)) = -log σ(D(x))
+        G  E[softplus(-D(G(z)))]
+
     Args:
         smooth: one-sided label smoothing: the target of real images is 1 - smooth
             (Salimans et al., 2016, section 3.4).
@@ -91,7 +94,13 @@ class NonSaturating(Loss):
 
 @dataclass(frozen=True)
 class Minimax(NonSaturating):
-    """Goodfellow et al. (2014), eq. 1: G minimises log(1 - D(G(z))), which saturates."""
+    """Goodfellow et al. (2014), eq. 1: G minimises log(1 - D(G(z))), which saturates.
+
+        D  E[softplus(-D(x))] + E[softplus(D(G(z)))]
+        G  -E[softplus(D(G(z)))]
+
+    Its gradient vanishes where D rejects samples with confidence.
+    """
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return -softplus(score(D, fake)).mean()
@@ -100,6 +109,9 @@ class Minimax(NonSaturating):
 @dataclass(frozen=True)
 class LeastSquares(Loss):
     """Mao et al. (2017), arXiv:1611.04076, eq. 2, with targets a for fake, b for real, c for G.
+
+        D  scale (E[(D(x) - b)²] + E[(D(G(z)) - a)²])
+        G  scale E[(D(G(z)) - c)²]
 
     Eq. 8 is (a, b, c) = (-1, 1, 0); eq. 9, the default, (0, 1, 1).
 
@@ -122,7 +134,13 @@ class LeastSquares(Loss):
 
 @dataclass(frozen=True)
 class Wasserstein(Loss):
-    """Arjovsky et al. (2017), arXiv:1701.07875, eq. 2; observes the estimate of the distance."""
+    """Arjovsky et al. (2017), arXiv:1701.07875, eq. 2; observes the estimate of the distance.
+
+        D  E[D(G(z))] - E[D(x)]
+        G  -E[D(G(z))]
+
+    D needs a limit on its slope: a gradient penalty, clipped weights or spectral norm.
+    """
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
@@ -136,7 +154,13 @@ class Wasserstein(Loss):
 
 @dataclass(frozen=True)
 class Hinge(Loss):
-    """Lim and Ye (2017), arXiv:1705.02894; Miyato et al. (2018); SAGAN, eq. 4."""
+    """Lim and Ye (2017), arXiv:1705.02894; Miyato et al. (2018); SAGAN, eq. 4.
+
+        D  E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))]
+        G  -E[D(G(z))]
+
+    Scores beyond the margin of 1 give D no gradient.
+    """
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake, 0.0)
@@ -149,6 +173,9 @@ class Hinge(Loss):
 @dataclass(frozen=True)
 class Relativistic(Loss):
     """Paired relativistic logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, eq. 4.
+
+        D  E[softplus(D(G(z)) - D(x))]
+        G  E[softplus(D(x) - D(G(z)))]
 
     R3GAN (2024, arXiv:2501.05441) builds on it with R1 and R2.
     """
@@ -165,7 +192,13 @@ class Relativistic(Loss):
 
 @dataclass(frozen=True)
 class RelativisticAverage(Loss):
-    """Relativistic average logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, RaSGAN."""
+    """Relativistic average logistic loss: Jolicoeur-Martineau (2018), arXiv:1807.00734, RaSGAN.
+
+        D  E[softplus(E[D(G(z))] - D(x))] + E[softplus(D(G(z)) - E[D(x)])]
+        G  E[softplus(E[D(x)] - D(G(z)))] + E[softplus(D(x) - E[D(G(z))])]
+
+    Each score is compared with the mean score of the other side.
+    """
 
     relativistic: ClassVar[bool] = True
 
@@ -181,6 +214,9 @@ class RelativisticAverage(Loss):
 @dataclass(frozen=True)
 class BoundarySeeking(NonSaturating):
     """Hjelm et al. (2018), arXiv:1702.08431, eq. 13, continuous case.
+
+        D  E[softplus(-D(x))] + E[softplus(D(G(z)))]
+        G  1/2 E[D(G(z))²]
 
     G minimises 1/2 E (log D(G(z)) - log(1 - D(G(z))))², which is half the squared logit.
     """

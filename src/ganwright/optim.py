@@ -2,99 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
 from ganwright.config.checked import Checked
-from ganwright.config.ranges import BelowOne, Count, NonNegative, Share, Whole
-from ganwright.errors import SettingsError
-
-
-@dataclass(frozen=True)
-class Schedule(Checked):
-    """The factor on the learning rate, or on another number, at each step.
-
-    Its horizon is not the run's length.
-    """
-
-    def factor(self, step: int) -> float:
-        """The factor at `step`, counted from 0."""
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Constant(Schedule):
-    """A constant learning rate."""
-
-    def factor(self, step: int) -> float:
-        return 1.0
-
-
-@dataclass(frozen=True)
-class LinearDecay(Schedule):
-    """Constant up to step `hold`, then a straight line to 0 at step `horizon` (CycleGAN)."""
-
-    hold: Whole
-    horizon: Count
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.hold >= self.horizon:
-            raise SettingsError(
-                f"LinearDecay needs hold < horizon, got {self.hold} and {self.horizon}"
-            )
-
-    def factor(self, step: int) -> float:
-        return min(1.0, max(0.0, (self.horizon - step) / (self.horizon - self.hold)))
-
-
-@dataclass(frozen=True)
-class Cosine(Schedule):
-    """Half a cosine from 1 to `floor` at step `horizon`, then constant."""
-
-    horizon: Count
-    floor: Share = 0.0
-
-    def factor(self, step: int) -> float:
-        done = min(1.0, step / self.horizon)
-        return self.floor + (1 - self.floor) * 0.5 * (1 + math.cos(math.pi * done))
-
-
-@dataclass(frozen=True)
-class Decay(Schedule):
-    """Multiplied by `rate` every `every` steps (PixelDA: .95 every 20,000; SRGAN: .1 once)."""
-
-    rate: Share
-    every: Count
-
-    def factor(self, step: int) -> float:
-        return float(self.rate ** (step // self.every))
-
-
-@dataclass(frozen=True)
-class Linear(Schedule):
-    """A straight line from 1 to `to` at step `horizon`, then constant."""
-
-    to: NonNegative
-    horizon: Count
-
-    def factor(self, step: int) -> float:
-        return 1 + (self.to - 1) * min(1.0, step / self.horizon)
-
-
-@dataclass(frozen=True)
-class WarmUp(Schedule):
-    """A straight line from 0 over `steps`, times the schedule `then`."""
-
-    steps: Count
-    then: Schedule = Constant()
-
-    def factor(self, step: int) -> float:
-        return min(1.0, (step + 1) / self.steps) * self.then.factor(step)
+from ganwright.config.ranges import BelowOne, NonNegative
+from ganwright.config.schedule import Constant as Constant
+from ganwright.config.schedule import Cosine as Cosine
+from ganwright.config.schedule import CosineRise as CosineRise
+from ganwright.config.schedule import Decay as Decay
+from ganwright.config.schedule import Linear as Linear
+from ganwright.config.schedule import LinearDecay as LinearDecay
+from ganwright.config.schedule import Schedule as Schedule
+from ganwright.config.schedule import WarmUp as WarmUp
 
 
 @dataclass(frozen=True)
@@ -113,7 +37,7 @@ class Optimizer(Checked):
         """
         raise NotImplementedError
 
-    def at(self, step: int, lazy: float = 1.0) -> dict[str, float]:
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, Any]:
         """What schedules make of the numbers of torch's optimizer at `step`, by their names there.
 
         Args:
@@ -125,11 +49,25 @@ class Optimizer(Checked):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam (Kingma and Ba, 2015); with weight decay added to the gradient."""
+    """Adam (Kingma and Ba, 2015); with weight decay added to the gradient.
+
+    Args:
+        beta2_schedule: the factor on 1 - beta2 at each step: Cosine(horizon, floor=0.1) brings .9
+            to .99 (R3GAN).
+    """
 
     betas: tuple[BelowOne, BelowOne] = (0.5, 0.999)
     eps: NonNegative = 1e-8
     weight_decay: NonNegative = 0.0
+    beta2_schedule: Schedule = Constant()
+
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, Any]:
+        numbers = super().at(step, lazy)
+        if isinstance(self.beta2_schedule, Constant):
+            return numbers
+        beta1, beta2 = self.betas
+        beta2 = max(0.0, 1 - (1 - beta2) * self.beta2_schedule.factor(step))
+        return {**numbers, "betas": (beta1**lazy, beta2**lazy)}
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         betas = (self.betas[0] ** lazy, self.betas[1] ** lazy)
@@ -157,7 +95,7 @@ class SGD(Optimizer):
     weight_decay: NonNegative = 0.0
     momentum_schedule: Schedule = Constant()
 
-    def at(self, step: int, lazy: float = 1.0) -> dict[str, float]:
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, Any]:
         momentum = self.momentum * self.momentum_schedule.factor(step)
         return {**super().at(step, lazy), "momentum": momentum}
 
@@ -188,12 +126,4 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
     "AdamW": AdamW,
     "SGD": SGD,
     "RMSprop": RMSprop,
-}
-SCHEDULES: dict[str, type[Schedule]] = {
-    "Constant": Constant,
-    "LinearDecay": LinearDecay,
-    "Cosine": Cosine,
-    "Decay": Decay,
-    "Linear": Linear,
-    "WarmUp": WarmUp,
 }

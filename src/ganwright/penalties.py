@@ -1,4 +1,4 @@
-"""Penalties on the discriminator, computed in fp32, eager or compiled.
+"""Penalties on the discriminator, eager or compiled: norms of its gradient in fp32.
 
 Each is called like a loss's discriminator column, with D, real and fake, and gives a weighted
 scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a compiled
@@ -7,8 +7,8 @@ scalar. The inner gradient is `torch.func.grad`, which `torch.compile` traces: a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from torch.func import functional_call
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, NonNegative, Positive
+from ganwright.config.schedule import Constant, Schedule
 from ganwright.errors import SettingsError
 from ganwright.game import Lazy, Objective
 from ganwright.layers.forward_state import BATCH_NORMS
@@ -43,20 +44,21 @@ def _pure(D: Scorer) -> Scorer:
     nor fake, should not enter them.
     """
     owner = getattr(D, "__self__", None)
-    module = (
-        D if isinstance(D, nn.Module) else _Call(owner, D) if isinstance(owner, nn.Module) else None
-    )
-    if module is None:
+    module = D if isinstance(D, nn.Module) else owner
+    if not isinstance(module, nn.Module):
         return D
     norms = [(name, m) for name, m in module.named_modules() if isinstance(m, BATCH_NORMS)]
     if not norms:
         return D
+    called, where = (D, "") if isinstance(D, nn.Module) else (_Call(module, D), "owner.")
 
     def call(*args: Any) -> Tensor:
         statistics = {
-            f"{n}.{k}".lstrip("."): b.clone() for n, m in norms for k, b in m.named_buffers()
+            where + f"{n}.{k}".lstrip("."): b.clone()
+            for n, m in norms
+            for k, b in m.named_buffers()
         }
-        result: Tensor = functional_call(module, statistics, args)
+        result: Tensor = functional_call(called, statistics, args)
         return result
 
     return call
@@ -74,9 +76,20 @@ def input_gradient(D: Scorer, x: Inputs) -> Tensor:
         scores = wide(D(u, *rest))
         return scores.flatten(1).mean(1).sum() if scores.ndim > 1 else scores.sum()
 
-    with torch.autocast(first.device.type, enabled=False):
+    with _precision(first.device.type):
         gradient: Tensor = torch.func.grad(total)(wide(first))
     return gradient.flatten(1)
+
+
+def _precision(device: str) -> torch.autocast:
+    """D's own precision, but fp32 instead of fp16, whose range needs a scale of its own here.
+
+    Weights that autocast keeps cast from D's other calls are of no use: the gradient is of D's
+    weights too, and those within `torch.func.grad` are not to outlive it.
+    """
+    dtype = torch.get_autocast_dtype(device)
+    on = torch.is_autocast_enabled(device) and dtype == torch.bfloat16
+    return torch.autocast(device, dtype, enabled=on, cache_enabled=False)
 
 
 def between(real: Inputs, fake: Inputs) -> Inputs:
@@ -95,10 +108,12 @@ class Penalty(Checked):
     Args:
         weight: factor on the cost.
         every: lazy regularisation: charged every `every`-th step, `every` times as heavy.
+        schedule: the factor on the weight at each step.
     """
 
     weight: NonNegative = 10.0
     every: Count = 1
+    schedule: Schedule = field(default=Constant(), kw_only=True)
 
     @property
     def name(self) -> str:
@@ -120,6 +135,8 @@ class Penalty(Checked):
 @dataclass(frozen=True)
 class GradientPenalty(Penalty):
     """Gulrajani et al. (2017), arXiv:1704.00028, eq. 3: E(|grad_u D(u)| - target)².
+
+        weight E[(|∇D(u)| - target)²]     u = x + t (G(z) - x), t ~ U[0, 1]
 
     u is uniform on segments from real to fake; the norm is over all pixels of a sample.
 
@@ -145,6 +162,8 @@ class GradientPenalty(Penalty):
 class DRAGAN(Penalty):
     """Kodali et al. (2017), arXiv:1705.07215, eq. 1: E(|grad D(x + delta)| - 1)² around real data.
 
+        weight E[(|∇D(x + δ)| - 1)²]
+
     Args:
         scale: the authors' code: x + t * scale * std(x) * U[0, 1], t uniform per sample.
         variance: the paper's noise instead: x + N(0, variance); images span [-1, 1].
@@ -167,7 +186,12 @@ class DRAGAN(Penalty):
 
 @dataclass(frozen=True)
 class R1(Penalty):
-    """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data."""
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 9: weight/2 E|grad D(x)|² on real data.
+
+        weight/2 E[|∇D(x)|²]
+
+    ∇D(x) is the gradient of D's score by all pixels of a real image.
+    """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return 0.5 * input_gradient(D, real).square().sum(1).mean()
@@ -175,7 +199,12 @@ class R1(Penalty):
 
 @dataclass(frozen=True)
 class R2(Penalty):
-    """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes."""
+    """Mescheder et al. (2018), arXiv:1801.04406, eq. 10: weight/2 E|grad D(G(z))|² on fakes.
+
+        weight/2 E[|∇D(G(z))|²]
+
+    ∇D(G(z)) is the gradient of D's score by all pixels of a sample.
+    """
 
     def cost(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return 0.5 * input_gradient(D, fake).square().sum(1).mean()
@@ -184,6 +213,8 @@ class R2(Penalty):
 @dataclass(frozen=True)
 class WeightClipping(Penalty):
     """Arjovsky et al. (2017), arXiv:1701.07875, Algorithm 1: D's weights stay in [-c, c].
+
+        w <- min(max(w, -c), c)     after each update, for every weight w of D
 
     A constraint, not a cost: it adds no term and needs no weight.
     """
@@ -195,6 +226,24 @@ class WeightClipping(Penalty):
         for w in D.parameters():
             if w.requires_grad:  # what is frozen stays as it is
                 w.clamp_(-self.c, self.c)
+
+
+def path_lengths(synthesis: Callable[[Tensor], Tensor], w: Tensor) -> Tensor:
+    """|J^T y| of each sample at styles `w` [n, layers, styles], J = d image / d w: [n].
+
+    Karras et al. (2020), arXiv:1912.04958, eq. 4: y ~ N(0, I) / sqrt pixels. The square is summed
+    over a style and averaged over layers, as in the authors' code.
+    """
+
+    def projected(u: Tensor) -> Tensor:
+        images = wide(synthesis(u))
+        y = torch.randn_like(images) / images[0, 0].numel() ** 0.5
+        total: Tensor = (images * y).sum()
+        return total
+
+    with torch.autocast(w.device.type, enabled=False):
+        gradient: Tensor = torch.func.grad(projected)(wide(w))
+    return gradient.square().sum(2).mean(1).sqrt()
 
 
 def charge(
@@ -217,6 +266,11 @@ def lazies(
         return lambda batch: {penalty.name: penalty(D, *pair(batch))}
 
     return tuple(Lazy(objective(p), p.every) for p in penalties if p.every > 1 and p.weight)
+
+
+def schedules(penalties: Sequence[Penalty]) -> Mapping[str, Schedule]:
+    """The schedules of the player that is charged: of each term that has one, by its name."""
+    return {p.name: p.schedule for p in penalties if not isinstance(p.schedule, Constant)}
 
 
 def refuse_twins(penalties: Sequence[Penalty]) -> None:

@@ -82,6 +82,8 @@ class Regulariser(Checked):
 class FeatureMatching(Regulariser):
     """Salimans et al. (2016), arXiv:1606.03498, section 3.1: |E f(x) - E f(G(z))|², f D's features.
 
+        weight |E[f(x)] - E[f(G(z))]|²
+
     The square of the distance, summed over the features.
     """
 
@@ -95,6 +97,8 @@ class FeatureMatching(Regulariser):
 @dataclass(frozen=True)
 class PullingAway(Regulariser):
     """Zhao et al. (2017), arXiv:1609.03126, section 2.4: mean squared cosine of sample features.
+
+        weight mean over i != j of (f_i · f_j / (|f_i| |f_j|))²     f_i = f(G(z_i))
 
     The features are D's; a sample is not compared with itself.
     """
@@ -122,6 +126,8 @@ class _History(nn.Module):
 @dataclass(frozen=True)
 class HistoricalAveraging(Regulariser):
     """Salimans et al. (2016), arXiv:1606.03498, section 3.3: |theta - mean of past theta|².
+
+        weight |θ - mean of past θ|²
 
     theta are G's weights; the square is summed over them. The paper adds the term to each player's
     cost; here G alone has it.

@@ -31,7 +31,8 @@ from ganwright.augment.base import Augment, Augmenter, Transformed
 from ganwright.augment.draws import each, tossed
 from ganwright.augment.warp import SYM6, blitted, turned, warped
 from ganwright.config.ranges import Count, NonNegative, Positive, Share
-from ganwright.errors import GameError
+from ganwright.config.schedule import Constant, Schedule
+from ganwright.errors import GameError, SettingsError
 
 _POWER = tuple(share / 13 for share in (10, 1, 1, 1))
 """What share of an image's power is expected in each band, from low to high."""
@@ -48,6 +49,7 @@ class ADA(Augment):
         every: updates of D between two changes of p.
         most: where p stops; above .8 changes begin to leak into samples.
         blit, geometry, colour, filter, noise, cutout: factor on p for this group; 0 leaves it out.
+        schedule: without a target, the factor on p at each step.
     """
 
     p: Share = 0.0
@@ -61,6 +63,15 @@ class ADA(Augment):
     filter: NonNegative = 0.0
     noise: NonNegative = 0.0
     cutout: NonNegative = 0.0
+    schedule: Schedule = Constant()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.target is not None and not isinstance(self.schedule, Constant):
+            raise SettingsError(
+                f"ADA has a schedule of p and the target {self.target}, which moves p too; set "
+                "target=none, or leave out the schedule"
+            )
 
     def build(self) -> Augmenter:
         return Adaptive(self)
@@ -89,6 +100,10 @@ class Adaptive(Transformed):
 
     def asks(self) -> Sequence[str]:
         return () if self.settings.target is None else ("real_sign",)
+
+    def before_step(self, step: int) -> None:
+        if not isinstance(self.settings.schedule, Constant):
+            self.p.fill_(min(1.0, self.settings.p * self.settings.schedule.factor(step)))
 
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
         settings = self.settings

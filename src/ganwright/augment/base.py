@@ -26,6 +26,9 @@ class Augmenter(nn.Module):
         """What that objective is to observe for `after`."""
         return ()
 
+    def before_step(self, step: int) -> None:
+        """Called before the first update of each step, counted from 0."""
+
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
         """Called, without gradients, once D has moved.
 

@@ -46,7 +46,7 @@ class Callback:
         """There is something that the user should know."""
 
     def rewound(self, run: Run) -> None:
-        """After a NaN the run went back to `run.step`; what came later did not happen."""
+        """The run went back to `run.step`, as after a NaN; what came later did not happen."""
 
     def finished(self, run: Run) -> None:
         """Training ended at `run.step`: it is done, was stopped or was interrupted."""
@@ -87,6 +87,8 @@ class Run:
         """Whether this is the process that writes files."""
         self.reason: str | None = None
         """Why a callback stopped the run, if one did."""
+        self.back: tuple[str, int] | None = None
+        """Why the run is to go back, and to which step at most, if a callback asked for it."""
         self.interrupted = False
         """Whether the run was stopped from outside before its last step."""
         self.pending: dict[str, float] = {}
@@ -136,6 +138,13 @@ class Run:
     def stop(self, reason: str) -> None:
         """End the run after this step, saved as at its last step; the other processes stop too."""
         self.reason = self.reason or reason
+
+    def go_back(self, reason: str, step: int) -> None:
+        """Go back to the last checkpoint at `step` or before, and on with new random numbers.
+
+        To be asked for while a row of metrics is logged.
+        """
+        self.back = self.back or (reason, step)
 
     def tell(self, hook: str, *details: Any) -> None:
         """Call one hook of every callback, in order."""

@@ -1,13 +1,11 @@
-"""Checkpoints, and the report that is written with each."""
+"""Checkpoints, at intervals and at the run's end."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ganwright import atomic
-from ganwright.callbacks.callback import Callback, Periodic, Run
+from ganwright.callbacks.callback import Periodic, Run
 from ganwright.errors import RunError
-from ganwright.report import write_report
 from ganwright.training import checkpoint
 
 
@@ -49,13 +47,3 @@ def save(run: Run, folder: Path, config: str, keep: int) -> Path:
     """
     state = run.trainer.state_dict()
     return checkpoint.save(folder, state, keep=keep, config=config, warn=run.warn)
-
-
-class Report(Callback):
-    """Writes report.html with each checkpoint."""
-
-    def saved(self, run: Run, checkpoint: Path) -> None:
-        try:
-            write_report(run.folder)
-        except OSError as error:
-            run.warn(f"could not write the report: {atomic.reason(error)}")

@@ -53,6 +53,16 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Classify images with a trained run.",
     ),
+    "app": Command(
+        "ganwright.commands.app:app",
+        "RUN [--port N]",
+        "Show what a run can do on a page in the browser.",
+    ),
+    "watch": Command(
+        "ganwright.commands.watch:watch",
+        "RUN [--port N]",
+        "Follow a run in the browser as it trains.",
+    ),
     "export": Command(
         "ganwright.commands.export:export",
         "RUN [--formats onnx pt2 ...]",
@@ -73,7 +83,11 @@ COMMANDS: dict[str, Command] = {
         "FAMILY --seeds 0 1 2 [settings]",
         "Train a grid of settings and seeds, and compare them.",
     ),
-    "report": Command("ganwright.commands.sample:report", "RUN", "Write the HTML report of a run."),
+    "report": Command(
+        "ganwright.commands.report:report",
+        "RUN [RUN ...] [--out FILE.html]",
+        "Write the HTML report of a run, or compare several in one.",
+    ),
     "profile": Command(
         "ganwright.commands.profile:profile",
         "FAMILY|RUN [settings]",

@@ -53,6 +53,7 @@ def compare(argv: Sequence[str]) -> int:
     if not runs:
         parser.read(argv)
     _, (form,) = parser.read([argv[runs[0]], *(w for i, w in enumerate(argv) if i not in runs)])
+    _check(form)
 
     from ganwright.run.compare import compare as compared
 
@@ -75,11 +76,19 @@ def sweep(argv: Sequence[str]) -> int:
     own = {flag_of(name) for name in hints_of(Sweep)}
     mine = [word for flag, values in groups if _plain(flag) in own for word in (flag, *values)]
     _, (what,) = parser.read([family, *mine])
+    _check(what)
     groups = [(flag, values) for flag, values in groups if _plain(flag) not in own]
+    if not what.seeds:
+        raise SettingsError("--seeds is empty; give one seed or several, as in --seeds 0 1 2")
     if "--seed" in dict(groups):
         raise SettingsError("a sweep takes --seeds, with one or several values, instead of --seed")
     if "--dry-run" in dict(groups):
         raise SettingsError("a sweep has no --dry-run; give it to `ganwright train`")
+    if "--epochs" in dict(groups):
+        raise SettingsError(
+            "a sweep counts --steps and has no --epochs; an epoch is the number of training images "
+            "divided by the batch size"
+        )
     _, game, _, settings = parsed(family, [])
 
     from ganwright.run.compare import compare as compared
@@ -151,7 +160,10 @@ def _at_once() -> int:
     return max(1, torch.cuda.device_count() or cores() // 2)
 
 
-def _printed(table: Table, form: Form) -> str:
+def _check(form: Form) -> None:
     if form.csv and form.latex:
         raise SettingsError("a table has one format; leave out --csv or --latex")
+
+
+def _printed(table: Table, form: Form) -> str:
     return table.csv() if form.csv else table.latex() if form.latex else table.text()

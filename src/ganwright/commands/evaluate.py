@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Weights
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Whole
+from ganwright.config.ranges import Count, Range, Whole
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import Size
 from ganwright.metrics.features import Features
@@ -25,7 +25,7 @@ class Measuring(Named):
     """Metrics, see `list metrics`; by default FID, precision, recall, density, coverage."""
     against: str | None = None
     """Reference: data, a folder, or a run, whose samples are used; by default the run's data."""
-    n: Count = 10_000
+    n: Annotated[int, Range(1, 10_000_000)] = 10_000
     """Number of samples, and maximum number of real images."""
     features: Features | None = None
     """Features that images are compared by, see `list features`; by default DigitFeatures."""

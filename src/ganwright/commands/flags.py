@@ -17,6 +17,7 @@ from ganwright.config.changes import change, flag_of
 from ganwright.config.hints import bare, hints_of, ranges
 from ganwright.config.ranges import Range
 from ganwright.config.spelling import spell
+from ganwright.config.trust import FLAG
 from ganwright.errors import SettingsError, likely
 
 _METAVARS: dict[Any, str] = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
@@ -40,8 +41,11 @@ class Parser:
             optional = "?" if name.startswith("[") else None
             self._parser.add_argument(name.strip("[]"), nargs=optional, help=text)
         self._parser.add_argument("-h", "--help", action="help", help="Show this help and exit.")
+        # It holds for the whole command, so `cli` takes it: files are read before flags are.
+        trust_help = "Let configurations name code of any module, and remember that module."
+        self._parser.add_argument(FLAG, action="store_true", help=trust_help)
         self._instances: list[Any] = []
-        self._flags = ["--help"]
+        self._flags = ["--help", FLAG]
         self._switches: set[str] = set()
 
     def add(self, title: str, instance: Any, shown: Collection[str] | None = None) -> None:
@@ -98,6 +102,7 @@ class Parser:
         if unknown:
             raise SettingsError(self._unknown(unknown[0]))
         given = vars(found)
+        given.pop(FLAG[2:])
         positional = {name: given.pop(name) for name in self._names}
         return positional, [self._changed(instance, given) for instance in self._instances]
 

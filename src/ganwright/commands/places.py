@@ -42,6 +42,11 @@ def outputs(
         pairs = [(path, target)]
     else:
         root, found = inputs(source)
+        if path.is_file() and target.suffix and not target.is_dir():
+            raise RunError(
+                f"the output is {target}; an image is written as one of {', '.join(known)}, or "
+                "into a folder, whose name has no such ending"
+            )
         if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
             raise RunError(
                 f"the output {target} is inside the input {root}, and would be read as input "

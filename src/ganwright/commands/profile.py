@@ -52,6 +52,8 @@ def profile(argv: Sequence[str]) -> int:
     parser.add("settings", settings)
     _, (how, settings) = parser.read(rest)
     if how.trace is not None:
+        if how.trace.suffix.lower() != ".json":
+            raise SettingsError(f"--trace is {how.trace}; name a .json file")
         refuse_existing([how.trace], how.overwrite)
     found, trainer = measure(cls, settings, how.seconds)
     print("\n".join([*summary(cls, found, how.price), "", *anatomy(found)]))

@@ -1,4 +1,4 @@
-"""`ganwright sample` and `ganwright report`: what a run's folder gives."""
+"""`ganwright sample`: what a trained run generates."""
 
 from __future__ import annotations
 
@@ -91,18 +91,6 @@ def sample(argv: Sequence[str]) -> int:
     if what.save_latents is not None and drawn is not None:
         _save_latents(drawn, what.save_latents)
     print(out)
-    return 0
-
-
-def report(argv: Sequence[str]) -> int:
-    """Write RUN/report.html with the settings, the curve of every term, and the sample grids."""
-    given, _ = Parser("report", report.__doc__ or "", _RUN).read(argv)
-
-    from ganwright.report import write_report
-
-    run = path_of(str(given["RUN"]))
-    with writing(run / "report.html"):
-        print(write_report(run))
     return 0
 
 

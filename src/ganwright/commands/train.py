@@ -8,10 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwright import atomic
 from ganwright.callbacks.callback import Callback
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count
+from ganwright.config.ranges import Count, Positive
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
@@ -49,8 +50,12 @@ class Place(Monitoring):
     """The run folder; by default runs/<family>-<data>-<number>."""
     config: Path | None = None
     """A YAML file of settings, such as a run's config.yaml, or a recipe; flags override it."""
+    epochs: Positive | None = None
+    """Length in epochs, of training images / batch size steps each, instead of --steps."""
     dry_run: bool = False
     """Measure a few steps and tell what the whole run costs; nothing is written."""
+    tune: bool = False
+    """First measure which precision, layout, threads and compilation are fastest, and use them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +75,17 @@ def train(argv: Sequence[str]) -> int:
     if place.dry_run:
         from ganwright.commands.profile import summary
         from ganwright.run.profile import measure
+        from ganwright.run.tune import tuned
 
-        print("\n".join(summary(game, measure(game, settings)[0])))
+        settings = tuned(game, settings, epochs=place.epochs, say=print) if place.tune else settings
+        print("\n".join(summary(game, measure(game, settings, epochs=place.epochs)[0])))
         return 0
 
     from ganwright.run.train import train as start
 
-    return status(start(game, settings, place.out, **hung(place)))
+    return status(
+        start(game, settings, place.out, epochs=place.epochs, tune=place.tune, **hung(place))
+    )
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:
@@ -169,7 +178,10 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read as a configuration: {error}") from error
+        raise SettingsError(
+            f"{path} cannot be read as a configuration: {atomic.reason(error)}; give a YAML file, "
+            "or a recipe of `ganwright list recipes`"
+        ) from error
 
 
 def _about(game: type[Game]) -> str:

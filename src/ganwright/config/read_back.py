@@ -11,10 +11,12 @@ from typing import Any
 import yaml
 
 from ganwright.config.changes import as_yaml
+from ganwright.config.factory import Factory
 from ganwright.config.hints import hints_of
-from ganwright.config.registry import choices, imported, name_of
+from ganwright.config.registry import choices, imported, name_of, resolved
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert
+from ganwright.config.trust import owners
 from ganwright.errors import SettingsError
 
 
@@ -89,6 +91,19 @@ def classes(value: Any) -> Iterator[type]:
         yield type(value)
         for f in fields(value):
             yield from classes(getattr(value, f.name))
+
+
+def modules(value: Any) -> Iterator[str]:
+    """The modules whose code a value is made of."""
+    if isinstance(value, Factory):
+        yield from owners(value.path, resolved(value.path))
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from modules(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        yield type(value).__module__
+        for f in fields(value):
+            yield from modules(getattr(value, f.name))
 
 
 def same(again: Any, value: Any) -> bool:

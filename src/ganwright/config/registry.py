@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pkgutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import is_dataclass
 from functools import cache
 from typing import Any
 
-from ganwright.config import plugins
+from ganwright.config import plugins, trust
 from ganwright.errors import SettingsError, nearest
 
 TABLES: dict[str, str] = {
+    "schedules": "ganwright.config.schedule:SCHEDULES",
     "losses": "ganwright.losses:LOSSES",
     "penalties": "ganwright.penalties:PENALTIES",
     "transforms": "ganwright.data.transforms:TRANSFORMS",
@@ -22,7 +20,6 @@ TABLES: dict[str, str] = {
     "priors": "ganwright.families.priors:PRIORS",
     "regularisers": "ganwright.regularisers:REGULARISERS",
     "optimizers": "ganwright.optim:OPTIMIZERS",
-    "schedules": "ganwright.optim:SCHEDULES",
     "networks": "ganwright.networks:NETWORKS",
     "translators": "ganwright.networks:TRANSLATORS",
     "patches": "ganwright.networks:PATCHES",
@@ -38,19 +35,6 @@ TABLES: dict[str, str] = {
     "metrics": "ganwright.metrics.table:METRICS",
     "features": "ganwright.metrics.table:FEATURES",
 }
-
-
-_TABLES_ONLY: ContextVar[bool] = ContextVar("tables_only", default=False)
-
-
-@contextmanager
-def tables_only() -> Iterator[None]:
-    """Within, settings name rows of the tables alone: no module is imported by its path."""
-    token = _TABLES_ONLY.set(True)
-    try:
-        yield
-    finally:
-        _TABLES_ONLY.reset(token)
 
 
 @cache
@@ -107,7 +91,9 @@ def imported(path: str, base: type) -> type:
     """
     found = resolved(path)
     if not isinstance(found, type) or not issubclass(found, base):
-        raise SettingsError(f"{path} is not a {base.__name__}; name a class that derives from it")
+        kind = base.__name__
+        a = "an" if kind[0] in "AEIOU" else "a"
+        raise SettingsError(f"{path} is not {a} {kind}; name a class that derives from it")
     return found
 
 
@@ -115,13 +101,12 @@ def resolved(path: str) -> Any:
     """What stands at the dotted `path`.
 
     Raises:
-        SettingsError: if it cannot be imported, or nothing may be.
+        SettingsError: if it cannot be imported, or a file names it that may not.
     """
-    if _TABLES_ONLY.get():
-        raise SettingsError(
-            f"{path} names code that is not the library's, and importing it could do anything; if "
-            "you trust whoever wrote these settings, load them with own_code=True"
-        )
+    return trust.allowed(path, _resolved)
+
+
+def _resolved(path: str) -> Any:
     try:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:

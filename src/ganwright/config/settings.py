@@ -8,10 +8,12 @@ from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
 from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.schedule import Constant, Schedule
 from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Layout: TypeAlias = Literal["auto", "channels-last", "contiguous"]
 
 FREE = (
     "data",
@@ -23,6 +25,7 @@ FREE = (
     "keep",
     "log",
     "log_every",
+    "on_collapse",
     "sample_every",
     "save_every",
     "workers",
@@ -95,8 +98,16 @@ class Settings(Named):
     """Precision of the networks; auto uses bf16 where the hardware supports it well."""
     compile: bool = False
     """Compile each objective with torch.compile."""
+    layout: Layout = "auto"
+    """Memory layout of convolutions; auto chooses what is usually faster for each network."""
+    cpu_threads: Count | None = None
+    """Threads of a CPU; OMP_NUM_THREADS or else one a core when not given."""
     ema_half_life: NonNegative = 10_000
     """Half-life, in images, of the weight average used for samples; 0 keeps none."""
+    ema_ramp: NonNegative = 0.05
+    """Limit of that half-life early on, as a share of the images seen so far; 0 for no limit."""
+    ema_schedule: Schedule = Constant()
+    """Factor on that half-life at each step."""
     log_every: Count = 50
     """Steps between lines of metrics."""
     sample_every: Count = 500
@@ -107,6 +118,8 @@ class Settings(Named):
     """How many of the newest checkpoints to keep."""
     on_nan: Literal["stop", "rollback"] = "stop"
     """After a NaN: stop, or go back to the last checkpoint and continue with new randomness."""
+    on_collapse: Literal["warn", "stop", "rollback"] = "warn"
+    """When samples collapse, or training fails otherwise: say so, stop too, or go back too."""
     log: tuple[str, ...] = ()
     """Trackers in addition to metrics.jsonl, one or several: `ganwright list trackers`."""
     histogram_every: Whole = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, TypeAlias
@@ -20,9 +21,10 @@ from ganwright.pixels import to_bytes
 Read: TypeAlias = Image.Image | Numbers
 """An image as it is read: as Pillow has it, or as numbers [C, H, W]."""
 
-# What Pillow raises for files that are broken, truncated, refused or no pictures at all.
+# What readers of images raise for files that are broken, altered, refused or no images at all.
 UNREADABLE = (
-    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError),
+    *(OSError, SyntaxError, ValueError, EOFError, RuntimeError, MemoryError),
+    *(ArithmeticError, LookupError, struct.error),
     Image.DecompressionBombError,
 )
 
@@ -162,6 +164,8 @@ class Fit:
         if self.label_map is not None and isinstance(picture, Image.Image):
             return self._label_map(picture, self.label_map)
         if isinstance(picture, Image.Image) and not self.levels:
+            if self.channels not in _MODES:
+                raise ValueError(f"has {len(picture.getbands())} channels, not {self.channels}")
             image = plain(picture, self.alpha).convert(_MODES[self.channels])
             return _tensor(self._cover(image, Image.Resampling.BICUBIC))
         pixels = self._pixels(picture)

@@ -107,10 +107,20 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
 
 
 def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> Source:
+    if not name:
+        raise DataError(
+            "the name of the data is empty, as of a variable that is not set; give a name, such as "
+            "digits, or a folder"
+        )
     path = Path(os.path.expanduser(name))
     array = path.suffix.lower() in ARRAYS and path.is_file()
     if query.signals and not array:
         raise DataError(f"data option signals is for a .npy or .npz file, not {name}; leave it out")
+    table = path.suffix.lower() in ENDINGS and path.is_file()
+    if query.label is not None and not table:
+        raise DataError(
+            f"{name} is no table, and data option label names a column of a table; leave it out"
+        )
     if name in EMBEDDED:
         return _embedded(name, task, options, query)
     if name in SETS:
@@ -127,10 +137,8 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         given = marked(arrays_in(path)) if query.signals else arrays_in(path)
         found = source_of(given, task, reading=options.reading, files=True)
         return replace(found, name=name, query=query)
-    if path.suffix.lower() in ENDINGS and path.is_file():
+    if table:
         return replace(open_table(path, query), name=name)
-    if query.label is not None:
-        raise DataError("data option label names a column of a table; leave it out")
     return open_pack(path, options) if is_pack(path) else _of_files(path, task, options, query)
 
 

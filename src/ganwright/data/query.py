@@ -83,6 +83,8 @@ def check_query(query: Query, task: type[Batch]) -> None:
             raise DataError(f"data option {name} is for pairs of images; leave it out")
     if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
+    if query.a and query.a == query.b:
+        raise DataError(f"data options a and b are both {query.a}; name two folders")
     for key in "ab":
         if query.kind(key) and task is not Paired:
             raise DataError(

@@ -32,7 +32,7 @@ from ganwright.layers.activation import ReLU
 from ganwright.losses import Inputs, Loss, NonSaturating
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 
 THOUSANDS = MLP(
     hidden_G=(1000, 1000),
@@ -112,6 +112,7 @@ class AAE(Game):
             self.discriminator,
             cfg.optimizer_d,
             lazy=lazies(cfg.penalties, self.D, self.codes),
+            schedules=schedules(cfg.penalties),
         )
         yield Player("encoder", [self.Q], self.encoder, cfg.optimizer_encoder)
 

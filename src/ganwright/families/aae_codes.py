@@ -33,7 +33,7 @@ from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Networks
 from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
@@ -99,7 +99,7 @@ class TwoCodes(Game):
         return self.spec.asked
 
     def players(self) -> Iterable[Player]:
-        cfg = self.cfg
+        cfg, paced = self.cfg, schedules(self.cfg.penalties)
         makers = [self.Q, self.P] if self.W is None else [self.Q, self.P, self.W]
         yield Player("autoencoder", makers, self.autoencoder, cfg.optimizer_autoencoder)
         for name, D, objective, pair in (
@@ -107,7 +107,7 @@ class TwoCodes(Game):
             ("D_z", self.D_z, self.discriminator_z, self.pair_z),
         ):
             lazy = lazies(cfg.penalties, D, pair)
-            yield Player(name, [D], objective, cfg.optimizer_d, lazy=lazy)
+            yield Player(name, [D], objective, cfg.optimizer_d, lazy=lazy, schedules=paced)
         yield Player("encoder", [self.Q], self.encoder, cfg.optimizer_encoder)
 
     def seen(self, batch: Images | SemiSupervised) -> Tensor:

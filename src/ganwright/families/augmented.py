@@ -46,6 +46,11 @@ class AugmentedGame(Game):
             raise SettingsError("augment_d changes images, and this data has none; leave it out")
         return augment.build()
 
+    def before_step(self, step: int) -> None:
+        for part in self.children():
+            if isinstance(part, Augmenter):
+                part.before_step(step)
+
     def follow(self, augment: Augmenter | None, player: Player, terms: Terms) -> None:
         """Give the augmenter what its D's update observed, from which ADA's p moves."""
         if augment:

@@ -32,7 +32,7 @@ from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
 from ganwright.observing import observe, scope
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
@@ -99,7 +99,14 @@ class CCGAN(AugmentedGame):
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
         lazy = lazies(cfg.penalties, self.D, self.judged)
-        yield Player("D", [self.D, self.C], self.discriminator, cfg.optimizer_d, lazy=lazy)
+        yield Player(
+            "D",
+            [self.D, self.C],
+            self.discriminator,
+            cfg.optimizer_d,
+            lazy=lazy,
+            schedules=schedules(cfg.penalties),
+        )
         yield Player("G", [self.G], self.generator, cfg.optimizer_g)
 
     def discriminator(self, batch: SemiSupervised) -> Terms:

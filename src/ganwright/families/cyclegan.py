@@ -26,7 +26,7 @@ from ganwright.game import Player, Terms
 from ganwright.losses import LeastSquares, Loss
 from ganwright.networks import Patch, PatchGAN, ResNetTranslator, Translator
 from ganwright.optim import Adam, LinearDecay, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.pool import ReplayPool
 
 
@@ -85,7 +85,9 @@ class CycleGAN(TwoWay):
             ("D_B", self.D_B, self.discriminator_B, self.pair_B),
         ):
             lazy = lazies(cfg.penalties, D, pair)
-            yield Player(name, [D], objective, cfg.optimizer, lazy=lazy)
+            yield Player(
+                name, [D], objective, cfg.optimizer, lazy=lazy, schedules=schedules(cfg.penalties)
+            )
 
     def translators(self, batch: Unpaired) -> Terms:
         a, b, cfg = batch.a, batch.b, self.cfg

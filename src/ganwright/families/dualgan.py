@@ -27,7 +27,7 @@ from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, Wasserstein
 from ganwright.networks import Patch, PatchGAN, Translator, UNet
 from ganwright.optim import Optimizer, RMSprop
-from ganwright.penalties import Penalty, WeightClipping, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, WeightClipping, charge, lazies, refuse_twins, schedules
 
 
 class DualGAN(TwoWay):
@@ -72,7 +72,15 @@ class DualGAN(TwoWay):
             ("D_B", self.D_B, self.discriminator_B, self.pair_B),
         ):
             lazy = lazies(cfg.penalties, D, pair)
-            yield Player(name, [D], objective, cfg.optimizer, moves=cfg.d_moves, lazy=lazy)
+            yield Player(
+                name,
+                [D],
+                objective,
+                cfg.optimizer,
+                moves=cfg.d_moves,
+                lazy=lazy,
+                schedules=schedules(cfg.penalties),
+            )
         yield Player(
             "G",
             [self.AB, self.BA],

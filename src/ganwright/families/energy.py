@@ -18,7 +18,7 @@ from ganwright.game import Player, Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.networks.autoencoder import Autoencoder
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, lazies, refuse_twins
+from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
 
 
 class EnergyGame(AugmentedGame):
@@ -68,7 +68,14 @@ class EnergyGame(AugmentedGame):
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
         lazy = lazies(cfg.penalties, self.energy, self.judged)
-        yield Player("D", [self.D], self.discriminator, cfg.optimizer_d, lazy=lazy)
+        yield Player(
+            "D",
+            [self.D],
+            self.discriminator,
+            cfg.optimizer_d,
+            lazy=lazy,
+            schedules=schedules(cfg.penalties),
+        )
         yield Player("G", [self.G], self.generator, cfg.optimizer_g)
 
     def discriminator(self, batch: Images) -> Terms:

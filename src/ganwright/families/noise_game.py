@@ -25,10 +25,10 @@ from ganwright.families.priors import Gaussian, Prior
 from ganwright.function import Argument, Function
 from ganwright.game import Draw, Player, Terms
 from ganwright.layers.norm import soft_labels
-from ganwright.losses import Inputs, Loss, NonSaturating
+from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, lazies, refuse_twins
+from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
 from ganwright.regularisers import Regulariser, refuse_repeats
 
 
@@ -47,6 +47,8 @@ class NoiseGame(AugmentedGame):
     averaged = ("G",)
     judges_labels: ClassVar[bool] = True
     """Whether D is given the labels, too, where G is."""
+    squashes: ClassVar[bool] = True
+    """Whether G's images end in tanh; without it, they are clipped when they are sampled."""
 
     @dataclass(frozen=True, kw_only=True)
     class Config(AugmentedGame.Config):
@@ -94,7 +96,7 @@ class NoiseGame(AugmentedGame):
                 f"{self.title} takes one label an image, and this data has several; take cgan or "
                 "acgan"
             )
-        self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes)
+        self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes, tanh=self.squashes)
         judged = self.classes if self.judges_labels else 0
         self.D = cfg.networks.discriminator(self.judged_shape, judged)
 
@@ -121,11 +123,17 @@ class NoiseGame(AugmentedGame):
             self.discriminator,
             cfg.optimizer_d,
             moves=cfg.d_moves,
-            lazy=lazies(cfg.penalties, self.D, self.judged),
+            lazy=lazies(cfg.penalties, self.judge, self.judged),
+            schedules=schedules(cfg.penalties),
         )
         yield Player(
             "G", [self.G], self.generator, cfg.optimizer_g, moves=cfg.g_moves, draws=self.draws
         )
+
+    @property
+    def judge(self) -> Scorer:
+        """What scores what `judged` gives."""
+        return self.D
 
     @property
     def draws(self) -> Sequence[Draw]:
@@ -178,7 +186,7 @@ class NoiseGame(AugmentedGame):
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images [n, C, H, W] of noise [n, inputs]; `labels` as in `sample`, if there are any."""
         images: Tensor = self.G(z, labels)
-        return images
+        return images if self.squashes or len(self.spec.shape) != 3 else images.clamp(-1, 1)
 
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, inputs], and labels where it is conditional) to images."""
@@ -200,8 +208,7 @@ class NoiseGame(AugmentedGame):
             return self.sample(len(batch.images))
         columns = min(len(self.spec.asked), 26)
         z = self.noise(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
-        images: Tensor = self.G(z, self.in_turn(len(z), columns))
-        return images
+        return self.generate(z, self.in_turn(len(z), columns))
 
     @property
     def preview_columns(self) -> int | None:

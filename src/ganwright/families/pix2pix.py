@@ -29,7 +29,7 @@ from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Patch, PatchGAN, Translator, UNet
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 
 
 class Pix2Pix(AugmentedGame):
@@ -81,7 +81,14 @@ class Pix2Pix(AugmentedGame):
         cfg = self.cfg
         if cfg.adversarial:
             lazy = lazies(cfg.penalties, self.D, self.judged)
-            yield Player("D", [self.D], self.discriminator, cfg.optimizer, lazy=lazy)
+            yield Player(
+                "D",
+                [self.D],
+                self.discriminator,
+                cfg.optimizer,
+                lazy=lazy,
+                schedules=schedules(cfg.penalties),
+            )
         yield Player("G", [self.G], self.generator, cfg.optimizer, draws=self.translation)
 
     def discriminator(self, batch: Paired) -> Terms:

@@ -33,7 +33,7 @@ from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import AdaptationNets
 from ganwright.observing import observe
 from ganwright.optim import Adam, Decay, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
@@ -103,7 +103,15 @@ class PixelDA(AugmentedGame):
         cfg = self.cfg
         lazy = lazies(cfg.penalties, self.D, self.judged)
         judges = [self.D, self.T]
-        yield Player("DT", judges, self.judge, cfg.optimizer, lazy=lazy, clip=cfg.clip)
+        yield Player(
+            "DT",
+            judges,
+            self.judge,
+            cfg.optimizer,
+            lazy=lazy,
+            schedules=schedules(cfg.penalties),
+            clip=cfg.clip,
+        )
         yield Player("G", [self.G], self.generator, cfg.optimizer, clip=cfg.clip)
 
     def judge(self, batch: Unpaired) -> Terms:

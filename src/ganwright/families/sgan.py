@@ -47,7 +47,7 @@ from ganwright.networks import MLP, Discriminator, Networks
 from ganwright.networks.base import Encoder, squash
 from ganwright.observing import observe
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
@@ -183,7 +183,14 @@ class SGAN(AugmentedGame):
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
         lazy = lazies(cfg.penalties, self.score, self.judged)
-        yield Player("C", [self.C], self.classifier, cfg.optimizer_c, lazy=lazy)
+        yield Player(
+            "C",
+            [self.C],
+            self.classifier,
+            cfg.optimizer_c,
+            lazy=lazy,
+            schedules=schedules(cfg.penalties),
+        )
         yield Player("G", [self.G], self.generator, cfg.optimizer_g)
 
     def classifier(self, batch: SemiSupervised) -> Terms:

@@ -35,7 +35,7 @@ from ganwright.networks import Patch, SRDiscriminator, SRResNet, Translator
 from ganwright.networks.features import Content, SmallFeatures
 from ganwright.observing import observe
 from ganwright.optim import Adam, Decay, Optimizer, Schedule
-from ganwright.penalties import Penalty, charge, lazies, refuse_twins
+from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,14 @@ class SRGAN(AugmentedGame):
         optimizer = replace(cfg.optimizer, schedule=schedule)
         lazy = lazies(cfg.penalties, self.D, self.judged)
         yield Player("G_mse", [self.G], self.restorer, cfg.optimizer_mse)
-        yield Player("D", [self.D], self.discriminator, optimizer, lazy=lazy)
+        yield Player(
+            "D",
+            [self.D],
+            self.discriminator,
+            optimizer,
+            lazy=lazy,
+            schedules=schedules(cfg.penalties),
+        )
         yield Player("G", [self.G], self.generator, optimizer, draws=self.enlarged)
 
     def restorer(self, batch: Paired) -> Terms:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 
+from ganwright import memory
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
@@ -84,7 +86,10 @@ class Model(Pretrained):
         Raises:
             SettingsError: the family does not sample, or not by label or from latents.
         """
-        return torch.cat(list(self.samples(n, seed=seed, labels=labels, latents=latents)))
+        chunks = self.samples(n, seed=seed, labels=labels, latents=latents)
+        n = convert(n, Count, "n")
+        memory.check(4 * n * prod(self.spec.shape), f"n is {n}, which; draw fewer at once")
+        return torch.cat(list(chunks))
 
     def samples(
         self,
@@ -147,6 +152,7 @@ class Model(Pretrained):
         self.ability("sample")
         n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
         z, *_ = self.game.function().arguments
+        memory.check(4 * n, f"n is {n}, which; draw fewer at once")
         chunks = []
         for first in range(0, n, CHUNK):
             seed_torch(seed, "sample", first)

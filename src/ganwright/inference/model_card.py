@@ -11,7 +11,7 @@ import yaml
 from ganwright.data.types import Spec
 from ganwright.families import FAMILIES
 from ganwright.game import Game
-from ganwright.report.page import read_rows
+from ganwright.report.records import read_rows
 from ganwright.version import __version__
 
 _CARD = """---

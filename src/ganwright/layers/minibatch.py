@@ -34,10 +34,11 @@ class Discriminate(nn.Module):
 
 
 class Spread(nn.Module):
-    """Minibatch standard deviation: [n, c] -> [n, c + 1].
+    """Minibatch standard deviation: [n, c] -> [n, c + 1], or [n, c, H, W] -> [n, c + 1, H, W].
 
-    The added feature is the standard deviation over a group of samples, averaged over features.
-    Karras et al. (2018), arXiv:1710.10196, section 3.
+    The added feature is the standard deviation over a group of samples, averaged over features and
+    pixels. Karras et al. (2018), arXiv:1710.10196, section 3. The members of a group stand as far
+    apart in the batch as they can.
     """
 
     def __init__(self, group: int) -> None:
@@ -48,8 +49,9 @@ class Spread(nn.Module):
         n = h.shape[0]
         size = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
         groups = wide(h).unflatten(0, (size, -1))
-        spread = (groups.var(0, correction=0) + 1e-8).sqrt().mean(1, keepdim=True)
-        return torch.cat([h, spread.repeat(size, 1).to(h.dtype)], 1)
+        spread = (groups.var(0, correction=0) + 1e-8).sqrt().flatten(1).mean(1).repeat(size)
+        feature = spread.reshape(n, *[1] * (h.ndim - 1)).expand(n, 1, *h.shape[2:])
+        return torch.cat([h, feature.to(h.dtype)], 1)
 
 
 @dataclass(frozen=True)

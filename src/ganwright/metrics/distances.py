@@ -24,7 +24,12 @@ from ganwright.metrics.statistics import Statistics
 
 @dataclass(frozen=True)
 class FID(FeatureMetric):
-    """Fréchet distance of two Gaussians fitted to features: Heusel et al. (2017), eq. 6."""
+    """Fréchet distance of two Gaussians fitted to features: Heusel et al. (2017), eq. 6.
+
+        |m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½)
+
+    m and C are the mean and the covariance of one side's features.
+    """
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
         least, d = min(real.count, fake.count), len(real.mean)
@@ -38,7 +43,12 @@ class FID(FeatureMetric):
 
 @dataclass(frozen=True)
 class KID(FeatureMetric):
-    """Squared maximum mean discrepancy with a cubic kernel: Bińkowski et al. (2018), eq. 4."""
+    """Squared maximum mean discrepancy with a cubic kernel: Bińkowski et al. (2018), eq. 4.
+
+        E[k(x, x')] + E[k(y, y')] - 2 E[k(x, y)],  k(x, y) = (x·y / d + 1)³
+
+    x and y are features of either side, of length d; the estimate is unbiased.
+    """
 
     subsets: Count = 100
     """How many random subsets of either side are compared; their deviation is the spread."""
@@ -63,7 +73,12 @@ class KID(FeatureMetric):
 
 @dataclass(frozen=True)
 class InceptionScore(FeatureMetric):
-    """exp of the mean divergence of p(y|x) from p(y): Salimans et al. (2016), section 4."""
+    """exp of the mean divergence of p(y|x) from p(y): Salimans et al. (2016), section 4.
+
+        exp E_x[KL(p(y|x) from p(y))],  p(y) = E_x[p(y|x)]
+
+    p(y|x) are the class probabilities that come with the features.
+    """
 
     larger: ClassVar[bool] = True
 

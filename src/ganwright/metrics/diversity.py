@@ -25,7 +25,12 @@ Between = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Diversity(FeatureMetric):
-    """Mean distance between the features of two samples, over that of two real images."""
+    """Mean distance between the features of two samples, over that of two real images.
+
+        E|f(s) - f(s')| / E|f(x) - f(x')|
+
+    s and s' are different samples, x and x' different real images, f their features.
+    """
 
     larger: ClassVar[bool] = True
 
@@ -35,7 +40,12 @@ class Diversity(FeatureMetric):
 
 @dataclass(frozen=True)
 class LPIPS(Metric):
-    """Mean LPIPS distance of random pairs of samples: Zhang et al. (2018), eq. 1."""
+    """Mean LPIPS distance of random pairs of samples: Zhang et al. (2018), eq. 1.
+
+        E[sum over layers l of mean over pixels |w_l (f_l(s) - f_l(s'))|²]
+
+    f_l are unit vectors of features at layer l, and w_l are trained weights.
+    """
 
     larger: ClassVar[bool] = True
 
@@ -56,6 +66,8 @@ class LPIPS(Metric):
 @dataclass(frozen=True)
 class PathLength(Metric):
     """Squared distance of samples a small step of z apart, over the step's square.
+
+        E[d(G(slerp(z₁, z₂; t)), G(slerp(z₁, z₂; t + ε)))] / ε²     d: squared distance, or LPIPS
 
     Karras et al. (2019), arXiv:1812.04948, eq. 2, in z. Only with LPIPS of VGG is it called PPL.
     """

@@ -95,11 +95,12 @@ class DinoFeatures(Features):
         except ImportError:
             raise missing_extra("DinoFeatures", "timm") from None
         name = f"vit_{self.size}_patch14_dinov2.lvd142m"
-        net: nn.Module = timm.create_model(name, num_classes=0, img_size=224)
         own = self.weights
         path = weights.given(own, "DINOv2") if own is not None else _from_hub(f"timm/{name}")
         try:
-            timm.models.load_checkpoint(net, str(path))
+            file = _safe(path)
+            net: nn.Module = timm.create_model(name, num_classes=0, img_size=224)
+            timm.models.load_checkpoint(net, file)
         except Exception as error:
             raise weights.unfit("DINOv2", path, error) from error
         net = net.to(device).eval().requires_grad_(False)
@@ -114,8 +115,13 @@ class DinoFeatures(Features):
 
 
 def _safe(path: Path) -> str:
-    """The path, once torch has seen that the file holds nothing but tensors."""
-    torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    """The path, once torch has seen that the file holds nothing but tensors.
+
+    Raises:
+        UnpicklingError: it holds more, which reading would run.
+    """
+    if path.suffix != ".safetensors":
+        torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     return str(path)
 
 

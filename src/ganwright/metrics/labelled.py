@@ -24,7 +24,12 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class ConditionalAccuracy(FeatureMetric):
-    """The share of samples that a classifier assigns to the requested class."""
+    """The share of samples that a classifier assigns to the requested class.
+
+        P(argmax p(y|G(z, c)) = c)
+
+    p is the classifier that comes with the features, and c the requested class.
+    """
 
     larger: ClassVar[bool] = True
 
@@ -55,6 +60,8 @@ class ConditionalAccuracy(FeatureMetric):
 @dataclass(frozen=True)
 class ClassificationAccuracy(Metric):
     """Accuracy on real images of a classifier trained on samples: Ravuri and Vinyals (2019).
+
+        P(argmax q(y|x) = label of x)     q trained on samples (G(z, c), c)
 
     The classifier is three convolutions; the paper's is a ResNet-50, so scores differ from its own.
     """

@@ -98,7 +98,12 @@ def modes(points: Tensor, mixture: Mixture) -> Modes:
 
 @dataclass(frozen=True)
 class MixtureModes(Metric):
-    """Modes of a mixture that samples cover, the share of high quality, and the reverse KL."""
+    """Modes of a mixture that samples cover, the share of high quality, and the reverse KL.
+
+        high quality: P(|s - nearest centre| <= 3 deviations);  reverse KL: sum p_i log(m p_i)
+
+    p_i is the share of samples nearest to the i-th of m centres.
+    """
 
     mixture: Literal["ring", "grid"] = "ring"
     """Which mixture."""

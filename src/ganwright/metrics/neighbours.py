@@ -20,7 +20,12 @@ ROWS = 1000
 
 @dataclass(frozen=True)
 class PrecisionRecall(FeatureMetric):
-    """Shares inside each other's manifold: Kynkäänniemi et al. (2019), eq. 1 and 2."""
+    """Shares inside each other's manifold: Kynkäänniemi et al. (2019), eq. 1 and 2.
+
+        precision: P(s in some ball of a real x);  recall: P(x in some ball of a sample s)
+
+    The ball of a point reaches to its k-th neighbour on its own side.
+    """
 
     larger: ClassVar[bool] = True
 
@@ -41,7 +46,13 @@ class PrecisionRecall(FeatureMetric):
 
 @dataclass(frozen=True)
 class DensityCoverage(FeatureMetric):
-    """Density and coverage of samples in balls of real images: Naeem et al. (2020), eq. 5, 6."""
+    """Density and coverage of samples in balls of real images: Naeem et al. (2020), eq. 5, 6.
+
+        density: E_s[number of real balls that hold s] / k
+        coverage: P(the ball of a real x holds a sample)
+
+    The ball of a real image reaches to its k-th neighbour among real images.
+    """
 
     larger: ClassVar[bool] = True
 
@@ -66,6 +77,8 @@ class DensityCoverage(FeatureMetric):
 @dataclass(frozen=True)
 class Memorisation(FeatureMetric):
     """Detects samples that copy training images: Alaa et al. (2022), section 3.3.
+
+        authenticity: P(|s - x*| > |x* - its nearest other x|),  x* the training image nearest to s
 
     `authenticity` is the share of samples that lie farther from their nearest training image than
     this image from its nearest other one; `nearest ratio` the median of the first distance over

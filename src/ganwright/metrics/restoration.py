@@ -31,7 +31,12 @@ class Fidelity(NamedTuple):
 
 @dataclass(frozen=True)
 class Restoration(Metric):
-    """PSNR and SSIM of translations on luminance, as super-resolution papers measure them."""
+    """PSNR and SSIM of translations on luminance, as super-resolution papers measure them.
+
+        PSNR: 10 log10(255² / E[(y - ŷ)²]);  SSIM: Wang et al. (2004), eq. 13
+
+    y and ŷ are the luminance (Y of BT.601) of an image and its restoration.
+    """
 
     larger: ClassVar[bool] = True
 

@@ -33,7 +33,12 @@ _BATCH = 64
 
 @dataclass(frozen=True)
 class TwoSample(Metric):
-    """How well a classifier tells samples from real ones, 0.5 if not at all: C2ST-NN (2017)."""
+    """How well a classifier tells samples from real ones, 0.5 if not at all: C2ST-NN (2017).
+
+        t = accuracy on held-out halves;  p = P(N(1/2, 1/(4n)) >= t)
+
+    n is the number of held-out items, real and generated.
+    """
 
     hidden: Count = 20
     """Units of the classifier's hidden layer."""

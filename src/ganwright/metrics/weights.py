@@ -6,6 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
+from ganwright import atomic
 from ganwright.errors import SettingsError
 
 
@@ -57,7 +58,7 @@ def missing(what: str, error: Exception, name: str) -> SettingsError:
 
 def unfit(what: str, path: Path, error: Exception) -> SettingsError:
     """The error for a file that holds something else."""
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = atomic.reason(error)[:200]
     return SettingsError(
         f"{path} does not hold {what}'s weights ({reason}); give another --weights"
     )

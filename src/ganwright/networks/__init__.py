@@ -9,9 +9,11 @@ from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
 from ganwright.networks.pixelda import AdaptationNets
+from ganwright.networks.r3 import R3Net
 from ganwright.networks.resnet import ResNet
 from ganwright.networks.signals import ConvNet1d
 from ganwright.networks.srresnet import SRDiscriminator, SRResNet
+from ganwright.networks.style import StyleNet
 from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Translator
 from ganwright.networks.unet import UNet
 
@@ -19,7 +21,9 @@ NETWORKS: dict[str, type[Networks]] = {
     "ConvNet": ConvNet,
     "ConvNet1d": ConvNet1d,
     "MLP": MLP,
+    "R3Net": R3Net,
     "ResNet": ResNet,
+    "StyleNet": StyleNet,
     "Custom": Custom,
 }
 TRANSLATORS: dict[str, type[Translator]] = {
@@ -54,10 +58,12 @@ __all__ = [
     "Networks",
     "Patch",
     "PatchGAN",
+    "R3Net",
     "ResNet",
     "ResNetTranslator",
     "SRDiscriminator",
     "SRResNet",
+    "StyleNet",
     "Translator",
     "UNet",
 ]

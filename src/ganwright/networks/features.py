@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
+from ganwright import atomic
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import NonNegative
 from ganwright.errors import SettingsError
@@ -187,7 +188,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
         layers.load_state_dict(own, assign=True)
     except Exception as error:  # no net, no file, a cut file, another network's file: many kinds
         source = "be downloaded" if weights is None else f"be read from {weights}"
-        reason = " ".join(str(error).split())[:200]
+        reason = atomic.reason(error)[:200]
         raise SettingsError(
             f"VGG19's weights cannot {source} ({reason}); give a file of torchvision's vgg19 as "
             'VGG(weights="vgg19-dcbb9e9d.pth"), or choose SmallFeatures() or Pixels()'

@@ -1,189 +1,204 @@
-"""report.html: one page without outside parts that shows a run's settings, curves and samples."""
+"""report.html: one page without outside parts that shows how a run goes."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import yaml
 
 from ganwright import atomic
-from ganwright.errors import RunError
+from ganwright.families import FAMILIES
+from ganwright.report import html
+from ganwright.report.drawing import axis_of, drawn, last, mark
+from ganwright.report.exhibits import Exhibits, read_exhibits
+from ganwright.report.plots import Group, Plot, groups, names
+from ganwright.report.records import Record, finite, health, read_record, read_rows
 
 SHOWN = 24
 """Sample grids on the page; of more, as many are taken at even distances."""
-POINTS = 400
-"""Points of a curve; more are averaged together."""
-_NOT_CURVES = {"step", "images", "seconds_left"}
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem;
-  color: #222; background: #fff }
-h1, h2 { font-weight: 600 } figure { margin: 0 } figcaption { color: #666 }
-table { border-collapse: collapse } td { padding: .1rem 1rem .1rem 0; vertical-align: top }
-td + td { font-family: monospace; overflow-wrap: anywhere }
-.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem }
-.grid img, .grid svg { width: 100%; height: auto }
-svg { font-size: 11px; fill: #666 } path { fill: none; stroke: #bbb }
-polyline { fill: none; stroke: #1f6fb2; stroke-width: 1.5 } circle { fill: #1f6fb2 }
-"""
+PLOTS = "plots"
+"""The folder of the plots' files."""
 
 
-def write_report(run: Path) -> Path:
-    """Write `run`/report.html from what the run's folder holds; returns its path.
+def write_report(run: Path, out: Path | None = None, *, price: float | None = None) -> Path:
+    """Write the report of a run from what its folder holds, and each plot as RUN/plots/NAME.png.
+
+    Args:
+        run: the run folder.
+        out: the page; RUN/report.html when not given.
+        price: of an hour of the machine.
+
+    Returns:
+        The page's path.
 
     Raises:
-        RunError: if `run` is no run's folder.
+        RunError: if `run` is no run's folder, or its config.yaml cannot be read.
         OSError: if the page cannot be written.
     """
-    if not (run / "config.yaml").is_file():
-        raise RunError(f"{run} is not a run: it has no config.yaml")
-    settings = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
-    rows = read_metrics(run / "metrics.jsonl")
-    title = f"{settings.get('family', 'run')} · {run.resolve().name}"
-    page = "".join(
-        [
-            '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">',
-            f"<title>{escape(title)}</title>",
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<style>{_STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n",
-            f"<p>{escape(_summary(rows))}</p>\n{_files(run)}",
-            f"<h2>Samples</h2>\n{_samples(run)}",
-            _evaluation(read_rows(run / "evaluation.jsonl")),
-            f"<h2>Curves</h2>\n{_curves(rows)}",
-            f"<h2>Settings</h2>\n<table>{''.join(_settings(settings))}</table>\n</body></html>\n",
-        ]
-    )
-    path = run / "report.html"
-    atomic.write(path, page.encode(errors="backslashreplace"))
+    record = read_record(run)
+    exhibits = read_exhibits(run / PLOTS)
+    title = f"{record.family} · {record.name}"
+    sections = {
+        "Health": "".join(html.paragraph(each, "health") for each in health(run)),
+        "Samples": _samples(record, exhibits),
+        "Curves": _curves(record),
+        "Evaluation": _evaluation(run),
+        "Time and cost": html.table(_cost(record, price)),
+        "Environment": html.table((k, str(v)) for k, v in record.environment.items()),
+        "Settings": html.table(record.settings.items()),
+    }
+    parts = [html.section(name, body) for name, body in sections.items()]
+    path = out or run / "report.html"
+    links = html.contents(name for name, body in sections.items() if body)
+    atomic.write(path, html.page(title, [_head(record), links, *parts]))
     return path
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl by step, each step's last; a line cut off by a crash is dropped."""
-    rows = {int(row["step"]): row for row in read_rows(path)}
-    return [rows[step] for step in sorted(rows)]
+def grids(record: Record) -> list[tuple[str, Path]]:
+    """Sample grids by what they are called: the first, the last, and some between."""
+    paths = sorted((record.folder / "samples").glob("step-*.png"))
+    if len(paths) > SHOWN:
+        paths = [paths[i] for i in np.linspace(0, len(paths) - 1, SHOWN).round().astype(int)]
+    return [(f"step {_number(path)}", path) for path in paths]
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a .jsonl file that hold a step; a line cut off by a crash is dropped."""
-    rows: list[dict[str, Any]] = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
-        try:
-            row = json.loads(line)
-            int(row["step"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        rows.append(row)
-    return rows
+def duration(seconds: float) -> str:
+    """Hours, minutes and seconds, the two largest of them that are not 0."""
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
-def _evaluation(rows: list[dict[str, Any]]) -> str:
-    """What `ganwright evaluate` found, the newest of each number, with its protocol."""
-    newest = {row.get("name"): row for row in rows}
+def terms(plot: Plot) -> str:
+    """The legend below a plot: each curve's newest value, what it is, and how a healthy one looks.
+
+    What neighbours have in common is said once, below the last of them.
+    """
     lines = []
+    for i, (each, after) in enumerate(zip_longest(plot.series, plot.series[1:])):
+        colour, style = mark(i)
+        key = f'<span class="key" style="border-top-style:{style};border-color:{colour}"></span>'
+        lines.append(f"<dt>{key}{escape(each.label)}: {last(each)}</dt>")
+        about = " ".join(filter(None, (each.meaning.text, each.meaning.healthy)))
+        if about and (after is None or after.meaning != each.meaning):
+            lines.append(f"<dd>{escape(about)}</dd>")
+    return f'<dl class="terms">{"".join(lines)}</dl>'
+
+
+def _number(path: Path) -> str:
+    digits = path.stem.removeprefix("step-")
+    return f"{int(digits):,}" if digits.isdecimal() else digits
+
+
+def _head(record: Record) -> str:
+    entry = FAMILIES.get(record.family)
+    about = f"{entry.title} (arXiv:{entry.paper}). " if entry and entry.paper else ""
+    lines = [html.paragraph(f"{about}Trained on {record.settings.get('data') or 'data'}.")]
+    lines.append(html.paragraph(_progress(record)))
+    if record.damaged:
+        what = "line" if record.damaged == 1 else "lines"
+        text = f"{record.damaged} {what} of metrics.jsonl cannot be read and are left out."
+        lines.append(html.paragraph(text, "dim"))
+    lines.append(html.paragraph(f"Written {time.strftime('%Y-%m-%d %H:%M')}.", "dim"))
+    files = ("config.yaml", "metrics.jsonl", "samples", PLOTS, "checkpoints")
+    found = [f'<a href="{name}">{name}</a>' for name in files if (record.folder / name).exists()]
+    return f"{''.join(lines)}<p>{' · '.join(found)}</p>\n"
+
+
+def _progress(record: Record) -> str:
+    """`500 of 1,000 steps, 64,000 images (39.6 epochs), 2 min 5 s.`"""
+    if not record.rows:
+        return "No metrics have been logged yet."
+    step, images = int(record.last["step"]), record.last.get("images")
+    of = record.settings.get("steps", "")
+    said = f"{step:,} of {int(of):,} steps" if of.isdecimal() else f"{step:,} steps"
+    if isinstance(images, int):
+        said += f", {images:,} images"
+        if record.epoch_images:
+            said += f" ({images / record.epoch_images:.3g} epochs)"
+    return f"{said}, {duration(record.seconds)}."
+
+
+def _samples(record: Record, exhibits: Exhibits) -> str:
+    found = grids(record)
+    if not found:
+        return html.paragraph("There are none yet.")
+    first, translates = record.folder / "samples" / "data.png", bool(record.spec.get("target"))
+    parts = [html.card("Over training", html.slider(found))]
+    real = html.image(first, "real images")
+    if real and translates:
+        parts.append(
+            html.card(
+                "Inputs", f"{real}<figcaption>Held-out images, if there are any.</figcaption>"
+            )
+        )
+    elif real:
+        parts.append(html.card("Real images", real))
+        newest = html.image(found[-1][1], f"samples at {found[-1][0]}")
+        parts.append(html.card(f"Generated, {found[-1][0]}", newest))
+    pairs = ((e.title, e.path, e.about) for e in exhibits)
+    parts += [
+        html.card(title, f"{shown}<figcaption>{escape(about)}</figcaption>")
+        for title, path, about in pairs
+        if (shown := html.image(path, title))
+    ]
+    return html.cards(parts)
+
+
+def _curves(record: Record) -> str:
+    """Plots, from two rows on; below that, numbers alone."""
+    if len(record.rows) < 2:
+        rows = [(n, f"{record.values(n)[1][-1]:.4g}") for n in names(record)]
+        return html.table(rows) or html.paragraph("There are none yet.")
+    return "".join(_group(record, group) for group in groups(record))
+
+
+def _group(record: Record, group: Group) -> str:
+    axis, shown = axis_of(record), []
+    for plot in group.plots:
+        made = drawn(plot, axis)
+        atomic.write(record.folder / PLOTS / f"{plot.key}.png", made.png)
+        shown.append(html.card(plot.title, made.svg + terms(plot)))
+    return f"<h3>{escape(group.title)}</h3>{html.cards(shown)}"
+
+
+def _evaluation(run: Path) -> str:
+    """What `ganwright evaluate` found, the newest of each number, with its protocol."""
+    newest = {str(row.get("name")): row for row in read_rows(run / "evaluation.jsonl")}
+    lines: list[Sequence[str]] = []
     for name, row in newest.items():
         about = ", ".join(
             f"{key.replace('_', ' ')} {value}"
             for key, value in row.items()
             if key not in ("name", "value", "spread")
         )
-        spread = f" ± {row['spread']:.4g}" if _finite(row.get("spread")) else ""
-        number = f"{row['value']:.4g}{spread}" if _finite(row.get("value")) else "-"
-        lines.append(
-            f"<tr><td>{escape(str(name))}</td><td>{number}</td><td>{escape(about)}</td></tr>"
-        )
-    return f"<h2>Evaluation</h2>\n<table>{''.join(lines)}</table>\n" if lines else ""
+        spread = f" ± {row['spread']:.4g}" if finite(row.get("spread")) else ""
+        number = f"{row['value']:.4g}{spread}" if finite(row.get("value")) else "-"
+        lines.append((name, number, about))
+    return html.table(lines)
 
 
-def _summary(rows: list[dict[str, Any]]) -> str:
-    if not rows:
-        return "No metrics have been logged yet."
-    last = rows[-1]
-    return f"{last['step']:,} steps, {last.get('images', 0):,} images."
-
-
-def _files(run: Path) -> str:
-    names = ("config.yaml", "metrics.jsonl", "samples", "checkpoints")
-    links = [f'<a href="{name}">{name}</a>' for name in names if (run / name).exists()]
-    return f"<p>{' · '.join(links)}</p>\n"
-
-
-def _samples(run: Path) -> str:
-    paths = sorted((run / "samples").glob("*.png"))
-    if not paths:
-        return "<p>There are none yet.</p>\n"
-    if len(paths) > SHOWN:
-        paths = [paths[i] for i in np.linspace(0, len(paths) - 1, SHOWN).round().astype(int)]
-    figures = (
-        f'<figure><a href="samples/{escape(path.name)}"><img alt="Samples {escape(path.stem)}" '
-        f'src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></a>'
-        f"<figcaption>{escape(path.stem)}</figcaption></figure>\n"
-        for path in paths
-    )
-    return f'<div class="grid">\n{"".join(figures)}</div>\n'
-
-
-def _curves(rows: list[dict[str, Any]]) -> str:
-    names = dict.fromkeys(name for row in rows for name, value in row.items() if _finite(value))
-    drawn = [_curve(name, rows) for name in names if name not in _NOT_CURVES]
-    return (
-        f'<div class="grid">\n{"".join(drawn)}</div>\n' if drawn else "<p>There are none yet.</p>\n"
-    )
-
-
-def _finite(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
-    )
-
-
-def _curve(name: str, rows: list[dict[str, Any]]) -> str:
-    """One number over the steps, as an inline SVG with its last value."""
-    known = [(row["step"], row[name]) for row in rows if _finite(row.get(name))]
-    drawing = _svg(*thinned(np.array(known, dtype=float)))
-    caption = f"{escape(name)}: {known[-1][1]:.4g}"
-    return f"<figure>{drawing}<figcaption>{caption}</figcaption></figure>\n"
-
-
-def thinned(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], ...]:
-    """At most POINTS points [n, 2] for n: neighbours are averaged. Returns x and y."""
-    parts = np.array_split(points, min(len(points), POINTS))
-    means = np.stack([part.mean(0) for part in parts])
-    return means[:, 0], means[:, 1]
-
-
-def _svg(x: npt.NDArray[np.float64], y: npt.NDArray[np.float64]) -> str:
-    """A line between the least and the greatest value, which stand at its left."""
-    across = 300 * (x - x[0]) / (np.ptp(x) or 1)
-    up = 110 * (y - y.min()) / np.ptp(y) if np.ptp(y) else np.full_like(y, 55)
-    path = " ".join(f"{60 + a:.1f},{120 - b:.1f}" for a, b in zip(across, up, strict=True))
-    marks = [
-        (55, 14, "end", f"{y.max():.4g}"),
-        (55, 123, "end", f"{y.min():.4g}"),
-        (60, 140, "start", f"step {x[0]:,.0f}"),
-        (360, 140, "end", f"{x[-1]:,.0f}"),
-    ]
-    words = "".join(
-        f'<text x="{left}" y="{top}" text-anchor="{anchor}">{text}</text>'
-        for left, top, anchor, text in marks
-    )
-    dot = f'<circle cx="{60 + across[-1]:.1f}" cy="{120 - up[-1]:.1f}" r="2.5"/>'
-    return (
-        '<svg viewBox="0 0 370 145" role="img"><path d="M60 10V120H360"/>'
-        f'<polyline points="{path}"/>{dot}{words}</svg>'
-    )
-
-
-def _settings(settings: Mapping[str, Any], prefix: str = "") -> Iterable[str]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-            yield f"<tr><td>{escape(prefix + str(name))}</td><td>{escape(str(shown))}</td></tr>\n"
+def _cost(record: Record, price: float | None) -> Iterable[tuple[str, str]]:
+    """What training took, by the log."""
+    seconds, step = record.seconds, record.last.get("step", 0)
+    if not seconds or not step:
+        return
+    yield "time", duration(seconds)
+    yield "images per second", f"{record.last.get('images', 0) / seconds:,.1f}"
+    yield "milliseconds per step", f"{1000 * seconds / step:,.3g}"
+    waits, peak = record.values("data_wait")[1], record.values("memory_mb")[1]
+    if len(waits):
+        yield "share of time waiting for data", f"{waits.mean():.1%}"
+    if len(peak):
+        yield "most GPU memory", f"{peak.max():,.0f} MiB"
+    left = record.last.get("seconds_left")
+    if finite(left) and left:
+        yield "time left", duration(left)
+    if price is not None:
+        yield f"price at {price:g} an hour", f"{price * seconds / 3600:.2f}"

@@ -15,7 +15,7 @@ from ganwright.config.settings import FREE
 from ganwright.config.spelling import spell
 from ganwright.errors import RunError
 from ganwright.families import name_of
-from ganwright.report.page import read_metrics
+from ganwright.report.records import read_metrics
 from ganwright.run.run_folder import read_config
 
 PLACE = (*(set(FREE) - {"data", "steps"}), "seed", "precision")

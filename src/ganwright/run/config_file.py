@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from ganwright.config import registry
+from ganwright.config import registry, trust
 from ganwright.config.changes import as_yaml, change
 from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
@@ -101,7 +101,8 @@ def from_yaml(
 
     Raises:
         RunError: if a newer format of run folders is named.
-        SettingsError: if it is no mapping, or a name or a value does not fit.
+        SettingsError: if it is no mapping, a name or a value does not fit, or it names code that
+            it may not, see `trust`.
     """
     where = str(file or "the configuration")
     values = _mapping(text, where)
@@ -114,16 +115,28 @@ def from_yaml(
         raise SettingsError(f"{where} names no family; add a line such as family: dcgan")
     if family not in (None, named):
         raise SettingsError(f"{where} is for {named}, not for {family}")
-    cls = game or game_class(str(named))
+    cls = game or _game_in(where, str(named), asked=family is not None)
     settings = defaults(cls)
     own = values.pop("game", None) or {}
     if not isinstance(own, Mapping):
         raise SettingsError(f"{where}: game is {own!r}; it must be a mapping of settings to values")
     own = _still_there(own, cls) if written else own
     try:
-        return str(named), change(settings, values | {"game": own})
+        with trust.reading_file():
+            return str(named), change(settings, values | {"game": own})
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}" if file else str(error)) from error
+
+
+def _game_in(where: str, name: str, *, asked: bool) -> type[Game]:
+    """The family that a file names; one that the user asked for is his own word."""
+    if asked:
+        return game_class(name)
+    try:
+        with trust.reading_file():
+            return game_class(name)
+    except SettingsError as error:
+        raise SettingsError(f"{where}: family: {error}") from error
 
 
 def _still_there(own: Mapping[str, Any], cls: type[Game]) -> dict[str, Any]:

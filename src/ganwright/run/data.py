@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import fields
+from math import prod
 from typing import Any
 
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import sides
 from ganwright.data.fingerprint import begins_otherwise, differences
 from ganwright.data.options import DataOptions
 from ganwright.data.read.loaders import batch_size_of
 from ganwright.errors import RunError, SettingsError
+from ganwright.memory import check
 
 
 def data_options(settings: Settings) -> DataOptions:
     """The settings that affect data; they have the names of the options."""
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
+
+
+def check_batch_fits(settings: Settings) -> None:
+    """See that a batch fits into the host's memory, before the data is opened.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    size, shape = settings.batch_size or 1, sides(settings.image_size) or (1, 1)
+    what = f"a batch of {size} images of {shape[0]}x{shape[1]} pixels"
+    check(4 * size * prod(shape), f"{what}; lower --batch-size or --image-size")
 
 
 def check_batch_size(settings: Settings, data: Any) -> None:
@@ -40,7 +54,14 @@ def check_same(then: dict[str, Any], now: dict[str, Any]) -> None:
     Raises:
         RunError: it is other data; each difference is named.
     """
-    if changed := differences(then, now):
+    try:
+        changed = differences(then, now)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(
+            f"the run's data.json does not say what its data was ({error!r}); remove it to resume "
+            "without checking that the data is the run's"
+        ) from error
+    if changed:
         raise RunError(
             f"this is not the data that the run was trained on: {'; '.join(changed)}; restore "
             "the data as it was, or train a new run"

@@ -18,6 +18,7 @@ from ganwright.data import Images, RunData, open_data
 from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.inference.model import Model
+from ganwright.memory import shortage_named
 from ganwright.metrics.distances import FID
 from ganwright.metrics.evaluation import Result
 from ganwright.metrics.evaluation import evaluate as measured
@@ -27,6 +28,7 @@ from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.data import check_same, data_options
 from ganwright.run.load import load
+from ganwright.run.monitoring import objects
 from ganwright.run.run_folder import is_run, located, read_config, read_data, read_spec
 from ganwright.trackers.several import Several
 from ganwright.training.engine import Engine
@@ -54,6 +56,7 @@ class Choice:
     device: str = "auto"
 
 
+@shortage_named()
 def evaluate(
     target: str | Path | Model,
     metrics: Sequence[Metric] = (),
@@ -79,7 +82,7 @@ def evaluate(
         GanwrightError: images are missing, too few, or do not fit a metric.
     """
     choice = choice or Choice()
-    chosen = [_with(metric, features) for metric in metrics or USUAL]
+    chosen = [_with(metric, features) for metric in objects(metrics or USUAL, Metric)]
     model = target if isinstance(target, Model) else None
     if model is None and is_run(target):
         model = load(str(target), device=choice.device, **which)

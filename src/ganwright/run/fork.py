@@ -11,16 +11,18 @@ from typing import Any
 from ganwright.callbacks.callback import Callback
 from ganwright.config.changes import keywords
 from ganwright.config.ranges import Whole
-from ganwright.config.read_back import read_back
+from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import INIT, Settings
 from ganwright.config.spelling import convert
+from ganwright.config.trust import remember, trusting
 from ganwright.data.fingerprint import differences as other_data
 from ganwright.errors import RunError, SettingsError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
+from ganwright.memory import shortage_named
 from ganwright.metrics.metric import Metric
-from ganwright.run.assembly import assemble, class_of
+from ganwright.run.assembly import assemble, by_name, class_of
 from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first
 from ganwright.run.recovery import same_step
@@ -44,6 +46,7 @@ from ganwright.training.fitting import adopt, fit, fits
 from ganwright.training.trainer import Trainer
 
 
+@shortage_named()
 def fork(
     run: str | PathLike[str],
     out: str | PathLike[str] | None = None,
@@ -52,6 +55,7 @@ def fork(
     step: int | None = None,
     game: type[Game] | None = None,
     data: Any = None,
+    trust: bool = False,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
     evaluate_every: int | None = None,
@@ -73,6 +77,7 @@ def fork(
         step: that checkpoint instead of the newest.
         game: the family's class, where its name in the run cannot be imported.
         data: other data, as for `train`; or the run's own, where it was given in Python.
+        trust: import the modules that its settings name, see `load`.
         callbacks: what happens around the steps; those of `run` are not remembered.
         metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; those of `run` are not
             remembered either.
@@ -83,14 +88,15 @@ def fork(
         GanwrightError: `run` is no run or has no whole checkpoint, or something does not fit; the
             sentence says what, and nothing is left behind.
     """
-    wanted = {**(changes or {}), **more}
+    wanted = {**by_name(changes), **more}
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     elif data is not None:
         wanted["data"] = "(given in Python)"
     source_run = convert(run, Path, "run").absolute()
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
-    cls, old = read_config(source_run, None if game is None else class_of(game))
+    with trusting(trust):
+        cls, old = read_config(source_run, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     if any(getattr(settings, name) != getattr(old, name) for name in INIT):
         raise SettingsError(
@@ -99,7 +105,7 @@ def fork(
         )
     read_back(settings)
     check(settings.log)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    engine = Engine.of(settings)
     settings = dataclasses.replace(settings, precision=engine.precision)
     folder = free_folder(Path("runs"), name_of(cls), settings.data or "") if out is None else out
     folder = convert(folder, Path, "out")
@@ -126,6 +132,7 @@ def fork(
         if engine.rank == 0:
             fill = first(origin, trainer, settings.keep)
             make(folder, cls, settings, source.spec, record(here, source.fingerprint), fill)
+            remember([cls.__module__, *modules(settings), *modules(settings.game)])
     same_step(trainer, source_run)
     with writing(folder, engine):
         return played(run_of(folder, settings, trainer, source, hung, evaluation, best, notes))

@@ -5,17 +5,23 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from ganwright.config.ranges import Whole
 from ganwright.config.spelling import convert
+from ganwright.config.trust import trusting
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
+from ganwright.memory import shortage_named
+from ganwright.run.assembly import class_of
+from ganwright.run.resuming import check_game
 from ganwright.run.run_folder import read_config, read_spec
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.state import load_into
 
 
+@shortage_named()
 def load(
     run: str | Path,
     *,
@@ -24,6 +30,7 @@ def load(
     step: int | None = None,
     raw: bool = False,
     best: bool = False,
+    trust: bool = False,
 ) -> Model:
     """A trained model from its run folder; the data is not needed.
 
@@ -35,12 +42,18 @@ def load(
         step: that checkpoint instead of the newest.
         raw: the raw weights instead of their average.
         best: the checkpoint that `keep_best` kept instead of the newest.
+        trust: import the modules that its settings name; ask for it only if you trust whoever
+            trained it. Modules of runs that were trained here need no asking.
 
     Raises:
         RunError: it is no run folder, or holds no usable checkpoint.
+        SettingsError: its settings name code that they may not.
     """
     folder: Path = convert(run, Path, "run")
-    cls, settings = read_config(folder, game)
+    step = convert(step, Whole | None, "step")
+    game = None if game is None else class_of(game)
+    with trusting(trust):
+        cls, settings = read_config(folder, game)
     spec = read_spec(folder, cls)
     engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
@@ -54,6 +67,9 @@ def load(
             f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` continues "
             "training"
         )
+    if found.config is not None:
+        with trusting(trust):
+            check_game(folder, cls, settings, found.config, game=game)
     for problem in problems:
         warnings.warn(problem, stacklevel=2)
     trained = cls(settings.game, spec)

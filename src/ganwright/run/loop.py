@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
 from ganwright.errors import RunError
+from ganwright.memory import out_of_memory, said
 from ganwright.run.recovery import Recovery
-from ganwright.run.trial_step import out_of_memory, said
 from ganwright.stopping import signals
 
 
@@ -35,6 +35,8 @@ def play(run: Run) -> None:
             if due and recovery.rewound():
                 continue
             run.tell("stepped")
+            if due and recovery.retreated():
+                continue
             # All processes stop after the same step, whichever of them was told to.
             stop.agreed = engine.any(stop.asked or run.reason is not None)
             if (stop.agreed or run.last) and not recovery.rewound():

@@ -9,15 +9,17 @@ from typing import Any, TypeVar
 
 from ganwright.callbacks.best import KeepBest
 from ganwright.callbacks.callback import Callback, Run
-from ganwright.callbacks.checkpoints import Checkpoints, Report
+from ganwright.callbacks.checkpoints import Checkpoints
 from ganwright.callbacks.console import Quiet, display
 from ganwright.callbacks.evaluation import Evaluation
+from ganwright.callbacks.health import Health
+from ganwright.callbacks.report import Report
 from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Samples
 from ganwright.callbacks.trackers import Trackers
 from ganwright.config.ranges import Count
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import convert
+from ganwright.config.spelling import convert, parse
 from ganwright.data import RunData
 from ganwright.errors import SettingsError, described, nearest
 from ganwright.families import name_of
@@ -90,8 +92,8 @@ def around(
         SettingsError: one of them is of another class, or a number does not fit.
     """
     return Monitoring(
-        _objects(callbacks, Callback),
-        _objects(metrics, Metric),
+        objects(callbacks, Callback),
+        objects(metrics, Metric),
         convert(evaluate_every, Count | None, "evaluate_every"),
         convert(evaluate_samples, Count, "evaluate_samples"),
         keep_best,
@@ -99,16 +101,18 @@ def around(
     )
 
 
-def _objects(given: Any, base: type[T]) -> tuple[T, ...]:
-    several = given if isinstance(given, Sequence) else (given,)
-    for each in several:
-        if not isinstance(each, base):
-            name = base.__name__
+def objects(given: Any, base: type[T]) -> tuple[T, ...]:
+    name = base.__name__
+    where, found = f"{name.lower()}s", []
+    for each in [given] if isinstance(given, str) or not isinstance(given, Sequence) else given:
+        made = parse(each, base, where) if isinstance(each, str) else each
+        if not isinstance(made, base):
             raise SettingsError(
-                f"{name.lower()}s hold {described(each)}; each must be an object of a class that "
+                f"{where} hold {described(each)}; each must be an object of a class that "
                 f"derives from ganwright.{name}"
             )
-    return tuple(several)
+        found.append(made)
+    return tuple(found)
 
 
 def run_of(
@@ -132,11 +136,12 @@ def run_of(
         MetricsFile(),
         *best,
         *around.callbacks,
+        Health(settings.on_collapse),
         Samples(settings.sample_every),
         evaluation,
         Rows(),
         Checkpoints(settings.save_every),
-        Report(),
+        Report(settings.sample_every),
         Quiet() if around.quiet else display(),
     )
     return Run(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from ganwright.config.registry import tables_only
 from ganwright.config.spelling import path_of
+from ganwright.config.trust import trusting
 from ganwright.errors import RunError, missing_extra
 from ganwright.families import name_of
 from ganwright.game import Game
@@ -26,7 +25,7 @@ def from_pretrained(
     *,
     game: type[Game] | None = None,
     device: str = "auto",
-    own_code: bool = False,
+    trust: bool = False,
     revision: str | None = None,
     token: str | None = None,
     endpoint: str | None = None,
@@ -37,22 +36,22 @@ def from_pretrained(
         place: a folder of `save_pretrained`, or a repository of the hub, owner/name.
         game: the family's class, where it is none of the library's.
         device: cpu, cuda, mps or auto.
-        own_code: let its settings import modules of this machine; ask for it only if you trust
-            whoever wrote them.
+        trust: import the modules that its settings name; ask for it only if you trust whoever
+            wrote them.
         revision: a branch, a tag or a commit of the repository; by default the newest.
         token: for private repositories; by default the one of `hf auth login`.
         endpoint: another server; by default the hub, or HF_ENDPOINT.
 
     Raises:
         RunError: there is none, it cannot be loaded, or its weights are no safetensors.
-        SettingsError: its settings do not fit, or name code of their own.
+        SettingsError: its settings do not fit, or name code that they may not.
         MissingExtraError: it is a repository, and huggingface_hub is not installed.
     """
     folder = path_of(str(place))
     if not folder.is_dir():
         folder = _downloaded(str(place), revision, token, endpoint)
     _check_safe(folder)
-    with nullcontext() if own_code else tables_only():
+    with trusting(trust):
         cls, settings = read_config(folder, game)
         spec = read_spec(folder, cls)
         made = cls(settings.game, spec)

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from ganwright.config.changes import keywords
 from ganwright.config.settings import Settings
+from ganwright.data import RunData
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
-from ganwright.run.assembly import assemble, class_of, resolved, with_game
+from ganwright.memory import shortage_named
+from ganwright.run.assembly import class_of, lasting, made, opened, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.run_folder import is_run, read_config
 from ganwright.run.trial_step import try_first_step
@@ -84,6 +86,7 @@ class Profile:
         return self.first + sum(each.steps * each.seconds for each in self.stretches)
 
 
+@shortage_named()
 def profile(
     game: str | PathLike[str] | type[Game],
     settings: Settings | None = None,
@@ -122,15 +125,31 @@ def chosen(
 
 
 def measure(
-    cls: type[Game], settings: Settings, seconds: float = SECONDS, data: Any = None
+    cls: type[Game],
+    settings: Settings,
+    seconds: float = SECONDS,
+    data: Any = None,
+    epochs: float | None = None,
 ) -> tuple[Profile, TimedTrainer]:
     """What a training costs, and the trainer that told it, some steps on."""
     settings = resolved(cls, settings, data)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    engine = Engine.of(settings)
+    source = opened(cls, settings, engine, data)
+    return measure_on(cls, lasting(settings, epochs, source.spec.count), engine, source, seconds)
+
+
+def measure_on(
+    cls: type[Game], settings: Settings, engine: Engine, source: RunData, seconds: float
+) -> tuple[Profile, TimedTrainer]:
+    """As `measure`, on data that is open.
+
+    Raises:
+        GanwrightError: it cannot be trained so, or several processes would.
+    """
     if engine.world > 1:
-        raise SettingsError("profile measures one process; start it without torchrun")
+        raise SettingsError("steps are measured in one process; start it without torchrun")
     settings = dataclasses.replace(settings, precision=engine.precision)
-    trainer, source = assemble(cls, settings, engine, data, kind=TimedTrainer)
+    trainer, _ = made(cls, settings, engine, source, kind=TimedTrainer)
     assert isinstance(trainer, TimedTrainer)
     started = time.perf_counter()
     try_first_step(trainer, source)

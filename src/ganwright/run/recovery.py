@@ -1,10 +1,11 @@
-"""What is done about a NaN: the run stops, or goes back to its last checkpoint.
+"""What is done about a NaN, or a run that fails: it stops, or goes back to a checkpoint.
 
 No callback: a step that did not happen must not be seen by any of them.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from ganwright.callbacks.callback import Run
@@ -24,7 +25,7 @@ class Recovery:
         self.run = run
         self.initial = (
             {k: v.clone() for k, v in run.game.state_dict().items()}
-            if run.settings.on_nan == "rollback"
+            if "rollback" in (run.settings.on_nan, run.settings.on_collapse)
             else {}
         )
 
@@ -48,18 +49,49 @@ class Recovery:
         self.run.row_due = self.run.row_due or bool(means)
         return False
 
+    def retreated(self) -> bool:
+        """Go back if a callback asked for it on any process, once too often: stop.
+
+        Returns:
+            Whether the run went back.
+        """
+        run, trainer = self.run, self.run.trainer
+        if run.settings.on_collapse != "rollback":
+            return False
+        asked = next((a for a in trainer.engine.gathered(run.back) if a), None)
+        run.back = None
+        if asked is None:
+            return False
+        reason, step = asked
+        if trainer.attempt >= ROLLBACKS:
+            run.stop(f"{reason}, after {ROLLBACKS} rollbacks")
+            return False
+        self._back(reason, at_most=step)
+        return True
+
     def _go_back(self, trouble: Trouble) -> None:
         run, trainer = self.run, self.run.trainer
         what = f"{trouble.player}'s {trouble.term} was not finite at step {trouble.step}"
-        attempt = trainer.attempt + 1
-        if run.settings.on_nan == "stop" or attempt > ROLLBACKS:
-            tries = f" after {ROLLBACKS} rollbacks" if attempt > ROLLBACKS else ""
+        hopeless = trainer.attempt >= ROLLBACKS
+        if run.settings.on_nan == "stop" or hopeless:
+            tries = f" after {ROLLBACKS} rollbacks" if hopeless else ""
             raise NonFiniteError(
                 f"{what}{tries}; the update was skipped and the last good checkpoint is kept; "
                 "lower the learning rate, use --precision fp32, or continue with --on-nan rollback"
             )
+        self._back(what)
+
+    def _back(self, what: str, at_most: int | None = None) -> None:
+        """To the newest checkpoint, or the newest at such a step; later ones are removed."""
+        run, trainer = self.run, self.run.trainer
+        folder, attempt = run.folder / "checkpoints", trainer.attempt + 1
         with trainer.engine.together():
-            found = checkpoint.load_newest(run.folder / "checkpoints", warn=run.warn)
+            if at_most is not None and run.main:
+                for late in checkpoint.steps(folder):
+                    if checkpoint.step_of(late) > at_most:
+                        shutil.rmtree(late)
+        with trainer.engine.together():
+            found = checkpoint.load_newest(folder, warn=run.warn)
             if found is None:
                 trainer.game.load_state_dict(self.initial)
                 trainer.restart()

@@ -103,6 +103,30 @@ def check_seal(
         )
 
 
+def check_game(
+    run: Path,
+    cls: type[Game],
+    settings: Settings,
+    sealed: str,
+    *,
+    game: type[Game] | None = None,
+) -> None:
+    """See that weights are used by the family and the family's settings that made them.
+
+    Args:
+        run, cls, settings, sealed, game: as for `check_seal`.
+
+    Raises:
+        RunError: each setting that differs is named.
+    """
+    found = changed_since(cls, settings, sealed, game=game)
+    if changed := [each for each in found if each.startswith(("family:", "game."))]:
+        raise RunError(
+            f"{run / 'config.yaml'} is not what this run was trained with: {'; '.join(changed)}; "
+            "restore it (each checkpoint has a copy)"
+        )
+
+
 def changed_since(
     cls: type[Game], settings: Settings, sealed: str, *, game: type[Game] | None = None
 ) -> list[str]:

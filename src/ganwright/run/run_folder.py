@@ -8,7 +8,9 @@ RUN/metrics.jsonl     a line of numbers each log interval
 RUN/samples/          grids, always of the same latents or inputs
 RUN/checkpoints/      see checkpoint.py
 RUN/.lock             who writes to it; see lock.py
-RUN/report.html       curves and grids
+RUN/report.html       curves, samples, cost and settings on one page
+RUN/plots/            the plots of that page, a PNG file each
+RUN/environment.json  the versions and the machine that it is trained with
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwright import atomic
+from ganwright.config import trust
 from ganwright.config.settings import Settings
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
@@ -132,7 +135,8 @@ def read_data(run: Path) -> dict[str, Any] | None:
         return None
     try:
         known: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        known["source"], known["data_root"], known["fingerprint"]["kind"]
+        for text in (known["source"], known["data_root"], known["fingerprint"]["kind"]):
+            Path(text)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{path} cannot be read ({type(error).__name__}); remove it to resume without checking "
@@ -203,7 +207,8 @@ def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], 
     try:
         name, settings = from_yaml(text, game=game, file=run / "config.yaml")
     except GanwrightError as error:
-        raise type(error)(f"{error}{_copy(run, text)}") from error
+        copy = "" if trust.FLAG in str(error) else _copy(run, text)
+        raise type(error)(f"{error}{copy}") from error
     return game or game_class(name), settings
 
 
@@ -236,9 +241,14 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
             values["table"] = Table(**table | {"columns": tuple(Column(**c) for c in columns)})
         if signal := values.get("signal"):
             values["signal"] = Signal(tuple(signal["mean"]), tuple(signal["std"]))
+        if min(*values["shape"], *(values["target"] or ()), 1) < 1:
+            raise ValueError(f"the shape of an image is {values['shape']}")
         return Spec(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{run / 'spec.json'} cannot be read: {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RunError(
+            f"{run / 'spec.json'} cannot be read: {atomic.reason(error)}; it holds what the run's "
+            "data looked like: restore it, or train again"
+        ) from error
 
 
 def free_folder(parent: Path, family: str, data: str) -> Path:

@@ -11,15 +11,17 @@ from typing import Any
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.changes import differences, keywords
-from ganwright.config.read_back import read_back
+from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert
+from ganwright.config.trust import remember, trusting
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
+from ganwright.memory import shortage_named
 from ganwright.metrics.metric import Metric
-from ganwright.run.assembly import assemble, begin, class_of, resolved, with_game
+from ganwright.run.assembly import assemble, begin, by_name, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first, refuse_anew
@@ -38,23 +40,27 @@ from ganwright.run.run_folder import (
 )
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
+from ganwright.run.tune import tuned
 from ganwright.run.weights import read as read_weights
 from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 
 
+@shortage_named()
 def train(
     game: str | type[Game],
     settings: Settings | None = None,
     out: str | PathLike[str] | None = None,
     *,
     data: Any = None,
+    epochs: float | None = None,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
     evaluate_every: int | None = None,
     evaluate_samples: int = 1000,
     keep_best: str | None = None,
+    tune: bool = False,
     quiet: bool = False,
     **changes: Any,
 ) -> Model:
@@ -68,11 +74,15 @@ def train(
             (images, labels), a data set (torch's, map-style or iterable, or Hugging Face's) or a
             DataLoader of one, or an object with `spec` and `batch`; see docs/data.md. The family's
             embedded data when not given.
+        epochs: how long, instead of `steps`; an epoch has as many steps as there are batches of
+            training images.
         callbacks: what happens around the steps in addition to what the library does.
         metrics: measured on samples against held-out data during training.
         evaluate_every: steps between two measurements; with each grid when not given.
         evaluate_samples: how many samples metrics are measured on.
         keep_best: the metric whose best checkpoint is kept for `load(run, best=True)`.
+        tune: measure a few steps in each precision, layout and number of threads that the settings
+            leave open, and train in the fastest; the run is bound to it.
         quiet: show no progress; warnings become Python's.
         **changes: fields of `Settings` (steps, batch_size, seed, init ...) and of the family's own
             `Config` (loss, penalties, networks ...): objects, classes, or text as on the command
@@ -94,14 +104,18 @@ def train(
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
     folder = convert(folder, Path, "out")
-    engine = Engine.pick(chosen.device, chosen.precision, chosen.compile)
-    chosen = dataclasses.replace(chosen, precision=engine.precision)
     notes: list[str] = []
+    if tune:
+        check_free(folder)
+        chosen = tuned(cls, chosen, data, epochs=epochs, say=notes.append)
+    engine = Engine.of(chosen)
+    chosen = dataclasses.replace(chosen, precision=engine.precision)
     with engine.together():
         if engine.rank == 0:
             check_free(folder)
         weights, chosen = read_weights(chosen, notes.append)
         trainer, source, taken = begin(cls, chosen, engine, data, weights=weights)
+        chosen = lasting(chosen, epochs, source.spec.count)
         try_first_step(trainer, source)
         evaluation = hung.evaluation(trainer, source, chosen)
         best = hung.best(evaluation)
@@ -112,11 +126,13 @@ def train(
             fill = first(origin, trainer, chosen.keep)
         if engine.rank == 0:
             make(folder, cls, chosen, source.spec, record(chosen, source.fingerprint), fill)
+            remember([cls.__module__, *modules(chosen), *modules(chosen.game)])
     with writing(folder, engine):
         run = run_of(folder, chosen, trainer, source, hung, evaluation, best, notes)
         return played(run)
 
 
+@shortage_named()
 def resume(
     run: str | PathLike[str],
     changes: Mapping[str, Any] | None = None,
@@ -125,6 +141,7 @@ def resume(
     game: type[Game] | None = None,
     data: Any = None,
     from_weights: bool = False,
+    trust: bool = False,
     callbacks: Sequence[Callback] = (),
     metrics: Sequence[Metric] = (),
     evaluate_every: int | None = None,
@@ -145,6 +162,8 @@ def resume(
             lies now.
         from_weights: where the newest checkpoint has lost its training state, continue from its
             weights, with fresh optimizers.
+        trust: import the modules that its settings name; a run that was trained here needs no
+            asking.
         callbacks: what happens around the steps; those given to `train` are not remembered.
         metrics, evaluate_every, evaluate_samples, keep_best: as in `train`; what was given there
             is not remembered either.
@@ -155,12 +174,13 @@ def resume(
         GanwrightError: `run` is no run, another process trains it, a change would make it another
             run, or none of its checkpoints is whole.
     """
-    wanted = {**(changes or {}), **more} | ({} if steps is None else {"steps": steps})
+    wanted = {**by_name(changes), **more} | ({} if steps is None else {"steps": steps})
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
-    cls, old = read_config(folder, None if game is None else class_of(game))
+    with trusting(trust):
+        cls, old = read_config(folder, None if game is None else class_of(game))
     settings = keywords(old, wanted)
     frozen = {name: getattr(old, name) for name in FREE}
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
@@ -169,7 +189,7 @@ def resume(
             f"`ganwright fork {folder}` continues with others in a new folder"
         )
     check(settings.log)
-    engine = Engine.pick(settings.device, settings.precision, settings.compile)
+    engine = Engine.of(settings)
     with writing(folder, engine):
         with engine.together():
             start = None

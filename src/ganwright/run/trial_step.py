@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ganwright import memory
 from ganwright.data import RunData
 from ganwright.data.types import rows
 from ganwright.errors import GanwrightError, SettingsError
@@ -47,8 +48,8 @@ def try_first_step(trainer: Trainer, source: RunData) -> None:
 def said(error: Exception) -> str:
     """What went wrong, where if it was in a user's own code, and what helps if that is known."""
     text = str(error)
-    if out_of_memory(error):
-        return "out of memory; lower --batch-size or --image-size, or choose smaller networks"
+    if memory.out_of_memory(error):
+        return memory.said(error)
     for sign, advice in _ADVICE.items():
         if sign in text:
             return f"{text.splitlines()[0]}; {advice}"
@@ -58,13 +59,6 @@ def said(error: Exception) -> str:
         if path.is_file() and not any(path.is_relative_to(other) for other in _OTHERS):
             return f"{first} ({path.name}, line {frame.lineno})"
     return first
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether the device or the host has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        "can't allocate memory" in str(error)
-    )
 
 
 def _look(trainer: Trainer, source: RunData) -> None:

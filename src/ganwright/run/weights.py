@@ -123,17 +123,17 @@ def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
 
 
 def _of_file(path: Path) -> Weights:
+    if path.suffix not in _SAFE + _TORCH:
+        raise RunError(
+            f"init is {path}; a state dict is a file of type {', '.join(_SAFE + _TORCH)}"
+        )
     try:
         if path.suffix in _SAFE:
             held: Any = load_file(path)
-        elif path.suffix in _TORCH:
+        else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of pickles that it then refuses
                 held = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            raise RunError(
-                f"init is {path}; a state dict is a file of type {', '.join(_SAFE + _TORCH)}"
-            )
     except pickle.UnpicklingError as error:
         raise RunError(
             f"{path} contains more than tensors, so reading it could execute code; "

@@ -69,7 +69,7 @@ class Subject:
     def at_start(self) -> Iterator[tuple[Trainer, RunData]]:
         """A trainer at its first step, and its data."""
         settings = self.settings
-        engine = Engine.pick(settings.device, settings.precision, settings.compile)
+        engine = Engine.of(settings)
         trainer, data = assemble(self.game, settings, engine)
         with closing(data):
             yield trainer, data

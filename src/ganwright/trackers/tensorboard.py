@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,4 +58,15 @@ class TensorBoard(Tracker):
     def _opened(self, **how: Any) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter
 
+        self._until_the_next_second()
         return SummaryWriter(self.folder, **how)
+
+    def _until_the_next_second(self) -> None:
+        """Wait, if a file was begun in this one.
+
+        TensorBoard reads files in the order of their names, which hold the second in which each was
+        begun, and then numbers as text: 10 comes before 9.
+        """
+        names = [file.name.split(".") for file in Path(self.folder).glob("events.out.tfevents.*")]
+        begun = max((int(parts[3]) for parts in names), default=0)
+        time.sleep(min(1.0, max(0.0, begun + 1 - time.time())))

@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -156,17 +158,22 @@ def load_weights(
 
 
 def load(path: Path, *, training: bool = True) -> Checkpoint:
-    """What a checkpoint holds, with or without its training state; it must have been verified."""
-    state = _training(path) if training else {}
+    """What a checkpoint holds, with or without its training state; it must have been verified.
+
+    Raises:
+        RunError: its checksums fit, and yet it holds something else.
+    """
+    try:
+        state = _training(path) if training else {}
+        game, average = (load_file(path / name) for name in WEIGHTS)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, *_UNREADABLE) as error:
+        raise RunError(
+            f"checkpoint {path} is not what a run wrote, though its checksums fit: "
+            f"{atomic.reason(error)}; take another with --step, or train again"
+        ) from error
     counts = {name: state[name] for name in COUNTS if name in state} or _counts(path)
-    return Checkpoint(
-        counts.get("step", step_of(path)),
-        load_file(path / WEIGHTS[0]),
-        load_file(path / WEIGHTS[1]),
-        state,
-        _config(path),
-        counts,
-    )
+    step = counts.get("step", step_of(path))
+    return Checkpoint(step, game, average, state, _config(path), counts)
 
 
 def sealed(path: Path) -> tuple[str | None, dict[str, int]]:
@@ -282,7 +289,11 @@ def _config(path: Path) -> str | None:
 
 
 def _training(path: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path / "training.pt", map_location="cpu", weights_only=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickles that it then refuses
+        state: Any = torch.load(path / "training.pt", map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or any(not isinstance(state.get(n), int) for n in COUNTS[:3]):
+        raise ValueError(f"training.pt has no {', '.join(COUNTS[:3])}")
     return state
 
 

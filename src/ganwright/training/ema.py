@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ganwright._torch import with_children
+from ganwright.config.schedule import CONSTANT, Schedule
 from ganwright.game import Game
 
 
@@ -17,14 +18,15 @@ class EMA:
     """The average of some of a game's networks, with a half-life counted in images.
 
     As in StyleGAN2 (arXiv:1912.04958): the half-life is ramped up, at most `ramp` times the images
-    seen, so that early averages forget the initial weights. Weights and BatchNorm statistics are
-    averaged; other buffers are copied.
+    seen, so that early averages forget the initial weights. Weights and the game's
+    `averaged_buffers`, such as BatchNorm's statistics, are averaged; other buffers are copied.
 
     Args:
         game: whose networks are averaged.
         names: which of its children; the game's `averaged` by default.
         half_life: images after which a weight counts half; 0 copies the weights.
-        ramp: the ramp-up's slope.
+        ramp: the ramp-up's slope; 0 for none.
+        schedule: the factor on the half-life at each step.
     """
 
     def __init__(
@@ -33,32 +35,33 @@ class EMA:
         half_life: float,
         names: Sequence[str] | None = None,
         ramp: float = 0.05,
+        schedule: Schedule = CONSTANT,
     ) -> None:
         self.half_life = half_life
         self.ramp = ramp
+        self.schedule = schedule
         names = game.averaged if names is None else names
         live = nn.ModuleDict({n: getattr(game, n) for n in names})
         self.networks = copy.deepcopy(live)  # as a whole, so that what is shared stays shared
         self.networks.requires_grad_(False).eval()
         lerped = {n for n, _ in live.named_parameters()}
-        lerped |= {
-            n for n, _ in live.named_buffers() if n.endswith(("running_mean", "running_var"))
-        }
+        lerped |= {n for n, _ in live.named_buffers() if n.endswith(game.averaged_buffers)}
         mine, theirs = _tensors(self.networks), _tensors(live)
         self._lerp = [(mine[n], theirs[n]) for n in mine if n in lerped]
         self._copy = [(mine[n], theirs[n]) for n in mine if n not in lerped]
 
-    def beta(self, images: int, seen: int) -> float:
-        """How much of the old average stays after `images` more, `seen` in all."""
-        half_life = min(self.half_life, self.ramp * seen)
-        return float(0.5 ** (images / half_life)) if half_life > 0 else 0.0
+    def beta(self, images: int, seen: int, step: int = 0) -> float:
+        """How much of the old average stays after `images` more, `seen` in all, in this step."""
+        half_life = self.half_life * self.schedule.factor(step)
+        half_life = min(half_life, self.ramp * seen) if self.ramp else half_life
+        return float(0.5 ** (images / half_life)) if half_life > 0 and seen else 0.0
 
     @torch.no_grad()
-    def update(self, images: int, seen: int) -> None:
+    def update(self, images: int, seen: int, step: int = 0) -> None:
         """Take in the weights after a step of `images` images."""
         if self._lerp:
             averages, weights = (list(t) for t in zip(*self._lerp, strict=True))
-            get_ema_multi_avg_fn(self.beta(images, seen))(averages, weights, seen)
+            get_ema_multi_avg_fn(self.beta(images, seen, step))(averages, weights, seen)
         for average, buffer in self._copy:
             average.copy_(buffer)
 

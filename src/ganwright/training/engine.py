@@ -6,6 +6,7 @@ import atexit
 import importlib
 import math
 import os
+import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from ganwright.config.settings import Precision
+from ganwright.config.settings import Layout, Precision, Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.training.compiler import check_compiler
 
@@ -32,18 +33,37 @@ class Engine:
         device: where networks and data live.
         precision: fp32, bf16 or fp16, of the networks' arithmetic; weights stay fp32.
         compile: whether objectives are compiled.
+        layout: how convolutions' weights lie in memory; "auto" decides for each network.
         rank, world: this process's number and how many there are.
     """
 
     device: torch.device
     precision: Precision = "fp32"
     compile: bool = False
+    layout: Layout = "auto"
     rank: int = 0
     world: int = 1
 
     @classmethod
+    def of(cls, settings: Settings) -> Engine:
+        """The engine that a run's settings ask for: see `pick`."""
+        return cls.pick(
+            settings.device,
+            settings.precision,
+            settings.compile,
+            layout=settings.layout,
+            threads=settings.cpu_threads,
+        )
+
+    @classmethod
     def pick(
-        cls, device: str = "auto", precision: Precision = "auto", compile: bool = False
+        cls,
+        device: str = "auto",
+        precision: Precision = "auto",
+        compile: bool = False,
+        *,
+        layout: Layout = "auto",
+        threads: int | None = None,
     ) -> Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
@@ -59,6 +79,8 @@ class Engine:
         if chosen.type == "cuda":
             torch.cuda.set_device(chosen)
             torch.set_float32_matmul_precision("high")
+        elif threads is not None:
+            torch.set_num_threads(threads)
         elif "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // world))
         if world > 1 and not dist.is_initialized():
@@ -69,14 +91,25 @@ class Engine:
             # What the processes say to each other goes between hosts: no device waits for it.
             dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
             atexit.register(_leave)
-        return cls(chosen, precision, compile, rank, world)
+        return cls(chosen, precision, compile, layout, rank, world)
 
     def prepare(self, game: nn.Module) -> None:
         """Bring a game to the device, its convolutions in the layout that is fastest there."""
         game.to(self.device)
-        for module in game.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                module.to(memory_format=torch.channels_last)
+        for network in game.children():
+            layout = (
+                torch.channels_last if self._channels_last(network) else torch.contiguous_format
+            )
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                    module.to(memory_format=layout)
+
+    def _channels_last(self, network: nn.Module) -> bool:
+        if self.layout != "auto":
+            return self.layout == "channels-last"
+        # On a CPU, instance norm turns what it is given, and gives it contiguous to the next layer.
+        turns = any(isinstance(m, nn.InstanceNorm2d) for m in network.modules())
+        return not (turns and self.device.type == "cpu")
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which objectives are computed."""
@@ -192,7 +225,7 @@ def _device(name: str) -> torch.device:
 
 def _precision(name: Precision, device: torch.device) -> Precision:
     if name == "auto":
-        return "bf16" if _fast_bf16(device) else "fp32"
+        return "bf16" if fast_bf16(device) else "fp32"
     if name not in ("fp32", "bf16", "fp16"):
         raise SettingsError(f"unknown precision {name!r}; choose fp32, bf16, fp16 or auto")
     if name == "fp16" and device.type == "cpu":
@@ -200,13 +233,28 @@ def _precision(name: Precision, device: torch.device) -> Precision:
     return name
 
 
-def _fast_bf16(device: torch.device) -> bool:
+def fast_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 faster than float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu":
-        return False
-    try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
+    flags = _processor_lines("flags") if device.type == "cpu" else ""
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def processor(device: torch.device) -> str:
+    """What the device is called, with the instructions that torch uses on a CPU."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return str(device)
+    name = _processor_lines("model name") or platform.processor() or platform.machine()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _processor_lines(field: str) -> str:
+    """What Linux says of its first processor; nothing on other systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

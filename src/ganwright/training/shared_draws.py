@@ -91,6 +91,8 @@ def owners_after(
 ) -> Iterator[TrainedPlayer]:
     """Those after the i-th who update on the batch of its last update: none is drawn between."""
     for j in range(i + 1, len(due)):
+        if due[j].player.fresh:
+            return
         if moves[due[j]]:
             yield due[j]
         if moves[due[j]] > 1:

@@ -16,6 +16,7 @@ from ganwright.errors import GameError
 from ganwright.game import Draw, Game, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
 from ganwright.observing import evaluate, evaluate_watched, named
+from ganwright.precision import wide
 from ganwright.training.engine import Engine
 
 F = TypeVar("F", bound=Callable[[Any], Any])
@@ -123,6 +124,16 @@ class TrainedPlayer:
                     f"{self.player.name}; choose another name"
                 )
         return list(terms), names, values
+
+    def weighed(self, names: Sequence[str], values: Sequence[Tensor], step: int) -> Tensor:
+        """Named values in one vector, each times its schedule's factor at this step."""
+        factors = self.player.factors_at(step)
+        return torch.stack(
+            [
+                wide(v) * factors.get(n, 1.0) if factors else wide(v)
+                for n, v in zip(names, values, strict=True)
+            ]
+        )
 
 
 def _evaluator(

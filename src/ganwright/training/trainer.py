@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
+from ganwright.config.schedule import CONSTANT, Schedule
 from ganwright.data.types import Batch, Batches, resized
 from ganwright.game import Game, Phase, Player, showing
 from ganwright.layers.forward_state import evaluating
 from ganwright.observing import GRADIENT, independent
-from ganwright.precision import wide
 from ganwright.seeds import seed_torch
 from ganwright.training.checks import players_of
 from ganwright.training.ema import EMA
@@ -52,6 +52,8 @@ class Trainer:
         batch_size: images in a batch, over all processes.
         accumulate: batches averaged into one update, on top of each player's own number.
         ema_half_life: in images; 0 keeps no average.
+        ema_ramp: at most so many times the images seen; 0 for no such limit.
+        ema_schedule: the factor on the half-life at each step.
 
     Raises:
         GameError: the game, a player or, once it is played, an objective is not as it must be.
@@ -67,6 +69,8 @@ class Trainer:
         batch_size: int = 64,
         accumulate: int = 1,
         ema_half_life: float = 10_000,
+        ema_ramp: float = 0.05,
+        ema_schedule: Schedule = CONSTANT,
     ) -> None:
         engine.prepare(game)
         game.before_training()
@@ -75,7 +79,7 @@ class Trainer:
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
         self.players = [TrainedPlayer(player, engine, game) for player in players_of(game)]
-        self.average = EMA(game, ema_half_life)
+        self.average = EMA(game, ema_half_life, ramp=ema_ramp, schedule=ema_schedule)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
         self.waited = 0.0
@@ -98,13 +102,15 @@ class Trainer:
         moves = {trained: trained.player.moves_at(self.step) for trained in due}
         moves = {t: count if most is None else min(most, count) for t, count in moves.items()}
         self._held, first = [], self.draws
+        self.game.before_step(self.step)
         if self.game.simultaneous:
             for move in range(max(moves.values(), default=0)):
                 self._play_together([s for s in due if move < moves[s]], move, phase)
         else:
             for i, trained in enumerate(due):
                 for move in range(moves[trained]):
-                    batches = self._batches_for(trained.player, move > 0, phase)
+                    fresh = move > 0 or trained.player.fresh
+                    batches = self._batches_for(trained.player, fresh, phase)
                     if move == moves[trained] - 1:
                         self._shared.ahead(owners_after(due, moves, i), batches, self._drawn)
                     self._apply(trained, self._differentiate(trained, batches, "main", move))
@@ -113,7 +119,7 @@ class Trainer:
                 self._play_lazies(trained)
         size = phase.batch_size or self.batch_size
         self.images += (seen := (self.draws - first) * size)
-        self.average.update(seen, self.images)
+        self.average.update(seen, self.images, self.step)
         self.step += 1
 
     @property
@@ -131,7 +137,8 @@ class Trainer:
         """All gradients first, then all steps."""
         done = []
         for i, trained in enumerate(turns):
-            batches = self._batches_for(trained.player, move > 0 and i == 0, phase)
+            fresh = (move > 0 and i == 0) or trained.player.fresh
+            batches = self._batches_for(trained.player, fresh, phase)
             self._shared.ahead(turns[i + 1 :], batches, self._drawn)
             done.append(self._differentiate(trained, batches, "main", move))
         for trained, gradients in zip(turns, done, strict=True):
@@ -185,7 +192,7 @@ class Trainer:
                 seed_torch(*where, micro, self.engine.rank)
                 with self.engine.autocast(), showing(self.game, shown):
                     terms, names, scalars = trained.evaluated(kind, batch, self.watched)
-                values = torch.stack([wide(v) for v in scalars])
+                values = trained.weighed(names, scalars, self.step)
                 loss = values[: len(terms)].sum()
                 if not loss.requires_grad:
                     raise independent(trained.player.name, terms)

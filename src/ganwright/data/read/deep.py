@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -11,11 +15,17 @@ from PIL import Image, UnidentifiedImageError
 
 from ganwright.data.image import SIXTEEN_BIT, Head, Read, head_of, upright
 from ganwright.data.levels import Numbers, Reading, plain_type
+from ganwright.data.limit import check
 from ganwright.errors import DataError
 
 ARRAYS = (".npy", ".npz")
 TIFF = (".tif", ".tiff")
 DICOM = (".dcm", ".dicom")
+BROKEN_ARRAY = (
+    *(OSError, ValueError, EOFError, KeyError, TypeError, SyntaxError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error, tokenize.TokenError, NotImplementedError, AttributeError),
+)
+"""What NumPy raises for files that are cut, altered, or none of its own."""
 
 
 def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
@@ -128,14 +138,17 @@ def _is_pillows(image: Image.Image) -> bool:
 def _read_array(file: BinaryIO, name: str, *, pixels: bool = True) -> Numbers:
     if _ending(name, DICOM):
         return _dicom(file)
-    if _ending(name, (".npy",)) and not pixels:
-        return channels_first(_header(file))
-    with np.errstate(all="ignore"):
-        found: Any = np.load(file, allow_pickle=False)
-    if _ending(name, (".npz",)):
-        if len(found.files) != 1:
-            raise ValueError(f"holds {len(found.files)} arrays; an image is one")
-        found = found[found.files[0]]
+    try:
+        if _ending(name, (".npy",)) and not pixels:
+            return channels_first(_header(file))
+        with np.errstate(all="ignore"):
+            found: Any = np.load(file, allow_pickle=False)
+            if _ending(name, (".npz",)):
+                if len(found.files) != 1:
+                    raise ValueError(f"holds {len(found.files)} arrays; an image is one")
+                found = found[found.files[0]]
+    except BROKEN_ARRAY as error:
+        raise ValueError(f"is no array: {error}") from error
     return channels_first(found)
 
 
@@ -146,6 +159,7 @@ def _header(file: BinaryIO) -> Numbers:
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
     else:
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    check(math.prod(shape))
     return np.broadcast_to(np.zeros((), plain_type(dtype)), shape)
 
 
@@ -164,6 +178,7 @@ def _of_bands(file: BinaryIO, *, pixels: bool = True) -> Numbers:
             raise ValueError("has several frames")
         if tags is not None and tags.valueof(274, default=1) != 1:
             raise ValueError("is turned by its orientation tag, which no bands can be")
+        check(math.prod(series.shape))
         if not pixels:
             kind = plain_type(series.dtype)
             array = np.broadcast_to(np.zeros((), kind), series.shape)
@@ -234,12 +249,12 @@ def arrays_in(path: Path) -> Any:
     """
     try:
         found: Any = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            arrays = {key: found[key] for key in found.files}
+    except BROKEN_ARRAY as error:
         raise DataError(f"{path} cannot be read as an array ({error})") from error
-    if isinstance(found, np.ndarray):
-        return found
-    with found:
-        arrays = {key: found[key] for key in found.files}
     labels = next((arrays.pop(key) for key in ("labels", "y") if key in arrays), None)
     if len(arrays) != 1:
         raise DataError(

@@ -7,6 +7,7 @@ import os
 import warnings
 import weakref
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,7 @@ from typing import BinaryIO, Protocol
 
 from ganwright.data.image import UNREADABLE, Head
 from ganwright.data.levels import Reading
-from ganwright.data.limit import allow
+from ganwright.data.limit import allow, check_unpacked
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
 from ganwright.data.progress import watched
 from ganwright.data.read.deep import ARRAYS, DICOM, head_in
@@ -68,9 +69,10 @@ class ZipOpener:
 
     def __call__(self, file: str) -> BinaryIO:
         """The member's content."""
+        check_unpacked(self.size(file))
         try:
             return io.BytesIO(self._open().read(self.members.get(file, file)))
-        except (zipfile.BadZipFile, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
             raise OSError(str(error)) from error
 
     def size(self, file: str) -> int:

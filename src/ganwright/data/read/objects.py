@@ -177,12 +177,14 @@ def _levelled(pictures: Tensor, how: _How) -> Stack:
     if (pictures.dtype == torch.uint8 or plain) and not how.reading.range:
         return Stack(pictures)
     numbers = (pictures.float() if pictures.is_floating_point() else pictures).numpy(force=True)
-    kind = plain_type(numbers.dtype)
-    chosen = choose("the data", [kind], lambda _: iter([numbers]), how.reading)
-    levels = chosen.levels[kind]
     try:
+        kind = plain_type(numbers.dtype)
+        chosen = choose("the data", [kind], lambda _: iter([numbers]), how.reading)
+        levels = chosen.levels[kind]
         parts = [levels.floats(numbers[i : i + 256]) for i in range(0, len(numbers), 256)]
     except ValueError as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"the data {error}") from None
     floats = torch.cat(parts)
     if how.reading.depth == 8:

@@ -108,6 +108,15 @@ def open_pack(path: Path, options: DataOptions) -> Source:
         SettingsError: images are asked for as they were not packed.
     """
     known = described(path)
+    try:
+        return _opened(path, known, options)
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, SettingsError):
+            raise
+        raise DataError(f"{path} is damaged ({error!r}); pack the data again") from error
+
+
+def _opened(path: Path, known: dict[str, Any], options: DataOptions) -> Source:
     for name, given in (("image_size", options.image_size), ("channels", options.channels)):
         packed = known["options"][name]
         if given != packed and (name == "image_size" or given is not None):

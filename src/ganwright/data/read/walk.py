@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import zipfile
@@ -12,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ganwright.data.messages import counted
+from ganwright.errors import DataError
 
 _HIDDEN = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found")
 """Folders that systems make for themselves, besides those whose name begins with a dot."""
+DEFLATED = 1100
+"""Zip files shrink nothing to less than 1/1032; members that unpack to more share their bytes."""
 _UTF8 = 0x800
 """The flag of a member of a zip file whose name is UTF-8."""
 
@@ -72,9 +76,19 @@ def walk_folder(root: str | os.PathLike[str], wanted: Callable[[str], bool]) -> 
 
 
 def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
-    """The images inside a zip file, whichever system wrote it: backslashes part folders too."""
+    """The images inside a zip file, whichever system wrote it: backslashes part folders too.
+
+    Raises:
+        DataError: its members overlap, or it is damaged.
+    """
     found = Found()
-    with zipfile.ZipFile(file) as archive:
+    with _opened(file) as archive:
+        total, size = sum(info.file_size for info in archive.infolist()), os.path.getsize(file)
+        if total > DEFLATED * size:
+            raise DataError(
+                f"{file} has {size:,} bytes and says that it unpacks to {total:,}, which no zip "
+                "file does; it is a zip bomb, or damaged"
+            )
         for info in archive.infolist():
             parts = _parts(info)
             if not parts or info.filename[-1] in "/\\":
@@ -88,6 +102,13 @@ def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
     return found
 
 
+def _opened(file: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise DataError(f"{file} is a damaged zip file ({error}); make it again") from error
+
+
 def _entries(
     folder: str, found: Found, real: str, above: tuple[str, ...], inside: str = ""
 ) -> Iterator[tuple[os.DirEntry[str], str]]:
@@ -95,12 +116,14 @@ def _entries(
     try:
         with os.scandir(folder) as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
-    except PermissionError:
+    except OSError:  # it may not be read, or it has gone
         found.closed += 1
         return
     for entry in listed:
         if hidden(entry.name):
             found.hidden += 1
+        elif _closed(entry):
+            found.closed += 1
         elif entry.is_dir():
             place, gone = os.path.join(real, entry.name), above
             if entry.is_symlink():
@@ -115,6 +138,15 @@ def _entries(
             found.broken += 1
         else:
             found.special += 1
+
+
+def _closed(entry: os.DirEntry[str]) -> bool:
+    """Whether it cannot even be seen what it is, as of links that the system keeps to itself."""
+    try:
+        entry.is_dir()
+    except OSError as error:
+        return error.errno in (errno.EACCES, errno.EPERM)
+    return False
 
 
 def _holds(folder: str, other: str) -> bool:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,6 +15,7 @@ from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.serve.resident import Shelf
 from ganwright.data.sides import Rows, Stack
 from ganwright.errors import DataError, SettingsError
+from ganwright.memory import free
 
 RESIDENT_BYTES = 2 << 30
 """Larger data sets are streamed."""
@@ -59,14 +58,7 @@ def _bytes(side: Fitted, device: torch.device) -> int:
 def _free(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
-    table = Path("/proc/meminfo")
-    if table.exists():
-        for line in table.read_text(encoding="utf-8").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", {}):
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 4 * RESIDENT_BYTES
+    return free()
 
 
 def load(

@@ -1,0 +1,143 @@
+"""What a model can do on a page, found by asking the model instead of by its name."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ganwright.errors import SettingsError
+from ganwright.families.priors import Gaussian, Uniform
+from ganwright.function import Argument, spherical
+from ganwright.inference.model import Model
+from ganwright.inference.walk import directions
+
+DIRECTIONS = 8
+"""Latent directions that are offered, the strongest first."""
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a page offers.
+
+    Args:
+        sample: it draws samples.
+        named: samples of a class can be asked for.
+        scaled: its latents may be scaled, as their prior is centred at 0.
+        walk: there are images between two samples.
+        walk_named: those can be of a class.
+        directions: how many latent directions there are to change a sample along.
+        translate: the directions in which it translates images; none if it fills holes.
+        fill: it fills holes in images.
+        reconstruct: it takes images apart and puts them together.
+        classify: it tells the class of images.
+    """
+
+    sample: bool = False
+    named: bool = False
+    scaled: bool = False
+    walk: bool = False
+    walk_named: bool = False
+    directions: int = 0
+    translate: tuple[str, ...] = ()
+    fill: bool = False
+    reconstruct: bool = False
+    classify: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is something to show."""
+        return bool(self.sample or self.translate or self.fill or self.reads)
+
+    @property
+    def reads(self) -> bool:
+        """Whether images are taken apart or classified."""
+        return self.reconstruct or self.classify
+
+
+def abilities(model: Model) -> Abilities:
+    """Ask a model what it can do."""
+    game, images = model.game, len(model.spec.shape) == 3
+    fill = images and "known" in _parameters(game, "translate")
+    ways = tuple(w for w in ("a2b", "b2a") if images and not fill and _translates(game, w))
+    latents = _latents(model)
+    walk = images and bool(latents) and latents[0].between is not None
+    return Abilities(
+        sample=hasattr(game, "sample"),
+        named=_named(model),
+        scaled=bool(latents) and _centred(game, latents[0]),
+        walk=walk,
+        walk_named=walk and len(latents) > 1 and bool(model.spec.classes),
+        directions=_directions(model) if walk else 0,
+        translate=ways,
+        fill=fill,
+        reconstruct=images and _reconstructs(model),
+        classify=images and hasattr(game, "classify"),
+    )
+
+
+def _parameters(game: Any, name: str) -> tuple[str, ...]:
+    method = getattr(game, name, None)
+    return tuple(inspect.signature(method).parameters) if method else ()
+
+
+def _translates(game: Any, way: str) -> bool:
+    """A family that learned one direction refuses the other."""
+    if not hasattr(game, "translate"):
+        return False
+    try:
+        game.function(way)
+    except SettingsError:
+        return False
+    return True
+
+
+def _latents(model: Model) -> tuple[Argument, ...]:
+    """What samples are a function of: z, and labels in some; nothing where there is no function."""
+    if not hasattr(model.game, "sample"):
+        return ()
+    try:
+        return tuple(model.game.function().arguments)
+    except SettingsError:
+        return ()
+
+
+def _centred(game: Any, z: Argument) -> bool:
+    """Whether z is Gaussian, or uniform around 0, and holds no codes besides."""
+    prior = getattr(game.cfg, "prior", None)
+    if prior is None:
+        return z.between is spherical
+    centred = isinstance(prior, Gaussian) or (
+        isinstance(prior, Uniform) and prior.low == -prior.high
+    )
+    return centred and z.draw(1).shape[1] == game.cfg.latent
+
+
+def _named(model: Model) -> bool:
+    if "labels" not in _parameters(model.game, "sample") or not model.spec.classes:
+        return False
+    try:
+        model.sample(1, labels=model.spec.classes[model.spec.asked[0]])
+    except SettingsError:
+        return False
+    return True
+
+
+def _directions(model: Model) -> int:
+    count = min(DIRECTIONS, model.latents(1).shape[1])
+    try:
+        return len(directions(model, count))
+    except SettingsError:
+        return 0
+
+
+def _reconstructs(model: Model) -> bool:
+    if not hasattr(model.game, "reconstruct"):
+        return False
+    try:
+        model.reconstruct(torch.zeros(1, *model.spec.shape))
+    except SettingsError:  # such as a styled decoder, which needs the class
+        return False
+    return True

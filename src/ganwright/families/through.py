@@ -1,0 +1,48 @@
+"""Noise games whose D judges plain images through its augmentation.
+
+    D minimises  f_D(D(T(x)), D(T(G(z)))) + penalties of D(T(.)) at x and G(z)
+    G minimises  f_G(D(T(x)), D(T(G(z))))              T: the augmenter
+
+Other noise games change images first and penalise D where the changed ones lie. Here a gradient
+penalty differentiates by the plain image, as the authors' code of StyleGAN2-ADA and R3GAN does.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganwright.data.types import Images
+from ganwright.families.augmented import watch
+from ganwright.families.noise_game import NoiseGame
+from ganwright.game import Terms
+from ganwright.losses import Scorer
+from ganwright.penalties import charge
+
+
+class ThroughGame(NoiseGame):
+    """Base of the families whose G has no tanh and whose penalties look through T."""
+
+    squashes = False
+
+    @property
+    def judge(self) -> Scorer:
+        return self.through
+
+    def through(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """D's scores, [n], of plain images [n, C, H, W], which it sees augmented."""
+        scores: Tensor = self.D(self.shown(x), y)
+        return scores
+
+    def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
+        """Real images and as many fakes, of the same labels if there are any, both plain."""
+        return batch.images, self.fakes(batch)
+
+    def discriminator(self, batch: Images) -> Terms:
+        watch(self.augment)
+        real, fake = self.judged(batch)
+        adv = self.cfg.loss.discriminator(self.through, real, fake)
+        return {"adv": adv, **charge(self.cfg.penalties, self.through, real, fake)}
+
+    def generator(self, batch: Images) -> Terms:
+        real, fake = self.judged(batch)
+        return {"adv": self.cfg.loss.generator(self.through, real, fake)}
