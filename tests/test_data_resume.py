@@ -327,3 +327,14 @@ def test_a_broken_test_picture_leaves_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"1 image cannot be used: .*0\.png \(.*truncated"):
         trained(str(tmp_path / "data"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_an_option_that_the_version_of_the_run_did_not_know_is_its_default(
+    tmp_path: Path,
+) -> None:
+    trained("digits", tmp_path / "run")
+    file = tmp_path / "run" / "data.json"
+    data = json.loads(file.read_text(encoding="utf-8"))
+    del data["fingerprint"]["options"]["signals"]
+    file.write_text(json.dumps(data), encoding="utf-8")
+    assert ganwright.resume(tmp_path / "run", steps=2, quiet=True).step == 2

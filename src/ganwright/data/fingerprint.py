@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.messages import counted
+from ganwright.data.query import Query
 from ganwright.data.read.folders import Reader
 from ganwright.data.read.items import Items
 from ganwright.data.read.pairs import Half
@@ -88,9 +89,11 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """How the data of one fingerprint differs from that of another, a phrase each."""
     if (old["kind"], old["name"]) != (new["kind"], new["name"]):
         return [f"it is {_title(new)} and was {_title(old)}"]
-    was, now = old["options"], new["options"]
+    # an older version did not know all options of today: a run of its time has their defaults
+    unasked = asdict(Query())
+    was, now = unasked | old["options"], unasked | new["options"]
     found = [
-        f"its option {key} is {now.get(key, 'not given')} and was {was.get(key, 'not given')}"
+        f"its option {key} is {_given(now.get(key))} and was {_given(was.get(key))}"
         for key in sorted(was.keys() | now.keys())
         if was.get(key) != now.get(key)
     ]
@@ -104,6 +107,10 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         pairs = zip(before, after, strict=True)
         found += [f"{text}{where}" for one, other in pairs for text in _of_sides(one, other)]
     return list(dict.fromkeys(found))
+
+
+def _given(value: Any) -> Any:
+    return "not given" if value is None else value
 
 
 def _of_sides(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
