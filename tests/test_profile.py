@@ -13,9 +13,10 @@ from helpers import TINY, tiny, trainer_of
 
 import ganwright
 from ganwright.cli import main
-from ganwright.commands.profile import anatomy, duration, summary
+from ganwright.commands.profile import anatomy, summary
 from ganwright.data.types import Images, Spec
 from ganwright.errors import GanwrightError
+from ganwright.report.page import duration
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.profile import Profile, Stretch, chosen, measure
 from ganwright.training.engine import Engine

@@ -23,6 +23,7 @@ from ganwright.game import Game
 from ganwright.report import comparison, exhibits
 from ganwright.report.comparison import write_comparison
 from ganwright.run import train as runs
+from ganwright.training.engine import processor
 
 
 def train(out: Path, name: str = "dcgan", callbacks: Any = (), **changes: Any) -> Path:
@@ -57,7 +58,7 @@ def test_a_trained_run_has_its_report(trained: Path) -> None:
     ]
     for title in ("Over training", "Real images", "Interpolation", "Nearest training images"):
         assert title in page.headings
-    assert page.value("processor") == ["cpu"]
+    assert page.value("processor") == [processor(torch.device("cpu"))]
     assert page.value("torch") == [torch.__version__]
     numbers = dict(part.split() for part in page.value("parameters")[0].split(", "))
     assert set(numbers) == {"D", "G"}

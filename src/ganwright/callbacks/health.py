@@ -13,6 +13,7 @@ from ganwright import atomic
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.data.types import leading
+from ganwright.metrics.diversity import spread
 from ganwright.observing import GRADIENT
 
 HELP: Mapping[str, str] = {
@@ -143,9 +144,9 @@ class Health(Callback):
         grid = images.get("samples")
         if self._data is None or grid is None or len(grid) < 4 or run.step < EARLY:
             return
-        x, scale = _flat(grid), max(_spread(self._data), 1e-9)
+        x, scale = _flat(grid), max(spread(self._data), 1e-9)
         mean, before = x.mean(0), self._mean
-        self.seen.diversity.append(_spread(x) / scale)
+        self.seen.diversity.append(spread(x) / scale)
         if before is not None and before.shape == mean.shape:
             self.seen.leaps.append(float((mean - before).norm()) / scale)
         self._mean = mean
@@ -184,9 +185,3 @@ class Health(Callback):
 
 def _flat(images: Tensor) -> Tensor:
     return images.detach().double().flatten(1).cpu()
-
-
-def _spread(x: Tensor) -> float:
-    """Mean distance of two at random: the i-th and the one half the set away."""
-    half = len(x) // 2
-    return float((x[:half] - x[half : 2 * half]).norm(dim=1).mean())

@@ -15,6 +15,7 @@ from ganwright.callbacks.callback import Periodic, Run
 from ganwright.report import write_report
 from ganwright.report.exhibits import write_exhibits
 from ganwright.report.page import PLOTS
+from ganwright.training.engine import processor
 from ganwright.version import __version__
 
 SHARE = 0.01
@@ -76,16 +77,13 @@ class Report(Periodic):
 def _write_environment(run: Run) -> None:
     """What the run is trained with: RUN/environment.json."""
     engine = run.trainer.engine
-    device = str(engine.device)
-    if engine.device.type == "cuda":
-        device = torch.cuda.get_device_name(engine.device)
     networks = {name: _count(child) for name, child in run.game.named_children()}
     found = {
         "ganwright": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "system": platform.platform(),
-        "processor": device,
+        "processor": processor(engine.device),
         "processes": engine.world,
         "threads": torch.get_num_threads(),
         "parameters": ", ".join(f"{name} {n:,}" for name, n in networks.items() if n),

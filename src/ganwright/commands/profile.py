@@ -65,6 +65,8 @@ def profile(argv: Sequence[str]) -> int:
 
 def summary(cls: type[Game], found: Profile, price: float | None = None) -> list[str]:
     """What the whole run costs, in a few lines."""
+    from ganwright.report.page import duration
+
     settings, spec = found.settings, found.spec
     shape = "x".join(map(str, spec.shape))
     lines = [
@@ -105,15 +107,6 @@ def anatomy(found: Profile) -> list[str]:
             for row in rows
         ]
     return lines
-
-
-def duration(seconds: float) -> str:
-    """Hours, minutes and seconds, the two largest of them that are not 0."""
-    minutes, left = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {left} s" if minutes else f"{left} s"
 
 
 def _total(parts: dict[tuple[str, str], float]) -> float:

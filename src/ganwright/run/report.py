@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from ganwright.data import RunData, open_data
+from ganwright.data import RunData
 from ganwright.errors import GanwrightError
 from ganwright.inference.model import Model
 from ganwright.report.exhibits import SEARCHED, exhibited, write_exhibits
 from ganwright.report.page import PLOTS, write_report
 from ganwright.report.records import read_record
-from ganwright.run.data import check_same, data_options
+from ganwright.run.assembly import opened, resolved
 from ganwright.run.load import load
 from ganwright.run.run_folder import located, read_config, read_data
 from ganwright.training.checkpoint import step_of, steps
+from ganwright.training.engine import Engine
 
 
 def rewrite(
@@ -68,12 +69,8 @@ def _opened(model: Model, warn: Callable[[str], None]) -> RunData | None:
         if known is not None and known["fingerprint"]["kind"] == "given":
             warn("nearest training images are not shown: the data was given in Python")
             return None
-        settings = located(old, old, known)
-        options, device = data_options(settings), model.game.device
-        data = open_data(settings.data or cls.data, task=cls.task, options=options, device=device)
-        if known is not None:
-            check_same(known["fingerprint"], data.fingerprint)
+        settings = resolved(cls, located(old, old, known))
+        return opened(cls, settings, Engine(model.game.device), known=known)
     except GanwrightError as error:
         warn(f"nearest training images are not shown: {error}")
         return None
-    return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ from torch import nn
 
 from ganwright import atomic
 from ganwright.config.settings import FREE, Settings
+from ganwright.data.read.packed import cache_file
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.families import name_of
@@ -172,10 +172,7 @@ def _file(cls: type[Game], settings: Settings, engine: Engine, spec: Spec) -> Pa
         spec.target,
         len(spec.classes),
     ]
-    text = "\n".join(map(str, what))
-    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-    return Path(root) / "ganwright" / f"{digest}.tuned.json"
+    return cache_file("\n".join(map(str, what)), "tuned.json")
 
 
 def _remembered(file: Path) -> dict[str, Any] | None:

@@ -72,11 +72,11 @@ class PackReader:
         return {k: v for k, v in vars(self).items() if k != "_bytes"}
 
 
-def cache_file(key: str) -> Path:
-    """The pack in the user's cache of what `key` describes."""
+def cache_file(key: str, kind: str = "pack") -> Path:
+    """The file of a kind in the user's cache, named by all that it depends on."""
     root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     digest = hashlib.blake2b(key.encode(errors="surrogateescape"), digest_size=16).hexdigest()
-    return Path(root) / "ganwright" / f"{digest}.pack"
+    return Path(root) / "ganwright" / f"{digest}.{kind}"
 
 
 def listing(path: Path) -> list[tuple[str, int, int]]:
