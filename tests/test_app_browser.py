@@ -5,6 +5,7 @@ Screenshots are written into the folder GANWRIGHT_SCREENSHOTS, if there is one, 
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -225,7 +226,12 @@ def test_holes_are_painted_and_filled(runs: Path, browser: Any, tmp_path: Path, 
         stroke(page)
         button(page, "Fill").click()
         image_of(page, "Filled")
+        served = page.request.get(image_of(page, "With holes").get_attribute("src")).body()
+        holes = Image.open(io.BytesIO(served)).convert("L")
         shot(page, tmp_path, "ccgan")
+    # without paint the hole, which is grey, is a square that takes in this corner of it
+    corner = holes.getpixel((int(0.3 * holes.width), int(0.7 * holes.height)))
+    assert corner == pytest.approx(0.7 * 255, abs=15), "only what was painted is a hole"
 
 
 def test_a_file_that_is_too_large_is_a_sentence(runs: Path, browser: Any, tmp_path: Path) -> None:
