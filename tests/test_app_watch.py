@@ -18,6 +18,7 @@ from test_cli import error_of
 
 from ganwright.app.listening import address, is_loopback, listen, names, warning
 from ganwright.app.watching import Watcher, page, version
+from ganwright.cli import main
 from ganwright.errors import RunError
 
 PNG = b"\x89PNG grid"
@@ -194,6 +195,23 @@ def test_addresses() -> None:
 def test_what_is_no_run_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     said = error_of(["watch", str(tmp_path / "none"), "--port", "0"], capsys)
     assert "is not a run folder: it holds no config.yaml" in said
+
+
+@pytest.mark.parametrize("where", ["serve_forever", "server_close", "webbrowser.open"])
+def test_control_c_ends_it_cleanly_wherever_it_comes(
+    run: Path, where: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("webbrowser.open", lambda _: True)
+    monkeypatch.setattr(Watcher, "serve_forever", lambda _: None)
+    target = where if "." in where else f"ganwright.app.watching.Watcher.{where}"
+    monkeypatch.setattr(target, interrupted)
+    assert main(["watch", str(run), "--port", "0", "--open"]) == 0
+    out, error = capsys.readouterr()
+    assert out.endswith("(Ctrl-C ends it)\n")
+    assert error == ""
 
 
 @pytest.mark.usefixtures("heard")

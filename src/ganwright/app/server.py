@@ -86,7 +86,7 @@ def serve(
         show: open it in the browser.
     """
     uvicorn = import_module("uvicorn")
-    with own_files(), suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt), own_files():  # Ctrl-C may come while files are removed
         app = application(build(model, newest), names(host), most)
         print(f"{url}  (Ctrl-C ends it)", flush=True)
         if show:

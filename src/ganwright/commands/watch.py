@@ -24,12 +24,15 @@ def watch(argv: Sequence[str]) -> int:
     from ganwright.app.watching import Watcher
 
     run = path_of(str(given["RUN"]))
-    with listen(where.host, where.port) as opened, Watcher(run, opened, names(where.host)) as page:
+    with (
+        suppress(KeyboardInterrupt),  # outermost: Ctrl-C may come while the page opens or closes
+        listen(where.host, where.port) as opened,
+        Watcher(run, opened, names(where.host)) as page,
+    ):
         warn(where.host, "see this run")
         url = address(where.host, opened)
         print(f"{url}  (Ctrl-C ends it)", flush=True)
         if where.open:
             webbrowser.open(url)
-        with suppress(KeyboardInterrupt):
-            page.serve_forever()
+        page.serve_forever()
     return 0
