@@ -151,6 +151,16 @@ def test_accuracies_are_measured_on_held_out_pictures_of_either_domain() -> None
     assert "accuracy_target" not in game.measure(batch._replace(b_labels=None))
 
 
+def test_the_first_layer_may_be_one_for_both_domains() -> None:
+    images = torch.linspace(-1, 1, 2 * 64).view(2, 1, 8, 8)
+    for private, first_layers in ((True, 2), (False, 1)):
+        T = AdaptationNets(private=private).classifier((1, 8, 8), (1, 8, 8), 3)
+        assert len(T.first) == first_layers
+        assert torch.equal(T(images), T(images, source=True)) is not private
+    with pytest.raises(SettingsError, match="one first layer of T cannot take 1 and 3 channels"):
+        AdaptationNets(private=False).classifier((1, 8, 8), (3, 8, 8), 3)
+
+
 def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(SettingsError, match="set content=0"):
         PixelDA(PixelDA.Config(content=1.0), Spec(Unpaired, (1, 8, 8), (3, 8, 8), ("0",)))

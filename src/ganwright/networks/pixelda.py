@@ -110,12 +110,15 @@ def _stage(
 class TaskClassifier(nn.Module):
     """Images [n, C, H, W] to class logits, float32 [n, classes].
 
-    Each domain has a first layer of its own, as in the authors' code; they share the others.
+    Each domain may have a first layer of its own, as in the authors' code; they share the others.
     """
 
-    def __init__(self, source: tuple[int, ...], target: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self, source: tuple[int, ...], target: tuple[int, ...], classes: int, *, private: bool
+    ) -> None:
         super().__init__()
-        self.first = nn.ModuleList(_first(shape[0]) for shape in (source, target))
+        domains = (source, target) if private else (target,)
+        self.first = nn.ModuleList(_first(shape[0]) for shape in domains)
         h, w = (side // 4 for side in target[1:])
         self.shared = nn.Sequential(
             nn.Conv2d(32, 48, 5, 1, 2),
@@ -132,7 +135,7 @@ class TaskClassifier(nn.Module):
 
     def forward(self, x: Tensor, *, source: bool = False) -> Tensor:
         """Class logits; `source` says that the images are of the source domain, unadapted."""
-        logits: Tensor = self.shared(self.first[0 if source else 1](x))
+        logits: Tensor = self.shared(self.first[0 if source else -1](x))
         return wide(logits)
 
 
@@ -154,6 +157,8 @@ class AdaptationNets(Checked):
     """Standard deviation of the noise added after D's layers in training."""
     dropout: BelowOne = 0.1
     """Share of D's activations dropped in training."""
+    private: bool = True
+    """Give T a first layer for each domain; one for both keeps G from swapping classes."""
 
     def adapter(
         self, latent: int, shape_in: tuple[int, ...], shape_out: tuple[int, ...]
@@ -185,5 +190,14 @@ class AdaptationNets(Checked):
     def classifier(
         self, source: tuple[int, ...], target: tuple[int, ...], classes: int
     ) -> TaskClassifier:
-        """T; it has a first layer for each domain."""
-        return TaskClassifier(source, target, classes)
+        """T.
+
+        Raises:
+            SettingsError: if one first layer is to take domains of different channels.
+        """
+        if not self.private and source[0] != target[0]:
+            raise SettingsError(
+                f"one first layer of T cannot take {source[0]} and {target[0]} channels; "
+                "set --channels, or networks.private=true"
+            )
+        return TaskClassifier(source, target, classes, private=self.private)
