@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+import advice
 import layouts
 import measured
 import names
@@ -73,6 +74,7 @@ def tables() -> dict[str, Callable[[], str]]:
         **{f"{topic}-formulas": partial(formulas, topic) for topic in WITH_FORMULAS},
         **{f"family-{name}": partial(about_family, name) for name in FAMILIES},
         **{f"results-{name}": partial(measured.of_family, name) for name in FAMILIES},
+        "suggestions": advice.suggestions,
         "gallery": gallery,
         "mnist": mnist,
         "sagan-anime": anime,

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from ganwright.run.look import look as look
     from ganwright.run.pretrained import from_pretrained as from_pretrained
     from ganwright.run.profile import profile as profile
+    from ganwright.run.suggest import Suggestion as Suggestion
+    from ganwright.run.suggest import suggest as suggest
     from ganwright.run.train import resume as resume
     from ganwright.run.train import train as train
     from ganwright.training.engine import Engine as Engine
@@ -58,6 +60,8 @@ _WHERE = {
     "Look": "run.look",
     "evaluate": "run.evaluation",
     "profile": "run.profile",
+    "suggest": "run.suggest",
+    "Suggestion": "run.suggest",
     "Model": "inference.model",
     "Game": "game",
     "Player": "game",

@@ -22,6 +22,11 @@ COMMANDS: dict[str, Command] = {
         "DATA [--check] [--sheet FILE.png] [--pack FILE]",
         "Describe how data is read, check that all of it can be, draw a contact sheet, pack it.",
     ),
+    "suggest": Command(
+        "ganwright.commands.suggest:suggest",
+        "DATA [--hours H] [--out FILE.yaml]",
+        "Name a family and settings for data, what they cost, and a trial to begin with.",
+    ),
     "resume": Command("ganwright.commands.train:resume", "RUN [--steps N]", "Resume a run."),
     "fork": Command(
         "ganwright.commands.fork:fork",

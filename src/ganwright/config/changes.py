@@ -71,7 +71,7 @@ def keywords(settings: Settings, values: Mapping[str, Any]) -> Settings:
 
 def differences(a: Settings, b: Settings) -> list[str]:
     """Each setting that differs, as `game.loss: Hinge() -> Wasserstein()`."""
-    old, new = dict(_leaves(a)), dict(_leaves(b))
+    old, new = dict(leaves(a)), dict(leaves(b))
     texts = (
         (name, *(spell(side[name], brief=True) if name in side else "-" for side in (old, new)))
         for name in old | new
@@ -80,11 +80,12 @@ def differences(a: Settings, b: Settings) -> list[str]:
     return [f"{name}: {before} -> {after}" for name, before, after in texts if before != after]
 
 
-def _leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted name and value of each setting, the family's after `game.`."""
     for f in fields(settings):
         value = getattr(settings, f.name)
         if f.name == "game" and value is not None:
-            yield from _leaves(value, "game.")
+            yield from leaves(value, "game.")
         else:
             yield prefix + f.name, value
 

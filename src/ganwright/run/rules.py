@@ -1,0 +1,209 @@
+"""Which family suits which data, with settings for it: the rules of `ganwright suggest`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ganwright.augment import ADA
+from ganwright.config.settings import Settings
+from ganwright.data.types import Batch, Images, Paired, Unpaired
+from ganwright.layers.norm import InstanceNorm
+from ganwright.layers.resample import Resize
+from ganwright.networks import MLP, ConvNet1d, PatchGAN, ResNetTranslator, StyleNet, UNet
+from ganwright.penalties import R1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What rules look at.
+
+    Args:
+        task: images, pairs or two domains.
+        count: training images; of the smaller domain of two.
+        classes: of their labels; 0 without labels.
+        shape: of an image (C, H, W), a signal (C, L) or a row (d,).
+        side: the shorter side of the median image before it is scaled, in pixels.
+        low: pairs are an image and the same at a fraction of its size.
+        gpu: a GPU would train it.
+    """
+
+    task: type[Batch]
+    count: int
+    classes: int
+    shape: tuple[int, ...]
+    side: int = 0
+    low: bool = False
+    gpu: bool = False
+
+    @property
+    def size(self) -> int:
+        """The power of two that images are best scaled to on this machine."""
+        most = 256 if self.gpu else 64
+        size = 32
+        while size < most and 1.5 * size <= self.side:
+            size *= 2
+        return size
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A kind of data, and what to train on it.
+
+    Args:
+        family: by name.
+        suits: the data in words, as docs have it.
+        fits: whether it is such data.
+        settings: changes the family's own settings.
+        why: in a sentence.
+        images: that a good run sees at most.
+        look: what tells after the trial whether it works.
+    """
+
+    family: str
+    suits: str
+    fits: Callable[[Facts], bool]
+    settings: Callable[[Facts, Settings], Settings]
+    why: str
+    images: int
+    look: str
+
+
+def r1_weight(size: int, batch: int) -> float:
+    """Gamma of StyleGAN2-ADA's configuration `auto`, arXiv:2006.06676: .0002 pixels / batch."""
+    return float(f"{0.0002 * size * size / batch:.3g}")
+
+
+def _game(settings: Settings, **changes: Any) -> Settings:
+    return replace(settings, game=replace(settings.game, **changes))
+
+
+def _rows(facts: Facts, settings: Settings) -> Settings:
+    return _game(settings, networks=MLP())
+
+
+def _signals(facts: Facts, settings: Settings) -> Settings:
+    return _game(settings, networks=ConvNet1d(width=64 if facts.gpu else 16))
+
+
+def _enlarge(facts: Facts, settings: Settings) -> Settings:
+    return replace(settings, flip=True)
+
+
+def _pairs(facts: Facts, settings: Settings) -> Settings:
+    width = 64 if facts.gpu else 32
+    settings = replace(settings, image_size=facts.size, batch_size=4, flip=True)
+    return _game(
+        settings,
+        translator=UNet(width=width, norm=InstanceNorm()),
+        patch=PatchGAN(width=width),
+    )
+
+
+def _domains(facts: Facts, settings: Settings) -> Settings:
+    settings = replace(settings, image_size=facts.size, flip=True)
+    if facts.gpu:
+        return settings
+    return _game(
+        replace(settings, batch_size=4),
+        translator=ResNetTranslator(width=32, blocks=3, up=Resize()),
+        patch=PatchGAN(width=32, field=34),
+    )
+
+
+def _digits(facts: Facts, settings: Settings) -> Settings:
+    return replace(settings, image_size=32)
+
+
+def _style(facts: Facts, settings: Settings) -> Settings:
+    size, batch = facts.size, 32
+    net = StyleNet(base=16_384, mapping_G=2)
+    if not facts.gpu:
+        net = StyleNet(base=64 * size, most=128, styles=128, mapping_G=2)
+    settings = replace(settings, image_size=size, batch_size=batch)
+    return _game(
+        settings,
+        latent=net.styles,
+        networks=net,
+        penalties=(R1(weight=r1_weight(size, batch), every=16),),
+        augment_d=ADA() if facts.count < MANY else None,
+        conditional=facts.classes > 1,
+    )
+
+
+MANY = 100_000
+"""Training images from which ADA no longer gains: on faces of 256 pixels it takes FID from 30.7 to
+8.1 with 10,000 images, and from 3.71 to 3.81 with 140,000 (arXiv:2006.06676, table 1)."""
+
+RULES: Sequence[Rule] = (
+    Rule(
+        family="wgan-gp",
+        suits="rows of a table, or points",
+        fits=lambda facts: facts.task is Images and len(facts.shape) == 1,
+        settings=_rows,
+        why="its loss does not saturate where rows and columns leave gaps",
+        images=2_000_000,
+        look="`ganwright evaluate RUN --metrics TwoSample`: near .5 is as good as real rows",
+    ),
+    Rule(
+        family="wgan-gp",
+        suits="signals",
+        fits=lambda facts: facts.task is Images and len(facts.shape) == 2,
+        settings=_signals,
+        why="it trains one-dimensional convolutions without balancing G and D by hand",
+        images=2_000_000,
+        look="`ganwright evaluate RUN --metrics TwoSample`: near .5 is as good as real signals",
+    ),
+    Rule(
+        family="srgan",
+        suits="images and the same at a fraction of their size",
+        fits=lambda facts: facts.low,
+        settings=_enlarge,
+        why="it is the family for enlarging",
+        images=500_000,
+        look="samples are sharper than the bicubic enlargement next to them",
+    ),
+    Rule(
+        family="pix2pix",
+        suits="pairs of images",
+        fits=lambda facts: facts.task is Paired,
+        settings=_pairs,
+        why="every input has its answer, so the L1 term can hold G to it",
+        images=400_000,
+        look="held-out L1 falls, and translations show the input's shapes",
+    ),
+    Rule(
+        family="cyclegan",
+        suits="two folders without pairs",
+        fits=lambda facts: facts.task is Unpaired,
+        settings=_domains,
+        why="the way back keeps the content, without pairs",
+        images=400_000,
+        look="both cycle terms fall, and translations change style but not shapes",
+    ),
+    Rule(
+        family="dcgan",
+        suits="grey images of at most 32 pixels",
+        fits=lambda facts: facts.shape[0] == 1 and max(facts.shape[1:]) <= 32,
+        settings=_digits,
+        why="small grey images need no more, and it shows them within minutes",
+        images=1_500_000,
+        look="after a few minutes, samples have strokes, and differ from each other",
+    ),
+    Rule(
+        family="stylegan2",
+        suits="other images",
+        fits=lambda facts: True,
+        settings=_style,
+        why="its published samples are the best of the families here, and ADA suits few images",
+        images=25_000_000,
+        look="samples take on the colours and outlines of the data, and ADA's p stays below .8",
+    ),
+)
+"""The first that fits is taken."""
+
+
+def rule_for(facts: Facts) -> Rule:
+    """The first rule that fits."""
+    return next(rule for rule in RULES if rule.fits(facts))

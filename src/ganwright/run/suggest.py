@@ -1,0 +1,206 @@
+"""What to train on given data: a family, settings, the time and memory that it takes, a trial."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ganwright.augment import ADA
+from ganwright.config.changes import flag_of, leaves
+from ganwright.config.settings import Settings
+from ganwright.config.spelling import spell
+from ganwright.data.describe import FEW
+from ganwright.data.open import Prepared
+from ganwright.data.options import DataOptions
+from ganwright.data.sides import Rows
+from ganwright.errors import DataError, SettingsError
+from ganwright.memory import shortage_named
+from ganwright.report.page import duration
+from ganwright.run.config_file import defaults, game_class
+from ganwright.run.look import Look, described, understood
+from ganwright.run.profile import Profile, measure
+from ganwright.run.rules import Facts, Rule, rule_for
+from ganwright.training.engine import Engine
+
+TRIAL = 15 * 60
+"""Seconds of the longest trial."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What to train, and why: `print` it, or train with its `family` and `settings`.
+
+    Args:
+        look: what the data is taken for.
+        facts: what the rules saw of it.
+        rule: the rule that fits.
+        settings: of the whole run.
+        profile: what a few of its steps cost.
+    """
+
+    look: Look
+    facts: Facts
+    rule: Rule
+    settings: Settings
+    profile: Profile
+
+    @property
+    def family(self) -> str:
+        """The family's name."""
+        return self.rule.family
+
+    @property
+    def trial(self) -> int:
+        """Steps of the smallest run that tells whether it works: a twentieth of the whole."""
+        most = int(TRIAL / self._second)
+        return max(1, min(self.settings.steps // 20, most))
+
+    @property
+    def command(self) -> str:
+        """The command of the whole run."""
+        return " ".join(["ganwright", "train", self.family, *self._flags(self.settings)])
+
+    @property
+    def trial_command(self) -> str:
+        """The command of the trial."""
+        short = self._flags(replace(self.settings, steps=self.trial))
+        return " ".join(["ganwright", "train", self.family, *short, "--out", "runs/trial"])
+
+    def __str__(self) -> str:
+        rows = [*self.look.description.rows, *self._rows()]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(f"{name:{width}}  {text}" for name, text in rows)
+
+    __repr__ = __str__
+
+    @cached_property
+    def _second(self) -> float:
+        """Seconds of a step, in the longest phase."""
+        return max(self.profile.stretches, key=lambda each: each.steps).seconds
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        steps, batch = self.settings.steps, self.settings.batch_size or 1
+        yield "", ""
+        yield "family", f"{self.family}: {self.rule.why}"
+        for reason in reasons(self.facts, self.settings):
+            yield "because", reason
+        yield "speed", f"{batch / self._second:,.3g} images a second on {self.profile.device}"
+        yield "memory", f"{self.profile.memory['peak'] / 2**30:.1f} GiB at the peak"
+        seen = steps * batch
+        yield "time", f"{duration(steps * self._second)}: {steps:,} steps see {seen:,} images"
+        if seen < self.rule.images:
+            full = f"{seen / self.rule.images:.1%} of the {self.rule.images:,} of a full run"
+            yield "note", f"that is {full}; expect less than published samples"
+        yield "trial", f"{duration(self.trial * self._second)}: {self.trial_command}"
+        yield "look for", self.rule.look
+        yield "then", self.command
+
+    def _flags(self, settings: Settings) -> Iterator[str]:
+        cls = game_class(self.family)
+        filled = {"image_size": cls.image_size, "batch_size": cls.batch_size}
+        usual = dict(leaves(defaults(cls))) | filled
+        yield from ("--data", shlex.quote(str(settings.data)))
+        for name, value in leaves(settings):
+            if name != "data" and value != usual[name]:
+                yield from _given(flag_of(name), value)
+
+
+@shortage_named()
+def suggest(
+    data: Any, *, hours: float = 8.0, device: str = "auto", seconds: float = 3.0, **options: Any
+) -> Suggestion:
+    """What to train on `data` in the time that there is, measured on this machine.
+
+    Args:
+        data: a folder or name, as `--data` of `train`.
+        hours: that the run may take.
+        device: where it is to be trained.
+        seconds: how long steps are measured.
+        **options: fields of `DataOptions`, such as channels and data_root.
+
+    Raises:
+        DataError: the data cannot be read, or its items only come by and cannot be counted.
+        SettingsError: options contradict each other.
+    """
+    if hours <= 0:
+        raise SettingsError(f"hours is {hours:g}; it must be above 0")
+    ready = understood(data, None, DataOptions(**{"held_out": "auto", **options}))
+    if isinstance(ready, Look):
+        raise DataError(f"{data} is a stream, whose items cannot be counted; name a folder or file")
+    engine = Engine.pick(device)
+    facts = facts_of(ready, gpu=engine.device.type != "cpu")
+    rule = rule_for(facts)
+    cls = game_class(rule.family)
+    usual = replace(defaults(cls), data=os.fspath(data), device=device)
+    usual = replace(usual, **{n: v for n, v in options.items() if n in vars(usual)})
+    settings = rule.settings(facts, usual)
+    found = measure(cls, settings, seconds)[0]
+    return Suggestion(described(ready), facts, rule, _lasting(found, rule, hours), found)
+
+
+def _lasting(found: Profile, rule: Rule, hours: float) -> Settings:
+    """Settings of a run that fills the time, or has seen enough before that."""
+    settings = found.settings
+    batch = settings.batch_size or 1
+    second = max(found.stretches, key=lambda each: each.steps).seconds
+    steps = max(1, min(int(hours * 3600 / second), rule.images // batch))
+    steps = int(float(f"{steps:.2g}")) or 1
+    augment = getattr(settings.game, "augment_d", None)
+    if isinstance(augment, ADA):
+        # p crosses its range in a twentieth of the run, as 500,000 of 25 million images in the
+        # paper are a fiftieth: shorter runs leave it less time to settle.
+        augment = replace(augment, speed=max(1, round(steps * batch / 20)))
+        settings = replace(settings, game=replace(settings.game, augment_d=augment))
+    return replace(settings, steps=steps, precision="auto")
+
+
+def facts_of(ready: Prepared, *, gpu: bool = False) -> Facts:
+    """What the rules look at."""
+    settled = ready.settled
+    spec, side = settled.spec, settled.train[0].side
+    sizes = [min(head[:2]) for head in side.heads or ()] if isinstance(side, Rows) else []
+    whole = min(side.size()) if settled.window else 0
+    return Facts(
+        spec.task,
+        min(len(each) for each in settled.train),
+        len(spec.classes),
+        spec.shape,
+        int(statistics.median(sizes)) if sizes else whole,
+        settled.low is not None,
+        gpu,
+    )
+
+
+def reasons(facts: Facts, settings: Settings) -> Iterator[str]:
+    """Why settings are as they are, a sentence each."""
+    if len(facts.shape) == 3 and settings.image_size is not None:
+        where = "GPU" if facts.gpu else "CPU"
+        yield f"{settings.image_size} pixels: images have {facts.side}, and a {where} trains it"
+    if isinstance(getattr(settings.game, "augment_d", None), ADA):
+        yield f"{facts.count:,} images can be memorised, so D sees them augmented (ADA)"
+    for penalty in getattr(settings.game, "penalties", ()):
+        if getattr(penalty, "every", 1) > 1:
+            yield f"R1 of {penalty.weight:g} is .0002 pixels / batch, as StyleGAN2-ADA has it"
+    if getattr(settings.game, "conditional", False):
+        yield f"{facts.classes:,} classes, so you can choose one when sampling"
+    if facts.count < FEW and len(facts.shape) == 3:
+        yield (
+            f"{facts.count:,} are few: if you have a run on similar images, start from it with "
+            "--init RUN"
+        )
+
+
+def _given(flag: str, value: Any) -> Iterator[str]:
+    """A setting as a shell takes it."""
+    if isinstance(value, bool):
+        yield flag if value else f"--no-{flag.removeprefix('--')}"
+        return
+    yield flag
+    for item in value if isinstance(value, tuple) else (value,):
+        text = item if isinstance(item, str) else spell(item, brief=True)
+        yield shlex.quote("none" if item is None else text)
