@@ -29,11 +29,11 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from ganwright.families.fastgan import FastGAN
 from torch import Tensor, nn
 
 from ganwright.data import DataOptions, open_data
 from ganwright.data.types import Images
-from ganwright.families.fastgan import FastGAN
 from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.game import Game
 from ganwright.networks import FastNet, StyleNet

@@ -167,13 +167,17 @@ def test_a_notebook_gets_a_bar_that_is_redrawn_in_place(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "IPython.display", inside)
     run, bar = fake(folder=Path("runs/<x>")), display()
     assert isinstance(bar, NotebookBar)
+    bar.sampled(run, {"first": torch.zeros(4, 1, 8, 8)})  # of step 0, before the bar begins
+    assert shown == []
     bar.started(run)
     assert "into runs/&lt;x&gt;" in shown[0]
+    images = 'style="max-width: 100%" src="data:image/png;base64,'
+    assert shown[0].count(images) == 1
     bar.logged(after(run, 50), ROW)
     assert '<progress value="50" max="1000" style="width: 100%">' in shown[0]
-    assert "<img" not in shown[0]
-    bar.sampled(after(run, 50), {"samples": torch.zeros(4, 1, 8, 8)})
-    assert shown[0].count('style="max-width: 100%" src="data:image/png;base64,') == 1
+    both = {"samples": torch.zeros(4, 1, 8, 8), "real": torch.zeros(4, 1, 8, 8)}
+    bar.sampled(after(run, 50), both)
+    assert shown[0].count(images) == 2
     bar.finished(after(run, 1000))
     assert "done at step 1,000" in shown[0]
     assert len(shown) == 1

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ganwright.observing import observe as observe
     from ganwright.observing import scope as scope
     from ganwright.penalties import Penalty as Penalty
+    from ganwright.run.augment_data import augment_data as augment_data
     from ganwright.run.evaluation import evaluate as evaluate
     from ganwright.run.fork import fork as fork
     from ganwright.run.load import load as load
@@ -59,6 +60,7 @@ _WHERE = {
     "look": "run.look",
     "Look": "run.look",
     "evaluate": "run.evaluation",
+    "augment_data": "run.augment_data",
     "profile": "run.profile",
     "suggest": "run.suggest",
     "Suggestion": "run.suggest",

@@ -158,7 +158,7 @@ class NotebookBar(Callback):
     """A bar, the newest row and the newest samples below a cell, redrawn twice a second."""
 
     def __init__(self) -> None:
-        self._samples = ""
+        self._head = self._samples = ""
         self._row: dict[str, Any] = {}
         self._drawn = 0.0
         self._shown: Any = None
@@ -169,6 +169,7 @@ class NotebookBar(Callback):
 
         self._head = "".join(f"<p>{escape(x)}</p>" for x in (headline(run), *run.notes))
         self._shown = display(HTML(self._head), display_id=True)
+        self._draw(run)
 
     def stepped(self, run: Run) -> None:
         if time.monotonic() - self._drawn > 0.5:
@@ -190,6 +191,8 @@ class NotebookBar(Callback):
         self._draw(run, f"<p>{escape(f'{ending(run)}: {run.folder}')}</p>")
 
     def _draw(self, run: Run, after: str = "") -> None:
+        if self._shown is None:  # the samples of step 0 come before the bar
+            return
         from IPython.display import HTML
 
         row, steps = since(self._row, run.step), run.settings.steps

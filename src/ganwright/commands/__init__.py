@@ -38,6 +38,11 @@ COMMANDS: dict[str, Command] = {
         "RUN [-n N] [--out FILE]",
         "Generate images with a trained run.",
     ),
+    "augment": Command(
+        "ganwright.commands.augment:augment",
+        "RUN [--per-class N] [--out FOLDER]",
+        "Write labelled samples to add to a classifier's data, without wrong classes and copies.",
+    ),
     "walk": Command(
         "ganwright.commands.walk:walk",
         "RUN [--seeds 1 2 3] [--out FILE.gif]",

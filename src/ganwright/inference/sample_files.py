@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ganwright import atomic
+from ganwright.data.levels import Levels
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.array_files import endings, write_numbers
 from ganwright.inference.model import Model
@@ -67,12 +68,8 @@ def write_samples(
     done, replace = _begun(out, marks, n, replace, ending)
     for images in model.samples(n, seed=seed, labels=labels, start=done, latents=latents):
         _note(out, {**marks, "whole": done, "replace": replace})
-        if levels:
-            for i, image in enumerate(images, done):
-                write_numbers(image, levels, name_of(out, i, ending))
-        else:
-            for i, pixels in enumerate(to_pixels(images), done):
-                _write(pixels, name_of(out, i), replace)
+        for i, image in enumerate(images, done):
+            write_image(image, name_of(out, i, ending), levels, replace)
         done += len(images)
         yield done
     (out / UNFINISHED).unlink(missing_ok=True)
@@ -113,6 +110,18 @@ def _begun(
 
 def _note(out: Path, marks: dict[str, Any]) -> None:
     _stored(out / UNFINISHED, json.dumps(marks))
+
+
+def write_image(image: Tensor, path: Path, levels: Levels | None, replace: bool) -> None:
+    """Write an image [C, H, W] in [-1, 1], as a PNG or as the numbers that the data had.
+
+    Raises:
+        RunError: another image is in its place, or it cannot be written.
+    """
+    if levels:
+        write_numbers(image, levels, path)
+    else:
+        _write(to_pixels(image[None])[0], path, replace)
 
 
 def _write(pixels: Pixels, path: Path, replace: bool) -> None:

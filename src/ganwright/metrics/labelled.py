@@ -80,7 +80,7 @@ class ClassificationAccuracy(Metric):
                 "ClassificationAccuracy needs samples and real images of the same classes, got "
                 f"{_some(fake.classes)} and {_some(known.classes)}"
             )
-        net = self._trained(fake)
+        net = self.trained(fake)
         right = total = 0
         with torch.no_grad():
             for images, labels in known.walk():
@@ -92,16 +92,20 @@ class ClassificationAccuracy(Metric):
     def about(self) -> dict[str, str]:
         return {"classifier": f"three convolutions, {self.steps} steps, seed {self.seed}"}
 
-    def _trained(self, fake: ImageSet) -> torch.nn.Module:
-        """The classifier; samples are held as bytes."""
-        parts = [(eight_bit(x).cpu(), y.cpu()) for x, y in fake.walk() if y is not None]
+    def trained(self, known: ImageSet) -> torch.nn.Module:
+        """The classifier of labelled images, which are held as bytes: to logits [n, classes].
+
+        Raises:
+            SettingsError: they are smaller than 8 pixels.
+        """
+        parts = [(eight_bit(x).cpu(), y.cpu()) for x, y in known.walk() if y is not None]
         images, labels = (torch.cat(each) for each in zip(*parts, strict=True))
         if min(images.shape[2:]) < 8:
             raise SettingsError("ClassificationAccuracy needs images of 8 pixels or more")
         with generators_kept(), torch.enable_grad():
             seed_torch(self.seed, "classification accuracy")
             size = (images.shape[2], images.shape[3])
-            net = classifier(images.shape[1], size, len(fake.classes))
+            net = classifier(images.shape[1], size, len(known.classes))
             adam = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=0.05)
             rate = torch.optim.lr_scheduler.OneCycleLR(adam, 4e-3, self.steps + 1)
             for _ in range(self.steps):
