@@ -1,9 +1,10 @@
-"""BigGAN: parameters by the layer table, parts of z, orthogonality by hand, truncation."""
+"""BigGAN: parameters by the layer table, parts of z, truncation, its average."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,8 @@ from ganwright.families.biggan import BigGAN
 from ganwright.families.priors import Gaussian, Uniform
 from ganwright.layers.norm import BatchNorm
 from ganwright.networks import BigNet
-from ganwright.networks.base import Discriminator, spectral
 from ganwright.networks.big import VectorBatchNorm, factors, parts
-from ganwright.observing import evaluate
 from ganwright.recipes import find
-from ganwright.regularisers import Orthogonality
 from ganwright.run.config_file import from_yaml
 from ganwright.training.ema import EMA
 
@@ -49,7 +47,7 @@ def test_networks_at_64_pixels_have_the_layer_tables_parameters(width: int, G: i
     """G 16, 16, 8, 4, 2 times the width, with 20 numbers of z and 128 of the label for each block;
     D 1, 2, 4, 8, 16 times the width."""
     up = [width * m for m in (16, 16, 8, 4, 2)]
-    pairs = list(zip(up, up[1:], strict=False))
+    pairs = list(pairwise(up))
     by_hand = (20 + 1) * up[0] * 16 + sum(block(*p) for p in pairs)
     by_hand += sum(2 * (20 + 128) * channels for pair in pairs for channels in pair)
     by_hand += 2 * up[-1] + 9 * up[-1] * 3 + 3 + 10 * 128
@@ -120,96 +118,6 @@ def test_a_vector_scales_and_shifts() -> None:
     plain = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), correction=0, keepdim=True)
     assert torch.allclose(layer(x, torch.zeros(6, 3)), plain, atol=1e-5)
     assert torch.allclose(layer(x, torch.ones(6, 3)), 2.5 * plain + 6, atol=1e-4)
-
-
-class Rows(nn.Module):
-    """One layer with the filters (1, 2) and (3, 4)."""
-
-    def __init__(self, layer: nn.Module) -> None:
-        super().__init__()
-        self.layer: Any = layer
-        rows = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-        turned = isinstance(layer, nn.ConvTranspose2d)
-        weight = self.layer.weight
-        with torch.no_grad():
-            weight.copy_((rows.T if turned else rows).reshape(weight.shape))
-
-
-def slope_of(G: nn.Module, weight: Tensor, compiled: bool = False) -> tuple[float, Tensor]:
-    regulariser = Orthogonality(weight=1.0)
-
-    def cost() -> Tensor:
-        return regulariser(G, Discriminator(), Tensor(), Tensor(), nn.Module())
-
-    value = (torch.compile(cost, fullgraph=True) if compiled else cost)()
-    (slope,) = torch.autograd.grad(value, weight)
-    return value.item(), slope
-
-
-BY_HAND = torch.tensor([[132.0, 176.0], [44.0, 88.0]])
-"""4 (W Wᵀ ∘ (1 - I)) W, where the rows' product is 11."""
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [
-        nn.Linear(2, 2),
-        nn.Conv2d(2, 2, 1),
-        nn.Conv2d(1, 2, (1, 2)),
-        nn.ConvTranspose2d(2, 2, 1),
-    ],
-)
-def test_orthogonality_by_hand(layer: Any) -> None:
-    """(1, 2) (3, 4) = 11, twice: 2 x 121; lengths cost nothing."""
-    G = Rows(layer)
-    value, slope = slope_of(G, G.layer.weight)
-    turned = isinstance(layer, nn.ConvTranspose2d)
-    assert value == pytest.approx(242)
-    assert torch.allclose(slope.reshape(2, 2), BY_HAND.T if turned else BY_HAND)
-
-
-def test_orthogonality_looks_at_weights_before_spectral_norm() -> None:
-    G = Rows(nn.Linear(2, 2))
-    spectral(G)
-    value, slope = slope_of(G, G.layer.parametrizations.weight.original)
-    assert value == pytest.approx(242)
-    assert torch.allclose(slope, BY_HAND)
-
-
-@pytest.mark.usefixtures("compiler")
-def test_compiled_orthogonality_is_the_same() -> None:
-    G = Rows(nn.Linear(2, 2))
-    value, slope = slope_of(G, G.layer.weight, compiled=True)
-    assert value == pytest.approx(242)
-    assert torch.allclose(slope, BY_HAND)
-
-
-def test_orthogonal_filters_cost_nothing_at_any_length() -> None:
-    G = nn.Linear(3, 2)
-    with torch.no_grad():
-        G.weight.copy_(torch.tensor([[5.0, 0.0, 0.0], [0.0, 0.1, 0.2]]))
-    value, slope = slope_of(G, G.weight)
-    assert value == 0
-    assert not slope.any()
-    with pytest.raises(SettingsError, match="needs a G with convolutions or linear layers"):
-        slope_of(nn.BatchNorm2d(2), torch.zeros(1))
-
-
-def test_g_is_charged_for_all_its_layers_and_no_embedding() -> None:
-    game: Any = trainer_of("biggan").game
-    batch = trainer_of("biggan").batches.batch(0, 4)
-    terms, _ = evaluate(game.generator, batch)
-    raw = {k: w for k, w in game.G.named_parameters() if k.endswith("original")}
-    by_hand = torch.zeros(())
-    for w in raw.values():
-        gram = w.flatten(1) @ w.flatten(1).T
-        by_hand = by_hand + (gram.square().sum() - gram.diagonal().square().sum())
-    assert terms["Orthogonality"].item() == pytest.approx(1e-4 * by_hand.item(), rel=1e-4)
-    slopes = torch.autograd.grad(terms["Orthogonality"], [*raw.values(), game.G.embedding],
-                                 allow_unused=True)
-    assert slopes[-1] is None
-    assert all(s is not None for s in slopes[:-1])
-    assert sum(bool(s.abs().sum() > 1e-12) for s in slopes[:-1]) > len(raw) // 2
 
 
 @pytest.mark.parametrize("most", [0.5, 1.0, 2.0])

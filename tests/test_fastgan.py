@@ -1,4 +1,4 @@
-"""FastGAN: parameters by the layer table, excitation, D's logits and restored images by hand."""
+"""FastGAN: parameters by the layer table, D's logits and restored images by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from ganwright.augment import DiffAugment
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.fastgan import FastGAN
-from ganwright.layers.excitation import Excitation, Halving, Noise
 from ganwright.losses import Hinge
 from ganwright.networks import FastNet
 from ganwright.networks.fast_critic import quarters
@@ -132,35 +131,6 @@ def test_a_coarse_map_scales_a_fine_one(
         )
     G(torch.randn(1, 8))
     assert seen == list(zip(low, high, strict=True))
-
-
-def test_excitation_by_hand() -> None:
-    """A coarse map of 2s: pooled 2, 16 of them by .25 are 8, swish, by .5, sigmoid."""
-    layer = Excitation(1, 1)
-    nn.init.constant_(layer.factors[1].weight, 0.25)  # type: ignore[arg-type]
-    nn.init.constant_(layer.factors[3].weight, 0.5)  # type: ignore[arg-type]
-    high = torch.randn(1, 1, 16, 16)
-    swish = torch.tensor(8.0) * torch.sigmoid(torch.tensor(8.0))
-    found = layer(torch.full((1, 1, 8, 8), 2.0), high)
-    assert torch.allclose(found, high * torch.sigmoid(swish / 2))
-
-
-def test_noise_is_drawn_in_training_and_fixed_afterwards() -> None:
-    layer, x = Noise((4, 4)), torch.randn(2, 3, 4, 4)
-    with torch.no_grad():
-        assert torch.equal(layer(x), x)
-        layer.strength.fill_(0.5)
-        one, other = layer(x) - x, layer(x) - x
-        assert not torch.allclose(one, other)
-        assert torch.allclose(one[:, :1].expand_as(one), one, atol=1e-6)
-        layer.eval()
-        assert torch.allclose(layer(x) - x, (0.5 * layer.noise).expand_as(x), atol=1e-6)
-
-
-def test_a_block_is_the_mean_of_its_two_ways() -> None:
-    block, x = Halving(3, 5).eval(), torch.randn(2, 3, 8, 8)
-    assert torch.allclose(block(x), (block.main(x) + block.direct(x)) / 2)
-    assert block(x).shape == (2, 5, 4, 4)
 
 
 def test_quarters_are_cut_row_by_row() -> None:
@@ -292,7 +262,9 @@ def test_a_step_in_bf16_is_finite() -> None:
 
 
 def test_what_does_not_fit_is_one_sentence() -> None:
-    with pytest.raises(SettingsError, match=r"FastNet needs images of 32 pixels or more, got 28x28"):
+    with pytest.raises(
+        SettingsError, match=r"FastNet needs images of 32 pixels or more, got 28x28"
+    ):
         FastNet().discriminator((1, 28, 28))
     with pytest.raises(SettingsError, match=r"FastNet takes no labels, and 10 classes are asked"):
         FastNet().generator(8, (1, 32, 32), 10)

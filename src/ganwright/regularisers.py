@@ -182,7 +182,8 @@ def _apart(filters: Tensor) -> Tensor:
     """The sum of the squared inner products of different rows."""
     with torch.autocast(filters.device.type, enabled=False):
         products = wide(filters) @ wide(filters).T
-        return (products - products.diag().diag()).square().sum()
+        same = torch.eye(len(filters), device=filters.device, dtype=torch.bool)
+        return products.masked_fill(same, 0.0).square().sum()
 
 
 def _filters(module: nn.Module) -> Iterator[Tensor]:
@@ -190,6 +191,7 @@ def _filters(module: nn.Module) -> Iterator[Tensor]:
     if isinstance(module, WEIGHTED):
         weight = module.weight
         if is_parametrized(module, "weight"):
+            assert isinstance(module.parametrizations, nn.ModuleDict)
             weight = getattr(module.parametrizations["weight"], "original", weight)
         turned = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d)
         yield (weight.transpose(0, 1) if turned else weight).flatten(1)

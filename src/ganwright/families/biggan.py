@@ -4,10 +4,10 @@
     G minimises  -E[D(G(z, y), y)] + 1e-4 sum over W of |WᵀW ∘ (1 - I)|²
 
 SAGAN with larger batches and networks. Each block of G gets a part of z of its own, with an
-embedding of the label that all blocks share. The second term keeps G's filters, the columns of W, at
-right angles and leaves their lengths free, so that G stays smooth. Then samples can be of a z whose
-numbers are drawn again while they are beyond a threshold: the lower it is, the better samples look,
-and the less they vary (section 3.1).
+embedding of the label that all blocks share. The second term keeps G's filters, the columns of W,
+at right angles and leaves their lengths free, so that G stays smooth. Then samples can be of a z
+whose numbers are drawn again while they are beyond a threshold: the lower it is, the better samples
+look, and the less they vary (section 3.1).
 
 Learning rates, betas and the number of D's updates are those of the authors' configuration for
 CIFAR-10: 2e-4, (0, .999), and 4 for each of G. For ImageNet the paper has 2e-4 for D, 5e-5 for G,

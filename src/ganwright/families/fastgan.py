@@ -9,8 +9,8 @@ It trains on a hundred images. In G, maps of 4 to 32 pixels scale the channels o
 large (skip-layer excitation). D's feature maps of real images, of 16 and 8 pixels, and of a small
 copy at 8, must allow three small decoders A, B and C to restore the image at half its size, 128
 pixels at most, so that D learns to see all of it. d compares features of a network. Logits are 5x5
-of the image and 5x5 of the small copy, and all count alike. Both players see DiffAugment's colours
-and translations.
+of the image and 5x5 of the small copy, each with a hinge of its own. Both players see DiffAugment's
+colours and translations.
 
 Adam has the learning rate 2e-4 and betas (.5, .999), batches have 8 images, z has length 256.
 """

@@ -59,7 +59,7 @@ class VectorBatchNorm2d(nn.BatchNorm2d, Conditioned):
 
 @dataclass(frozen=True)
 class VectorBatchNorm(BatchNorm):
-    """BatchNorm by vectors, whose length stands in place of the number of classes."""
+    """BatchNorm by vectors, whose length is given as the number of classes."""
 
     def build(self, channels: int, classes: int = 0, dims: int = 2) -> nn.Module:
         return VectorBatchNorm2d(channels, classes, self)
@@ -89,9 +89,7 @@ class BigGenerator(Generator):
             self.blocks.append(UpBlock(fan_in, width, norm, shared + self.parts[i + 1]))
             self.attentions.append(cfg.attend(width, h << i + 1))
         last = nn.Conv2d(widths[-1], shape[0], 3, 1, 1)
-        self.end = nn.Sequential(
-            cfg.norm.build(widths[-1]), nn.ReLU(), last, squash(shape, tanh)
-        )
+        self.end = nn.Sequential(cfg.norm.build(widths[-1]), nn.ReLU(), last, squash(shape, tanh))
         orthogonal_init(self)
         spectral(self)
 
@@ -181,7 +179,7 @@ class BigNet(Networks):
     shared: Count = 128
     """Length of the label's embedding that all of G's blocks share."""
     attention: tuple[Count, ...] = (32,)
-    """Heights of the feature maps of G and D that are followed by self-attention; 64 in the paper."""
+    """Heights of the maps of G and D that are followed by self-attention; 64 in the paper."""
     norm: BatchNorm = BatchNorm(eps=1e-4)
     """Normalisation in G."""
 

@@ -21,7 +21,6 @@ from ganwright.config.ranges import Count
 from ganwright.errors import SettingsError
 from ganwright.layers.excitation import Excitation, gated
 from ganwright.networks.base import (
-    Discriminator,
     Encoder,
     Generator,
     Networks,

@@ -1,6 +1,8 @@
-"""FastGAN's D and the decoders that its feature maps are trained by (section 3.2 and its code)."""
+"""FastGAN's D, and what restores images from its feature maps: arXiv:2101.04775, section 3.2."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +37,7 @@ def small(plan: Plan) -> int:
 
 def quarters(x: Tensor) -> Tensor:
     """Images [n, C, H, W] cut in four: [4, n, C, H/2, W/2], row by row."""
-    cut = x.unflatten(3, (2, -1)).unflatten(2, (2, -1))
+    cut: Tensor = x.unflatten(3, (2, -1)).unflatten(2, (2, -1))
     return cut.permute(2, 4, 0, 1, 3, 5).flatten(0, 1)
 
 
@@ -59,8 +61,10 @@ class FastDiscriminator(Discriminator):
         self.excitations = nn.ModuleList(map(Excitation, sizes, sizes[self.reach :]))
         inner = nn.Conv2d(sizes[-1], 16 * width, 1, bias=False)
         self.head = nn.Sequential(*leaky(inner), nn.Conv2d(16 * width, 1, 4, bias=False))
-        self.small_stack, self.small_head = small_branch(width, colours, small(plan))
-        self.shapes = [(sizes[-1], 2 * h, 2 * w), (channels(width, 2), 2 * h, 2 * w)]
+        copied = [channels(width, i) for i in range(small(plan), 1, -1)]
+        self.small_stack = shrunk(colours, copied)
+        self.small_head = nn.Conv2d(copied[-1], 1, 4, bias=False)
+        self.shapes = [(sizes[-1], 2 * h, 2 * w), (copied[-1], 2 * h, 2 * w)]
         self.width = sum(c * a * b for c, a, b in self.shapes)
         normal_init(self)
         spectral(self)
@@ -93,23 +97,18 @@ class FastDiscriminator(Discriminator):
 
 def stem(width: int, colours: int, count: int) -> nn.Sequential:
     """Images to the first map: halved down to 256 pixels if they are larger."""
-    if count <= MOST:
-        conv = nn.Conv2d(colours, channels(width, count), 3, 1, 1, bias=False)
-        return nn.Sequential(conv, nn.LeakyReLU(0.2))
-    sizes = [channels(width, i) for i in range(count - 1, MOST - 1, -1)]
-    layers = [nn.Conv2d(colours, sizes[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
+    if count > MOST:
+        return shrunk(colours, [channels(width, i) for i in range(count - 1, MOST - 1, -1)])
+    conv = nn.Conv2d(colours, channels(width, count), 3, 1, 1, bias=False)
+    return nn.Sequential(conv, nn.LeakyReLU(0.2))
+
+
+def shrunk(colours: int, widths: list[int]) -> nn.Sequential:
+    """Images, halved by a 4x4 convolution to each of these numbers of channels."""
+    layers = [nn.Conv2d(colours, widths[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
+    for fan_in, fan_out in pairwise(widths):
         layers += leaky(nn.Conv2d(fan_in, fan_out, 4, 2, 1, bias=False))
     return nn.Sequential(*layers)
-
-
-def small_branch(width: int, colours: int, doublings: int) -> tuple[nn.Sequential, nn.Conv2d]:
-    """The layers that halve the small copy down to 8 pixels, and those that score it."""
-    sizes = [channels(width, i) for i in range(doublings, 1, -1)]
-    layers = [nn.Conv2d(colours, sizes[0], 4, 2, 1, bias=False), nn.LeakyReLU(0.2)]
-    for fan_in, fan_out in zip(sizes, sizes[1:], strict=False):
-        layers += leaky(nn.Conv2d(fan_in, fan_out, 4, 2, 1, bias=False))
-    return nn.Sequential(*layers), nn.Conv2d(sizes[-1], 1, 4, bias=False)
 
 
 class FastDecoders(nn.Module):
