@@ -13,7 +13,6 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 
-import ganwright
 from ganwright.config.schedule import Delayed
 from ganwright.errors import SettingsError
 from ganwright.families.biggan import BigGAN
@@ -22,6 +21,7 @@ from ganwright.layers.norm import BatchNorm
 from ganwright.networks import BigNet
 from ganwright.networks.big import VectorBatchNorm, factors, parts
 from ganwright.recipes import find
+from ganwright.run import train as runs
 from ganwright.run.config_file import from_yaml
 from ganwright.training.ema import EMA
 
@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_one_sentence(tmp_path: Path) -> None:
     images = torch.zeros(8, 1, 8, 8, dtype=torch.uint8)
     cls, settings = tiny("biggan")
     with pytest.raises(SettingsError, match=r"needs labels, .* --no-game.conditional"):
-        ganwright.run.train.train(cls, settings, tmp_path / "run", data=images, quiet=True)
+        runs.train(cls, settings, tmp_path / "run", data=images, quiet=True)
 
 
 def test_unlabelled_images_are_drawn_from_parts_of_z_alone() -> None:
