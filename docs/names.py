@@ -36,6 +36,8 @@ FAMILIES: dict[str, Known] = {
         "1411.1784", "`ConditionalGANGenerator`, `ConditionalGANDiscriminator`", "`cgan`"
     ),
     "sagan": Known("1805.08318", "in its tutorial on self-attention"),
+    "biggan": Known("1809.11096"),
+    "fastgan": Known("2101.04775"),
     "r3gan": Known("2501.05441"),
     "stylegan2": Known("1912.04958"),
     "acgan": Known(
@@ -99,6 +101,7 @@ PENALTIES: dict[str, Known] = {
 REGULARISERS: dict[str, Known] = {
     "FeatureMatching": Known("1606.03498", "`FeatureMatchingGeneratorLoss`"),
     "HistoricalAveraging": Known("1606.03498", "`HistoricalAverageGeneratorLoss`"),
+    "Orthogonality": Known("1809.11096"),
     "PullingAway": Known(
         "1609.03126", "`EnergyBasedPullingAwayTerm`", "`pullaway_loss` in `ebgan`"
     ),

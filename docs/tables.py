@@ -34,6 +34,7 @@ from ganwright.config.spelling import spell
 from ganwright.data.named import EMBEDDED
 from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
+from ganwright.game import Game
 
 DOCS = Path(__file__).parent
 
@@ -222,10 +223,23 @@ def about_family(name: str) -> str:
         [
             _linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
             f"{_summary(game)} By default it trains on `{game.data}` at {size} in batches of "
-            f"{game.batch_size}.",
+            f"{game.batch_size}. {_average(game)}",
             "## Settings",
             settings(game.Config, "game."),
         ]
+    )
+
+
+def _average(game: type[Game]) -> str:
+    """What samples are made by, and which buffers it averages."""
+    if not game.averaged:
+        return "Samples are made by the weights of the newest step."
+    networks = " and ".join(f"`{name}`" for name in game.averaged)
+    buffers = ", ".join(f"`{name}`" for name in game.averaged_buffers)
+    averaged = f"weights and of the buffers {buffers}" if buffers else "weights alone"
+    return (
+        f"Samples are made by the moving average of {networks}: of {averaged}; all other buffers "
+        "are copied."
     )
 
 

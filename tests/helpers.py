@@ -16,9 +16,11 @@ from ganwright.layers.norm import BatchNorm, NoNorm
 from ganwright.networks import (
     MLP,
     AdaptationNets,
+    BigNet,
     ConvCritic,
     ConvNet,
     EncoderDecoder,
+    FastNet,
     PatchGAN,
     R3Net,
     ResNet,
@@ -27,6 +29,7 @@ from ganwright.networks import (
     StyleNet,
     UNet,
 )
+from ganwright.networks.features import Pixels
 from ganwright.networks.vgg import VGGCritic
 from ganwright.run.assembly import assemble, resolved
 from ganwright.training.engine import Engine
@@ -50,6 +53,12 @@ TINY: dict[str, dict[str, Any]] = {
     "ebgan": {"networks": CONV, "latent": 4, "code": 4},
     "began": {"networks": CONV, "latent": 4, "code": 4},
     "sagan": {"networks": ResNet(width_G=4, width_D=4, spectral_G=True, attention=(8,))},
+    "biggan": {
+        "networks": BigNet(width_G=2, width_D=2, shared=3, attention=()),
+        "latent": 5,
+        "d_moves": 2,
+    },
+    "fastgan": {"networks": FastNet(width_G=1, width_D=2), "latent": 4, "content": Pixels()},
     "r3gan": {"networks": R3Net(width=8, blocks=1)},
     "stylegan2": {
         "networks": StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2),
@@ -92,6 +101,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 SIZES: dict[str, int] = {
     "sagan": 16,
+    "fastgan": 32,
 }
 """Image sizes other than 8."""
 

@@ -23,7 +23,9 @@ from ganwright.run.config_file import from_yaml, to_yaml
 
 EVERY = {"pack", "unroll", "unroll_lr", "regularisers", "conditional"}
 HAVE: dict[str, set[str]] = {
-    **dict.fromkeys(("gan", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sagan"), EVERY),
+    **dict.fromkeys(
+        ("gan", "dcgan", "lsgan", "wgan", "wgan-gp", "dragan", "sagan", "biggan"), EVERY
+    ),
     "bgan-continuous": EVERY,
     "cgan": {"unroll", "unroll_lr", "regularisers"},
     "acgan": {"regularisers"},

@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
+import torch
 from torch import Tensor
 from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
-from ganwright.config.ranges import BelowOne, Positive, Real
+from ganwright.config.ranges import BelowOne, Positive, Real, Share
 from ganwright.observing import asked, observe, spread
 from ganwright.precision import wide
 
@@ -160,11 +161,19 @@ class Hinge(Loss):
         G  -E[D(G(z))]
 
     Scores beyond the margin of 1 give D no gradient.
+
+    Args:
+        jitter: each score has a margin of its own from U[1 - jitter, 1] (FastGAN's code: .2).
     """
+
+    jitter: Share = 0.0
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake, 0.0)
-        return relu(1 - r).mean() + relu(1 + f).mean()
+        return relu(self._margins(r) - r).mean() + relu(self._margins(f) + f).mean()
+
+    def _margins(self, scores: Tensor) -> Tensor | float:
+        return 1 - self.jitter * torch.rand_like(scores) if self.jitter else 1.0
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return -score(D, fake).mean()

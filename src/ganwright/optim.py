@@ -15,6 +15,7 @@ from ganwright.config.schedule import Constant as Constant
 from ganwright.config.schedule import Cosine as Cosine
 from ganwright.config.schedule import CosineRise as CosineRise
 from ganwright.config.schedule import Decay as Decay
+from ganwright.config.schedule import Delayed as Delayed
 from ganwright.config.schedule import Linear as Linear
 from ganwright.config.schedule import LinearDecay as LinearDecay
 from ganwright.config.schedule import Schedule as Schedule

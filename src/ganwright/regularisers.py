@@ -6,18 +6,19 @@ buffers that the game owns.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
+from torch.nn.utils.parametrize import is_parametrized
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, NonNegative
 from ganwright.errors import SettingsError
 from ganwright.losses import Inputs
-from ganwright.networks.base import Discriminator
+from ganwright.networks.base import WEIGHTED, Discriminator
 from ganwright.precision import wide
 
 
@@ -156,6 +157,46 @@ class HistoricalAveraging(Regulariser):
         memory.mean += share * (flat(G) - memory.mean)
 
 
+@dataclass(frozen=True)
+class Orthogonality(Regulariser):
+    """Brock et al. (2019), arXiv:1809.11096, eq. 3: G's filters are kept at right angles.
+
+        weight sum over W of |WᵀW ∘ (1 - I)|²     a column of W for each filter of a layer
+
+    The squared inner products of different filters of each convolution and fully connected layer,
+    whose lengths stay free; before spectral norm, if there is any. Embeddings are no filters.
+    """
+
+    weight: NonNegative = 1e-4
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        costs = [_apart(filters) for module in G.modules() for filters in _filters(module)]
+        if not costs:
+            raise SettingsError("Orthogonality needs a G with convolutions or linear layers")
+        return torch.stack(costs).sum()
+
+
+def _apart(filters: Tensor) -> Tensor:
+    """The sum of the squared inner products of different rows."""
+    with torch.autocast(filters.device.type, enabled=False):
+        products = wide(filters) @ wide(filters).T
+        same = torch.eye(len(filters), device=filters.device, dtype=torch.bool)
+        return products.masked_fill(same, 0.0).square().sum()
+
+
+def _filters(module: nn.Module) -> Iterator[Tensor]:
+    """The filters of a layer, one per row, as its optimizer sees them; none of other modules."""
+    if isinstance(module, WEIGHTED):
+        weight = module.weight
+        if is_parametrized(module, "weight"):
+            assert isinstance(module.parametrizations, nn.ModuleDict)
+            weight = getattr(module.parametrizations["weight"], "original", weight)
+        turned = isinstance(module, nn.ConvTranspose1d | nn.ConvTranspose2d)
+        yield (weight.transpose(0, 1) if turned else weight).flatten(1)
+
+
 def flat(network: nn.Module) -> Tensor:
     """All weights of a network in one vector."""
     return torch.cat([w.flatten() for w in network.parameters()])
@@ -176,5 +217,6 @@ def refuse_repeats(regularisers: Sequence[Regulariser]) -> None:
 REGULARISERS: dict[str, type[Regulariser]] = {
     "FeatureMatching": FeatureMatching,
     "HistoricalAveraging": HistoricalAveraging,
+    "Orthogonality": Orthogonality,
     "PullingAway": PullingAway,
 }

@@ -96,6 +96,16 @@ class Linear(Schedule):
 
 
 @dataclass(frozen=True)
+class Delayed(Schedule):
+    """0 before step `start`, then 1 (BigGAN's average: 1000)."""
+
+    start: Whole
+
+    def factor(self, step: int) -> float:
+        return float(step >= self.start)
+
+
+@dataclass(frozen=True)
 class WarmUp(Schedule):
     """A straight line from 0 over `steps`, times the schedule `then`."""
 
@@ -112,6 +122,7 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "Cosine": Cosine,
     "CosineRise": CosineRise,
     "Decay": Decay,
+    "Delayed": Delayed,
     "Linear": Linear,
     "WarmUp": WarmUp,
 }

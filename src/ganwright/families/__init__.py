@@ -40,6 +40,10 @@ FAMILIES: dict[str, Entry] = {
     ),
     "cgan": Entry("cgan:CGAN", "Conditional GAN: both networks know the label", "1411.1784"),
     "sagan": Entry("sagan:SAGAN", "Self-attention GAN", "1805.08318"),
+    "biggan": Entry(
+        "biggan:BigGAN", "Large class-conditional GAN, with truncated samples", "1809.11096"
+    ),
+    "fastgan": Entry("fastgan:FastGAN", "GAN for a hundred images", "2101.04775"),
     "r3gan": Entry("r3gan:R3GAN", "Relativistic pairs with R1 and R2", "2501.05441"),
     "stylegan2": Entry(
         "stylegan2:StyleGAN2", "A style for each layer, path lengths kept equal", "1912.04958"

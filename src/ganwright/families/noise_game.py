@@ -181,7 +181,11 @@ class NoiseGame(AugmentedGame):
         float [n, classes]; else classes in turn."""
         if self.classes and labels is None:
             labels = self.in_turn(n)
-        return self.generate(self.noise(n), labels)
+        return self.generate(self.chosen(n), labels)
+
+    def chosen(self, n: int) -> Tensor:
+        """z of samples, [n, inputs]: as in training, where a family does not narrow it."""
+        return self.noise(n)
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Images [n, C, H, W] of noise [n, inputs]; `labels` as in `sample`, if there are any."""
@@ -191,7 +195,7 @@ class NoiseGame(AugmentedGame):
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, inputs], and labels where it is conditional) to images."""
         labels = (Argument("labels", self._labels),) if self.classes else ()
-        return Function(self.generate, (Argument("z", self.noise, between=self.between), *labels))
+        return Function(self.generate, (Argument("z", self.chosen, between=self.between), *labels))
 
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         """The way from one noise vector to another: t [m] in [0, 1] to [m, inputs]."""
@@ -207,7 +211,7 @@ class NoiseGame(AugmentedGame):
         if not self.classes:
             return self.sample(len(batch.images))
         columns = min(len(self.spec.asked), 26)
-        z = self.noise(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
+        z = self.chosen(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
         return self.generate(z, self.in_turn(len(z), columns))
 
     @property

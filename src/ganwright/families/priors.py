@@ -60,6 +60,16 @@ class Gaussian(Prior):
     def draw(self, n: int, latent: int, device: torch.device) -> Tensor:
         return self.spread * torch.randn(n, latent, device=device)
 
+    def within(self, most: float, n: int, latent: int, device: torch.device) -> Tensor:
+        """n codes, [n, latent], whose numbers are drawn again while they are beyond `most` in size.
+
+        By inverting the distribution function, which gives the same distribution in one go.
+        """
+        scale = self.spread * 2**0.5
+        u = 2 * torch.rand(n, latent, device=device) - 1
+        z = scale * torch.erfinv(u * math.erf(most / scale))
+        return z.clamp(-most, most)  # an end where it rounds to infinity
+
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
         return spherical(a, b, t)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from ganwright.networks.base import Discriminator, Generator, Networks
+from ganwright.networks.big import BigNet
 from ganwright.networks.critic import ConvCritic
 from ganwright.networks.custom import Custom, CustomPatch, CustomTranslator
 from ganwright.networks.dcgan import ConvNet
+from ganwright.networks.fast import FastNet
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
 from ganwright.networks.pixelda import AdaptationNets
@@ -18,8 +20,10 @@ from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Tran
 from ganwright.networks.unet import UNet
 
 NETWORKS: dict[str, type[Networks]] = {
+    "BigNet": BigNet,
     "ConvNet": ConvNet,
     "ConvNet1d": ConvNet1d,
+    "FastNet": FastNet,
     "MLP": MLP,
     "R3Net": R3Net,
     "ResNet": ResNet,
@@ -46,6 +50,7 @@ __all__ = [
     "PATCHES",
     "TRANSLATORS",
     "AdaptationNets",
+    "BigNet",
     "ConvCritic",
     "ConvNet",
     "ConvNet1d",
@@ -54,6 +59,7 @@ __all__ = [
     "CustomTranslator",
     "Discriminator",
     "EncoderDecoder",
+    "FastNet",
     "Generator",
     "Networks",
     "Patch",

@@ -14,7 +14,8 @@ from ganwright.errors import SettingsError
 from ganwright.layers.forward_state import BATCH_NORMS, INSTANCE_NORMS
 from ganwright.precision import wide
 
-_WEIGHTED = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+WEIGHTED = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+"""Layers with filters, or rows, as their weight."""
 
 
 class Generator(nn.Module):
@@ -223,7 +224,7 @@ def normal_init(network: nn.Module, std: float = 0.02) -> None:
     Radford et al. (2016), arXiv:1511.06434, section 4. It runs before `spectral`.
     """
     for module in network.modules():
-        if isinstance(module, _WEIGHTED):
+        if isinstance(module, WEIGHTED):
             nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
@@ -238,5 +239,5 @@ def spectral(network: nn.Module) -> None:
     Miyato et al. (2018), arXiv:1802.05957, algorithm 1.
     """
     for module in list(network.modules()):
-        if isinstance(module, _WEIGHTED):
+        if isinstance(module, WEIGHTED):
             spectral_norm(module)

@@ -72,6 +72,7 @@ class VGG(Content):
     weights: Path | None = None
 
     def build(self, shape: Shape) -> nn.Module:
+        check_colours(shape, "VGG")
         least = 16 if self.layer == "relu5_4" else 2
         if min(shape[1:]) < least:
             raise SettingsError(
@@ -100,6 +101,7 @@ class SmallFeatures(Content):
     def build(self, shape: Shape) -> nn.Module:
         from safetensors.torch import load_file
 
+        check_colours(shape, "SmallFeatures")
         if min(shape[1:]) < 4:
             raise SettingsError(
                 f"SmallFeatures needs images of 4 pixels or more, got {shape[1]}x{shape[2]}"
@@ -115,6 +117,19 @@ class SmallFeatures(Content):
                 "use those of the package"
             ) from error
         return FeatureDistance(net, SMALL_SCALE, self.pixels)
+
+
+def check_colours(shape: Shape, content: str) -> None:
+    """Refuse images that are neither grey nor RGB.
+
+    Raises:
+        SettingsError: naming what compares any images.
+    """
+    if shape[0] not in (1, 3):
+        raise SettingsError(
+            f"{content} compares images of 1 or 3 channels, and these have {shape[0]}; "
+            "choose Pixels()"
+        )
 
 
 class FeatureDistance(nn.Module):
