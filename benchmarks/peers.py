@@ -29,11 +29,11 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
-from ganwright.families.fastgan import FastGAN
 from torch import Tensor, nn
 
 from ganwright.data import DataOptions, open_data
 from ganwright.data.types import Images
+from ganwright.families.fastgan import FastGAN
 from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.game import Game
 from ganwright.networks import FastNet, StyleNet
@@ -132,7 +132,9 @@ def pairs(size: int, batch: int, device: torch.device) -> Iterator[tuple[Contest
     engine = Engine.pick(str(device))
     peer = package("lightweight_gan.lightweight_gan", images, device, use_aim=False)
     game = nearest(
-        lambda width: FastGAN(FastGAN.Config(networks=FastNet(width=width)), data.spec),
+        lambda width: FastGAN(
+            FastGAN.Config(networks=FastNet(width_G=width, width_D=width)), data.spec
+        ),
         range(8, 129, 4),
         peer.parameters,
     )

@@ -27,6 +27,8 @@ CASES = {
     "own pairs of sizes": (Facts(Paired, 900, 0, (3, 64, 64), low=True), "srgan"),
     "pairs": (Facts(Paired, 400, 0, (3, 256, 256), side=256), "pix2pix"),
     "two folders": (Facts(Unpaired, 147, 0, (3, 256, 256), side=256), "cyclegan"),
+    "a hundred photos": (Facts(Images, 100, 0, (3, 256, 256), side=256), "fastgan"),
+    "many bands": (Facts(Images, 100, 0, (4, 64, 64), side=64), "stylegan2"),
     "digits": (Facts(Images, 60_000, 10, (1, 28, 28), side=28), "dcgan"),
     "photos": (Facts(Images, 5000, 0, (3, 600, 800), side=600), "stylegan2"),
     "grey scans": (Facts(Images, 5000, 0, (1, 512, 512), side=512), "stylegan2"),
@@ -89,7 +91,7 @@ def test_the_weight_of_r1_by_hand() -> None:
 
 def test_few_images_get_ada_and_many_do_not() -> None:
     usual = defaults(game_class("stylegan2"))
-    for count, augmented in ((500, True), (200_000, False)):
+    for count, augmented in ((5000, True), (200_000, False)):
         facts = Facts(Images, count, 0, (3, 64, 64), 64)
         settings = rule_for(facts).settings(facts, usual)
         assert (settings.game.augment_d is not None) is augmented
