@@ -131,13 +131,12 @@ def pairs(size: int, batch: int, device: torch.device) -> Iterator[tuple[Contest
     images = ((data.kept.images + 1) / 2).to(device)
     engine = Engine.pick(str(device))
     peer = package("lightweight_gan.lightweight_gan", images, device, use_aim=False)
-    game = nearest(
-        lambda width: FastGAN(
-            FastGAN.Config(networks=FastNet(width_G=width, width_D=width)), data.spec
-        ),
-        range(8, 129, 4),
-        peer.parameters,
-    )
+
+    def fast(width: int) -> Game:
+        net = FastNet(width_G=width, width_D=width)
+        return FastGAN(FastGAN.Config(networks=net), data.spec)
+
+    game = nearest(fast, range(8, 129, 4), peer.parameters)
     yield peer, ours("fastgan", game, data, batch, engine)
     peer = package("stylegan2_pytorch.stylegan2_pytorch", images, device)
 
