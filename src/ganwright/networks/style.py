@@ -13,6 +13,7 @@ block's first convolution.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +31,8 @@ from ganwright.precision import wide
 class StyleBlock(nn.Module):
     """What happens at one size: one or two convolutions, and an image of what they give.
 
-    (x [n, I, H, W], image or None, w [n, 2 or 3, styles]) -> x of O channels, the image so far.
+    (x [n, I, H, W], image or None, w [n, 2 or 3, styles]) -> x of O channels, the image so far;
+    `noise` has a map [n, 1, H, W] for each convolution, or nothing.
 
     Args:
         fan_in: I; 0 where x is the constant, which one convolution sees.
@@ -49,9 +51,11 @@ class StyleBlock(nn.Module):
         self.image = ToImage(width, channels, styles) if channels else None
         self.doubled = Doubled()
 
-    def forward(self, x: Tensor, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, image: Tensor | None, w: Tensor, noise: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor | None]:
         for i, conv in enumerate(self.convs):
-            x = conv(x, w[:, i])
+            x = conv(x, w[:, i], noise[i] if noise else None)
         if image is not None:
             image = self.doubled(image)
         if self.image is not None:
@@ -61,13 +65,17 @@ class StyleBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Styles [n, count, styles] to images, float32 [n, C, H, W]."""
+    """Styles [n, count, styles] to images, float32 [n, C, H, W].
+
+    `noise` replaces the convolutions' noise: one map [n, 1, h, w] for each of the sizes in `maps`.
+    """
 
     def __init__(self, cfg: StyleNet, shape: tuple[int, ...], tanh: bool) -> None:
         super().__init__()
         h, w, doublings = halvings(shape, "StyleNet")
         widths = cfg.widths(min(h, w), doublings + 1)
         self.count = 2 * doublings + 2
+        self.maps = [(h << (i + 1) // 2, w << (i + 1) // 2) for i in range(self.count - 1)]
         self.constant = nn.Parameter(torch.randn(widths[0], h, w))
         self.blocks = nn.ModuleList()
         for i, width in enumerate(widths):
@@ -83,12 +91,12 @@ class Synthesis(nn.Module):
             )
         self.squash = squash(shape, tanh)
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, w: Tensor, noise: Sequence[Tensor] = ()) -> Tensor:
         x = self.constant.expand(len(w), -1, -1, -1)
         image: Tensor | None = None
         for i, block in enumerate(self.blocks):
             first = max(0, 2 * i - 1)
-            x, image = block(x, image, w[:, first : 2 * i + 2])
+            x, image = block(x, image, w[:, first : 2 * i + 2], noise[first : 2 * i + 1])
         assert image is not None
         out: Tensor = self.squash(image)
         return wide(out)
