@@ -14,7 +14,7 @@ from ganwright.augment import ADA
 from ganwright.observing import evaluate
 
 
-@pytest.mark.parametrize("name", ["r3gan", "stylegan2"])
+@pytest.mark.parametrize("name", ["r3gan", "stylegan2", "stylegan3"])
 def test_every_objective_is_one_graph(name: str) -> None:
     _, settings = tiny(name)
     cfg: Any = replace(settings.game, augment_d=ADA(p=0.5, target=None))

@@ -8,6 +8,7 @@ A `StyledGame` mixes styles, truncates them, and makes images of styles that are
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from ganwright.config.ranges import Count, Share
 from ganwright.data.types import Spec
 from ganwright.families.through import ThroughGame
 from ganwright.function import Argument, Function
+from ganwright.game import Player
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks.style import StyleGenerator
 from ganwright.optim import Adam, Optimizer
@@ -50,6 +52,11 @@ class StyledGame(ThroughGame):
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec, labelled=cfg.conditional)
+
+    def players(self) -> Iterable[Player]:
+        """G, then D."""
+        D, G = super().players()
+        return G, D
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         images: Tensor = self.G(z, labels, psi=self.cfg.truncation)

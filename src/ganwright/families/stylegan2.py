@@ -66,7 +66,7 @@ class StyleGAN2(StyledGame):
 
     def players(self) -> Iterable[Player]:
         """G, then D, each with a lazy objective of its own."""
-        D, G = super().players()
+        G, D = super().players()
         lazy = (Lazy(self.paths, self.cfg.path_every),) if self.cfg.path_weight else ()
         return replace(G, lazy=lazy), D
 

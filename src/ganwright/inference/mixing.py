@@ -45,7 +45,7 @@ def mix(
     model.ability("sample")
     mixed: Callable[..., Tensor] | None = getattr(model.game, "mixed", None)
     if mixed is None:
-        raise SettingsError(f"{model.family} has no styles to mix; stylegan2 has")
+        raise SettingsError(f"{model.family} has no styles to mix; stylegan2 and stylegan3 have")
     count: int = model.game.G.synthesis.count  # type: ignore[union-attr, assignment]
     layer = count // 2 if layer is None else layer
     if not 0 < layer < count:

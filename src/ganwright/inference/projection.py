@@ -204,7 +204,7 @@ def rate(step: int, steps: int) -> float:
 
 
 def likeness(maps: Sequence[Tensor]) -> Tensor | float:
-    """How much neighbours in maps of noise [n, 1, H, W] resemble each other, summed over maps and rows."""
+    """How much neighbours in maps of noise [n, 1, H, W] resemble each other: a sum over all."""
     total: Tensor | float = 0.0
     for noise in maps:
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganwright.networks.alias_free import AliasFreeNet
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.critic import ConvCritic
 from ganwright.networks.custom import Custom, CustomPatch, CustomTranslator
@@ -18,6 +19,7 @@ from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Tran
 from ganwright.networks.unet import UNet
 
 NETWORKS: dict[str, type[Networks]] = {
+    "AliasFreeNet": AliasFreeNet,
     "ConvNet": ConvNet,
     "ConvNet1d": ConvNet1d,
     "MLP": MLP,
@@ -46,6 +48,7 @@ __all__ = [
     "PATCHES",
     "TRANSLATORS",
     "AdaptationNets",
+    "AliasFreeNet",
     "ConvCritic",
     "ConvNet",
     "ConvNet1d",

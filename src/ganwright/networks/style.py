@@ -13,8 +13,10 @@ block's first convolution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -103,16 +105,32 @@ class Synthesis(nn.Module):
 
 
 class StyleGenerator(Generator):
-    """z to styles, and these to an image."""
+    """z to styles, and these to an image.
+
+    Args:
+        styles: length of w.
+        depth: layers of the mapping network.
+        synthesis: makes what takes styles [n, count, styles] and, perhaps, noise to images.
+        beta: of the running mean of styles.
+    """
+
+    synthesis: Any
 
     def __init__(
-        self, cfg: StyleNet, latent: int, shape: tuple[int, ...], classes: int, tanh: bool
+        self,
+        latent: int,
+        classes: int,
+        styles: int,
+        depth: int,
+        *,
+        synthesis: Callable[[], nn.Module],
+        beta: float,
     ) -> None:
         super().__init__()
         self.latent, self.classes = latent, classes
-        self.mapping = Mapping(latent, classes, cfg.styles, cfg.mapping_G)
-        self.typical = RunningMean(cfg.styles, beta=0.995)
-        self.synthesis = Synthesis(cfg, shape, tanh)
+        self.mapping = Mapping(latent, classes, styles, depth)
+        self.typical = RunningMean(styles, beta)
+        self.synthesis = synthesis()
 
     def forward(
         self,
@@ -180,7 +198,10 @@ class StyleNet(Networks):
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
     ) -> StyleGenerator:
-        return StyleGenerator(self, latent, shape, classes, tanh)
+        synthesis = partial(Synthesis, self, shape, tanh)
+        return StyleGenerator(
+            latent, classes, self.styles, self.mapping_G, synthesis=synthesis, beta=0.995
+        )
 
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         grid, widths = self.plan(shape)
