@@ -71,7 +71,8 @@ def lowpass(taps: int, band: Band, rate: int, *, radial: bool = False) -> Tensor
 def banded(row: Tensor, places: Tensor) -> Tensor:
     """A matrix with `row[places]` where there is such a tap, and 0 elsewhere."""
     inside = (places >= 0) & (places < len(row))
-    return row[places.clamp(0, len(row) - 1)] * inside
+    found: Tensor = row[places.clamp(0, len(row) - 1)] * inside
+    return found
 
 
 class FilteredActivation(nn.Module):
