@@ -61,7 +61,7 @@ def lowpass(taps: int, band: Band, rate: int, *, radial: bool = False) -> Tensor
     x = (torch.arange(taps, dtype=torch.float64) - (taps - 1) / 2) / rate
     if radial:
         r = (x.square()[:, None] + x.square()).sqrt()
-        found = torch.special.bessel_j1(2 * math.pi * band.cutoff * r) / r
+        found: Tensor = torch.special.bessel_j1(2 * math.pi * band.cutoff * r) / r
         found = found * window[:, None] * window
     else:
         found = torch.sinc(2 * band.cutoff * x) * window
@@ -71,8 +71,7 @@ def lowpass(taps: int, band: Band, rate: int, *, radial: bool = False) -> Tensor
 def banded(row: Tensor, places: Tensor) -> Tensor:
     """A matrix with `row[places]` where there is such a tap, and 0 elsewhere."""
     inside = (places >= 0) & (places < len(row))
-    found: Tensor = row[places.clamp(0, len(row) - 1)] * inside
-    return found
+    return row[places.clamp(0, len(row) - 1)] * inside
 
 
 class FilteredActivation(nn.Module):
