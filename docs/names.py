@@ -40,6 +40,7 @@ FAMILIES: dict[str, Known] = {
     "fastgan": Known("2101.04775"),
     "r3gan": Known("2501.05441"),
     "stylegan2": Known("1912.04958"),
+    "stylegan3": Known("2106.12423"),
     "acgan": Known(
         "1610.09585",
         "`ACGANGenerator`, `ACGANDiscriminator`, `AuxiliaryClassifierGeneratorLoss` ...",

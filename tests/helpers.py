@@ -16,6 +16,7 @@ from ganwright.layers.norm import BatchNorm, NoNorm
 from ganwright.networks import (
     MLP,
     AdaptationNets,
+    AliasFreeNet,
     BigNet,
     ConvCritic,
     ConvNet,
@@ -62,6 +63,12 @@ TINY: dict[str, dict[str, Any]] = {
     "r3gan": {"networks": R3Net(width=8, blocks=1)},
     "stylegan2": {
         "networks": StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2),
+        "latent": 8,
+    },
+    "stylegan3": {
+        "networks": AliasFreeNet(
+            base=64, most=8, styles=8, layers=3, critical=1, margin=4, mapping_D=2
+        ),
         "latent": 8,
     },
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},

@@ -33,6 +33,7 @@ HAVE: dict[str, set[str]] = {
     "bgan": {"conditional"},
     "r3gan": {"conditional"},
     "stylegan2": {"conditional"},
+    "stylegan3": {"conditional"},
 }
 
 

@@ -53,6 +53,16 @@ COMMANDS: dict[str, Command] = {
         "RUN [--count N] [--out FILE.png]",
         "Draw what the strongest latent directions change.",
     ),
+    "mix": Command(
+        "ganwright.commands.walk:mix",
+        "RUN [--rows 1 2] [--columns 3 4]",
+        "Draw the styles of some samples on others.",
+    ),
+    "project": Command(
+        "ganwright.commands.project:project",
+        "RUN INPUT [--out FOLDER]",
+        "Find the latents of images.",
+    ),
     "translate": Command(
         "ganwright.commands.translate:translate",
         "RUN INPUT OUTPUT",

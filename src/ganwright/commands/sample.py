@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -19,6 +20,7 @@ from ganwright.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ganwright.inference.chunks import Latents
     from ganwright.inference.model import Model
 
 _RUN = {"RUN": "The run folder."}
@@ -58,7 +60,7 @@ class Sampling(Named):
     """A .png file for a grid, or a folder for a file each; .csv for rows; .npy or .csv for signals.
     RUN/sampled/seed-S.png (.csv, .npy) if not given."""
     latents: Path | None = None
-    """A .npy file of latents to use instead of the seed's, one per row."""
+    """A .npy file of latents to use instead of the seed's, one per row; or what `project` wrote."""
     save_latents: Path | None = None
     """Write the latents of these images into a .npy file."""
     overwrite: bool = False
@@ -74,11 +76,11 @@ def sample(argv: Sequence[str]) -> int:
     run = path_of(str(given["RUN"]))
     z = None if what.latents is None else _latents(what.latents, what.n)
     n = what.n if what.n is not None else len(what.labels) or 64
-    n = n if z is None else len(z)
+    n = n if z is None else rows_in(z)
     model = load_run(run, weights)
     ending = "csv" if model.spec.table else "npy" if model.spec.signal else "png"
     out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
-    refuse_existing([*_taken(out, n), *_kept(what.save_latents)], what.overwrite)
+    refuse_existing([*_taken(out, n), *_kept(what.save_latents, z)], what.overwrite)
     drawn = model.latents(n, seed=what.seed) if what.save_latents and z is None else z
     if out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
         _signals(model, n, what, out, z)
@@ -88,7 +90,7 @@ def sample(argv: Sequence[str]) -> int:
         _grid(model.sample(n, seed=what.seed, labels=what.labels or None, latents=z), out)
     else:
         _files(model, out, n, what, z)
-    if what.save_latents is not None and drawn is not None:
+    if what.save_latents is not None and not isinstance(drawn, Mapping | None):
         _save_latents(drawn, what.save_latents)
     print(out)
     return 0
@@ -136,8 +138,13 @@ def _taken(out: Path, n: int) -> list[Path]:
     return [out] if out.exists() else []
 
 
-def _latents(path: Path, n: int | None) -> Tensor:
-    """The first n rows of a file, or all.
+def rows_in(z: Latents) -> int:
+    """How many latents there are."""
+    return len(next(iter(z.values()))) if isinstance(z, Mapping) else len(z)
+
+
+def _latents(path: Path, n: int | None) -> Latents:
+    """The first n rows of a file, or all: an array of z, or arrays by name.
 
     Raises:
         SettingsError: it cannot be read, or has too few.
@@ -147,8 +154,11 @@ def _latents(path: Path, n: int | None) -> Tensor:
 
     try:
         rows = np.load(path_of(str(path)), allow_pickle=False)
+        if isinstance(rows, np.lib.npyio.NpzFile):
+            with rows:
+                return _named(path, {name: torch.from_numpy(rows[name]) for name in rows}, n)
         found = torch.from_numpy(np.asarray(rows, np.float32))
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise SettingsError(f"--latents {path} cannot be read as .npy: {error}") from error
     if found.ndim != 2 or not len(found) or len(found) < (n or 0):
         raise SettingsError(
@@ -158,12 +168,31 @@ def _latents(path: Path, n: int | None) -> Tensor:
     return found[:n]
 
 
-def _kept(out: Path | None) -> list[Path]:
+def _named(path: Path, arrays: Mapping[str, Tensor], n: int | None) -> Latents:
+    """The first n rows of each array.
+
+    Raises:
+        SettingsError: there are no arrays, or they have different numbers of rows, or too few.
+    """
+    counts = {len(x) if x.ndim else 0 for x in arrays.values()}
+    if len(counts) != 1 or 0 in counts or counts.pop() < (n or 0):
+        raise SettingsError(
+            f"--latents {path} holds {', '.join(f'{k} {list(x.shape)}' for k, x in arrays.items())}"
+            f"; each must have the same number of rows, {n or 'one'} or more"
+        )
+    return {name: x[:n] for name, x in arrays.items()}
+
+
+def _kept(out: Path | None, z: Latents | None) -> list[Path]:
     """Where latents go, if a file is there.
 
     Raises:
-        SettingsError: it is no .npy file.
+        SettingsError: it is no .npy file, or there are more arrays than it can hold.
     """
+    if out is not None and isinstance(z, Mapping):
+        raise SettingsError(
+            "--save-latents writes one array, and --latents names a file of several; copy that file"
+        )
     if out is not None and out.suffix.lower() != ".npy":
         raise SettingsError(f"--save-latents is {out}; name a .npy file")
     return [out] if out is not None and out.exists() else []
@@ -180,7 +209,7 @@ def _save_latents(z: Tensor, out: Path) -> None:
         atomic.write(out, buffer.getvalue())
 
 
-def _table(model: Model, n: int, what: Sampling, out: Path, z: Tensor | None) -> None:
+def _table(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -> None:
     """Rows with the columns that the data had.
 
     Raises:
@@ -203,7 +232,7 @@ def _table(model: Model, n: int, what: Sampling, out: Path, z: Tensor | None) ->
         atomic.write(out, table.csv(rows, named))
 
 
-def _signals(model: Model, n: int, what: Sampling, out: Path, z: Tensor | None) -> None:
+def _signals(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -> None:
     """Signals as the numbers that the data had.
 
     Raises:
@@ -229,7 +258,7 @@ def _grid(images: Tensor, out: Path) -> None:
         save_grid(images, out)
 
 
-def _files(model: Model, out: Path, n: int, what: Sampling, z: Tensor | None) -> None:
+def _files(model: Model, out: Path, n: int, what: Sampling, z: Latents | None) -> None:
     """One file per sample; if interrupted, says how many there are and how to continue."""
     from ganwright.inference.sample_files import write_samples
 

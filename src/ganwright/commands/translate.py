@@ -88,7 +88,7 @@ def translate(argv: Sequence[str]) -> int:
     channels = model.channels(how.direction)
     maps, known = model.label_map(how.direction), model.levels(how.direction)
     sources = [source for source, _ in pairs]
-    reader = _Reader(lambda path: read_picture(path, channels, maps, known), sources)
+    reader = Reader(lambda path: read_picture(path, channels, maps, known), sources)
     target, blended = dict(pairs), 0
     for group in _groups(reader, how.batch_size):
         made, tiled = _translated(model, [picture for _, picture in group], how)
@@ -127,7 +127,7 @@ def classify(argv: Sequence[str]) -> int:
     rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
     rows.writerow(["file", "label", "probability"])
     shape, known = model.spec.shape, model.levels()
-    reader = _Reader(lambda path: read_picture(path, shape[0], None, known), files)
+    reader = Reader(lambda path: read_picture(path, shape[0], None, known), files)
     for path, picture in reader:
         probabilities = model.classify(picture.fitted(shape))[0]
         if model.spec.several:
@@ -143,7 +143,7 @@ def classify(argv: Sequence[str]) -> int:
     return reader.status()
 
 
-class _Reader:
+class Reader:
     """Reads images one by one with a bar of progress; names and skips what it cannot read."""
 
     def __init__(self, read: Callable[[Path], Picture], files: Sequence[Path]) -> None:

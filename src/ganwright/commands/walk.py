@@ -1,4 +1,4 @@
-"""`ganwright walk` and `ganwright directions`: what lies between samples, and around one."""
+"""`ganwright walk`, `directions` and `mix`: what lies between samples, and around one."""
 
 from __future__ import annotations
 
@@ -59,6 +59,24 @@ class Directing(Named):
     """Replace an existing file."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Mixing(Named):
+    """Whose styles are mixed, and where."""
+
+    rows: tuple[Whole, ...] = (0, 1, 2, 3)
+    """Seeds whose samples give the coarse styles, one per row."""
+    columns: tuple[Whole, ...] = (4, 5, 6, 7, 8, 9)
+    """Seeds whose samples give the fine styles, one per column."""
+    layer: Count | None = None
+    """First layer, from 1, that has the column's style; by default half of the layers."""
+    labels: tuple[str, ...] = ()
+    """The class of all samples, by number or name."""
+    out: Path | None = None
+    """A .png file; RUN/sampled/mixed.png if not given."""
+    overwrite: bool = False
+    """Replace an existing file."""
+
+
 def walk(argv: Sequence[str]) -> int:
     """Write a moving image that goes through latent space from seed to seed."""
     parser = Parser("walk", walk.__doc__ or "", _RUN)
@@ -112,5 +130,32 @@ def directions(argv: Sequence[str]) -> int:
     images = torch.cat(list(ways.along(model, z, what.labels)))
     with writing(out):
         save_grid(images, out, what.steps)
+    print(out)
+    return 0
+
+
+def mix(argv: Sequence[str]) -> int:
+    """Draw a grid of samples with the coarse styles of its rows and the fine styles of its columns.
+
+    The first column and the first row show the samples that the styles are from.
+    """
+    parser = Parser("mix", mix.__doc__ or "", _RUN)
+    parser.add("mix", Mixing())
+    parser.add("weights", Weights())
+    given, (what, weights) = parser.read(argv)
+    run = path_of(str(given["RUN"]))
+    out = what.out or run / "sampled" / "mixed.png"
+    if out.suffix.lower() != ".png":
+        raise SettingsError(f"--out is {out}; name a .png file")
+    refuse_existing([out], what.overwrite)
+
+    from ganwright.inference import mixing
+    from ganwright.report.grid import save_grid
+
+    model = load_run(run, weights)
+    labels = what.labels or None
+    grid = mixing.mix(model, what.rows, what.columns, layer=what.layer, labels=labels)
+    with writing(out):
+        save_grid(grid.flatten(0, 1), out, 1 + len(what.columns))
     print(out)
     return 0

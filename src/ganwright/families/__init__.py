@@ -48,6 +48,7 @@ FAMILIES: dict[str, Entry] = {
     "stylegan2": Entry(
         "stylegan2:StyleGAN2", "A style for each layer, path lengths kept equal", "1912.04958"
     ),
+    "stylegan3": Entry("stylegan3:StyleGAN3", "Images move and turn with the input", "2106.12423"),
     "acgan": Entry(
         "acgan:ACGAN", "Auxiliary-classifier GAN: images of a given class", "1610.09585"
     ),

@@ -26,40 +26,27 @@ from torch import Tensor
 
 from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.data.types import Images, Spec
-from ganwright.families.through import ThroughGame
+from ganwright.families.styled import StyledGame
 from ganwright.game import Lazy, Player, Terms
-from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import StyleNet
-from ganwright.networks.style import StyleGenerator
 from ganwright.observing import observe
-from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import R1, Penalty, path_lengths
 
 
-class StyleGAN2(ThroughGame):
+class StyleGAN2(StyledGame):
     """A style for each layer, path lengths kept equal, and R1, both charged lazily."""
 
     title = "StyleGAN2 (2020)"
     paper = "1912.04958"
-    image_size = 32
-    batch_size = 64
-    averaged_buffers = ()  # the mean style and the fixed noise are copied
 
-    G: StyleGenerator
     length: Tensor
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(ThroughGame.Config):
-        latent: int = 512
-        """Length of the noise vector z."""
+    class Config(StyledGame.Config):
         networks: StyleNet = StyleNet(base=16_384, mapping_G=2)
         """Architecture of G and D."""
-        loss: Loss = NonSaturating()
-        """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = (R1(weight=0.01, every=16),)
         """Penalties on D; the weight is gamma: .0002 pixels / batch in `auto`, .01 for CIFAR-10."""
-        conditional: bool = False
-        """Give the label to G and D, so that you can choose a class when sampling."""
         mixing: Share = 0.9
         """Chance that the later layers of a batch get the styles of another z."""
         path_weight: NonNegative = 2.0
@@ -70,22 +57,16 @@ class StyleGAN2(ThroughGame):
         """Share of a batch that it is computed on."""
         path_decay: Share = 0.01
         """Weight of the newest batch in the running mean of path lengths."""
-        truncation: Share = 1.0
-        """Psi: how far styles of samples may lie from the mean style; 1 leaves them as they are."""
-        optimizer_d: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
-        """Optimizer of D."""
-        optimizer_g: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
-        """Optimizer of G."""
 
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
-        super().__init__(cfg, spec, labelled=cfg.conditional)
+        super().__init__(cfg, spec)
         self.register_buffer("length", torch.zeros(()))
 
     def players(self) -> Iterable[Player]:
         """G, then D, each with a lazy objective of its own."""
-        D, G = super().players()
+        G, D = super().players()
         lazy = (Lazy(self.paths, self.cfg.path_every),) if self.cfg.path_weight else ()
         return replace(G, lazy=lazy), D
 
@@ -118,7 +99,3 @@ class StyleGAN2(ThroughGame):
         super().after(player, terms)
         if "path_length" in terms:
             self.length.lerp_(terms["path_length"].to(self.length.dtype), self.cfg.path_decay)
-
-    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        images: Tensor = self.G(z, labels, psi=self.cfg.truncation)
-        return images.clamp(-1, 1)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
+from ganwright.function import Function
 
 
 def wanted(spec: Spec, label: int | str) -> Tensor:
@@ -35,6 +36,28 @@ def several(labels: Any) -> list[Any]:
     if not isinstance(labels, Iterable):
         raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
     return list(labels)
+
+
+def rows_of(function: Function, spec: Spec, labels: Any, n: int) -> Tensor | None:
+    """Labels of n samples as a function of z and labels takes them; None where it takes none.
+
+    Args:
+        function: a game's.
+        spec: of its data.
+        labels: numbers or names of classes, repeated to length n; None for the first class.
+        n: how many.
+
+    Raises:
+        SettingsError: there are labels and it takes none, or an unknown one.
+    """
+    if len(function.arguments) == 1:
+        if labels is not None:
+            raise SettingsError("this model was trained without labels; leave labels out")
+        return None
+    example = function.arguments[1].draw(1)
+    given = [] if labels is None else [wanted(spec, label) for label in several(labels)]
+    rows = torch.stack(given).to(example) if given else example
+    return rows[torch.arange(n, device=rows.device) % len(rows)]
 
 
 def _number(spec: Spec, label: int | str) -> int:

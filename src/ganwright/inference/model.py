@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -20,7 +20,7 @@ from ganwright.data.levels import Levels
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
-from ganwright.inference.chunks import CHUNK, fitting, rows_from
+from ganwright.inference.chunks import CHUNK, Latents, fitting, replayed, rows_from
 from ganwright.inference.image_files import fitted, like, many
 from ganwright.inference.labels import several, wanted
 from ganwright.inference.pretrained import Pretrained
@@ -69,7 +69,7 @@ class Model(Pretrained):
         *,
         seed: int = 0,
         labels: int | str | Sequence[Any] | None = None,
-        latents: Tensor | None = None,
+        latents: Latents | None = None,
     ) -> Tensor:
         """Draw n samples.
 
@@ -78,7 +78,7 @@ class Model(Pretrained):
             seed: the same seed draws the same samples; more of them begin with the same.
             labels: numbers or names of classes, one or several, repeated to length n. Where an
                 image may have several, a label is as "3+7".
-            latents: what they are made of, float [n, length of z], instead of random ones.
+            latents: what they are made of, float [n, length of z], or what `project` found.
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
@@ -98,7 +98,7 @@ class Model(Pretrained):
         seed: int = 0,
         labels: int | str | Sequence[int | str] | None = None,
         start: int = 0,
-        latents: Tensor | None = None,
+        latents: Latents | None = None,
     ) -> Iterator[Tensor]:
         """The same samples a chunk at a time, so that memory does not depend on their number.
 
@@ -124,6 +124,8 @@ class Model(Pretrained):
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
+        if isinstance(latents, Mapping):
+            return replayed(self.game, latents, labels, range(start, n))
         made_of = None if latents is None else fitting(self.game.function(), latents, n)
 
         def drawn(first: int) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ganwright import atomic
 from ganwright.data.levels import Levels
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.array_files import endings, write_numbers
+from ganwright.inference.chunks import Latents
 from ganwright.inference.model import Model
 from ganwright.report.grid import Pixels, to_pixels
 
@@ -31,7 +32,7 @@ def write_samples(
     *,
     seed: int = 0,
     labels: Sequence[int | str] | None = None,
-    latents: Tensor | None = None,
+    latents: Latents | None = None,
     replace: bool = False,
 ) -> Iterator[int]:
     """Write samples 0 to n - 1 as PNG files, a chunk at a time; memory does not depend on n.
@@ -64,7 +65,7 @@ def write_samples(
     ending = endings(levels, count)[0] if levels else ".png"
     marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
     if latents is not None:
-        marks["latents"] = hashlib.sha256(latents.double().numpy().tobytes()).hexdigest()
+        marks["latents"] = _hash(latents)
     done, replace = _begun(out, marks, n, replace, ending)
     for images in model.samples(n, seed=seed, labels=labels, start=done, latents=latents):
         _note(out, {**marks, "whole": done, "replace": replace})
@@ -140,6 +141,14 @@ def _stored(path: Path, data: bytes | str) -> None:
         atomic.write(path, data)
     except OSError as error:
         raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
+
+
+def _hash(latents: Latents) -> str:
+    parts = [*latents.values()] if isinstance(latents, Mapping) else [latents]
+    found = hashlib.sha256()
+    for part in parts:
+        found.update(part.double().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _digest(model: Model) -> str:

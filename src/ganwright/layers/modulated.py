@@ -54,7 +54,8 @@ class StyledConv(nn.Module):
     """(x [n, I, H, W], w [n, styles]) -> [n, O, H, W], or with sides doubled.
 
     Modulated 3x3 convolution, FIR filter if it doubles, noise with one learned strength that starts
-    at 0, bias, activation. In evaluation the noise is always the same.
+    at 0, bias, activation. In evaluation the noise is always the same, unless it is `given`,
+    [n, 1, H, W].
 
     Args:
         size: height and width of what comes out.
@@ -76,10 +77,10 @@ class StyledConv(nn.Module):
         self.doubles = double
         self.filter = Blurred(pad=1, gain=4.0) if double else nn.Identity()
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, given: Tensor | None = None) -> Tensor:
         x = self.filter(modulated(x, self.weight, self.style(w), double=self.doubles))
-        noise = self.noise
-        if self.training:
+        noise = self.noise if given is None else given
+        if self.training and given is None:
             noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device, dtype=noise.dtype)
         x = x + (self.strength * noise + self.bias[:, None, None]).to(x.dtype)
         return activated(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganwright.networks.alias_free import AliasFreeNet
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.big import BigNet
 from ganwright.networks.critic import ConvCritic
@@ -20,6 +21,7 @@ from ganwright.networks.translator import EncoderDecoder, ResNetTranslator, Tran
 from ganwright.networks.unet import UNet
 
 NETWORKS: dict[str, type[Networks]] = {
+    "AliasFreeNet": AliasFreeNet,
     "BigNet": BigNet,
     "ConvNet": ConvNet,
     "ConvNet1d": ConvNet1d,
@@ -50,6 +52,7 @@ __all__ = [
     "PATCHES",
     "TRANSLATORS",
     "AdaptationNets",
+    "AliasFreeNet",
     "BigNet",
     "ConvCritic",
     "ConvNet",

@@ -13,7 +13,10 @@ block's first convolution.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +33,8 @@ from ganwright.precision import wide
 class StyleBlock(nn.Module):
     """What happens at one size: one or two convolutions, and an image of what they give.
 
-    (x [n, I, H, W], image or None, w [n, 2 or 3, styles]) -> x of O channels, the image so far.
+    (x [n, I, H, W], image or None, w [n, 2 or 3, styles]) -> x of O channels, the image so far;
+    `noise` has a map [n, 1, H, W] for each convolution, or nothing.
 
     Args:
         fan_in: I; 0 where x is the constant, which one convolution sees.
@@ -49,9 +53,11 @@ class StyleBlock(nn.Module):
         self.image = ToImage(width, channels, styles) if channels else None
         self.doubled = Doubled()
 
-    def forward(self, x: Tensor, image: Tensor | None, w: Tensor) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor, image: Tensor | None, w: Tensor, noise: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor | None]:
         for i, conv in enumerate(self.convs):
-            x = conv(x, w[:, i])
+            x = conv(x, w[:, i], noise[i] if noise else None)
         if image is not None:
             image = self.doubled(image)
         if self.image is not None:
@@ -61,13 +67,17 @@ class StyleBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Styles [n, count, styles] to images, float32 [n, C, H, W]."""
+    """Styles [n, count, styles] to images, float32 [n, C, H, W].
+
+    `noise` replaces the convolutions' noise: one map [n, 1, h, w] for each of the sizes in `maps`.
+    """
 
     def __init__(self, cfg: StyleNet, shape: tuple[int, ...], tanh: bool) -> None:
         super().__init__()
         h, w, doublings = halvings(shape, "StyleNet")
         widths = cfg.widths(min(h, w), doublings + 1)
         self.count = 2 * doublings + 2
+        self.maps = [(h << (i + 1) // 2, w << (i + 1) // 2) for i in range(self.count - 1)]
         self.constant = nn.Parameter(torch.randn(widths[0], h, w))
         self.blocks = nn.ModuleList()
         for i, width in enumerate(widths):
@@ -83,28 +93,44 @@ class Synthesis(nn.Module):
             )
         self.squash = squash(shape, tanh)
 
-    def forward(self, w: Tensor) -> Tensor:
+    def forward(self, w: Tensor, noise: Sequence[Tensor] = ()) -> Tensor:
         x = self.constant.expand(len(w), -1, -1, -1)
         image: Tensor | None = None
         for i, block in enumerate(self.blocks):
             first = max(0, 2 * i - 1)
-            x, image = block(x, image, w[:, first : 2 * i + 2])
+            x, image = block(x, image, w[:, first : 2 * i + 2], noise[first : 2 * i + 1])
         assert image is not None
         out: Tensor = self.squash(image)
         return wide(out)
 
 
 class StyleGenerator(Generator):
-    """z to styles, and these to an image."""
+    """z to styles, and these to an image.
+
+    Args:
+        styles: length of w.
+        depth: layers of the mapping network.
+        synthesis: makes what takes styles [n, count, styles] and, perhaps, noise to images.
+        beta: of the running mean of styles.
+    """
+
+    synthesis: Any
 
     def __init__(
-        self, cfg: StyleNet, latent: int, shape: tuple[int, ...], classes: int, tanh: bool
+        self,
+        latent: int,
+        classes: int,
+        styles: int,
+        depth: int,
+        *,
+        synthesis: Callable[[], nn.Module],
+        beta: float,
     ) -> None:
         super().__init__()
         self.latent, self.classes = latent, classes
-        self.mapping = Mapping(latent, classes, cfg.styles, cfg.mapping_G)
-        self.typical = RunningMean(cfg.styles, beta=0.995)
-        self.synthesis = Synthesis(cfg, shape, tanh)
+        self.mapping = Mapping(latent, classes, styles, depth)
+        self.typical = RunningMean(styles, beta)
+        self.synthesis = synthesis()
 
     def forward(
         self,
@@ -172,7 +198,10 @@ class StyleNet(Networks):
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
     ) -> StyleGenerator:
-        return StyleGenerator(self, latent, shape, classes, tanh)
+        synthesis = partial(Synthesis, self, shape, tanh)
+        return StyleGenerator(
+            latent, classes, self.styles, self.mapping_G, synthesis=synthesis, beta=0.995
+        )
 
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         grid, widths = self.plan(shape)
