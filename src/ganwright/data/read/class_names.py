@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from ganwright.data.read.files import Tree
+from ganwright.data.read.walk import NAMES
 from ganwright.errors import DataError
 
-FILE = PurePosixPath("label_names.txt")
+FILE = PurePosixPath(NAMES)
 
 
 def class_names(tree: Tree) -> dict[int, str]:
