@@ -17,6 +17,7 @@ from torch import Tensor
 from ganwright.cli import main
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import DataError, SettingsError
+from ganwright.export import program
 from ganwright.inference.model import Model
 from ganwright.networks.spade import StyleEncoder
 from ganwright.run.load import load
@@ -128,6 +129,16 @@ def test_with_z_maps_have_one_size(tmp_path: Path) -> None:
         model.translate(Image.fromarray(np.full((16, 24), 2, np.uint8)))
     with pytest.raises(SettingsError, match="a style is that of one photo, not of 2; give one"):
         model.translate(torch.zeros(1, 4, 16, 16), style=torch.zeros(2, 3, 16, 16))
+
+
+def test_exporting_leaves_the_model_as_it_was() -> None:
+    """Spectral norm is taken off a copy, whose class torch shares with the model's own layers."""
+    model = model_of("spade")
+    x = torch.rand(2, *model.spec.shape)
+    before = model.translate(x)
+    traced = program(model)
+    assert torch.equal(model.translate(x), before)
+    torch.testing.assert_close(traced.exported.module()(x), before, rtol=1e-4, atol=1e-5)
 
 
 def test_a_family_without_styles_says_so() -> None:
