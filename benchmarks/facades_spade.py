@@ -21,6 +21,7 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -142,7 +143,12 @@ def trained(arm: str, folder: Path, size: int, seed: int, seconds: float, out: P
     if not run.exists():
         name, settings = from_yaml(find(Path(ARMS[arm])).read_text(encoding="utf-8"))
         data = f"{folder}?{SIDES}&jitter=1.117"
-        rare = {"steps": 10**6, "sample_every": 10**6, "save_every": 10**6, "device": "cpu"}
+        rare: dict[str, Any] = {
+            "steps": 10**6,
+            "sample_every": 10**6,
+            "save_every": 10**6,
+            "device": "cpu",
+        }
         settings = replace(settings, data=data, image_size=size, seed=seed, **rare)
         ganwright.train(game_class(name), settings, run, callbacks=[Budget(seconds)], quiet=True)
     return ganwright.load(run, device="cpu")

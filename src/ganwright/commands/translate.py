@@ -263,7 +263,8 @@ def _maker(model: Model, how: Translation) -> Make:
         pixels = torch.stack([picture.pixels for picture in group])
         rows = model.strips(pixels, seed=seed, **options)
         made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
-        blended = known.radius is None and tiles(*pixels.shape[2:], known, tile) > 1
+        height, width = pixels.shape[2:]
+        blended = known.radius is None and tiles(height, width, known, tile) > 1
         return [p.with_pixels(x, mask) for p, x in zip(group, made, strict=True)], blended
 
     return make

@@ -17,7 +17,7 @@ class OnPairs(AugmentedGame):
 
     task = Paired
     data = "glyphs-paired"
-    averaged = ("G",)
+    averaged: tuple[str, ...] = ("G",)
 
     def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
         """Images [n, C, H, W] of domain a as domain b's."""
