@@ -141,7 +141,8 @@ def _directions(model: Model) -> int:
 
 def _encodes(model: Model) -> bool:
     try:
-        model.game.style_of(torch.zeros(1, *(model.spec.target or ()), device=model.game.device))
+        photo = torch.zeros(1, *(model.spec.target or ()), device=model.game.device)
+        model.ability("style_of")(photo)
     except SettingsError:
         return False
     return True
