@@ -51,6 +51,7 @@ FAMILIES: dict[str, Known] = {
     "aae-clusters": Known("1511.05644"),
     "aae-semi": Known("1511.05644"),
     "pix2pix": Known("1611.07004", "", "`pix2pix`"),
+    "spade": Known("1903.07291"),
     "cyclegan": Known("1703.10593", "in its tutorial on CycleGAN", "`cyclegan`"),
     "discogan": Known("1703.05192", "", "`discogan`"),
     "dualgan": Known("1704.02510", "", "`dualgan`"),

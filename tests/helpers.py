@@ -31,6 +31,7 @@ from ganwright.networks import (
     UNet,
 )
 from ganwright.networks.features import Pixels
+from ganwright.networks.spade import SpadeNet
 from ganwright.networks.vgg import VGGCritic
 from ganwright.run.assembly import assemble, resolved
 from ganwright.training.engine import Engine
@@ -94,6 +95,10 @@ TINY: dict[str, dict[str, Any]] = {
         "pool": 3,
     },
     "pix2pix": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4)},
+    "spade": {
+        "translator": SpadeNet(width=4, hidden=4),
+        "patch": PatchGAN(field=16, width=4, spectral=True),
+    },
     "discogan": {"translator": EncoderDecoder(width=4), "patch": ConvCritic(width=4)},
     "dualgan": {"translator": UNet(width=4), "patch": PatchGAN(field=16, width=4), "d_moves": 2},
     "ccgan": {"translator": EncoderDecoder(width=4), "critic": VGGCritic(width=4), "alpha": 0.5},
@@ -108,6 +113,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 SIZES: dict[str, int] = {
     "sagan": 16,
+    "spade": 16,
     "fastgan": 32,
 }
 """Image sizes other than 8."""

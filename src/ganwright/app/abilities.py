@@ -30,6 +30,8 @@ class Abilities:
         walk_named: those can be of a class.
         directions: how many latent directions there are to change a sample along.
         translate: the directions in which it translates images; none if it fills holes.
+        seeded: a translation is made of a code too, which a seed draws.
+        styled: that code can be the style of a photo.
         fill: it fills holes in images.
         reconstruct: it takes images apart and puts them together.
         classify: it tells the class of images.
@@ -42,6 +44,8 @@ class Abilities:
     walk_named: bool = False
     directions: int = 0
     translate: tuple[str, ...] = ()
+    seeded: bool = False
+    styled: bool = False
     fill: bool = False
     reconstruct: bool = False
     classify: bool = False
@@ -72,6 +76,8 @@ def abilities(model: Model) -> Abilities:
         walk_named=walk and len(latents) > 1 and bool(model.spec.classes),
         directions=_directions(model) if walk else 0,
         translate=ways,
+        seeded=bool(ways) and len(game.function(ways[0]).arguments) > 1,
+        styled=bool(ways) and "style" in _parameters(game, "translate") and _encodes(model),
         fill=fill,
         reconstruct=images and _reconstructs(model),
         classify=images and hasattr(game, "classify"),
@@ -131,6 +137,15 @@ def _directions(model: Model) -> int:
         return len(directions(model, count))
     except SettingsError:
         return 0
+
+
+def _encodes(model: Model) -> bool:
+    try:
+        photo = torch.zeros(1, *(model.spec.target or ()), device=model.game.device)
+        model.ability("style_of")(photo)
+    except SettingsError:
+        return False
+    return True
 
 
 def _reconstructs(model: Model) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ganwright.app import generated, uploaded
 from ganwright.app.abilities import Abilities, abilities
+from ganwright.app.painting import canvas_of, cleared, editor
 from ganwright.app.toolkit import gradio, told
 from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import SettingsError
@@ -145,30 +146,30 @@ def _directions(gr: Any, demo: Demo, _: Any) -> None:
 
 def _translate(gr: Any, demo: Demo, _: Any) -> None:
     file = _upload(gr)
-    way = _way(gr, demo.can)
+    chosen = _chosen(gr, demo.can)
     button = gr.Button("Translate", variant="primary")
     given, made, download = _pair(gr)
     run = demo.ask(uploaded.translated, folder=_folder(given))
     for event in (file.upload, button.click):
-        _on(event, _with_download(gr, run), [file, way], [given, made, download])
+        _on(event, _with_download(gr, run), [file, *chosen], [given, made, download])
 
 
 def _draw(gr: Any, demo: Demo, _: Any) -> None:
-    way = _way(gr, demo.can)
-    canvas = _canvas(gr, demo.model, demo.can.translate[0])
+    chosen = _chosen(gr, demo.can)
+    canvas = canvas_of(gr, demo.model, demo.can.translate[0])
     button = gr.Button("Translate", variant="primary")
     given, made, download = _pair(gr)
     run = demo.ask(uploaded.drawn, folder=_folder(given))
-    _on(button.click, _with_download(gr, run), [canvas, way], [given, made, download])
+    _on(button.click, _with_download(gr, run), [canvas, *chosen], [given, made, download])
     if len(demo.can.translate) > 1:
-        again = demo.ask(lambda model, way: _cleared(uploaded.blank(model, way)))
-        _on(way.change, again, [way], canvas)
+        again = demo.ask(lambda model, way: cleared(uploaded.blank(model, way)))
+        _on(chosen[0].change, again, chosen[:1], canvas)
 
 
 def _fill(gr: Any, demo: Demo, _: Any) -> None:
     file = _upload(gr)
     gr.Markdown("Paint over what is to be replaced; without paint, it is a square in the centre.")
-    canvas = _editor(gr, uploaded.blank(demo.model, "a2b"), ["#ff00ff"])
+    canvas = editor(gr, uploaded.blank(demo.model, "a2b"), ["#ff00ff"])
     button = gr.Button("Fill", variant="primary")
     with gr.Row():
         given, made = _image(gr, "With holes"), _image(gr, "Filled")
@@ -232,8 +233,15 @@ def _image(gr: Any, label: str, kind: str = "png") -> Any:
     )
 
 
-def _upload(gr: Any) -> Any:
-    return gr.File(label="Image", file_types=list(EXTENSIONS), height=140)
+def _upload(gr: Any, label: str = "Image") -> Any:
+    return gr.File(label=label, file_types=list(EXTENSIONS), height=140)
+
+
+def _chosen(gr: Any, can: Abilities) -> list[Any]:
+    """What a translation depends on besides its input: direction, seed and style."""
+    seed = _seed(gr, "Seed") if can.seeded else gr.State(0)
+    style = _upload(gr, "Style: a photo, instead of the seed") if can.styled else gr.State(None)
+    return [_way(gr, can), seed, style]
 
 
 def _way(gr: Any, can: Abilities) -> Any:
@@ -258,36 +266,6 @@ def _with_download(gr: Any, function: Callable[..., Any]) -> Callable[..., Any]:
         return given, made, gr.DownloadButton(value=file, interactive=True)
 
     return call
-
-
-def _canvas(gr: Any, model: Model, way: str) -> Any:
-    """A canvas with the colours of the classes where label maps are painted, else with any."""
-    maps = model.label_map(way)
-    if maps is None:
-        return _editor(gr, uploaded.blank(model, way), ["#000000", "#ffffff", "#808080"])
-    colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in maps.palette()[: maps.classes].tolist()]
-    return _editor(gr, uploaded.blank(model, way), colours, fixed=True)
-
-
-def _editor(gr: Any, blank: Any, colours: list[str], *, fixed: bool = False) -> Any:
-    mode = "fixed" if fixed or len(colours) == 1 else "defaults"
-    brush = gr.Brush(max(blank.size) // 20, colors=colours, color_mode=mode)
-    return gr.ImageEditor(
-        _cleared(blank),
-        type="pil",
-        image_mode="RGBA",
-        sources=(),
-        transforms=(),
-        layers=False,
-        brush=brush,
-        canvas_size=blank.size,
-        buttons=[],
-        label="Canvas",
-    )
-
-
-def _cleared(blank: Any) -> dict[str, Any]:
-    return {"background": blank, "layers": [], "composite": None}
 
 
 def _folder(component: Any) -> Path:

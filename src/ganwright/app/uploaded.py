@@ -38,8 +38,45 @@ class Translated(NamedTuple):
     file: str
 
 
-def translated(model: Model, path: str | None, direction: str, *, folder: Path) -> Translated:
+class Way(NamedTuple):
+    """How to translate: the direction, and what an image is made of besides the input."""
+
+    direction: str
+    seed: float
+    style: str | None
+
+    def options(self, model: Model) -> dict[str, Any]:
+        """Keywords of `Model.strips`.
+
+        Raises:
+            DataError: the photo of the style cannot be read.
+        """
+        options: dict[str, Any] = {"direction": self.direction, "seed": int(self.seed)}
+        if self.style:
+            shape = model.spec.target or model.spec.shape
+            levels = model.levels(self.direction, output=True)
+            options["style"] = _read(Path(self.style), shape[0], None, levels).fitted(shape)
+        return options
+
+
+def translated(
+    model: Model,
+    path: str | None,
+    direction: str,
+    seed: float = 0,
+    style: str | None = None,
+    *,
+    folder: Path,
+) -> Translated:
     """An uploaded file translated, at its own size.
+
+    Args:
+        model: what translates.
+        path: the file.
+        direction: a2b, or b2a.
+        seed: of the noise, where there is some.
+        style: a photo whose style it takes, where there is an encoder.
+        folder: where the output goes.
 
     Raises:
         SettingsError: there is no file, or the network does not take its size.
@@ -48,14 +85,28 @@ def translated(model: Model, path: str | None, direction: str, *, folder: Path) 
     name = _there(path)
     maps, levels = model.label_map(direction), model.levels(direction)
     picture = _read(name, model.channels(direction), maps, levels)
-    return _result(model, picture, direction, name.name, folder)
+    return _result(model, picture, Way(direction, seed, style), name.name, folder)
 
 
-def drawn(model: Model, canvas: Any, direction: str, *, folder: Path) -> Translated:
+def drawn(
+    model: Model,
+    canvas: Any,
+    direction: str,
+    seed: float = 0,
+    style: str | None = None,
+    *,
+    folder: Path,
+) -> Translated:
     """What was painted on a canvas, at the size of the training images, translated.
+
+    Args:
+        model: what translates.
+        canvas: what Gradio's editor gives.
+        direction: as in `translated`, like those that follow.
 
     Raises:
         SettingsError: there is no canvas.
+        DataError: the photo of the style cannot be read.
     """
     paint = (canvas or {}).get("composite")
     if paint is None:
@@ -69,7 +120,7 @@ def drawn(model: Model, canvas: Any, direction: str, *, folder: Path) -> Transla
         colours = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
         numbers = interpolate(maps.nearest(colours)[None], shape[1:], mode="nearest-exact")[0]
         pixels = maps.channelled(numbers)
-    return _result(model, Picture(pixels), direction, "drawn.png", folder)
+    return _result(model, Picture(pixels), Way(direction, seed, style), "drawn.png", folder)
 
 
 def canvas_of(model: Model, path: str | None) -> dict[str, Any]:
@@ -160,8 +211,9 @@ def _read(path: Path, channels: int, maps: LabelMap | None, levels: Any) -> Pict
         raise DataError(str(error).replace(str(path), path.name)) from error
 
 
-def _result(model: Model, picture: Picture, direction: str, name: str, folder: Path) -> Translated:
-    rows = list(model.strips(picture.pixels[None], direction=direction))
+def _result(model: Model, picture: Picture, way: Way, name: str, folder: Path) -> Translated:
+    direction = way.direction
+    rows = list(model.strips(picture.pixels[None], **way.options(model)))
     made, maps = torch.cat(rows, 2), model.drawn_map(direction)
     levels = model.levels(direction, output=True)
     result = picture.with_pixels(made[0] if levels else to_bytes(made[0]), maps)

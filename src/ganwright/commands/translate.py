@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -17,11 +18,13 @@ from ganwright.commands.sample import Weights, load_run, refuse_existing, writin
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import DataError, SettingsError
+from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
+
+    Make: TypeAlias = Callable[[list[Picture], int], tuple[list[Picture], bool]]
 
 _INPUT = "An image, a folder of images (searched recursively), or a quoted glob."
 _ALL_DONE, _SOME_SKIPPED = 0, 1
@@ -45,8 +48,24 @@ class Translation(Named):
     """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """Seed of the noise, in families that use noise."""
+    samples: Count = 1
+    """Outputs per input, of as many seeds from --seed on; the seed is added to their names."""
+    style: Path | None = None
+    """A photo whose style outputs take, in families with an encoder of styles."""
     overwrite: bool = False
     """Replace existing outputs."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.style is not None and self.samples > 1:
+            raise SettingsError(
+                f"--style gives one image per input, and --samples is {self.samples}; leave one out"
+            )
+
+    @property
+    def seeds(self) -> range:
+        """Those of each input's outputs."""
+        return range(self.seed, self.seed + self.samples)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,23 +98,34 @@ def translate(argv: Sequence[str]) -> int:
     levels = model.levels(how.direction, output=True)
     made_of = model.channels("a2b" if how.direction == "b2a" else "b2a")
     kind = Outputs(levels, made_of, model.drawn_map(how.direction) is not None)
-    pairs = outputs(source, path_of(str(given["OUTPUT"])), how.overwrite, kind)
+    again = how.overwrite or how.samples > 1
+    pairs = outputs(source, path_of(str(given["OUTPUT"])), again, kind)
+    if how.samples > 1:
+        _refuse_seeds([out for _, out in pairs], how)
+    return _write(model, dict(pairs), how)
 
+
+def _write(model: Model, target: Mapping[Path, Path], how: Translation) -> int:
+    """Each input's outputs, as they are made; the exit status."""
     from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture, write_picture
 
     allow(how.max_megapixels)
-    channels = model.channels(how.direction)
+    channels, levels = model.channels(how.direction), model.levels(how.direction, output=True)
     maps, known = model.label_map(how.direction), model.levels(how.direction)
-    sources = [source for source, _ in pairs]
-    reader = Reader(lambda path: read_picture(path, channels, maps, known), sources)
-    target, blended = dict(pairs), 0
-    for group in _groups(reader, how.batch_size):
-        made, tiled = _translated(model, [picture for _, picture in group], how)
-        blended += len(group) if tiled else 0
-        for (path, _), picture in zip(group, made, strict=True):
-            write_picture(picture, target[path], levels)
-            print(target[path], flush=True)
+    reader = Reader(lambda path: read_picture(path, channels, maps, known), list(target))
+    blended, make = 0, _maker(model, how)
+    for number, group in enumerate(_groups(reader, how.batch_size)):
+        shown = [picture for _, picture in group]
+        if how.samples > 1 and not number:
+            _check_varied(make, shown[0], how.seeds)
+        for seed in how.seeds:
+            made, tiled = make(shown, seed)
+            blended += len(group) if tiled else 0
+            for (path, _), picture in zip(group, made, strict=True):
+                out = _of_seed(target[path], seed) if how.samples > 1 else target[path]
+                write_picture(picture, out, levels)
+                print(out, flush=True)
     if blended:
         print(f"ganwright: {blended} {_BLENDED}", file=sys.stderr)
     return reader.status()
@@ -192,22 +222,67 @@ def _groups(
         yield group
 
 
-def _translated(model: Model, group: list[Picture], how: Translation) -> tuple[list[Picture], bool]:
-    """Images of one size translated, and whether that took tiles that had to be blended."""
+def _of_seed(path: Path, seed: int) -> Path:
+    """Where one of several outputs goes: house.png of seed 3 to house-3.png."""
+    return path.with_name(f"{path.stem}-{seed}{path.suffix}")
+
+
+def _refuse_seeds(targets: Sequence[Path], how: Translation) -> None:
+    """Refuse several outputs per input that exist, or of which two have one name.
+
+    Raises:
+        RunError: there are some.
+    """
+    outs = [_of_seed(target, seed) for target in targets for seed in how.seeds]
+    twice = [out for out, count in Counter(outs).items() if count > 1]
+    if twice:
+        raise RunError(f"two inputs would both become {twice[0]}; rename one of them")
+    refuse_existing(outs, how.overwrite)
+
+
+def _maker(model: Model, how: Translation) -> Make:
+    """What translates images of one size, and says whether that took tiles that it blended.
+
+    Raises:
+        DataError: the photo of the style cannot be read.
+    """
     import torch
 
+    from ganwright.inference.image_files import read_picture
     from ganwright.inference.tiling import TILE, tiles
     from ganwright.pixels import to_bytes
 
-    pixels = torch.stack([picture.pixels for picture in group])
-    tile, known = how.tile or TILE, model.footprint(how.direction)
-    rows = model.strips(pixels, direction=how.direction, seed=how.seed, tile=tile)
-    levels = model.levels(how.direction, output=True)
-    made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
-    height, width = pixels.shape[2:]
-    blended = known.radius is None and tiles(height, width, known, tile) > 1
-    mask = model.drawn_map(how.direction)
-    return [p.with_pixels(result, mask) for p, result in zip(group, made, strict=True)], blended
+    tile, levels = how.tile or TILE, model.levels(how.direction, output=True)
+    known, mask = model.footprint(how.direction), model.drawn_map(how.direction)
+    options: dict[str, Any] = {"direction": how.direction, "tile": tile}
+    if how.style is not None:
+        shape = model.spec.target or model.spec.shape
+        photo = read_picture(path_of(str(how.style)), shape[0], None, levels)
+        options["style"] = photo.fitted(shape)
+
+    def make(group: list[Picture], seed: int) -> tuple[list[Picture], bool]:
+        pixels = torch.stack([picture.pixels for picture in group])
+        rows = model.strips(pixels, seed=seed, **options)
+        made = torch.cat([strip if levels else to_bytes(strip) for strip in rows], 2)
+        height, width = pixels.shape[2:]
+        blended = known.radius is None and tiles(height, width, known, tile) > 1
+        return [p.with_pixels(x, mask) for p, x in zip(group, made, strict=True)], blended
+
+    return make
+
+
+def _check_varied(make: Make, picture: Picture, seeds: range) -> None:
+    """Refuse to write one image several times.
+
+    Raises:
+        SettingsError: the first two seeds give the same.
+    """
+    first, second = (make([picture], seed)[0][0].pixels for seed in seeds[:2])
+    if first.equal(second):
+        raise SettingsError(
+            f"this run makes one image of each input, whatever the seed, and --samples is "
+            f"{len(seeds)}; leave it out"
+        )
 
 
 def _check_channels(model: Model, direction: str) -> None:

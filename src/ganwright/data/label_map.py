@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +28,13 @@ class LabelMap:
 
     They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
     Pixels of the number `ignore` belong to no class: they are white, or -1 in every channel.
+    `names` are those of the classes, in the same order; empty where they have none.
     """
 
     values: tuple[int, ...]
     onehot: bool = False
     ignore: int | None = None
+    names: tuple[str, ...] = ()
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> LabelMap:
@@ -40,7 +42,17 @@ class LabelMap:
         if "low" in values:
             numbers = range(values["low"], values["high"] + 1)
             return cls(tuple(numbers), bool(values["onehot"]))
-        return cls(tuple(values["values"]), bool(values["onehot"]), values["ignore"])
+        names = tuple(values.get("names", ()))
+        return cls(tuple(values["values"]), bool(values["onehot"]), values["ignore"], names)
+
+    def called(self, names: Mapping[int, str]) -> LabelMap:
+        """The same with the names of its classes; one without a name is called by its number."""
+        return replace(self, names=tuple(names.get(v, str(v)) for v in self.values))
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What each class is called: its name, or its number."""
+        return self.names or tuple(map(str, self.values))
 
     @property
     def classes(self) -> int:

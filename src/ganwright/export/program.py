@@ -114,6 +114,10 @@ def _settled(game: Game, *, alone: bool) -> None:
     for part in list(game.modules()):
         if parametrize.is_parametrized(part):
             assert isinstance(part.parametrizations, nn.ModuleDict)
+            # A copy shares the class that torch made, and would delete the weight of both from it.
+            kind = type(part)
+            own = {k: v for k, v in vars(kind).items() if k not in ("__dict__", "__weakref__")}
+            part.__class__ = type(kind.__name__, kind.__bases__, own)
             for name in list(part.parametrizations):
                 parametrize.remove_parametrizations(part, name)
     if alone:

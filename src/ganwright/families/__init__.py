@@ -61,6 +61,7 @@ FAMILIES: dict[str, Entry] = {
         "aae_codes:AAESemi", "Adversarial autoencoder that classifies from few labels", "1511.05644"
     ),
     "pix2pix": Entry("pix2pix:Pix2Pix", "Image-to-image translation from pairs", "1611.07004"),
+    "spade": Entry("spade:Spade", "Paints by labels: a label map becomes a photo", "1903.07291"),
     "cyclegan": Entry("cyclegan:CycleGAN", "Unpaired image-to-image translation", "1703.10593"),
     "discogan": Entry("discogan:DiscoGAN", "Discovers how two domains correspond", "1703.05192"),
     "dualgan": Entry("dualgan:DualGAN", "Unpaired translation, Wasserstein critics", "1704.02510"),

@@ -21,10 +21,9 @@ from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown, watch
-from ganwright.families.side_by_side import side_by_side
+from ganwright.families.on_pairs import OnPairs
 from ganwright.function import Function, pictures
 from ganwright.game import Player, Terms
-from ganwright.layers.fidelity import psnr, ssim
 from ganwright.layers.norm import BatchNorm
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks import Patch, PatchGAN, Translator, UNet
@@ -32,16 +31,13 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 
 
-class Pix2Pix(AugmentedGame):
+class Pix2Pix(OnPairs):
     """A translator trained on pairs, with a discriminator that sees input and output together."""
 
     title = "pix2pix (2017)"
     paper = "1611.07004"
-    task = Paired
-    data = "glyphs-paired"
     image_size = None
     batch_size = 1
-    averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
     class Config(AugmentedGame.Config):
@@ -141,24 +137,6 @@ class Pix2Pix(AugmentedGame):
                 "other with --data FOLDER?a=NAME&b=NAME"
             )
         return Function(self.G, (pictures(self.spec.shape, self.device),), alone=True)
-
-    def measure(self, batch: Paired) -> Terms:
-        """Mean absolute error, PSNR in dB and SSIM of held-out pairs, over all channels."""
-        fake, b = self.translate(batch.a), batch.b
-        return {
-            "l1": l1_loss(fake, b),
-            "psnr": psnr(fake, b, peak=2).mean(),
-            "ssim": ssim(fake + 1, b + 1, peak=2).mean(),
-        }
-
-    def preview(self, batch: Paired) -> Tensor:
-        """Rows of six: a, translated, b; and again."""
-        a, b, maps = batch.a[:16], batch.b[:16], self.spec.label_map
-        return side_by_side(maps.shown(a) if maps else a, self.translate(a), b)
-
-    @property
-    def preview_columns(self) -> int | None:
-        return 6
 
 
 def pair(a: Tensor, b: Tensor) -> Tensor:

@@ -245,6 +245,15 @@ def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
 
 
+def fitted_all(images: Any, shape: tuple[int, ...]) -> Tensor:
+    """Pillow images or a uint8 array, as `many` takes them, so scaled: float [n, C, H, W].
+
+    Raises:
+        DataError: they are nothing of that kind.
+    """
+    return torch.cat([as_floats(fitted(image, shape)) for image in many(images)])
+
+
 def as_tensor(image: Image.Image) -> Tensor:
     """uint8 [channels, H, W]."""
     pixels = torch.from_numpy(np.array(image))

@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import mse_loss
+from torch.nn.functional import l1_loss, mse_loss
 
 from ganwright import atomic
 from ganwright.config.checked import Checked
@@ -28,6 +28,12 @@ Torchvision's, trained again on input of unit deviation, may have features of an
 """
 LAYERS = {"relu2_2": 9, "relu5_4": 36}
 """Layer to the number of VGG19's modules up to and with it."""
+FIRSTS, SMALL_ENDS = (2, 7, 12, 21, 30), (2, 4, 6, 8, 10)
+"""The same of VGG19's relu1_1, 2_1, 3_1, 4_1 and 5_1, and of the small net's five activations."""
+SMALL_LAYERS_SCALE = 1 / 4
+"""Of the small net's features, so that photographs of different things are about 1 apart."""
+RISING = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+"""What each of five layers counts (SPADE's code, after pix2pixHD's)."""
 
 
 @dataclass(frozen=True)
@@ -99,24 +105,55 @@ class SmallFeatures(Content):
     weights: Path | None = None
 
     def build(self, shape: Shape) -> nn.Module:
-        from safetensors.torch import load_file
-
         check_colours(shape, "SmallFeatures")
         if min(shape[1:]) < 4:
             raise SettingsError(
                 f"SmallFeatures needs images of 4 pixels or more, got {shape[1]}x{shape[2]}"
             )
-        path = self.weights or SHIPPED
-        net = small_net()
-        try:
-            net.load_state_dict(load_file(path))
-        except Exception as error:
-            reason = " ".join(str(error).split())
+        return FeatureDistance(_trained_small(self.weights), SMALL_SCALE, self.pixels)
+
+
+@dataclass(frozen=True)
+class VGGLayers(Content):
+    """Mean absolute differences of five of VGG19's activations (SPADE; pix2pixHD, section 3.2).
+
+    relu1_1, 2_1, 3_1, 4_1 and 5_1 count 1/32, 1/16, 1/8, 1/4 and 1. Images are normalised as in
+    its ImageNet training; the authors' code passes them as they are.
+
+    Args:
+        weights: as in VGG.
+    """
+
+    weights: Path | None = None
+
+    def build(self, shape: Shape) -> nn.Module:
+        check_colours(shape, "VGGLayers")
+        if min(shape[1:]) < 16:
             raise SettingsError(
-                f"{path} does not hold SmallFeatures' weights ({reason}); leave weights out to "
-                "use those of the package"
-            ) from error
-        return FeatureDistance(net, SMALL_SCALE, self.pixels)
+                f"VGGLayers needs images of 16 pixels or more, got {shape[1]}x{shape[2]}"
+            )
+        return LayerDistance(_vgg19(self.weights)[: FIRSTS[-1]], FIRSTS)
+
+
+@dataclass(frozen=True)
+class SmallLayers(Content):
+    """Mean absolute differences of the five activations of `SmallFeatures`, weighted as VGGLayers'.
+
+    No download; but the net has seen letters alone, and no photographs.
+
+    Args:
+        weights: as in SmallFeatures.
+    """
+
+    weights: Path | None = None
+
+    def build(self, shape: Shape) -> nn.Module:
+        check_colours(shape, "SmallLayers")
+        if min(shape[1:]) < 4:
+            raise SettingsError(
+                f"SmallLayers needs images of 4 pixels or more, got {shape[1]}x{shape[2]}"
+            )
+        return LayerDistance(_trained_small(self.weights), SMALL_ENDS, SMALL_LAYERS_SCALE)
 
 
 def check_colours(shape: Shape, content: str) -> None:
@@ -154,15 +191,45 @@ class FeatureDistance(nn.Module):
         self.register_buffer("mean", mean[:, None, None], persistent=False)
         self.register_buffer("std", std[:, None, None], persistent=False)
 
+    def normalised(self, x: Tensor) -> Tensor:
+        """Images [n, 1 or 3, H, W] in [-1, 1] as the net was trained on them, [n, 3, H, W]."""
+        return (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
+
     def features(self, x: Tensor) -> Tensor:
         """Scaled features, float32 [n, c, h, w], of images [n, 1 or 3, H, W] in [-1, 1]."""
-        rgb = (x.expand(-1, 3, -1, -1) / 2 + 0.5 - self.mean) / self.std
-        h: Tensor = self.net(rgb)
+        h: Tensor = self.net(self.normalised(x))
         return self.scale * wide(h)
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         distance = mse_loss(self.features(x), self.features(y))
         return distance + self.pixels * mse_loss(x, y) if self.pixels else distance
+
+
+class LayerDistance(FeatureDistance):
+    """(x, y) -> the weighted sum of the mean absolute differences of some layers' features.
+
+    Args:
+        net: RGB images, normalised as ImageNet's, to features.
+        ends: of the layers that count, the numbers of modules up to and with them, five.
+        scale: of the features.
+    """
+
+    def __init__(self, net: nn.Sequential, ends: tuple[int, ...], scale: float = 1.0) -> None:
+        super().__init__(net, scale)
+        self.ends = ends
+
+    def layers(self, x: Tensor) -> list[Tensor]:
+        """Scaled features of each layer that counts, float32 [n, c, h, w]."""
+        h, found = self.normalised(x), []
+        for number, module in enumerate(self.net.children(), 1):
+            h = module(h)
+            if number in self.ends:
+                found.append(self.scale * wide(h))
+        return found
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        pairs = zip(RISING, self.layers(x), self.layers(y), strict=True)
+        return torch.stack([weight * l1_loss(f, g) for weight, f, g in pairs]).sum()
 
 
 def small_net() -> nn.Sequential:
@@ -181,6 +248,26 @@ def _constant(net: nn.Module) -> nn.Module:
         for name, weight in list(module.named_parameters(recurse=False)):
             delattr(module, name)
             module.register_buffer(name, weight.detach(), persistent=False)
+    return net
+
+
+def _trained_small(weights: Path | None) -> nn.Sequential:
+    """`small_net` with the package's weights, or a file's.
+
+    Raises:
+        SettingsError: the file does not hold them.
+    """
+    from safetensors.torch import load_file
+
+    path, net = weights or SHIPPED, small_net()
+    try:
+        net.load_state_dict(load_file(path))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(
+            f"{path} does not hold SmallFeatures' weights ({reason}); leave weights out to "
+            "use those of the package"
+        ) from error
     return net
 
 

@@ -267,7 +267,7 @@ def _drawn(
         ]
         if (maps := fitted.fit.label_map) is not None:
             colours = maps.palette().tolist()
-            palette += [(str(v), tuple(c)) for v, c in zip(maps.values, colours, strict=False)]
+            palette += [(t, tuple(c)) for t, c in zip(maps.titles, colours, strict=False)]
             palette += [] if maps.ignore is None else [(str(maps.ignore), tuple(colours[-1]))]
     shown = rows[:_MOST_ROWS]
     if len(rows) > len(shown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -38,12 +38,18 @@ class Marked:
     doubts: tuple[str, ...] = ()
 
 
-def mark(splits: Sequence[tuple[Rows, Rows]], query: Query, channels: int | None) -> Marked:
+def mark(
+    splits: Sequence[tuple[Rows, Rows]],
+    query: Query,
+    channels: int | None,
+    names: Mapping[int, str] | None = None,
+) -> Marked:
     """Mark the sides whose pixels are class numbers, in all splits.
 
     A side is one if the data string says so (`?a:mask`); else if its files are palette images
     of numbers below 64, or grey ones of few such numbers that do not rise and fall by single
     steps as light does, and 255 for pixels of no class. With `channels` 1 none is guessed.
+    `names` are those of class numbers, as far as they are known.
 
     Raises:
         DataError: a side that is to be one cannot be.
@@ -58,6 +64,8 @@ def mark(splits: Sequence[tuple[Rows, Rows]], query: Query, channels: int | None
         elif told is None:
             found, doubt = _guessed(key, rows, grey=channels == 1)
             doubts += [doubt] if doubt else []
+        if found is not None and names:
+            found = found.called(names)
         marked.append([replace(split, label_map=found) for split in rows])
     return Marked(list(zip(*marked, strict=True)), tuple(doubts))
 

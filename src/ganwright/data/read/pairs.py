@@ -12,6 +12,7 @@ from PIL import Image
 
 from ganwright.data.image import Head, Read, upright
 from ganwright.data.query import Query
+from ganwright.data.read.class_names import class_names
 from ganwright.data.read.files import Tree, scanned
 from ganwright.data.read.folders import Reader, domains_of, rows_of
 from ganwright.data.read.masks import Marked, mark
@@ -49,7 +50,8 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
     ]
     splits, factor = [pair for pair, _ in matched], matched[0][1]
-    marked = mark(splits, query, channels) if query.low is None else Marked(splits)
+    names = class_names(tree)
+    marked = mark(splits, query, channels, names) if query.low is None else Marked(splits)
     if matched[-1][1] != factor:
         raise DataError(
             f"the pairs of {tree.name} differ in size by {factor} in training and by "

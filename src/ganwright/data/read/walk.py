@@ -17,6 +17,8 @@ from ganwright.errors import DataError
 
 _HIDDEN = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found")
 """Folders that systems make for themselves, besides those whose name begins with a dot."""
+NAMES = "label_names.txt"
+"""A text file that is read with images, see `class_names.py`."""
 DEFLATED = 1100
 """Zip files shrink nothing to less than 1/1032; members that unpack to more share their bytes."""
 _UTF8 = 0x800
@@ -70,7 +72,7 @@ def walk_folder(root: str | os.PathLike[str], wanted: Callable[[str], bool]) -> 
     for entry, inside in _entries(os.fspath(root), found, os.path.realpath(root), ()):
         if wanted(entry.name):
             found.files[PurePosixPath(inside)] = inside
-        else:
+        elif entry.name != NAMES:
             found.others[_ending(entry.name)] += 1
     return found
 
@@ -97,7 +99,7 @@ def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
                 found.hidden += 1
             elif wanted(parts[-1]):
                 found.files[PurePosixPath(*parts)] = info.filename
-            else:
+            elif parts[-1] != NAMES:
                 found.others[_ending(parts[-1])] += 1
     return found
 

@@ -1,0 +1,178 @@
+"""What a model does with images of any size that it translates."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+
+from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
+from ganwright.errors import SettingsError
+from ganwright.inference.image_files import fitted_all, like
+from ganwright.inference.pretrained import Pretrained
+from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
+from ganwright.pixels import as_floats, to_bytes
+from ganwright.seeds import seed_torch
+
+
+class Translating(Pretrained):
+    """A trained game that may turn images into images."""
+
+    _footprints: dict[str, Footprint]
+
+    @overload
+    def translate(
+        self,
+        images: Tensor,
+        *,
+        direction: str = ...,
+        seed: int = ...,
+        tile: int = ...,
+        style: Any = ...,
+    ) -> Tensor: ...
+
+    @overload
+    def translate(
+        self,
+        images: Any,
+        *,
+        direction: str = ...,
+        seed: int = ...,
+        tile: int = ...,
+        style: Any = ...,
+    ) -> Any: ...
+
+    @torch.no_grad()
+    def translate(
+        self,
+        images: Any,
+        *,
+        direction: str = "a2b",
+        seed: int = 0,
+        tile: int = TILE,
+        style: Any = None,
+    ) -> Any:
+        """Translate images of any size.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1]; or Pillow images, one or a list; or uint8
+                arrays [H, W], [H, W, C] or [n, H, W, C]. Where label maps were learned from,
+                these are label maps.
+            direction: b2a for the way back, where there is one.
+            seed: determines the noise, where there is some: other seeds give other images.
+            tile: larger images are translated in tiles of so many pixels, see `inference`.
+            style: a photo whose style they take, in families with an encoder of styles: a Pillow
+                image or a uint8 array, or float [1, C, H, W] of the training images' size.
+
+        Returns:
+            As many images of the same kind; tensors are on the CPU.
+
+        Raises:
+            SettingsError: the family does not translate, or not in this direction, or not
+                images of so many channels, or takes no style.
+            DataError: images cannot be read, or hold unknown classes.
+        """
+        options: dict[str, Any] = {"direction": direction, "seed": seed, "tile": tile}
+        options["style"] = style
+        if isinstance(images, Tensor):
+            return torch.cat(list(self.strips(images, **options)), 2)
+
+        def translated(pixels: Tensor) -> Tensor:
+            return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
+
+        maps, mask = self.label_map(direction), self.drawn_map(direction)
+        return like(images, self.channels(direction), translated, maps, mask)
+
+    @torch.no_grad()
+    def strips(
+        self,
+        images: Tensor,
+        *,
+        direction: str = "a2b",
+        seed: int = 0,
+        tile: int = TILE,
+        style: Any = None,
+    ) -> Iterator[Tensor]:
+        """Translate large images strip by strip, so that they need not fit into memory.
+
+        Args:
+            images: float [n, C, H, W] in [-1, 1], or uint8.
+            direction: as in `translate`, like the others.
+
+        Yields:
+            float32 [n, C', rows, W'] in [-1, 1] on the CPU, from the top.
+        """
+        check("translate", images, (self.channels(direction), None, None))
+        known, way = self.footprint(direction), self._way(direction, style)
+        seed_torch(seed, "translate")
+        yield from strips(way, images, known, tile)
+
+    def footprint(self, direction: str = "a2b") -> Footprint:
+        """What sizes its translator takes and how far it looks."""
+        if direction not in self._footprints:
+            shape = self._shape(direction)
+            self._footprints[direction] = footprint(self._way(direction), self.game, shape)
+        return self._footprints[direction]
+
+    def channels(self, direction: str = "a2b") -> int:
+        """Channels of the images that `translate` takes."""
+        return self._shape(direction)[0]
+
+    def label_map(self, direction: str = "a2b") -> LabelMap | None:
+        """How files become images that `translate` takes, where they are label maps."""
+        return None if direction == "b2a" else self.spec.label_map
+
+    def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
+        """The label maps that `translate` draws in colours, and files hold as class numbers."""
+        return None if direction == "b2a" else self.spec.target_map
+
+    def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
+        """The numbers that files of inputs, or of outputs, hold; None for images of 8 bits."""
+        of_b = (direction == "b2a") != output and self.spec.target is not None
+        return self.spec.target_levels if of_b else self.spec.levels
+
+    def _shape(self, direction: str) -> tuple[int, ...]:
+        back = direction == "b2a" and self.spec.target is not None
+        shape = self.spec.target if back else self.spec.shape
+        assert shape is not None
+        return shape
+
+    def _way(self, direction: str, style: Any = None) -> Callable[[Tensor], Tensor]:
+        translate, device = self.ability("translate"), self.game.device
+        options: dict[str, Any] = {"direction": direction}
+        if style is not None:
+            options["style"] = self._style(translate, style)
+        return lambda x: translate(x.to(device), **options).float().cpu()
+
+    def _style(self, translate: Callable[..., Tensor], photo: Any) -> Tensor:
+        """One photo as the family's encoder takes it, [1, C, H, W]."""
+        shape = self.spec.target or self.spec.shape
+        if "style" not in inspect.signature(translate).parameters:
+            raise SettingsError(f"{self.family} takes no style from a photo; leave style out")
+        if not isinstance(photo, Tensor):
+            photo = fitted_all(photo, shape)
+        check("a style", photo, shape)
+        if len(photo) != 1:
+            raise SettingsError(f"a style is that of one photo, not of {len(photo)}; give one")
+        return as_floats(photo).to(self.game.device)
+
+    def ability(self, name: str) -> Callable[..., Tensor]:
+        """The family's own method of that name.
+
+        Raises:
+            SettingsError: it has none; the sentence says what it can do.
+        """
+        function = getattr(self.game, name, None)
+        if function is None:
+            can = [
+                a
+                for a in ("sample", "translate", "reconstruct", "classify")
+                if hasattr(self.game, a)
+            ]
+            raise SettingsError(f"{self.family} cannot {name}; it can {', '.join(can)}")
+        found: Callable[..., Tensor] = function
+        return found
