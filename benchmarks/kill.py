@@ -21,7 +21,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -29,8 +29,8 @@ from time import monotonic, sleep
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch.distributed import TCPStore
+from unbroken import differences, halves, newest, reached, tensors, words
 
 SAVE_EVERY = 20
 COMMON = (
@@ -53,7 +53,6 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 MOMENTS = ("start", "half", "later")
-CLOCKS = {"images_per_second", "seconds_left", "data_wait", "memory_mb"}
 ANSWER = "another process of this run has ended"
 PROCESSES = multiprocessing.get_context("forkserver")
 """A trial is forked from a process that has imported all that it needs: seconds less for each."""
@@ -169,23 +168,6 @@ def finish(case: Case, run: Path, *more: str) -> None:
             sys.exit(f"{run} failed:\n{trial.said()}")
 
 
-def halves(run: Path) -> set[str]:
-    """The names of checkpoints half written."""
-    return {p.name for p in run.glob("checkpoints/.*")}
-
-
-def newest(run: Path) -> int:
-    """The step of the newest checkpoint."""
-    return max((int(p.name[5:]) for p in run.glob("checkpoints/step-*")), default=0)
-
-
-def reached(run: Path) -> int:
-    """The last step that was logged in whole."""
-    path = run / "metrics.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-    return max((json.loads(line)["step"] for line in lines if line.endswith(b"\n")), default=0)
-
-
 def wait(trial: Trial, run: Path, moment: str, startup: float, chance: random.Random) -> None:
     """Until the moment of the kill, or the run's end."""
     before, step = halves(run), newest(run)
@@ -225,26 +207,6 @@ def killed(case: Case, run: Path, moment: str, startup: float, chance: random.Ra
     return row | {"found": found, "checkpoint": step, "lost": lost}
 
 
-def tensors(run: Path, step: int) -> dict[str, Any]:
-    """All that a checkpoint holds."""
-    last = run / "checkpoints" / f"step-{step:06d}"
-    return {
-        "game": load_file(last / "game.safetensors"),
-        "average": load_file(last / "average.safetensors"),
-        "training": torch.load(last / "training.pt", weights_only=True),
-    }
-
-
-def words(run: Path) -> dict[str, Any]:
-    """All that was logged and drawn, clocks left out."""
-    text = (run / "metrics.jsonl").read_text(encoding="utf-8")
-    rows = [json.loads(line) for line in text.splitlines()]
-    return {
-        "metrics": [{k: v for k, v in row.items() if k not in CLOCKS} for row in rows],
-        "samples": {p.name: p.read_bytes() for p in sorted((run / "samples").glob("*.png"))},
-    }
-
-
 def check(case: Case, run: Path, step: int) -> None:
     """See that a checkpoint is the unbroken run's of that step."""
     if step:
@@ -259,21 +221,6 @@ def done(case: Case, run: Path) -> None:
     check(case, run, case.steps)
     if found := list(differences(words(case.whole), words(run))):
         sys.exit(f"{run} differs in what it logged: {found[:10]}")
-
-
-def differences(a: Any, b: Any, where: str = "") -> Iterator[str]:
-    """Where two nested values are not the same, to the bit."""
-    if isinstance(a, dict) and isinstance(b, dict) and a.keys() == b.keys():
-        for key in a:
-            yield from differences(a[key], b[key], f"{where}/{key}")
-    elif isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-        for i, (x, y) in enumerate(zip(a, b, strict=True)):
-            yield from differences(x, y, f"{where}/{i}")
-    elif isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
-        if a.dtype != b.dtype or not torch.equal(a, b):
-            yield where
-    elif a != b:
-        yield where
 
 
 def campaign(case: Case, kills: int, rows: Path, seed: int) -> None:
