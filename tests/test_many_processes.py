@@ -116,6 +116,7 @@ NOISE = {
     "bernoulli": lambda n: torch.bernoulli(torch.full((n, 5), 0.5)),
     "multinomial": lambda n: torch.multinomial(torch.ones(n, 7), 2),
     "normal": lambda n: torch.normal(torch.zeros(n, 3), torch.ones(n, 3)),
+    "normal of a size": lambda n: torch.normal(0.0, 2.0, (n, 3)),
     "in place": lambda n: torch.empty(n, 3).uniform_(-1, 1),
     "dropout": lambda n: F.dropout(torch.ones(n, 8), 0.5),
     "a layer": lambda n: nn.Dropout(0.5)(torch.ones(n, 8)),

@@ -118,6 +118,7 @@ def test_replaced_files_are_skipped_where_that_is_wanted(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_other(tmp_path: Path) -> None:
     data, run = photos(tmp_path / "photos"), tmp_path / "run"
+    shutil.copyfile(data / "3.png", tmp_path / "3.png")
     with streaming(run, data) as one:
         Image.new("RGB", (8, 8), (255, 0, 0)).save(data / "3.png")
         at = step(run)
@@ -126,15 +127,19 @@ def test_other(tmp_path: Path) -> None:
         assert one.wait() == [130]
         assert "warning" not in one.said()
     check_clean(run)
-    assert ran("resume", run, "--steps", str(step(run) + 10), folder=tmp_path / "b")[0][0] == 0
+    status, said = ran("resume", run, "--steps", "999999", folder=tmp_path / "b")[0]
+    assert status == 2
+    check_told("other", said)
+    shutil.copyfile(tmp_path / "3.png", data / "3.png")
+    assert ran("resume", run, "--steps", str(step(run) + 10), folder=tmp_path / "c")[0][0] == 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1])
 def test_pack_cut(count: int, tmp_path: Path) -> None:
-    """It is mapped into memory: what reads beyond its end would be killed by the system."""
+    """It is mapped into memory: to read beyond its end would kill the process without a word."""
     data, run = tmp_path / "x.pack", tmp_path / "run"
-    photos(tmp_path / "photos", 4000)
+    photos(tmp_path / "photos", 200)
     words = ("pack", tmp_path / "photos", data, "--image-size", "8")
     assert ran(*words, folder=tmp_path / "packing")[0][0] == 0
     kept = data.read_bytes()

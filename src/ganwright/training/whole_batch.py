@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-SIZED = frozenset({torch.rand, torch.randn, torch.randint})
+SIZED = frozenset({torch.rand, torch.randn, torch.randint, torch.normal})
 """Draw a tensor of a size."""
 FILLED = frozenset(
     getattr(Tensor, f"{name}_")
@@ -36,7 +36,7 @@ class WholeBatch(TorchFunctionMode):
     """Within, random tensors of this process's rows are the rows of what one process would draw.
 
     A tensor has a row, or several, for each image if its first dimension is a multiple of `rows`:
-    [k rows, ...] stands for k whole batches. All other tensors are drawn by all processes alike.
+    [k rows, ...] stands for k whole batches. All other tensors are the same in all processes.
 
     Args:
         rows: this process's share of the batch.
@@ -55,7 +55,7 @@ class WholeBatch(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         named = kwargs or {}
-        if func in LIKE:
+        if func in LIKE and any(isinstance(x, Tensor) for x in (*args, *named.values())):
             return self._like(func, args, named)
         if func in SIZED:
             return self._sized(func, args, named)
