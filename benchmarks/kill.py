@@ -136,9 +136,9 @@ class Trial:
         return all(rank.is_alive() for rank in self.ranks)
 
     def statuses(self) -> list[int | None]:
-        """How each ended; whoever is stuck for two minutes ends the benchmark."""
+        """How each ended; whoever is stuck for five minutes ends the benchmark."""
         for rank in self.ranks:
-            rank.join(120)
+            rank.join(300)
             if rank.is_alive():
                 rank.kill()
                 sys.exit(f"a process does not end: {self.said()}")

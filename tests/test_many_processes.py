@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import resource
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,6 @@ from helpers import TINY, tiny, trainer_of
 from processes import SMALL, processes, ran
 from torch import Tensor, nn
 
-import ganwright
 from ganwright.errors import RunError
 from ganwright.layers.minibatch import across_rows
 from ganwright.layers.norm import InstanceNorm, NoNorm
@@ -177,7 +179,7 @@ def goes_on(first: int, then: int, tmp_path: Path) -> None:
     )
     assert (status, [s for s, _ in others]) == (0, [0] * (then - 1)), said
     assert f"was trained by {first} processes and is continued by {then}" in said
-    ganwright.resume(whole, steps=20, quiet=True)
+    assert ran("resume", whole, "--steps", "20", folder=tmp_path / "d")[0][0] == 0
     one, two = (checkpoint.load_newest(r / "checkpoints") for r in (whole, run))
     assert one is not None
     assert two is not None
@@ -197,12 +199,21 @@ def test_a_run_of_four_goes_on_with_fewer(then: int, tmp_path: Path) -> None:
     goes_on(4, then, tmp_path)
 
 
+def only_the_first_may_write(other: Path) -> None:
+    """In the second process no file may be longer than nothing."""
+    if os.environ["RANK"] == "1":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        with pytest.raises(OSError, match="File too large"):
+            other.write_bytes(b"x")
+
+
 def test_only_the_first_process_writes(tmp_path: Path) -> None:
-    """The second has a folder that it could not write to: it would say so."""
-    out = ran(*SMALL, "--steps", "10", "--out", tmp_path / "run", folder=tmp_path / "said", world=2)
-    assert [status for status, _ in out] == [0, 0]
+    words = (*SMALL, "--steps", "10", "--out", tmp_path / "run")
+    how = {"before": partial(only_the_first_may_write, tmp_path / "other")}
+    out = ran(*words, folder=tmp_path / "said", world=2, **how)
+    assert [status for status, _ in out] == [0, 0], out
     assert '"finished"' in out[0][1]
-    assert out[1][1] == ""
+    assert not (tmp_path / "other").exists() or not (tmp_path / "other").read_bytes()
     rows = (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(row)["step"] for row in rows] == [5, 10]
 
