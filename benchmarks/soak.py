@@ -105,7 +105,8 @@ def row(name: str, seen: list[Window]) -> str:
     kept = seen[len(seen) * LEFT_OUT // 100 :]
     values = [float(getattr(window, name)) for window in kept]
     line = linregress([window.step for window in kept], values)
-    half = float(t.ppf(0.975, len(kept) - 2)) * line.stderr * SLOPE_OF
+    error = line.stderr if len(set(values)) > 1 else 0.0  # scipy has none for a constant
+    half = float(t.ppf(0.975, len(kept) - 2)) * error * SLOPE_OF
     slope, mean = line.slope * SLOPE_OF, sum(values) / len(values)
     low, high = slope - half, slope + half
     share = 100 * slope / mean
