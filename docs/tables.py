@@ -68,6 +68,7 @@ def tables() -> dict[str, Callable[[], str]]:
         "sets": sets,
         "layouts": file_layouts,
         "wrong-inputs": wrong_inputs,
+        "broken": broken,
         "families": families,
         "settings": partial(settings, Settings, ""),
         "names": elsewhere,
@@ -126,6 +127,20 @@ def _layout(row: layouts.Layout) -> list[str]:
     return [", ".join(files), data, says, f"`{row.note}`" if row.note else ""]
 
 
+def broken() -> str:
+    """What happens when something breaks, from the rows that `tests/faults` tries."""
+    kinds = yaml.safe_load((DOCS / "broken.yaml").read_text(encoding="utf-8"))
+    head = ["Fault", "What happens", "What is said"]
+    parts = []
+    for kind in kinds:
+        rows = (
+            [r["fault"], r["happens"], f"`... {r['says']} ...`" if "says" in r else ""]
+            for r in kind["rows"].values()
+        )
+        parts.append(f"### {kind['title']}\n\n{_table(head, rows)}")
+    return "\n".join(parts)
+
+
 def wrong_inputs() -> str:
     """What is answered to wrong inputs, from the rows that `tests/faults` tries."""
     kinds = yaml.safe_load((DOCS / "wrong_inputs.yaml").read_text(encoding="utf-8"))
@@ -134,7 +149,7 @@ def wrong_inputs() -> str:
     parts = []
     for kind in kinds:
         rows = (_wrong_input(given, says, files) for given, says in kind["rows"].items())
-        parts.append(f"## {kind['title']}\n\n{_table(['Given', 'Answer'], rows)}")
+        parts.append(f"### {kind['title']}\n\n{_table(['Given', 'Answer'], rows)}")
     return "\n".join(parts)
 
 

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from ganwright.errors import RunError, SettingsError
-from ganwright.run import train as runs
+from ganwright.errors import SettingsError
 from ganwright.training.engine import Engine
 
 SMALL = (
@@ -84,8 +83,6 @@ def test_a_signal_to_one_stops_and_saves_both(tmp_path: Path, first: int) -> Non
     assert manifest["world"] == 2
     last = json.loads((run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     assert last["step"] == manifest["step"] == int(saved.name[5:])
-    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its results"):
-        runs.resume(run, {"steps": 10**7}, quiet=True)
 
 
 def test_what_one_cannot_do_ends_both_with_its_sentence(tmp_path: Path) -> None:

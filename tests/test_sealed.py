@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from helpers import tiny
+from helpers import tiny, trainer_of
 
 import ganwright
 from ganwright.errors import RunError
@@ -64,24 +64,29 @@ def test_a_change_asked_for_on_resume_is_sealed_with_the_next_checkpoint(run: Pa
     assert yaml.safe_load(sealed.read_text(encoding="utf-8"))["steps"] == 4
 
 
-def test_another_number_of_processes_is_refused(run: Path) -> None:
+def test_another_number_of_processes_is_refused_where_it_changes_results(run: Path) -> None:
+    game = trainer_of("dcgan").game
     with pytest.raises(
         RunError,
-        match=r"trained by one process and 2 would change its results; .*`ganwright resume",
+        match=r"by one process and 2 would change its results, since it has BatchNorm2d; "
+        r"continue with `ganwright resume",
     ):
-        check_world(run, 1, 2)
+        check_world(run, 1, 2, game, compiled=False)
     with pytest.raises(RunError, match=r"by 2 processes and 1 would .*torchrun --nproc-per-node 2"):
-        check_world(run, 2, 1)
-    check_world(run, None, 2)
-    check_world(run, 2, 2)
+        check_world(run, 2, 1, game, compiled=False)
+    with pytest.raises(RunError, match=r"since it has compiled objectives"):
+        check_world(run, 2, 1, trainer_of("gan").game, compiled=True)
+    check_world(run, 2, 1, trainer_of("gan").game, compiled=False)
+    check_world(run, None, 2, game, compiled=False)
+    check_world(run, 2, 2, game, compiled=False)
 
 
-def test_a_run_trained_by_two_is_not_resumed_by_one(run: Path) -> None:
+def test_a_run_of_two_goes_on_alone_and_says_so(run: Path) -> None:
     import json
 
     path = run / "checkpoints/step-000002/manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(manifest | {"world": 2}), encoding="utf-8")
-    with pytest.raises(RunError, match="trained by 2 processes and 1 would change its results"):
+    with pytest.warns(UserWarning, match="trained by 2 processes and is continued by 1: its"):
         runs.resume(run, {"steps": 4}, quiet=True)
     assert ganwright.load(run).sample(1).shape == (1, 1, 8, 8)

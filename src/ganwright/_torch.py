@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
 # The documented `spectral_norm` registers one, and nothing documented tells it from other
@@ -27,6 +28,7 @@ M = TypeVar("M", bound=nn.Module)
 __all__ = [
     "SpectralNorm",
     "buffers",
+    "meeting_place",
     "pre_hooks",
     "step_unless",
     "tree_map",
@@ -53,6 +55,11 @@ def with_children(module: M, children: Mapping[str, nn.Module]) -> M:
     view = copy.copy(module)
     view.__dict__["_modules"] = {**module._modules, **children}
     return view
+
+
+def meeting_place() -> dist.Store:
+    """The store that the processes of a group met through: torch has it, and gives it to nobody."""
+    return dist.distributed_c10d._get_default_store()
 
 
 def step_unless(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import pickle
 import shutil
@@ -34,6 +35,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """
     beside = beside_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
     try:
         with beside.open("wb") as file:
             yield file
@@ -58,6 +60,7 @@ def folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """
     beside = beside_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _clear(path)
     try:
         beside.mkdir()
         yield beside
@@ -73,6 +76,29 @@ def folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 def beside_of(path: Path) -> Path:
     """Where this process writes what will become `path`: a hidden name in the same folder."""
     return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _clear(path: Path) -> None:
+    """Remove what was left of earlier attempts at `path` by processes that were killed."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        number = left.name.rpartition(".")[2]
+        if number.isdigit() and not _lives(int(number)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    if os.name != "posix":  # elsewhere to ask a process would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 def sync(path: Path) -> None:

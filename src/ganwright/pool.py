@@ -34,7 +34,8 @@ class ReplayPool(Memory):
         if not self.size:
             return fakes
         with torch.no_grad():
-            return torch.stack([self._swap(fake) for fake in fakes.detach()])
+            shown = torch.stack([self._swap(fake) for fake in self.of_all(fakes)])
+        return self.own(shown, len(fakes))
 
     def _swap(self, fake: Tensor) -> Tensor:
         # Written without a branch on tensors, so that the host never waits for the device.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ganwright.config.checked import Named
-from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Positive, Real, Whole
 from ganwright.config.schedule import Constant, Schedule
 from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
@@ -28,6 +28,7 @@ FREE = (
     "on_collapse",
     "sample_every",
     "save_every",
+    "timeout",
     "workers",
 )
 """Settings that may change when a run is resumed: they do not alter what it computes."""
@@ -100,6 +101,8 @@ class Settings(Named):
     """Compile each objective with torch.compile."""
     layout: Layout = "auto"
     """Memory layout of convolutions; auto chooses what is usually faster for each network."""
+    timeout: Positive = 1800.0
+    """Seconds that a process waits for the others before it ends the run and names them."""
     cpu_threads: Count | None = None
     """Threads of a CPU; OMP_NUM_THREADS or else one a core when not given."""
     ema_half_life: NonNegative = 10_000

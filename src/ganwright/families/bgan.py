@@ -169,7 +169,7 @@ def draw(log_probabilities: Tensor, count: int) -> Tensor:
     """
     below = log_probabilities[:, :-1].exp().cumsum(1)
     n, _, *rest = below.shape
-    u = torch.rand(count, n, 1, *rest, device=below.device)
+    u = torch.rand(n, count, 1, *rest, device=below.device).transpose(0, 1)
     return (u > below).sum(2)
 
 

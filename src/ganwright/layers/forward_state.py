@@ -23,9 +23,22 @@ class Memory(nn.Module):
 
     While `held`, they answer and take nothing in. The pass of a lazy objective holds them, since it
     looks at a batch that the main one has seen.
+    Where several processes train, all take in the rows of all, so that their states are the same.
     """
 
     held = False
+    rank = 0
+    everyone: Callable[[Tensor], Tensor] | None = None
+    """The rows [n, ...] of this process -> those of all, by rank."""
+
+    def of_all(self, rows: Tensor) -> Tensor:
+        """The rows of all processes that share this memory, without gradients."""
+        rows = rows.detach()
+        return rows if self.everyone is None else self.everyone(rows.contiguous())
+
+    def own(self, rows: Tensor, n: int) -> Tensor:
+        """The n rows of this process among those of all."""
+        return rows[self.rank * n : (self.rank + 1) * n]
 
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)

@@ -62,7 +62,7 @@ class RunningMean(Memory):
     def forward(self, w: Tensor) -> Tensor:
         if self.training and not self.held:
             with torch.no_grad():
-                self.mean.lerp_(w.to(self.mean.dtype).mean(0), 1 - self.beta)
+                self.mean.lerp_(self.of_all(w).to(self.mean.dtype).mean(0), 1 - self.beta)
         return w
 
     def truncated(self, w: Tensor, psi: float) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count
+from ganwright.layers.forward_state import BATCH_NORMS
 from ganwright.precision import wide
 
 
@@ -52,6 +53,12 @@ class Spread(nn.Module):
         spread = (groups.var(0, correction=0) + 1e-8).sqrt().flatten(1).mean(1).repeat(size)
         feature = spread.reshape(n, *[1] * (h.ndim - 1)).expand(n, 1, *h.shape[2:])
         return torch.cat([h, feature.to(h.dtype)], 1)
+
+
+def across_rows(game: nn.Module) -> list[str]:
+    """The kinds of layers in a game that mix rows of a batch: a part of it is not the whole."""
+    kinds = (*BATCH_NORMS, Discriminate, Spread)
+    return sorted({type(m).__name__ for m in game.modules() if isinstance(m, kinds)})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
-from ganwright.errors import RunError
+from ganwright.errors import DataError, RunError
 from ganwright.memory import out_of_memory, said
 from ganwright.run.recovery import Recovery
 from ganwright.stopping import signals
@@ -49,6 +49,8 @@ def _step(run: Run) -> None:
     """A step; what stops it from outside is a sentence."""
     try:
         run.trainer.play_step()
+    except DataError as error:
+        raise DataError(_failed(run, str(error))) from error
     except (RuntimeError, MemoryError) as error:
         why = said(error) if out_of_memory(error) else ""
         # torch tells of a killed worker by a signal, wherever this process is.
@@ -59,7 +61,11 @@ def _step(run: Run) -> None:
             )
         if not why:
             raise
-        raise RunError(
-            f"step {run.step + 1} failed: {why}. `ganwright resume {run.folder}` continues from "
-            "the last checkpoint"
-        ) from error
+        raise RunError(_failed(run, why)) from error
+
+
+def _failed(run: Run, why: str) -> str:
+    return (
+        f"step {run.step + 1} failed: {why}. `ganwright resume {run.folder}` continues from the "
+        "last checkpoint"
+    )

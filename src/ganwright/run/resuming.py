@@ -12,6 +12,7 @@ from ganwright.config.settings import Settings
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
+from ganwright.layers.minibatch import across_rows
 from ganwright.run.config_file import from_yaml
 from ganwright.training import checkpoint
 
@@ -23,11 +24,13 @@ class Start(NamedTuple):
         path: the checkpoint; None to begin at step 0.
         whole: whether it has its training state.
         broken: newer checkpoints that are not whole, each with what is wrong.
+        world: how many processes trained it; None where an older version did not note it.
     """
 
     path: Path | None
     whole: bool = True
     broken: tuple[tuple[Path, str], ...] = ()
+    world: int | None = None
 
 
 def choose(run: Path, *, from_weights: bool) -> Start:
@@ -146,23 +149,27 @@ def changed_since(
     return differences(then, settings)
 
 
-def check_world(run: Path, then: int | None, now: int) -> None:
-    """See that the number of processes has not changed: each draws its own noise and statistics.
+def check_world(run: Path, then: int | None, now: int, game: Game, *, compiled: bool) -> None:
+    """See that the number of processes is the same where it changes what is computed.
 
     Args:
         run: its folder.
         then: how many trained it; None where an older version did not note it.
         now: how many there are.
+        game: what is trained.
+        compiled: whether its objectives are compiled, so that each process draws its own noise.
 
     Raises:
-        RunError: the numbers differ.
+        RunError: the numbers differ, and layers of the game look across a process's rows.
     """
-    if then is None or then == now:
+    why = across_rows(game) + ["compiled objectives"] * compiled
+    if then is None or then == now or not why:
         return
     how = f"torchrun --nproc-per-node {then} -m ganwright" if then > 1 else "ganwright"
     raise RunError(
-        f"{run} was trained by {_processes(then)} and {now} would change its results; "
-        f"continue with `{how} resume {run}`"
+        f"{run} was trained by {_processes(then)} and {now} would change its results, since it has "
+        f"{' and '.join(why)}; continue with `{how} resume {run}`, or in a new folder with "
+        f"`ganwright fork {run}`"
     )
 
 

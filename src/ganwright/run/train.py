@@ -194,7 +194,7 @@ def resume(
         with engine.together():
             start = None
             if engine.rank == 0:
-                start = _start(folder, cls, settings, engine, game, from_weights)
+                start = _start(folder, cls, settings, game, from_weights)
         # The first process chooses for all, before it renames what is broken.
         start = engine.gathered(start)[0]
         assert start is not None
@@ -202,6 +202,7 @@ def resume(
             known = read_data(folder)
             here = located(settings, old, known)
             trainer, source = assemble(cls, here, engine, data, known=known)
+            check_world(folder, start.world, engine.world, trainer.game, compiled=settings.compile)
             try_first_step(trainer, source)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
@@ -211,7 +212,7 @@ def resume(
         going = run_of(folder, settings, trainer, source, hung, evaluation, best)
         with engine.together():
             if engine.rank == 0:
-                _open_again(going, cls, start, old)
+                _open_again(going, cls, start, old, engine.world)
                 moved = (settings.data, settings.data_root) != (old.data, old.data_root)
                 if known is not None and moved:
                     replace_data(folder, record(settings, source.fingerprint))
@@ -222,7 +223,6 @@ def _start(
     run: Path,
     cls: type[Game],
     settings: Settings,
-    engine: Engine,
     game: type[Game] | None,
     from_weights: bool,
 ) -> Start:
@@ -234,17 +234,21 @@ def _start(
     config, counts = checkpoint.sealed(start.path)
     if config is not None:
         check_seal(run, cls, settings, config, FREE, game=game)
-    check_world(run, counts.get("world"), engine.world)
     done = checkpoint.step_of(start.path)
     if done >= settings.steps:
         raise RunError(
             f"{run} is already at step {done}; --steps is the total, so give more than that"
         )
-    return start
+    return start._replace(world=counts.get("world"))
 
 
-def _open_again(run: Run, cls: type[Game], start: Start, old: Settings) -> None:
+def _open_again(run: Run, cls: type[Game], start: Start, old: Settings, world: int) -> None:
     set_aside(start, run.warn)
+    if start.world not in (None, world):
+        run.warn(
+            f"{run.folder} was trained by {start.world} processes and is continued by {world}: its "
+            "numbers are the same up to rounding where objectives are means over the batch"
+        )
     if not start.whole:
         run.warn(
             f"{run.folder} continues from the weights of {start.path}; its optimizers start from "

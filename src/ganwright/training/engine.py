@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import atexit
-import importlib
 import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,7 +17,10 @@ from torch import Tensor, nn
 
 from ganwright.config.settings import Layout, Precision, Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError
+from ganwright.layers.forward_state import Memory
 from ganwright.training.compiler import check_compiler
+from ganwright.training.processes import connected, join
+from ganwright.training.whole_batch import WholeBatch
 
 Function = TypeVar("Function", bound=Callable[..., object])
 T = TypeVar("T")
@@ -53,6 +54,7 @@ class Engine:
             settings.compile,
             layout=settings.layout,
             threads=settings.cpu_threads,
+            timeout=settings.timeout,
         )
 
     @classmethod
@@ -64,6 +66,7 @@ class Engine:
         *,
         layout: Layout = "auto",
         threads: int | None = None,
+        timeout: float = 1800.0,
     ) -> Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
@@ -83,19 +86,14 @@ class Engine:
             torch.set_num_threads(threads)
         elif "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // world))
-        if world > 1 and not dist.is_initialized():
-            # Its functions have the group as a default argument if it exists when torch imports
-            # them, as optimizers do; it then outlives `_leave`, and its threads abort the process
-            # when they need an interpreter that has ended.
-            importlib.import_module("torch.distributed.nn.functional")
-            # What the processes say to each other goes between hosts: no device waits for it.
-            dist.init_process_group("cpu:gloo,cuda:nccl" if chosen.type == "cuda" else "gloo")
-            atexit.register(_leave)
+        if world > 1:
+            join(chosen.type, timeout)
         return cls(chosen, precision, compile, layout, rank, world)
 
     def prepare(self, game: nn.Module) -> None:
         """Bring a game to the device, its convolutions in the layout that is fastest there."""
         game.to(self.device)
+        self.share(game)
         for network in game.children():
             layout = (
                 torch.channels_last if self._channels_last(network) else torch.contiguous_format
@@ -110,6 +108,30 @@ class Engine:
         # On a CPU, instance norm turns what it is given, and gives it contiguous to the next layer.
         turns = any(isinstance(m, nn.InstanceNorm2d) for m in network.modules())
         return not (turns and self.device.type == "cpu")
+
+    @property
+    def shares(self) -> bool:
+        """Whether noise is drawn, and fakes are remembered, for all processes together.
+
+        Compiled objectives cannot: there each process does it for itself.
+        """
+        return self.world > 1 and not self.compile
+
+    @property
+    def stream(self) -> int:
+        """The part of a seed in which processes differ."""
+        return self.rank if self.world > 1 and self.compile else 0
+
+    def whole_batch(self, rows: int) -> AbstractContextManager[object]:
+        """The context in which noise for this process's rows is a part of the whole batch's."""
+        return WholeBatch(rows, self.rank, self.world) if self.shares else nullcontext()
+
+    def share(self, game: nn.Module) -> None:
+        """Let what remembers what it is called with see the rows of all processes."""
+        for module in game.modules():
+            if isinstance(module, Memory):
+                module.rank = self.rank if self.shares else 0
+                module.everyone = self.everyone if self.shares else None
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which objectives are computed."""
@@ -129,18 +151,25 @@ class Engine:
         if self.world == 1:
             return
         flat = torch.cat([t.flatten() for t in tensors])
-        with _connected():
+        with connected():
             dist.all_reduce(flat)
         flat /= self.world
         for t, mean in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
             t.copy_(mean.view_as(t))
+
+    def everyone(self, rows: Tensor) -> Tensor:
+        """The rows [n, ...] of all processes, by rank: [world n, ...]."""
+        parts = [torch.empty_like(rows) for _ in range(self.world)]
+        with connected():
+            dist.all_gather(parts, rows)
+        return torch.cat(parts)
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is up on any process: a byte between hosts, under 0.5 ms locally."""
         if self.world == 1:
             return flag
         seen = torch.tensor(flag, dtype=torch.uint8)
-        with _connected():
+        with connected():
             dist.all_reduce(seen, dist.ReduceOp.MAX)
         return bool(seen)
 
@@ -149,7 +178,7 @@ class Engine:
         if self.world == 1:
             return [value]
         values: list[Any] = [None] * self.world
-        with _connected():
+        with connected():
             dist.all_gather_object(values, value)
         return values
 
@@ -173,23 +202,6 @@ class Engine:
         for rank, sentence in enumerate(said):
             if sentence is not None:
                 raise RunError(f"process {rank} of {self.world}: {sentence}")
-
-
-@contextmanager
-def _connected() -> Iterator[None]:
-    """A process that waits for one that died says so, instead of showing a socket's failure."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise RunError(
-            "another process of this run has ended or cannot be reached, so this one ends too; "
-            "its own message says why"
-        ) from error
-
-
-def _leave() -> None:
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def usable_cores() -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ganwright.config.schedule import CONSTANT, Schedule
-from ganwright.data.types import Batch, Batches, resized
+from ganwright.data.types import Batch, Batches, leading, resized
 from ganwright.game import Game, Phase, Player, showing
 from ganwright.layers.forward_state import evaluating
 from ganwright.observing import GRADIENT, independent
@@ -32,8 +32,8 @@ class Trainer:
     While a player is updated, only its weights require gradients, and only its networks change
     BatchNorm statistics and, once per update, spectral norm's vectors; the others compute with
     batch statistics and their last vectors, and are constants. Random numbers are seeded for each
-    update from (seed, attempt, step, player, move, microbatch, rank), so a resumed run is the
-    uninterrupted run.
+    update from (seed, attempt, step, player, move, microbatch), so a resumed run is the
+    uninterrupted run. Several processes draw for the whole batch, and each keeps its own rows.
 
     Modes and `requires_grad` are the owner's: a network passed in evaluation mode computes in
     evaluation mode, a weight that requires no gradient is not trained, and between updates all of
@@ -170,8 +170,8 @@ class Trainer:
 
     def _drawn(self, owner: TrainedPlayer, name: str, micro: int, batch: Batch) -> Any:
         where = (self.seed, self.attempt, self.step, owner.player.name, name, self.draws)
-        seed_torch(*where, micro, self.engine.rank)
-        with self.engine.autocast():
+        seed_torch(*where, micro, self.engine.stream)
+        with self.engine.autocast(), self.engine.whole_batch(len(leading(batch))):
             return owner.draws[name](batch)
 
     def _differentiate(
@@ -189,8 +189,9 @@ class Trainer:
         with trained.turn(kind):
             for micro, batch in enumerate(batches):
                 shown = self._shared.shown(trained, kind, micro, batch, self._drawn)
-                seed_torch(*where, micro, self.engine.rank)
-                with self.engine.autocast(), showing(self.game, shown):
+                seed_torch(*where, micro, self.engine.stream)
+                noise = self.engine.whole_batch(len(leading(batch)))
+                with self.engine.autocast(), noise, showing(self.game, shown):
                     terms, names, scalars = trained.evaluated(kind, batch, self.watched)
                 values = trained.weighed(names, scalars, self.step)
                 loss = values[: len(terms)].sum()

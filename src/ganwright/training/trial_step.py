@@ -79,11 +79,13 @@ def _alone(trainer: Trainer) -> Iterator[None]:
     """Every draw is the first one, read once, and gradients are not averaged."""
     engine, batches = trainer.engine, trainer.batches
     trainer.engine = dataclasses.replace(engine, world=1)
+    trainer.engine.share(trainer.game)
     trainer.batches = _OneBatch(batches, engine.rank, engine.world)
     try:
         yield
     finally:
         trainer.engine, trainer.batches = engine, batches
+        engine.share(trainer.game)
 
 
 class _OneBatch:

@@ -52,17 +52,28 @@ class PackReader:
         """A copy of the image.
 
         Raises:
-            OSError: it could not be read when it was packed.
+            OSError: it could not be read when it was packed, or the pack was cut short since.
         """
         if index in self.bad:
             raise OSError(self.bad[index])
         height, width = self.sizes[index].tolist()
         start = int(self.starts[index])
-        pixels = self._bytes[start : start + self.channels * height * width]
+        end = start + self.channels * height * width
+        self._check_length(end)
+        pixels = self._bytes[start:end]
         if self.channels == 1:
             return Image.fromarray(pixels.reshape(height, width).copy())
         planes = pixels.reshape(self.channels, height, width)
         return Image.fromarray(np.ascontiguousarray(planes.transpose(1, 2, 0)))
+
+    def _check_length(self, end: int) -> None:
+        """What is mapped into memory and no longer there would end the process without a word."""
+        try:
+            length = os.stat(self.file).st_size
+        except OSError:  # removed, and mapped all the same
+            return
+        if length < end:
+            raise OSError(f"{self.file} is shorter than when it was opened")
 
     @cached_property
     def _bytes(self) -> npt.NDArray[np.uint8]:
