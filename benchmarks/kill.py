@@ -29,7 +29,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import torch
-from torch.distributed import TCPStore
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 from unbroken import differences, halves, newest, reached, tensors, words
 
 SAVE_EVERY = 20

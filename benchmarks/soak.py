@@ -24,6 +24,7 @@ from scipy.stats import linregress, t
 
 import ganwright
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.metrics.modes import MixtureModes
 
 WINDOWS = 200
 LEFT_OUT = 10
@@ -93,8 +94,8 @@ def trained(steps: int, out: Path) -> list[Window]:
         save_every=max(1, steps // 400),
         evaluate_every=max(1, steps // 200),
         evaluate_samples=500,
-        metrics="MixtureModes",
-        callbacks=watch,
+        metrics=(MixtureModes(),),
+        callbacks=(watch,),
         quiet=True,
     )
     return watch.seen

@@ -94,4 +94,5 @@ class WholeBatch(TorchFunctionMode):
 
     def _own(self, whole: Tensor) -> Tensor:
         """[k world rows, ...] -> [k rows, ...]."""
-        return whole.unflatten(0, (-1, self.world, self.rows)).select(1, self.rank).flatten(0, 1)
+        parts: Tensor = whole.unflatten(0, (-1, self.world, self.rows))
+        return parts.select(1, self.rank).flatten(0, 1)
