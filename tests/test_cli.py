@@ -232,7 +232,10 @@ def test_one_argument_of_an_object_changes_alone(
         (["--game.latent.x", "3"], "unknown setting --game.latent.x; did you mean --game.latent"),
         (["--channels", "0"], "--channels is 0; it must be at least 1"),
         (["--game.loss", "Hing"], "--game.loss: unknown Loss Hing; did you mean Hinge?"),
-        (["--game.loss", "Hinge(a=1)"], "--game.loss: Hinge has no argument a; it takes none"),
+        (
+            ["--game.loss", "Wasserstein(a=1)"],
+            "--game.loss: Wasserstein has no argument a; it takes none",
+        ),
         (["--game.span", "1"], "--game.span is ['1']; it must be 2 values"),
         (["--game.optimizer-d", "Adm"], "--game.optimizer-d: unknown Optimizer Adm; did you mean"),
         (["--log", "tensorbord"], "unknown tracker tensorbord; did you mean tensorboard?"),
