@@ -152,7 +152,7 @@ def test_own_classes_are_spelled_by_their_path() -> None:
         ("LeastSquares(d=1)", "LeastSquares has no argument d; choose one of a, b, c"),
         ("LeastSquares(a='x')", "a of LeastSquares is 'x'; it must be a number"),
         ("LeastSquares(1, 2, 3, 4, 5, 6)", "arguments by position, got 6"),
-        ("Hinge(1)", "Hinge takes 0 arguments by position, got 1"),
+        ("Wasserstein(1)", "Wasserstein takes 0 arguments by position, got 1"),
         ("Wasserstein(a=1)", "Wasserstein has no argument a; it takes none"),
         ("R1", "unknown Loss R1; choose one of"),
         ("os.system('true')", "os.system is not a Loss"),
