@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganwright.networks.adversarial import AdvCritic, AdvTranslator, APECritic, APETranslator
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.critic import ConvCritic
 from ganwright.networks.custom import Custom, CustomPatch, CustomTranslator
@@ -27,6 +28,8 @@ NETWORKS: dict[str, type[Networks]] = {
     "Custom": Custom,
 }
 TRANSLATORS: dict[str, type[Translator]] = {
+    "AdvTranslator": AdvTranslator,
+    "APETranslator": APETranslator,
     "EncoderDecoder": EncoderDecoder,
     "ResNetTranslator": ResNetTranslator,
     "SRResNet": SRResNet,
@@ -34,6 +37,8 @@ TRANSLATORS: dict[str, type[Translator]] = {
     "CustomTranslator": CustomTranslator,
 }
 PATCHES: dict[str, type[Patch]] = {
+    "AdvCritic": AdvCritic,
+    "APECritic": APECritic,
     "ConvCritic": ConvCritic,
     "PatchGAN": PatchGAN,
     "SRDiscriminator": SRDiscriminator,
@@ -45,7 +50,11 @@ __all__ = [
     "NETWORKS",
     "PATCHES",
     "TRANSLATORS",
+    "APECritic",
+    "APETranslator",
     "AdaptationNets",
+    "AdvCritic",
+    "AdvTranslator",
     "ConvCritic",
     "ConvNet",
     "ConvNet1d",
