@@ -244,7 +244,7 @@ def test_the_table_counts_by_hand(runs_of: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_class_to_aim_at_is_no_image_to_fool(monkeypatch: pytest.MonkeyPatch) -> None:
-    levels = torch.tensor([0.0, 0.0, 0.5, 0.5])
+    levels = torch.tensor([-0.1, -0.1, 0.5, 0.5])
     x, y = levels[:, None, None, None].expand(-1, 1, 8, 8).contiguous(), (levels > 0).long()
 
     class Name(Attack):

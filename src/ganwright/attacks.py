@@ -64,7 +64,8 @@ class FGSM(Attack):
     eps: Positive = 0.3
 
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
-        slope = torch.func.grad(lambda u: cross_entropy(f(u), y, reduction="sum"))(x)
+        x = x.clone().requires_grad_()
+        (slope,) = torch.autograd.grad(cross_entropy(f(x), y, reduction="sum"), x)
         step = -2 * self.eps if targeted else 2 * self.eps
         return (x + step * slope.sign()).clamp(-1, 1)
 

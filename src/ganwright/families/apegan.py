@@ -1,6 +1,6 @@
 """APE-GAN: Shen et al. (2017), arXiv:1707.05474, eqs. 4 to 7.
 
-Images x, and adversarial examples x_a of them for a classifier f, made anew in each step:
+Images x, and adversarial examples x_a of them for a classifier f, made in each step:
 
     D minimises  -E[log D(x)] - E[log(1 - D(G(x_a)))]
     G minimises  fidelity E|G(x_a) - x|² + adversarial E[-log D(G(x_a))]

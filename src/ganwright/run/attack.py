@@ -126,9 +126,9 @@ def attack(
         GanwrightError: the classifier, the images and the cleaner do not fit each other.
     """
     device = Engine.pick(trial.device, "fp32").device
-    data = _opened(target, trial, device)
-    _check_toward(trial.toward, data.spec.classes)
     named: Factory | Path = convert(target, Factory | Path, "the classifier")
+    data = _opened(named, trial, device)
+    _check_toward(trial.toward, data.spec.classes)
     f = frozen(named, data.spec, device)
     cleans = None
     if clean is not None:
@@ -211,14 +211,14 @@ def _batches(data: RunData, trial: Trial) -> Iterator[tuple[Tensor, Tensor]]:
         yield batch.images, batch.labels
 
 
-def _opened(target: Any, trial: Trial, device: torch.device) -> RunData:
+def _opened(target: Factory | Path, trial: Trial, device: torch.device) -> RunData:
     """The images, brought to the size of a run's where none is named.
 
     Raises:
         DataError: they cannot be read, or have no labels or several.
     """
     options = trial.options
-    if options.image_size is None and is_run(target):
+    if options.image_size is None and isinstance(target, Path) and is_run(target):
         channels, *sides = read_spec(target, read_config(target)[0]).shape
         options = replace(options, image_size=size_of(*sides), channels=channels)
     data = open_data(trial.data, task=Images, options=options, device=device)
