@@ -363,3 +363,12 @@ def test_a_run_of_other_images_or_classes_is_refused(tmp_path: Path) -> None:
 def test_a_class_that_does_not_exist_cannot_be_aimed_at() -> None:
     with pytest.raises(SettingsError, match=r"toward is 3, and the data has the classes 0 to 2"):
         advgan(toward=3)
+
+
+def test_digits_of_28_pixels_are_translated_as_they_are(tmp_path: Path) -> None:
+    """The layers of G leave 26, 12 and 5 pixels, which tiles must not round up."""
+    cls, settings = tiny("advgan", steps=1, image_size=28)
+    game = replace(settings.game, translator=AdvTranslator(width=2, blocks=1), student=None)
+    model = train(cls, replace(settings, game=game), tmp_path / "run", quiet=True)
+    x = torch.rand(2, 1, 28, 28) * 2 - 1
+    assert torch.allclose(model.translate(x), model.game.translate(x), atol=1e-6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -230,7 +231,11 @@ def test_the_table_counts_by_hand(runs_of: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(runs, "cleaner", lambda *_: lambda u: torch.where(u < 0, u + 0.5, u))
     trial = Trial((x, y), batch_size=3, split="train", device="cpu")
     rows, shown = attack("any", {"dark": Darken()}, trial, clean="any", adaptive=Darken())
-    plain, through = rows
+    nothing, plain, through = rows
+    # .75 .75 .25 -.75, cleaned -.25 in the last, which stays dark
+    assert (nothing.attack, nothing.attacked, nothing.cleaned) == ("none", 3 / 4, 3 / 4)
+    assert nothing.success == 0
+    assert math.isnan(nothing.L2)
     # .75 .75 .25 -.75 with 0 1 0 1: right are the first, the third and the last
     assert plain[:4] == ("dark", 4, 3 / 4, 2 / 4)
     # darkened .25 .25 -.25 -1.25, cleaned .25 .25 .25 -.75
@@ -274,14 +279,15 @@ def test_the_command_prints_a_table_and_keeps_it(
     said = capsys.readouterr().out.splitlines()
     columns = "attack images clean attacked cleaned success L2 Linf"
     assert said[0].split() == columns.split()
-    assert [line.split("  ")[0] for line in said[1:4]] == [
+    assert [line.split("  ")[0] for line in said[1:5]] == [
+        "none",
         "FGSM(eps=0.2)",
         f"advgan={runs_of / 'advgan'}",
         "fgsm through the cleaner",
     ]
     with (out / "attack.csv").open(encoding="utf-8") as file:
         table = list(csv.DictReader(file))
-    assert [row["images"] for row in table] == ["6"] * 3
+    assert [row["images"] for row in table] == ["6"] * 4
     assert all(0 <= float(row["cleaned"]) <= 1 for row in table)
     assert (out / "attack.png").is_file()
     assert "2 of the outputs exist" in error_of(argv, capsys)

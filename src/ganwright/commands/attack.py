@@ -71,8 +71,8 @@ class Attacking(Named):
 def attack(argv: Sequence[str]) -> int:
     """Attack a classifier of your own with changed images, and print how often it is right.
 
-    With --cleaner, the last row attacks classifier and cleaner together: only that row tells how
-    the defence does against an attack that knows it.
+    With --cleaner, the first row is of images that nobody attacked, and the last attacks classifier
+    and cleaner together: only that row tells how the defence does against an attack that knows it.
     """
     about = "A run that classifies, a .pt2 file, or a function such as mine.make."
     parser = Parser("attack", attack.__doc__ or "", {"CLASSIFIER": about})

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from ganwright.attacks import Attack, Classifier
+from ganwright.attacks import PGD, Attack, Classifier
 from ganwright.config.factory import Factory
 from ganwright.config.sizes import size_of
 from ganwright.config.spelling import convert
@@ -74,6 +75,21 @@ class Trial:
     device: str = "auto"
 
 
+class _Changing(Protocol):
+    """What changes images: an attack, or something like it."""
+
+    def examples(self, f: Classifier, x: Tensor, y: Tensor, toward: int | None = None) -> Tensor:
+        """Changed images."""
+        ...
+
+
+class _Nothing:
+    """No attack: what a cleaner does to images as they are."""
+
+    def examples(self, f: Classifier, x: Tensor, y: Tensor, toward: int | None = None) -> Tensor:
+        return x
+
+
 class Learned:
     """The attack of a run of advgan, as its network makes it, with its own bound and class."""
 
@@ -117,10 +133,11 @@ def attack(
         trial: on which images.
         clean: a run that cleans: of apegan, or a generator on which images are projected.
         projection: how.
-        adaptive: the attack through the cleaner, which comes last; none without a cleaner.
+        adaptive: the attack through the cleaner; PGD when not given.
 
     Returns:
-        A row for each attack; and by their names what a few images became, [n, C, H, W].
+        A row for each attack, with a cleaner after one for images that nobody attacked, and before
+        the attack through the cleaner; and by their names what some images became, [n, C, H, W].
 
     Raises:
         GanwrightError: the classifier, the images and the cleaner do not fit each other.
@@ -130,21 +147,19 @@ def attack(
     data = _opened(named, trial, device)
     _check_toward(trial.toward, data.spec.classes)
     f = frozen(named, data.spec, device)
-    cleans = None
+    scene = _Scene(f, f, None, trial.toward)
+    scenes: dict[str, tuple[_Changing, _Scene]] = {k: (how, scene) for k, how in attacks.items()}
     if clean is not None:
-        model = load(clean, device=trial.device)
-        cleans = cleaner(model, data.spec.shape, projection or Projection())
-    scene = _Scene(f, f, cleans, trial.toward)
-    scenes = {name: (how, scene) for name, how in attacks.items()}
-    if cleans is not None and adaptive is not None:
-        name = f"{type(adaptive).__name__.lower()} through the cleaner"
-        scenes[name] = adaptive, scene._replace(victim=lambda x: f(cleans(x)))
+        model, through = load(clean, device=trial.device), adaptive or PGD()
+        scene = scene._replace(clean=cleaner(model, data.spec.shape, projection or Projection()))
+        scenes = {k: (how, scene) for k, how in {"none": _Nothing(), **attacks}.items()}
+        name = f"{type(through).__name__.lower()} through the cleaner"
+        scenes[name] = through, scene._replace(victim=scene.whole)
     rows, shown = [], {"image": next(_batches(data, trial))[0][:SHOWN].cpu()}
-    with generators_kept():
+    with closing(data), generators_kept():
         for name, (how, scene) in scenes.items():
             row, shown[name] = _row(name, how, scene, data, trial)
             rows.append(row)
-    data.close()
     return rows, shown
 
 
@@ -156,9 +171,13 @@ class _Scene(NamedTuple):
     clean: Cleaner | None
     toward: int | None
 
+    def whole(self, x: Tensor) -> Tensor:
+        """The classifier's logits of cleaned images."""
+        return self.f(x if self.clean is None else self.clean(x))
+
 
 def _row(
-    name: str, how: Attack | Learned, scene: _Scene, data: RunData, trial: Trial
+    name: str, how: _Changing, scene: _Scene, data: RunData, trial: Trial
 ) -> tuple[Row, Tensor]:
     """One attack on all images, and what the first of them became."""
     sums, shown = [], []
@@ -186,7 +205,7 @@ def _sums(scene: _Scene, x: Tensor, changed: Tensor, y: Tensor) -> Tensor:
     f, toward = scene.f, scene.toward
     before, after = (scene.victim(u).argmax(1) for u in (x, changed))
     plain, attacked = (f(u).argmax(1) for u in (x, changed))
-    cleaned = attacked if scene.clean is None else f(scene.clean(changed)).argmax(1)
+    cleaned = after if scene.victim is not f else scene.whole(changed).argmax(1)
     known = (before == y) & (True if toward is None else y != toward)
     fooled = known & (after != y if toward is None else after == toward)
     size = ((changed - x) / 2).flatten(1)
@@ -194,7 +213,7 @@ def _sums(scene: _Scene, x: Tensor, changed: Tensor, y: Tensor) -> Tensor:
         torch.ones_like(y),
         plain == y,
         attacked == y,
-        (after if scene.victim is not f else cleaned) == y,
+        cleaned == y,
         known,
         fooled,
         fooled * size.norm(dim=1),
