@@ -61,7 +61,7 @@ def train(name: str, recipe: Path, out: Path, threads: int) -> float:
             [*command, "--config", str(recipe), "--out", str(out)],
             env=os.environ | {"OMP_NUM_THREADS": str(threads)},
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
         if done.returncode:
             raise SystemExit(f"{name} failed: {done.stderr.strip()}")

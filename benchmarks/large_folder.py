@@ -107,7 +107,7 @@ def main() -> None:
             make(folder, count)
             again = [sys.executable, __file__, "--measure", str(folder)]
             again += ["--batches", str(asked.batches)] + ["--pack"] * asked.pack
-            done = subprocess.run(again, check=True, capture_output=True, text=True)
+            done = subprocess.run(again, check=True, capture_output=True, encoding="utf-8")
             row = json.loads(done.stdout)
             print("  ".join(f"{name} {value:,.3g}" for name, value in row.items()), flush=True)
 

@@ -135,7 +135,7 @@ def _not_root() -> tuple[str, tuple[str, ...]]:
         return "root: no setpriv", ()
     for condition, prefix in (("not root", become), ("not root, reads all", read_all)):
         told = [*prefix, sys.executable, "-c", "import sys; print(sys.base_prefix)"]
-        done = subprocess.run(told, capture_output=True, text=True)
+        done = subprocess.run(told, capture_output=True, encoding="utf-8")
         # without the right to read it, Python falls back to another one
         if done.returncode == 0 and done.stdout.strip() == sys.base_prefix:
             return condition, prefix

@@ -218,7 +218,11 @@ def test_control_c_ends_it_cleanly_wherever_it_comes(
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_control_c_ends_it_cleanly(run: Path) -> None:
     command = [sys.executable, "-m", "ganwright", "watch", str(run), "--port", "0"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.PIPE,
+        "encoding": "utf-8",
+    }
     with subprocess.Popen(command, **pipes) as process:
         try:
             assert process.stdout is not None

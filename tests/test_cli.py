@@ -101,7 +101,10 @@ def test_a_terminal_that_lacks_letters_shows_the_rest() -> None:
 
 def test_python_m_ganwright_is_the_command_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ganwright", "trian"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "ganwright", "trian"],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr == "ganwright: unknown command trian; did you mean train or translate?\n"

@@ -445,7 +445,9 @@ def test_importing_the_batches_loads_no_reader() -> None:
         "import sys, ganwright.data.types, ganwright.data; "
         "print(sorted({'PIL', 'torchvision', 'sklearn', 'matplotlib'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

@@ -25,7 +25,7 @@ def test_the_site_builds(tmp_path: Path) -> None:
         cwd=ROOT,
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=500,
         check=False,
     )

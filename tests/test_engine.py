@@ -59,7 +59,7 @@ def test_what_cannot_be_compiled_is_said_before_anything_is_written(
         [sys.executable, "-m", "ganwright", *train, run],
         env=os.environ | environment | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=False,
     )
     assert done.returncode == 2

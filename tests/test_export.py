@@ -87,7 +87,10 @@ sys.argv = ["x", {str(weights)!r}]
 names = runpy.run_path({str(code)!r}, run_name="__main__")
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-c", script],
+        capture_output=True,
+        encoding="utf-8",
+        check=True,
     )
     assert done.stdout == "torch.Size([3, 1, 8, 8])\n"
     assert "import ganwright" not in code.read_text(encoding="utf-8")

@@ -38,7 +38,9 @@ def test_every_public_name_is_there() -> None:
 )
 def test_heavy_packages_load_when_they_are_needed(module: str, may: set[str]) -> None:
     code = f"import sys, {module}; print(*sorted({HEAVY} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True
+    )
     assert set(done.stdout.split()) - may == set()
 
 

@@ -40,7 +40,7 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
 
 def test_a_killed_writer_holds_nothing(tmp_path: Path) -> None:
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, encoding="utf-8"
     )
     assert holder.stdout is not None
     try:

@@ -41,7 +41,7 @@ def python(site: Path, module: str, *argv: str | Path) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-m", module, *map(str, argv)],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=200,
         env={**os.environ, "PYTHONPATH": path},
     )

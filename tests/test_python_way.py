@@ -260,7 +260,7 @@ def test_classes_of_a_script(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1", "HOME": str(tmp_path)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         check=True,
     )
     assert "class Mine, which is defined in a script or a notebook" in done.stdout

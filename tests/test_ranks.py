@@ -41,7 +41,7 @@ def two(*arguments: str | Path, code: str = "") -> Iterator[list[subprocess.Pope
             env=common | {"RANK": str(rank), "OMP_NUM_THREADS": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
         )
         for rank in (0, 1)
     ]

@@ -46,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def browse(folder: Path, *flags: str) -> str:
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}"]
-    done = subprocess.run([*command, *flags], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, *flags], capture_output=True, encoding="utf-8", timeout=300)
     return done.stdout
 
 

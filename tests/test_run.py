@@ -314,7 +314,7 @@ def test_a_signal_to_all_processes_of_a_run_that_streams_saves_it(
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", STREAMED, tmp_path / "run", number, pictures],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=100,
         start_new_session=True,
     )

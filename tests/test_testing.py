@@ -113,7 +113,7 @@ def test_a_package_tests_its_family_in_six_lines(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         cwd=tmp_path,
     )
     assert f"{len(EVERY)} passed" in done.stdout, done.stdout + done.stderr

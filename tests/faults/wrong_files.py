@@ -616,12 +616,12 @@ def nan_weights(path: Path, world: Path) -> None:
 
 
 def junk(path: Path, world: Path) -> None:
-    """a file of noise"""
-    path.write_bytes(np.random.default_rng(0).bytes(200))
+    """a file of bytes that are no text"""
+    path.write_bytes(bytes(range(130, 256)))
 
 
 def junk_dict(path: Path, world: Path) -> None:
-    """a state dict that is noise"""
+    """a state dict of bytes that mean nothing"""
     junk(path, world)
 
 

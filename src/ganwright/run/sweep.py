@@ -96,7 +96,6 @@ def sweep(
                 [sys.executable, "-m", "ganwright", *words],
                 env=environment,
                 capture_output=True,
-                text=True,
                 encoding="utf-8",
                 check=False,
             )
