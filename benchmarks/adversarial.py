@@ -44,6 +44,8 @@ CLASSIFIERS: dict[str, tuple[type[Classifier], bool]] = {
 """Each with whether half of its images are adversarial ones."""
 KINDS: dict[str, Attack] = {"fgsm": FGSM(), "pgd": PGD(), "cw": CW()}
 GENERATOR = {"d_moves": 5, "batch_size": 50}
+STEPS = {"classifier": 2800, "advgan": 1400, "apegan": 1900, "wgan-gp": 4000}
+"""Of training; in the papers 60 epochs (28,100 steps), 2 epochs and 200,000."""
 STUDENT = Factory(f"{ModelC.__module__}.{ModelC.__name__}")
 
 
@@ -71,9 +73,10 @@ class Plan:
         """The run that is there, or a new one."""
         if (run / "checkpoints").is_dir():
             return ganwright.load(run, device=self.device)
-        same = {"data": self.data, "data_root": self.options.data_root, "image_size": 28}
-        settings |= {"seed": seed, "device": self.device, "steps": self.steps[family]}
-        return ganwright.train(family, out=run, quiet=True, **same, **settings)
+        same: dict[str, Any] = {"data": self.data, "data_root": self.options.data_root}
+        settings |= {"image_size": 28, "seed": seed, "device": self.device}
+        same |= {"steps": self.steps[family], "quiet": True}
+        return ganwright.train(family, out=run, **same, **settings)
 
 
 def classifier(plan: Plan, name: str, seed: int) -> Factory:
@@ -125,7 +128,8 @@ def cleaned(plan: Plan, seed: int) -> Iterator[dict[str, Any]]:
     plan.train("apegan", ape, seed, target=target)
     plan.train("wgan-gp", gan, seed, **GENERATOR)
     for name, run, n in (("APE-GAN", ape, plan.n), ("Defense-GAN", gan, plan.projected)):
-        trial, how = plan.trial(n, seed), {"clean": run, "projection": plan.projection}
+        how: dict[str, Any] = {"clean": run, "projection": plan.projection}
+        trial = plan.trial(n, seed)
         for row in attack(target, attacks, trial, adaptive=adaptive, **how)[0]:
             yield line("clean", f"{name}, {row.attack}", seed, row)
 
@@ -201,10 +205,7 @@ def main() -> None:
     parser.add_argument("--restarts", type=int, default=10)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
-    steps = {
-        name: getattr(args, f"{name.replace('-', '_')}_steps")
-        for name in ("classifier", "advgan", "apegan", "wgan-gp")
-    }
+    steps = {name: getattr(args, f"{name.replace('-', '_')}_steps") for name in STEPS}
     plan = Plan(
         args.out,
         args.data,

@@ -123,6 +123,7 @@ class APEGAN(Game):
     def measure(self, batch: Images) -> Terms:
         """How often f is right about held-out images, as they are, attacked, and each cleaned."""
         x, x_a, y = batch.images, self.attacked(batch), batch.labels
+        assert y is not None
         seen = {"": x, "_attacked": x_a, "_cleaned": self.clean(x_a), "_clean": self.clean(x)}
         return {f"accuracy{k}": wide(self.target(u).argmax(1) == y).mean() for k, u in seen.items()}
 

@@ -163,5 +163,5 @@ class APECritic(Patch):
             _stage(c, 2 * c, 5, 2, norm),
             _stage(2 * c, 4 * c, 5, 2, norm),
         ]
-        grid = tuple(-(-side // 8) for side in shape[1:])
-        return StagedCritic(stages, nn.Conv2d(4 * c, 1, grid))
+        h, w = (-(-side // 8) for side in shape[1:])
+        return StagedCritic(stages, nn.Conv2d(4 * c, 1, (h, w)))
