@@ -58,6 +58,8 @@ FAMILIES: dict[str, Known] = {
     "ccgan": Known("1611.06430", "", "`ccgan`"),
     "srgan": Known("1609.04802", "", "`srgan`"),
     "pixelda": Known("1612.05424", "", "`pixelda`"),
+    "advgan": Known("1801.02610"),
+    "apegan": Known("1707.05474"),
 }
 
 LOSSES: dict[str, Known] = {

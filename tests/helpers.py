@@ -17,6 +17,8 @@ from ganwright.networks import (
     MLP,
     AdaptationNets,
     AliasFreeNet,
+    APECritic,
+    APETranslator,
     BigNet,
     ConvCritic,
     ConvNet,
@@ -108,6 +110,17 @@ TINY: dict[str, dict[str, Any]] = {
         "mse_steps": 0,
     },
     "pixelda": {"networks": AdaptationNets(width=4, blocks=1)},
+    "advgan": {
+        "target": "makers.make_classifier",
+        "student": "makers.make_classifier",
+        "translator": EncoderDecoder(width=4),
+        "patch": PatchGAN(field=16, width=4),
+    },
+    "apegan": {
+        "target": "makers.make_classifier",
+        "translator": APETranslator(width=4),
+        "patch": APECritic(width=4),
+    },
 }
 """The families' own settings at a size that trains in milliseconds."""
 

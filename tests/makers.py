@@ -46,6 +46,15 @@ def make_patch(shape: tuple[int, ...]) -> nn.Module:
     return nn.Conv2d(shape[0], 1, 4, 2, 1)
 
 
+def make_classifier(shape: tuple[int, ...], classes: int) -> nn.Module:
+    """Always the same one, with all that a frozen network must not change."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(shape[0], 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
+        width = nn.Sequential(*layers)(torch.zeros(2, *shape)).shape[1]
+        return nn.Sequential(*layers, nn.Dropout(), nn.Linear(width, classes))
+
+
 def timm_D(shape: tuple[int, ...], classes: int) -> nn.Module:
     import timm
 

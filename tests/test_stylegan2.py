@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -313,8 +314,9 @@ def test_p_is_followed_logged_and_saved(tmp_path: Path) -> None:
     assert [k for k in whole if not torch.equal(whole[k], parts[k])] == []
     assert whole.keys() == parts.keys()
     assert cut == pytest.approx(0.5 + round((cut - 0.5) * 10) / 10)
-    assert cut != whole["game.augment.p"].item()
-    assert '"D/p"' in (tmp_path / "parts/metrics.jsonl").read_text(encoding="utf-8")
+    text = (tmp_path / "parts/metrics.jsonl").read_text(encoding="utf-8")
+    logged = {round(json.loads(line)["D/p"], 3) for line in text.splitlines() if "D/p" in line}
+    assert len(logged) > 1  # by 4 / 40 in each step, up or down
 
 
 class Flat(nn.Module):

@@ -73,6 +73,11 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FILE.csv]",
         "Classify images with a trained run.",
     ),
+    "attack": Command(
+        "ganwright.commands.attack:attack",
+        "RUN|CLASSIFIER --data D [--cleaner RUN]",
+        "Attack a classifier of your own, alone and behind a cleaner, and print how it does.",
+    ),
     "app": Command(
         "ganwright.commands.app:app",
         "RUN [--port N]",

@@ -68,6 +68,8 @@ FAMILIES: dict[str, Entry] = {
     "ccgan": Entry("ccgan:CCGAN", "Inpainting that trains a classifier", "1611.06430"),
     "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
     "pixelda": Entry("pixelda:PixelDA", "Domain adaptation on pixels", "1612.05424"),
+    "advgan": Entry("advgan:AdvGAN", "Adversarial examples for a classifier", "1801.02610"),
+    "apegan": Entry("apegan:APEGAN", "Removes adversarial perturbations", "1707.05474"),
 }
 
 

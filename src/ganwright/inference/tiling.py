@@ -99,7 +99,8 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
         )
     multiple = math.ceil(max(jumps))
     if not _takes(function, modules, (shape[0], shape[1] + multiple, shape[2] + multiple)):
-        return Footprint(multiple, multiple, scale, None, (shape[1], shape[2]))
+        # its sides need be no multiple of what it downsamples by: it may crop on its way
+        return Footprint(1, min(shape[1:]), scale, None, (shape[1], shape[2]))
     radius = math.ceil(reach / multiple) * multiple
     known = local and radius <= FARTHEST and _unmoved(function, modules, shape, radius, multiple)
     return Footprint(multiple, min(2 * multiple, *shape[1:]), scale, radius if known else None)

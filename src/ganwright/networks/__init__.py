@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ganwright.networks.adversarial import AdvCritic, AdvTranslator, APECritic, APETranslator
 from ganwright.networks.alias_free import AliasFreeNet
 from ganwright.networks.base import Discriminator, Generator, Networks
 from ganwright.networks.big import BigNet
@@ -33,6 +34,8 @@ NETWORKS: dict[str, type[Networks]] = {
     "Custom": Custom,
 }
 TRANSLATORS: dict[str, type[Translator]] = {
+    "AdvTranslator": AdvTranslator,
+    "APETranslator": APETranslator,
     "EncoderDecoder": EncoderDecoder,
     "ResNetTranslator": ResNetTranslator,
     "SRResNet": SRResNet,
@@ -40,6 +43,8 @@ TRANSLATORS: dict[str, type[Translator]] = {
     "CustomTranslator": CustomTranslator,
 }
 PATCHES: dict[str, type[Patch]] = {
+    "AdvCritic": AdvCritic,
+    "APECritic": APECritic,
     "ConvCritic": ConvCritic,
     "PatchGAN": PatchGAN,
     "SRDiscriminator": SRDiscriminator,
@@ -51,7 +56,11 @@ __all__ = [
     "NETWORKS",
     "PATCHES",
     "TRANSLATORS",
+    "APECritic",
+    "APETranslator",
     "AdaptationNets",
+    "AdvCritic",
+    "AdvTranslator",
     "AliasFreeNet",
     "BigNet",
     "ConvCritic",

@@ -107,7 +107,7 @@ class Custom(Networks):
                 "this family needs a G that returns logits, and that of Custom returns [-1, 1]; "
                 "choose other networks, or leave G out"
             )
-        net = _made(self.G, latent, shape, classes)
+        net = made(self.G, latent, shape, classes)
         G = net if isinstance(net, Generator) else CustomGenerator(net, latent, classes)
         _shaped(_tried(self.G, G, classes, (latent,)), shape, self.G)
         return G
@@ -115,7 +115,7 @@ class Custom(Networks):
     def discriminator(self, shape: tuple[int, ...], classes: int = 0) -> Discriminator:
         if self.D is None:
             return self.other.discriminator(shape, classes)
-        net = _made(self.D, shape, classes)
+        net = made(self.D, shape, classes)
         if isinstance(net, Discriminator):
             return net
         width = _averaged(_tried(self.D, net, classes, shape)).shape[1]
@@ -145,7 +145,7 @@ class CustomTranslator(Translator):
     """Function of (shape_in, shape_out): a module from images to images in [-1, 1]."""
 
     def translator(self, shape_in: tuple[int, ...], shape_out: tuple[int, ...]) -> nn.Module:
-        G = CustomCritic(_made(self.G, shape_in, shape_out))
+        G = CustomCritic(made(self.G, shape_in, shape_out))
         _shaped(_tried(self.G, G, 0, shape_in), shape_out, self.G)
         return G
 
@@ -158,12 +158,12 @@ class CustomPatch(Patch):
     """Function of (shape,): a module from images to a logit or a map of them."""
 
     def discriminator(self, shape: tuple[int, ...]) -> nn.Module:
-        D = CustomCritic(_made(self.D, shape))
+        D = CustomCritic(made(self.D, shape))
         _tried(self.D, D, 0, shape)
         return D
 
 
-def _made(function: Factory, *arguments: Any) -> nn.Module:
+def made(function: Factory, *arguments: Any) -> nn.Module:
     """What a function of your own makes of its arguments.
 
     Raises:

@@ -138,6 +138,19 @@ TERMS: dict[str, Meaning] = {
 """By name, in whatever player's objective; see `meaning` for names with an ending."""
 
 FAMILY_TERMS: dict[str, dict[str, Meaning]] = {
+    "advgan": {
+        "attack": Meaning(LOSS, "By how much the classifier's right logit leads.", "Falls to 0."),
+        "hinge": Meaning(LOSS, "The size of changes above the norm that is free.", _ERROR),
+        "distil": Meaning(LOSS, "The student's cross-entropy to the classifier.", _ERROR),
+        "success": Meaning(SHARE, "The share of known images that fool it.", _ACCURACY),
+        "accuracy_changed": Meaning(SHARE, "Its accuracy on changed images.", "Falls towards 0."),
+    },
+    "apegan": {
+        "accuracy_attacked": Meaning(SHARE, "Its accuracy under attack.", "Stays as it is."),
+        "accuracy_clean": Meaning(
+            SHARE, "Its accuracy on images that need no cleaning, cleaned.", _ACCURACY
+        ),
+    },
     "began": {
         "real": Meaning(LOSS, "The reconstruction error of real images.", _ERROR),
         "fake": Meaning(
