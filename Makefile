@@ -67,8 +67,8 @@ clean:
 	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/package.stamp: EXTRAS :=
-# The strict build of the documentation is one of the tests, and so is every notebook.
-$(VENV)/dev.stamp: EXTRAS := [dev,docs,notebooks]
+# The strict build of the documentation is one of the tests, and so are notebooks and attacks.
+$(VENV)/dev.stamp: EXTRAS := [dev,docs,notebooks,attacks]
 $(VENV)/docs.stamp: EXTRAS := [docs]
 
 # A virtual environment left by another Python, or half made, is made anew.
