@@ -192,18 +192,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS))
     parser.add_argument("--toward", type=int, default=8, help="the class of targeted attacks")
-<<<<<<< HEAD
-    for name, count in {
-        "classifier": 2800,
-        "advgan": 1400,
-        "apegan": 1900,
-        "wgan-gp": 4000,
-    }.items():
-        parser.add_argument(f"--{name}-steps", type=int, default=count)
-=======
     for name, usual in STEPS.items():
         parser.add_argument(f"--{name}-steps", type=int, default=usual)
->>>>>>> h-adv
     parser.add_argument("-n", type=int, default=1000, help="images that are attacked")
     parser.add_argument("--projected", type=int, default=100, help="of these, before Defense-GAN")
     parser.add_argument("--projection-steps", type=int, default=200)
