@@ -27,9 +27,12 @@ from ganwright.layers.resample import Pooled, Resize, SubPixel
 from ganwright.networks import (
     MLP,
     NETWORKS,
+    AliasFreeNet,
+    BigNet,
     ConvNet,
     ConvNet1d,
     Custom,
+    FastNet,
     Networks,
     R3Net,
     ResNet,
@@ -405,7 +408,7 @@ def test_networks_compile(kind: str) -> None:
 
 
 def test_every_kind_is_registered() -> None:
-    own_tests = {ConvNet1d, Custom, R3Net, StyleNet}
+    own_tests = {AliasFreeNet, BigNet, ConvNet1d, Custom, FastNet, R3Net, StyleNet}
     assert {type(n) for n in KINDS.values()} | own_tests == set(NETWORKS.values())
 
 

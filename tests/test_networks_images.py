@@ -16,6 +16,10 @@ from ganwright.networks import (
     PATCHES,
     TRANSLATORS,
     AdaptationNets,
+    AdvCritic,
+    AdvTranslator,
+    APECritic,
+    APETranslator,
     ConvCritic,
     CustomPatch,
     CustomTranslator,
@@ -281,7 +285,7 @@ def test_the_smallest_pictures_that_are_accepted_work() -> None:
 
 
 def test_registries_hold_every_kind() -> None:
-    assert {type(t) for t in KINDS.values()} | {SRResNet, CustomTranslator} == set(
-        TRANSLATORS.values()
-    )
-    assert set(PATCHES.values()) == {ConvCritic, PatchGAN, SRDiscriminator, CustomPatch}
+    own_tests = {AdvTranslator, APETranslator, SRResNet, CustomTranslator}
+    assert {type(t) for t in KINDS.values()} | own_tests == set(TRANSLATORS.values())
+    others = {AdvCritic, APECritic, ConvCritic, SRDiscriminator, CustomPatch}
+    assert set(PATCHES.values()) == others | {PatchGAN}

@@ -43,7 +43,7 @@ def test_pictures_just_cover_the_size_and_are_cut_in_the_middle() -> None:
     assert torch.equal((found[:, 0] * 127.5 + 127.5).round(), torch.arange(4.0, 12))
 
 
-@pytest.mark.parametrize("family", TINY)
+@pytest.mark.parametrize("family", sorted(TINY.keys() - {"stylegan3"}))
 def test_every_family_plays_with_pictures_twice_as_high_as_wide(family: str) -> None:
     size, changes = SIZES.get(family, 8), {}
     if family == "sagan":  # attention stands at heights, which are others now

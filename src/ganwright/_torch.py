@@ -21,7 +21,6 @@ from torch.nn.utils.parametrizations import _SpectralNorm as SpectralNorm
 from torch.utils._pytree import tree_map as tree_map
 
 if TYPE_CHECKING:
-    from torch._C._distributed_c10d import Store
     from torch.export import ExportedProgram
 
 M = TypeVar("M", bound=nn.Module)
@@ -58,10 +57,9 @@ def with_children(module: M, children: Mapping[str, nn.Module]) -> M:
     return view
 
 
-def meeting_place() -> Store:
+def meeting_place() -> Any:
     """The store that the processes of a group met through: torch has it, and gives it to nobody."""
-    store: Store = dist.distributed_c10d._get_default_store()
-    return store
+    return dist.distributed_c10d._get_default_store()
 
 
 def step_unless(optimizer: torch.optim.Optimizer, bad: Tensor) -> None:
