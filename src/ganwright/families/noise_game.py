@@ -2,10 +2,11 @@
 
 A family derives from the class whose settings it has, and has no others:
 
-    NoiseGame       noise, networks, loss, penalties of D, what D is shown, turns
-    RegularisedGame   regularisers of G, which its objective has to ask for by `regularise`
-    UnrollableGame    (in `gan`) the objectives of the first GAN, which can be unrolled
-    GAN               labels where they are wanted, and packing
+    FromNoise       (in `from_noise`) noise, networks, samples
+    NoiseGame         loss, penalties of D, what D is shown, turns
+    RegularisedGame     regularisers of G, which its objective has to ask for by `regularise`
+    UnrollableGame      (in `gan`) the objectives of the first GAN, which can be unrolled
+    GAN                 labels where they are wanted, and packing
 """
 
 from __future__ import annotations
@@ -19,20 +20,16 @@ from torch import Tensor, nn
 
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
-from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame
-from ganwright.families.priors import Gaussian, Prior
-from ganwright.function import Argument, Function
+from ganwright.families.from_noise import FromNoise
 from ganwright.game import Draw, Player, Terms
-from ganwright.layers.norm import soft_labels
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
-from ganwright.networks import MLP, Networks
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
 from ganwright.regularisers import Regulariser, refuse_repeats
 
 
-class NoiseGame(AugmentedGame):
+class NoiseGame(FromNoise, AugmentedGame):
     """G draws, D tells samples from data; a family adds `discriminator` and `generator`.
 
     Args:
@@ -44,20 +41,11 @@ class NoiseGame(AugmentedGame):
         SettingsError: labels are to be given, and the data has none; or points are to be augmented.
     """
 
-    averaged = ("G",)
     judges_labels: ClassVar[bool] = True
     """Whether D is given the labels, too, where G is."""
-    squashes: ClassVar[bool] = True
-    """Whether G's images end in tanh; without it, they are clipped when they are sampled."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
-        latent: Count = 100
-        """Length of the noise vector z."""
-        prior: Prior = Gaussian()
-        """Distribution of z."""
-        networks: Networks = MLP()
-        """Architecture of G and D."""
+    class Config(FromNoise.Config, AugmentedGame.Config):
         loss: Loss = NonSaturating()
         """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = ()
@@ -82,28 +70,11 @@ class NoiseGame(AugmentedGame):
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
-        super().__init__(cfg, spec)
+        super().__init__(cfg, spec, labelled=labelled)
         self.augment = self.augmenter(spec.shape)
         self.simultaneous = cfg.simultaneous
-        cfg.prior.check(cfg.latent)
-        self.classes = len(spec.classes) if labelled else 0
-        if labelled and not self.classes:
-            mend = "" if self.needs_labels else "; turn it off with --no-game.conditional"
-            what = self.title if self.needs_labels else "conditional"
-            raise SettingsError(f"{what} needs labels, and this data has none{mend}")
-        if labelled and spec.several and not self.several_labels:
-            raise SettingsError(
-                f"{self.title} takes one label an image, and this data has several; take cgan or "
-                "acgan"
-            )
-        self.G = cfg.networks.generator(self.inputs, spec.shape, self.classes, tanh=self.squashes)
         judged = self.classes if self.judges_labels else 0
         self.D = cfg.networks.discriminator(self.judged_shape, judged)
-
-    @property
-    def inputs(self) -> int:
-        """Length of what `noise` draws for one sample."""
-        return self.cfg.latent
 
     @property
     def judged_shape(self) -> tuple[int, ...]:
@@ -161,10 +132,6 @@ class NoiseGame(AugmentedGame):
         """As many images as a batch has, of the same labels if there are any."""
         return self.G(self.noise(len(batch.images)), batch.labels)
 
-    def noise(self, n: int) -> Tensor:
-        """z from the prior, [n, latent]."""
-        return self.cfg.prior.draw(n, self.cfg.latent, self.device)
-
     def shown(self, x: Tensor) -> Tensor:
         """Images as D sees them: augmented, with instance noise."""
         x = self.augment(x) if self.augment else x
@@ -175,48 +142,6 @@ class NoiseGame(AugmentedGame):
             self.follow(self.augment, player, terms)
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
-
-    def sample(self, n: int, labels: Tensor | None = None) -> Tensor:
-        """Draw n samples, [n, C, H, W] in [-1, 1]; `labels` int64 [n], or
-        float [n, classes]; else classes in turn."""
-        if self.classes and labels is None:
-            labels = self.in_turn(n)
-        return self.generate(self.chosen(n), labels)
-
-    def chosen(self, n: int) -> Tensor:
-        """z of samples, [n, inputs]: as in training, where a family does not narrow it."""
-        return self.noise(n)
-
-    def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Images [n, C, H, W] of noise [n, inputs]; `labels` as in `sample`, if there are any."""
-        images: Tensor = self.G(z, labels)
-        return images if self.squashes or len(self.spec.shape) != 3 else images.clamp(-1, 1)
-
-    def function(self, direction: str = "a2b") -> Function:
-        """(z [n, inputs], and labels where it is conditional) to images."""
-        labels = (Argument("labels", self._labels),) if self.classes else ()
-        return Function(self.generate, (Argument("z", self.chosen, between=self.between), *labels))
-
-    def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
-        """The way from one noise vector to another: t [m] in [0, 1] to [m, inputs]."""
-        return self.cfg.prior.between(a, b, t)
-
-    def _labels(self, n: int) -> Tensor:
-        """Labels as G takes them, the classes in turn."""
-        labels = self.in_turn(n)
-        return soft_labels(labels, self.classes) if self.spec.several else labels
-
-    def preview(self, batch: Images) -> Tensor:
-        """Fixed noise; with labels, one column per class and one row per noise vector."""
-        if not self.classes:
-            return self.sample(len(batch.images))
-        columns = min(len(self.spec.asked), 26)
-        z = self.chosen(max(1, len(batch.images) // columns)).repeat_interleave(columns, 0)
-        return self.generate(z, self.in_turn(len(z), columns))
-
-    @property
-    def preview_columns(self) -> int | None:
-        return min(len(self.spec.asked), 26) if self.classes else None
 
 
 class RegularisedGame(NoiseGame):

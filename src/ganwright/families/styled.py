@@ -3,7 +3,7 @@
     w = f(z)                   the mapping network, with the label where there is one
     G(z) = g(w_1 ... w_L)      the synthesis network; by default every layer has the same w
 
-A `StyledGame` mixes styles, truncates them, and makes images of styles that are given.
+A `Styled` mixes styles, truncates them, and makes images of styles that are given.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganwright.config.ranges import Count, Share
 from ganwright.data.types import Spec
+from ganwright.families.from_noise import FromNoise
 from ganwright.families.through import ThroughGame
 from ganwright.function import Argument, Function
 from ganwright.game import Player
@@ -24,39 +25,28 @@ from ganwright.networks.style import StyleGenerator
 from ganwright.optim import Adam, Optimizer
 
 
-class StyledGame(ThroughGame):
+class Styled(FromNoise):
     """Base of the families whose G is a `StyleGenerator`."""
 
     image_size = 32
-    batch_size = 64
     averaged_buffers = ()  # the mean style and other statistics are copied
+    squashes = False
 
     G: StyleGenerator
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(ThroughGame.Config):
+    class Config(FromNoise.Config):
         latent: Count = 512
         """Length of the noise vector z."""
-        loss: Loss = NonSaturating()
-        """The adversarial loss of D and G."""
         conditional: bool = False
         """Give the label to G and D, so that you can choose a class when sampling."""
         truncation: Share = 1.0
         """Psi: how far styles of samples may lie from the mean style; 1 leaves them as they are."""
-        optimizer_d: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
-        """Optimizer of D."""
-        optimizer_g: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
-        """Optimizer of G."""
 
     cfg: Config
 
     def __init__(self, cfg: Config, spec: Spec) -> None:
         super().__init__(cfg, spec, labelled=cfg.conditional)
-
-    def players(self) -> Iterable[Player]:
-        """G, then D."""
-        D, G = super().players()
-        return G, D
 
     def generate(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         images: Tensor = self.G(z, labels, psi=self.cfg.truncation)
@@ -105,3 +95,25 @@ class StyledGame(ThroughGame):
     def _map(self, number: int, size: tuple[int, int]) -> Argument:
         """The noise of a layer: [n, 1, height, width]."""
         return Argument(f"noise{number:02}", lambda n: torch.randn(n, 1, *size, device=self.device))
+
+
+class StyledGame(Styled, ThroughGame):
+    """A `Styled` whose G learns from a D."""
+
+    batch_size = 64
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(Styled.Config, ThroughGame.Config):
+        loss: Loss = NonSaturating()
+        """The adversarial loss of D and G."""
+        optimizer_d: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
+        """Optimizer of D."""
+        optimizer_g: Optimizer = Adam(lr=0.0025, betas=(0.0, 0.99))
+        """Optimizer of G."""
+
+    cfg: Config
+
+    def players(self) -> Iterable[Player]:
+        """G, then D."""
+        D, G = super().players()
+        return G, D
