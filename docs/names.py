@@ -41,6 +41,7 @@ FAMILIES: dict[str, Known] = {
     "r3gan": Known("2501.05441"),
     "stylegan2": Known("1912.04958"),
     "stylegan3": Known("2106.12423"),
+    "jojogan": Known("2112.11641"),
     "acgan": Known(
         "1610.09585",
         "`ACGANGenerator`, `ACGANDiscriminator`, `AuxiliaryClassifierGeneratorLoss` ...",

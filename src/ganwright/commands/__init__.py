@@ -63,6 +63,11 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT [--out FOLDER]",
         "Find the latents of images.",
     ),
+    "restyle": Command(
+        "ganwright.commands.restyle:restyle",
+        "RUN --example FILE [--out NEW]",
+        "Train a generator to draw in the style of an example.",
+    ),
     "translate": Command(
         "ganwright.commands.translate:translate",
         "RUN INPUT OUTPUT",

@@ -49,6 +49,7 @@ FAMILIES: dict[str, Entry] = {
         "stylegan2:StyleGAN2", "A style for each layer, path lengths kept equal", "1912.04958"
     ),
     "stylegan3": Entry("stylegan3:StyleGAN3", "Images move and turn with the input", "2106.12423"),
+    "jojogan": Entry("jojogan:JoJoGAN", "A trained StyleGAN in an example's style", "2112.11641"),
     "acgan": Entry(
         "acgan:ACGAN", "Auxiliary-classifier GAN: images of a given class", "1610.09585"
     ),

@@ -81,6 +81,13 @@ class StyleDiscriminator(Discriminator):
             found: Tensor = self.last(wide(h))
         return found
 
+    def maps(self, x: Tensor) -> list[Tensor]:
+        """The maps after each block, the smallest last."""
+        found = [self.read(x)]
+        for block in self.blocks:
+            found.append(block(found[-1]))
+        return found[1:]
+
     def score(self, h: Tensor, y: Tensor | None = None) -> Tensor:
         score: Tensor = self.head(h, y)
         return score

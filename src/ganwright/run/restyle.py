@@ -1,0 +1,121 @@
+"""A generator restyled after an example, from finding the example's latent to training."""
+
+from __future__ import annotations
+
+import shutil
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ganwright import atomic
+from ganwright.config.sizes import size_of
+from ganwright.errors import RunError, SettingsError
+from ganwright.families.styled import Styled
+from ganwright.inference.model import Model
+from ganwright.inference.projection import Search, project
+from ganwright.inference.sample_files import name_of, write_image
+from ganwright.inference.tiling import check
+from ganwright.memory import shortage_named
+from ganwright.networks.examples import Examples
+from ganwright.pixels import as_floats
+from ganwright.run.load import load
+from ganwright.run.run_folder import check_free
+from ganwright.run.train import train
+
+PICTURES, EXAMPLES = "pictures", "examples.npz"
+"""What lies in the folder of examples next to a run."""
+
+
+@shortage_named()
+def restyle(
+    run: str | PathLike[str] | Model,
+    examples: Tensor,
+    out: str | PathLike[str],
+    *,
+    search: Search | None = None,
+    **changes: Any,
+) -> Model:
+    """Train a run's generator to draw in the style of examples, in a new run folder.
+
+    Args:
+        run: a run of stylegan2 or stylegan3 without classes.
+        examples: [k, C, H, W] in [-1, 1], or uint8, of the size of the run's images.
+        out: the new run folder. The folder OUT-examples keeps the examples, which `resume` needs.
+        search: how the styles of the examples are searched for; 1,000 steps when not given.
+        **changes: settings of `jojogan` and of training, as for `train`; 300 steps when not given.
+
+    Returns:
+        The restyled generator.
+
+    Raises:
+        SettingsError: the run has no styles, or classes, or the examples do not fit.
+        RunError: `out` or the folder of examples is taken.
+    """
+    model = run if isinstance(run, Model) else load(run)
+    game, out = model.game, Path(out)
+    if not isinstance(game, Styled):
+        raise SettingsError(f"{model.family} has no styles; restyle a run of stylegan2, stylegan3")
+    shape = refuse_misfits(model, examples)
+    kept = out.with_name(f"{out.name}-examples")
+    check_free(out)
+    if kept.exists():
+        raise RunError(f"{kept} exists, where the examples go; name another --out, or remove it")
+    found = project(model, examples, search=search)
+    try:
+        write_examples(kept, Examples(as_floats(examples).cpu(), found.latents["w"]))
+        cfg = game.cfg
+        same = {name: getattr(cfg, name) for name in ("latent", "prior", "networks", "truncation")}
+        more = {"steps": 300, "sample_every": 100, "batch_size": min(len(examples), 8)}
+        return train(
+            "jojogan",
+            data=kept / PICTURES,
+            image_size=size_of(shape[1], shape[2]),
+            channels=shape[0],
+            init=str(model.run),
+            examples=kept / EXAMPLES,
+            out=out,
+            **(same | more | changes),
+        )
+    finally:
+        if not out.exists():
+            shutil.rmtree(kept, ignore_errors=True)
+
+
+def refuse_misfits(model: Model, examples: Tensor) -> tuple[int, ...]:
+    """The shape of the run's images, if examples can be of its kind.
+
+    Raises:
+        SettingsError: they cannot.
+    """
+    shape = model.spec.shape
+    if getattr(model.game, "classes", 0):
+        raise SettingsError(
+            f"{model.run} draws by class, and an example has none; restyle a run without "
+            "--game.conditional"
+        )
+    if len(shape) != 3 or shape[0] not in (1, 3) or model.levels() is not None:
+        raise SettingsError(
+            f"this run's samples have the shape {list(shape)}; restyle takes images of 8 bits and "
+            "1 or 3 channels"
+        )
+    check("restyle", examples, shape)
+    if not len(examples):
+        raise SettingsError("restyle takes one example or more, got none")
+    return shape
+
+
+def write_examples(folder: Path, examples: Examples) -> None:
+    """The examples as training reads them, and with their styles.
+
+    Raises:
+        RunError: they cannot be written.
+    """
+    try:
+        (folder / PICTURES).mkdir(parents=True)
+        for i, image in enumerate(examples.images):
+            write_image(image, name_of(folder / PICTURES, i, ".png"), None, replace=False)
+        examples.write(folder / EXAMPLES)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {atomic.reason(error)}") from error
