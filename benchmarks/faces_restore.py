@@ -42,7 +42,7 @@ def trained(recipe: str, run: Path, args: argparse.Namespace, steps: int, **chan
     """A run of a recipe, trained for so many steps, or as it lies there."""
     if not run.exists():
         name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
-        rare = {"sample_every": 10**6, "save_every": 10**6, "steps": steps}
+        rare: dict[str, Any] = {"sample_every": 10**6, "save_every": 10**6, "steps": steps}
         settings = replace(settings, data=str(args.data_root), held_out=HELD_OUT, **rare)
         ganwright.train(name, settings, run, quiet=True, device=args.device, **changes)
     return ganwright.load(run, device=args.device)
@@ -98,9 +98,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     args = parser.parse_args()
     options = DataOptions(image_size=64, held_out=HELD_OUT)
-    x: Tensor = (
-        open_data(str(args.data_root), task=Images, options=options).held_out(args.images).images
-    )
+    batch = open_data(str(args.data_root), task=Images, options=options).held_out(args.images)
+    assert batch is not None
+    x: Tensor = batch.images
     content = VGGLayers(weights=args.vgg) if args.vgg else SmallLayers()
     distance = content.build(tuple(x.shape[1:]))
     for ratio in args.ratios:

@@ -126,7 +126,7 @@ def _refuse(compared: dict[Path, Path], how: Restoring) -> None:
 
 
 def _restorer(model: Model, how: Restoring) -> Restore:
-    """What gives a restored picture, and the images before and after, float [1, C, H, W]."""
+    """What gives a restored image, and the images before and after, float [1, C, H, W]."""
     import torch
 
     from ganwright.inference.tiling import TILE, Footprint, strips

@@ -20,7 +20,7 @@ from ganwright.errors import SettingsError
 Span: TypeAlias = tuple[NonNegative, NonNegative]
 """The ends that a number is drawn between, uniformly."""
 _ROUND = 0.6
-"""Share of kernels that blur in all directions alike (.45 + .12 + .03 in the authors' settings)."""
+"""Share of kernels that blur all directions equally (.45 + .12 + .03 in the authors' settings)."""
 _SHAPES = (0.75, 0.95)
 """Up to the first, kernels are Gaussian, up to the second generalised, and from there plateaus."""
 _BETAS, _PLATEAUS = (0.5, 4.0), (1.0, 2.0)
@@ -126,5 +126,5 @@ def lightness(x: Tensor) -> Tensor:
     """Images without colours: Y of BT.601 for RGB [n, 3, H, W], else the mean: [n, 1, H, W]."""
     if x.shape[1] != 3:
         return x.mean(1, keepdim=True)
-    red, green, blue = x.split(1, 1)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    weights = x.new_tensor((0.299, 0.587, 0.114))
+    return (x * weights[:, None, None]).sum(1, keepdim=True)
