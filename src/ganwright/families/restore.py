@@ -30,8 +30,8 @@ from ganwright.config.ranges import NonNegative, Whole
 from ganwright.config.schedule import Schedule
 from ganwright.data.types import Images, Spec
 from ganwright.degrade import Degrade, Order
-from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.one_way import OneWay
 from ganwright.families.side_by_side import side_by_side
 from ganwright.function import Function, pictures
 from ganwright.game import Player, Terms
@@ -85,7 +85,7 @@ class Restored(NamedTuple):
     steps: tuple[Tensor, ...]
 
 
-class Restore(AugmentedGame):
+class Restore(OneWay, AugmentedGame):
     """Restores images whose degradation is unknown, with a trained generator as prior."""
 
     title = "GFPGAN (2021)"
@@ -223,18 +223,8 @@ class Restore(AugmentedGame):
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Images [n, C, H, W] restored, in [-1, 1].
-
-        Raises:
-            SettingsError: the way back is asked for.
-        """
-        return self.function(direction)(images)
-
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """Degraded images to restored ones."""
-        if direction != "a2b":
-            raise SettingsError(f"restore only restores, direction a2b, not {direction!r}")
         return Function(self.result, (pictures(self.spec.shape, self.device),))
 
     def result(self, images: Tensor) -> Tensor:
