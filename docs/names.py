@@ -58,6 +58,7 @@ FAMILIES: dict[str, Known] = {
     "dualgan": Known("1704.02510", "", "`dualgan`"),
     "ccgan": Known("1611.06430", "", "`ccgan`"),
     "srgan": Known("1609.04802", "", "`srgan`"),
+    "restore": Known("2101.04061"),
     "pixelda": Known("1612.05424", "", "`pixelda`"),
     "advgan": Known("1801.02610"),
     "apegan": Known("1707.05474"),

@@ -10,6 +10,7 @@ import torch
 from torch.distributed import TCPStore
 
 from ganwright.config.settings import Settings
+from ganwright.degrade import Degrade, Order
 from ganwright.families import family
 from ganwright.game import Game
 from ganwright.layers.norm import BatchNorm, NoNorm
@@ -33,6 +34,7 @@ from ganwright.networks import (
     UNet,
 )
 from ganwright.networks.features import Pixels
+from ganwright.networks.restorer import RestoreNet
 from ganwright.networks.spade import SpadeNet
 from ganwright.networks.vgg import VGGCritic
 from ganwright.run.assembly import assemble, resolved
@@ -113,6 +115,13 @@ TINY: dict[str, dict[str, Any]] = {
         "patch": PatchGAN(field=16, width=4),
         "mse_steps": 0,
     },
+    "restore": {
+        "prior": "makers.make_prior",
+        "networks": RestoreNet(base=64, most=8),
+        "critic": CONV,
+        "degrade": Degrade(first=Order(kernel=(3, 5)), second=None),
+        "penalties": (),
+    },
     "pixelda": {"networks": AdaptationNets(width=4, blocks=1)},
     "advgan": {
         "target": "makers.make_classifier",
@@ -130,6 +139,7 @@ TINY: dict[str, dict[str, Any]] = {
 
 SIZES: dict[str, int] = {
     "sagan": 16,
+    "restore": 16,
     "spade": 16,
     "fastgan": 32,
 }

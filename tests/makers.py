@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwright.networks import StyleNet
+
 
 class Conditional(nn.Module):
     """A linear layer of what it is called with and of the one-hot label."""
@@ -53,6 +55,14 @@ def make_classifier(shape: tuple[int, ...], classes: int) -> nn.Module:
         layers = [nn.Conv2d(shape[0], 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
         width = nn.Sequential(*layers)(torch.zeros(2, *shape)).shape[1]
         return nn.Sequential(*layers, nn.Dropout(), nn.Linear(width, classes))
+
+
+def make_prior(shape: tuple[int, ...]) -> nn.Module:
+    """Always the same one."""
+    net = StyleNet(base=64, most=8, styles=8, mapping_G=1)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return net.generator(8, shape, tanh=False)
 
 
 def timm_D(shape: tuple[int, ...], classes: int) -> nn.Module:

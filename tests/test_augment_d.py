@@ -32,6 +32,7 @@ JUDGED = {
     },
     "ccgan": {"D": ("adv", "adv_whole", "class"), "G": ("adv", "adv_whole")},
     "srgan": {"D": ("adv",), "G": ("adv",)},
+    "restore": {"D": ("adv",), "G": ("adv",)},
     "pixelda": {"DT": ("adv",), "G": ("adv",)},
 }
 """The terms of each player that depend on images only by what D sees of them."""

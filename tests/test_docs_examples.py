@@ -145,12 +145,13 @@ def test_commands_that_are_not_run_are_understood(
 ) -> None:
     """Each `ganwright train` of a marked block or a slow page names settings that exist.
 
-    Those that begin with a run's config.yaml cannot be read without it.
+    Those that begin with a run's config.yaml, or with a run as prior, cannot be read without it.
     """
     monkeypatch.setattr(runs, "train", lambda *_, **__: SimpleNamespace(interrupted=False))
     left = [b for b in blocks(page) if b.language == "sh" and (b.reason or page in SLOW)]
     trained = [a for block in left for a in commands(block) if a[0] == "train"]
-    whole = [a for a in trained if not any(word.endswith("config.yaml") for word in a)]
+    asks = ("config.yaml", "--game.prior")
+    whole = [a for a in trained if not any(word.endswith(asks) for word in a)]
     assert [a for a in whole if main(a) != 0] == []
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ganwright.data.read.signals import Signals as Signals
     from ganwright.data.types import Batches as Batches
     from ganwright.data.types import Spec as Spec
+    from ganwright.degrade.model import Degrade as Degrade
     from ganwright.errors import GanwrightError as GanwrightError
     from ganwright.game import Game as Game
     from ganwright.game import Lazy as Lazy
@@ -84,6 +85,7 @@ _WHERE = {
     "Run": "callbacks.callback",
     "Metric": "metrics.metric",
     "Transform": "config.transform",
+    "Degrade": "degrade.model",
     "FeatureMetric": "metrics.feature_metric",
     "Features": "metrics.features",
     "GanwrightError": "errors",

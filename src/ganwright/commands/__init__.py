@@ -73,6 +73,11 @@ COMMANDS: dict[str, Command] = {
         "RUN INPUT OUTPUT",
         "Translate images with a trained run.",
     ),
+    "restore": Command(
+        "ganwright.commands.restore:restore",
+        "RUN INPUT [--out FOLDER]",
+        "Restore old images, and show them before and after.",
+    ),
     "classify": Command(
         "ganwright.commands.translate:classify",
         "RUN INPUT [--out FILE.csv]",

@@ -68,6 +68,7 @@ FAMILIES: dict[str, Entry] = {
     "dualgan": Entry("dualgan:DualGAN", "Unpaired translation, Wasserstein critics", "1704.02510"),
     "ccgan": Entry("ccgan:CCGAN", "Inpainting that trains a classifier", "1611.06430"),
     "srgan": Entry("srgan:SRGAN", "Photo-realistic super-resolution", "1609.04802"),
+    "restore": Entry("restore:Restore", "Blind restoration with a prior", "2101.04061"),
     "pixelda": Entry("pixelda:PixelDA", "Domain adaptation on pixels", "1612.05424"),
     "advgan": Entry("advgan:AdvGAN", "Adversarial examples for a classifier", "1801.02610"),
     "apegan": Entry("apegan:APEGAN", "Removes adversarial perturbations", "1707.05474"),

@@ -10,8 +10,9 @@ and then, from there,
     G minimises  content(G(x_low), x) + 1e-3 E[-log D(G(x_low))]      (eqs. 3, 5 and 6)
 
 where content compares features of VGG19 (relu5_4, scaled by 1/12.75), those of a small network that
-ships with the package, or pixels. Adam 1e-4, beta1 .9, batch 16; in the second phase the learning
-rate falls to a tenth after its first half.
+ships with the package, or pixels. x_low is the data's, or made of x by a setting (`Degrade`,
+arXiv:2107.10833), for photographs whose degradation is unknown. Adam 1e-4, beta1 .9, batch 16; in
+the second phase the learning rate falls to a tenth after its first half.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from torch.nn.functional import interpolate, mse_loss
 
 from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
+from ganwright.degrade import Degrade
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
 from ganwright.families.one_way import OneWay
@@ -67,6 +69,8 @@ class SRGAN(OneWay, AugmentedGame):
         """Architecture of G."""
         patch: Patch = SRDiscriminator()
         """Architecture of D."""
+        degrade: Degrade | None = None
+        """What makes the low-resolution images, such as Degrade(); the data's when not given."""
         mse_steps: Whole = 5000
         """Length of the first phase (the paper: 1,000,000)."""
         content: Content = SmallFeatures()
@@ -130,7 +134,7 @@ class SRGAN(OneWay, AugmentedGame):
         yield Player("G", [self.G], self.generator, optimizer, draws=self.enlarged)
 
     def restorer(self, batch: Paired) -> Terms:
-        return {"mse": mse_loss(self.G(batch.a), batch.b)}
+        return {"mse": mse_loss(self.G(self.low(batch)), batch.b)}
 
     def discriminator(self, batch: Paired) -> Terms:
         cfg = self.cfg
@@ -153,9 +157,14 @@ class SRGAN(OneWay, AugmentedGame):
         return shown_both(self.augment, batch.b, self.once(self.enlarged, batch))
 
     def enlarged(self, batch: Paired) -> Tensor:
-        """G(a)."""
-        fake: Tensor = self.G(batch.a)
+        """G(x_low)."""
+        fake: Tensor = self.G(self.low(batch))
         return fake
+
+    def low(self, batch: Paired) -> Tensor:
+        """x_low: the data's, or degraded ones of the same size."""
+        degrade, (height, width) = self.cfg.degrade, batch.a.shape[2:]
+        return batch.a if degrade is None else degrade(batch.b, (height, width))
 
     def after(self, player: Player, terms: Terms) -> None:
         if player.name == "D":
@@ -169,9 +178,9 @@ class SRGAN(OneWay, AugmentedGame):
 
     def measure(self, batch: Paired) -> Terms:
         """PSNR in dB and SSIM on Y of enlarged held-out images, and those of bicubic upscaling."""
-        truth = luma(batch.b)
+        truth, low = luma(batch.b), self.low(batch)
         terms = {}
-        for name, made in (("", self.G(batch.a)), ("_bicubic", bicubic(batch.a, batch.b))):
+        for name, made in (("", self.G(low)), ("_bicubic", bicubic(low, batch.b))):
             y = luma(made)
             terms[f"psnr{name}"] = psnr(y, truth).mean()
             terms[f"ssim{name}"] = ssim(y, truth).mean()
@@ -179,7 +188,8 @@ class SRGAN(OneWay, AugmentedGame):
 
     def preview(self, batch: Paired) -> Tensor:
         """Rows of three: bicubic, enlarged, true; twice in a row."""
-        a, b = batch.a[:16], batch.b[:16]
+        first = Paired(batch.a[:16], batch.b[:16])
+        a, b = self.low(first), first.b
         return torch.stack([bicubic(a, b), self.G(a), b], 1).flatten(0, 1)
 
     @property

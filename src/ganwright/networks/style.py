@@ -34,7 +34,8 @@ class StyleBlock(nn.Module):
     """What happens at one size: one or two convolutions, and an image of what they give.
 
     (x [n, I, H, W], image or None, w [n, 2 or 3, styles]) -> x of O channels, the image so far;
-    `noise` has a map [n, 1, H, W] for each convolution, or nothing.
+    `noise` has a map [n, 1, H, W] for each convolution, or nothing, and `change` is applied to what
+    the first convolution gives.
 
     Args:
         fan_in: I; 0 where x is the constant, which one convolution sees.
@@ -54,10 +55,16 @@ class StyleBlock(nn.Module):
         self.doubled = Doubled()
 
     def forward(
-        self, x: Tensor, image: Tensor | None, w: Tensor, noise: Sequence[Tensor] = ()
+        self,
+        x: Tensor,
+        image: Tensor | None,
+        w: Tensor,
+        noise: Sequence[Tensor] = (),
+        change: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         for i, conv in enumerate(self.convs):
             x = conv(x, w[:, i], noise[i] if noise else None)
+            x = change(x) if change and not i else x
         if image is not None:
             image = self.doubled(image)
         if self.image is not None:
@@ -70,6 +77,7 @@ class Synthesis(nn.Module):
     """Styles [n, count, styles] to images, float32 [n, C, H, W].
 
     `noise` replaces the convolutions' noise: one map [n, 1, h, w] for each of the sizes in `maps`.
+    `changes` are made to the features of each size but the smallest, behind its first convolution.
     """
 
     def __init__(self, cfg: StyleNet, shape: tuple[int, ...], tanh: bool) -> None:
@@ -93,12 +101,18 @@ class Synthesis(nn.Module):
             )
         self.squash = squash(shape, tanh)
 
-    def forward(self, w: Tensor, noise: Sequence[Tensor] = ()) -> Tensor:
+    def forward(
+        self,
+        w: Tensor,
+        noise: Sequence[Tensor] = (),
+        changes: Sequence[Callable[[Tensor], Tensor]] = (),
+    ) -> Tensor:
         x = self.constant.expand(len(w), -1, -1, -1)
         image: Tensor | None = None
         for i, block in enumerate(self.blocks):
             first = max(0, 2 * i - 1)
-            x, image = block(x, image, w[:, first : 2 * i + 2], noise[first : 2 * i + 1])
+            change = changes[i - 1] if changes and i else None
+            x, image = block(x, image, w[:, first : 2 * i + 2], noise[first : 2 * i + 1], change)
         assert image is not None
         out: Tensor = self.squash(image)
         return wide(out)

@@ -151,6 +151,12 @@ FAMILY_TERMS: dict[str, dict[str, Meaning]] = {
             SHARE, "Its accuracy on images that need no cleaning, cleaned.", _ACCURACY
         ),
     },
+    "restore": {
+        "pyramid": Meaning(LOSS, "How far the U-Net's own images are from the true ones.", _ERROR),
+        "identity": Meaning(LOSS, "How far the features of an identity have moved.", _ERROR),
+        "psnr_degraded": Meaning(ALONE, "The PSNR before restoration, in dB.", "Stays as it is."),
+        "ssim_degraded": Meaning(ALONE, "The SSIM before restoration.", "Stays as it is."),
+    },
     "began": {
         "real": Meaning(LOSS, "The reconstruction error of real images.", _ERROR),
         "fake": Meaning(
