@@ -65,6 +65,7 @@ class JoJoGAN(Styled):
                 f"jojogan needs the networks of stylegan2 or stylegan3, not {cfg.networks}"
             )
         self.D = D.requires_grad_(False)
+        self.G.mapping.requires_grad_(False)
         count: int = self.G.synthesis.count
         self.first = count // 2 if cfg.swapped is None else cfg.swapped
         if self.first >= count:
