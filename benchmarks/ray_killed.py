@@ -30,8 +30,8 @@ from ganwright.run.train import resume, train
 SETTINGS = Settings(
     game=DCGAN.Config(networks=ConvNet(width=4)),
     **{"data": "digits", "image_size": 8, "batch_size": 8, "seed": 7, "sync_batch_norm": True},
-    **{"device": "cpu", "precision": "fp32", "steps": 200},
-    **{"log_every": 20, "save_every": 20, "sample_every": 100},
+    **{"device": "cpu", "precision": "fp32", "steps": 400},
+    **{"log_every": 20, "save_every": 20, "sample_every": 200},
 )
 
 

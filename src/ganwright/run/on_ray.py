@@ -59,9 +59,10 @@ def on_ray(
         work = partial(_work, begin, again, out, Path.cwd())
         problem = _trainer(work, out, processes, settings).fit().return_value
     except TrainingFailedError as error:
+        why = [line for line in str(error).splitlines() if line.strip()][-1]
         raise RunError(
-            f"{out} failed {RESTARTS + 1} times; what its processes said stands above, and "
-            f"`ganwright resume {out}` continues from the last checkpoint"
+            f"Ray gave up: {why.strip()}; what the processes said stands above, and `ganwright "
+            f"resume {out} --ray {processes}` continues from the last checkpoint"
         ) from error
     finally:
         ray.shutdown()
