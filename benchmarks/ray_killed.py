@@ -16,7 +16,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from time import monotonic, sleep
+from time import sleep
 
 from unbroken import differences, newest, tensors, words
 
@@ -29,9 +29,17 @@ from ganwright.run.train import resume, train
 
 SETTINGS = Settings(
     game=DCGAN.Config(networks=ConvNet(width=4)),
-    **{"data": "digits", "image_size": 8, "batch_size": 8, "seed": 7, "sync_batch_norm": True},
-    **{"device": "cpu", "precision": "fp32", "steps": 400},
-    **{"log_every": 20, "save_every": 20, "sample_every": 200},
+    data="digits",
+    image_size=8,
+    batch_size=8,
+    seed=7,
+    sync_batch_norm=True,
+    device="cpu",
+    precision="fp32",
+    steps=400,
+    log_every=20,
+    save_every=20,
+    sample_every=200,
 )
 
 
@@ -72,18 +80,18 @@ def interrupted(run: Path, signs: Path) -> None:
     signs.mkdir(parents=True)
     killer = Thread(target=kill, args=(run, signs), daemon=True)
     killer.start()
-    around = {"callbacks": [Sign(signs)], "quiet": True}
-    begin = partial(train, DCGAN, SETTINGS, run, **around)
-    on_ray(begin, partial(resume, run, **around), run, processes=2, settings=SETTINGS)
+    begin = partial(train, DCGAN, SETTINGS, run, callbacks=[Sign(signs)], quiet=True)
+    again = partial(resume, run, callbacks=[Sign(signs)], quiet=True)
+    on_ray(begin, again, run, processes=2, settings=SETTINGS)
     killer.join()
 
 
 def kill(run: Path, signs: Path) -> None:
-    """Kill the second process once there is a checkpoint, and the next is not due yet."""
-    until = monotonic() + 1000
-    while newest(run) < 40 and monotonic() < until:
+    """Kill the second process in the middle of the run, between two checkpoints or in one."""
+    while newest(run) < 40:
         sleep(0.01)
-    os.kill(signed(signs)[0][0], signal.SIGKILL)
+    number, _ = signed(signs)[-1]
+    os.kill(number, signal.SIGKILL)
 
 
 def main() -> int:
@@ -98,8 +106,8 @@ def main() -> int:
     if newest(whole) < SETTINGS.steps:
         uninterrupted(whole)
     interrupted(broken, signs)
-    both = [{**tensors(run, SETTINGS.steps), **words(run)} for run in (broken, whole)]
-    apart = list(differences(*both))
+    one, two = ({**tensors(run, SETTINGS.steps), **words(run)} for run in (broken, whole))
+    apart = list(differences(one, two))
     print(f"the second process began at steps {[step for _, step in signed(signs)]}")
     print(f"{len(apart)} differences", *apart[:5], sep="\n")
     return 1 if apart or len(signed(signs)) != 2 else 0

@@ -64,8 +64,9 @@ class SyncedBatchNorm(TorchFunctionMode):
         scale = (var + eps).rsqrt()
         scale = scale if weight is None else scale * weight
         each = (-1, *[1] * (x.ndim - 2))
-        out = (wide(x) - mean.view(each)) * scale.view(each)
-        return (out if bias is None else out + bias.view(each)).to(x.dtype)
+        out: Tensor = (wide(x) - mean.view(each)) * scale.view(each)
+        out = out if bias is None else out + bias.view(each)
+        return out.to(x.dtype)
 
     def _moments(self, x: Tensor) -> Tensor:
         """Mean and biased variance of each channel over all processes, [2, C]."""
