@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,7 @@ def on_ray(
         ) from error
     finally:
         ray.shutdown()
+        shutil.rmtree(_place(out), ignore_errors=True)
     if problem is not None:
         raise SettingsError(problem)
 
@@ -97,11 +99,16 @@ def _trainer(work: Callable[[], str | None], out: Path, processes: int, settings
         ),
         scaling_config=ScalingConfig(num_workers=processes, use_gpu=gpus),
         run_config=RunConfig(
-            name=f".{out.name}-ray",
+            name=_place(out).name,
             storage_path=str(out.parent),
             failure_config=FailureConfig(max_failures=RESTARTS),
         ),
     )
+
+
+def _place(out: Path) -> Path:
+    """Where Ray keeps its own notes for the time of the run: all machines must see them."""
+    return out.with_name(f".{out.name}-ray")
 
 
 def _work(
