@@ -104,7 +104,7 @@ class Hungry(GAN):
     [
         (Unseen, r"a grid shows images .* got \[2, 5, 8\]"),
         (Unmeasured, r"the first step fails with these settings: RuntimeError: shape"),
-        (Hungry, r"the first step fails with these settings: out of memory; lower --batch-size"),
+        (Hungry, r"the first step fails with these settings: out of memory; lower --image-size"),
     ],
 )
 def test_what_fails_later_fails_before_the_folder(

@@ -12,6 +12,12 @@ from pathlib import Path
 from ganwright.errors import SettingsError
 
 _UNKNOWN = 8 << 30
+_AMOUNT = r"([\d.]+ [KMGTPE]?i?B)"
+_SIGNS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED")
+_HELPS = (
+    "lower --batch-size, --image-size or the number asked for, choose smaller networks, or use "
+    "another --device"
+)
 
 
 def free() -> int:
@@ -47,24 +53,22 @@ def check(needed: float, what: str) -> None:
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether the device or the host has no memory left."""
-    text = str(error)
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and ("can't allocate memory" in text or "out of memory" in text)
-    )
+    named = isinstance(error, RuntimeError) and any(sign in str(error) for sign in _SIGNS)
+    return named or isinstance(error, MemoryError)
 
 
-def said(error: BaseException) -> str:
+def said(error: BaseException, helps: str = _HELPS) -> str:
     """What was asked for, what there is, and what helps."""
-    asked = re.search(r"allocate (\d+) bytes", str(error)) or re.search(
-        r"allocate ([\d.]+ [KMGTPE]?i?B)", str(error)
-    )
-    amount = _size(int(asked[1])) if asked and asked[1].isdigit() else asked and asked[1]
-    wanted = f" ({amount} are asked for at once, and {_size(free())} are free)" if amount else ""
-    return (
-        "out of memory; lower --batch-size, --image-size or the number asked for, or choose "
-        f"smaller networks{wanted}"
-    )
+    text = str(error)
+    asked = re.search(r"allocate (\d+) bytes", text) or re.search(rf"allocate {_AMOUNT}", text)
+    if asked is None:
+        return f"out of memory; {helps}"
+    amount = _size(int(asked[1])) if asked[1].isdigit() else asked[1]
+    there = re.search(rf"{_AMOUNT} is free", text)  # on a GPU, whose error says so
+    left = f", and {there[1]} are free on the device" if there else ""
+    if isinstance(error, MemoryError) or "CPUAllocator" in text:
+        left = f", and {_size(free())} are free"
+    return f"out of memory; {helps} ({amount} are asked for at once{left})"
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,8 @@ class Place(Monitoring):
     """Measure a few steps and tell what the whole run costs; nothing is written."""
     tune: bool = False
     """First measure which precision, layout, threads and compilation are fastest, and use them."""
+    ray: Count | None = None
+    """Train in this many processes, which Ray places on its cluster and restarts if one is lost."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +67,8 @@ class Start(Monitoring):
 
     from_weights: bool = False
     """If the newest checkpoint has lost its training state, continue from its weights."""
+    ray: Count | None = None
+    """Train in this many processes, which Ray places on its cluster and restarts if one is lost."""
 
 
 def train(argv: Sequence[str]) -> int:
@@ -83,9 +88,20 @@ def train(argv: Sequence[str]) -> int:
 
     from ganwright.run.train import train as start
 
-    return status(
-        start(game, settings, place.out, epochs=place.epochs, tune=place.tune, **hung(place))
-    )
+    go = partial(start, game, settings, epochs=place.epochs, tune=place.tune, **hung(place))
+    if place.ray is None:
+        return status(go(out=place.out))
+
+    from ganwright.families import name_of
+    from ganwright.run.on_ray import on_ray
+    from ganwright.run.run_folder import check_free, free_folder
+    from ganwright.run.train import resume as go_on
+
+    out = place.out or free_folder(Path("runs"), name_of(game), settings.data or game.data)
+    check_free(out)
+    again = partial(go_on, out, **hung(place))
+    on_ray(partial(go, out=out), again, out, processes=place.ray, settings=settings)
+    return 0
 
 
 def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Place, Settings]:
@@ -136,7 +152,14 @@ def resume(argv: Sequence[str]) -> int:
     _, (start, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    return status(go_on(folder, changes, from_weights=start.from_weights, **hung(start)))
+    go = partial(go_on, folder, changes, from_weights=start.from_weights, **hung(start))
+    if start.ray is None:
+        return status(go())
+
+    from ganwright.run.on_ray import on_ray
+
+    on_ray(go, go, folder, processes=start.ray, settings=after)
+    return 0
 
 
 def hung(given: Monitoring) -> dict[str, Any]:

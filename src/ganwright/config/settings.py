@@ -101,6 +101,8 @@ class Settings(Named):
     """Compile each objective with torch.compile."""
     layout: Layout = "auto"
     """Memory layout of convolutions; auto chooses what is usually faster for each network."""
+    sync_batch_norm: bool = False
+    """Let BatchNorm normalise by the batch of all processes, instead of each by its own."""
     timeout: Positive = 1800.0
     """Seconds that a process waits for the others before it ends the run and names them."""
     cpu_threads: Count | None = None

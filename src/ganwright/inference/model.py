@@ -139,7 +139,8 @@ class Model(Translating):
     def _chunks(self, drawn: Callable[[int], Tensor], wanted: range) -> Iterator[Tensor]:
         """Rows of the chunks that start at multiples of CHUNK."""
         for first in range(wanted.start // CHUNK * CHUNK, wanted.stop if wanted else 0, CHUNK):
-            rows = first_rows(self.game, partial(drawn, first), CHUNK, wanted.stop - first)
+            with memory.shortage_named():
+                rows = first_rows(self.game, partial(drawn, first), CHUNK, wanted.stop - first)
             yield rows[max(0, wanted.start - first) :].float().cpu()
 
     @torch.no_grad()
@@ -181,5 +182,6 @@ class Model(Translating):
         function = self.ability(name)
         check(name, images, self.spec.shape)
         seed_torch(seed, name)
-        result: Tensor = function(as_floats(images).to(self.game.device), **keywords)
+        with memory.shortage_named():
+            result: Tensor = function(as_floats(images).to(self.game.device), **keywords)
         return result.float().cpu()

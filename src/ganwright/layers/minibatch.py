@@ -55,9 +55,14 @@ class Spread(nn.Module):
         return torch.cat([h, feature.to(h.dtype)], 1)
 
 
-def across_rows(game: nn.Module) -> list[str]:
-    """The kinds of layers in a game that mix rows of a batch: a part of it is not the whole."""
-    kinds = (*BATCH_NORMS, Discriminate, Spread)
+def across_rows(game: nn.Module, *, synced: bool = False) -> list[str]:
+    """The kinds of layers in a game that mix rows of a batch: a part of it is not the whole.
+
+    Args:
+        game: its networks.
+        synced: BatchNorm sees the rows of all processes, so it does not count.
+    """
+    kinds = (*(() if synced else BATCH_NORMS), Discriminate, Spread)
     return sorted({type(m).__name__ for m in game.modules() if isinstance(m, kinds)})
 
 

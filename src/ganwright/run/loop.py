@@ -8,6 +8,7 @@ from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
 from ganwright.errors import DataError, RunError
 from ganwright.memory import out_of_memory, said
+from ganwright.run import shortage
 from ganwright.run.recovery import Recovery
 from ganwright.stopping import signals
 
@@ -28,13 +29,13 @@ def play(run: Run) -> None:
         for callback in run.callbacks:  # each is closed, whatever another raises
             closing.callback(callback.closed, run)
         with engine.together():
-            run.tell("started")
+            _tell(run, "started")
         while True:
             _step(run)
             due = run.last or any(run.step % every == 0 for every in intervals)
             if due and recovery.rewound():
                 continue
-            run.tell("stepped")
+            _tell(run, "stepped")
             if due and recovery.retreated():
                 continue
             # All processes stop after the same step, whichever of them was told to.
@@ -42,30 +43,48 @@ def play(run: Run) -> None:
             if (stop.agreed or run.last) and not recovery.rewound():
                 break
         run.interrupted = engine.any(stop.asked) and not run.last
-        run.tell("finished")
+        _tell(run, "finished")
 
 
 def _step(run: Run) -> None:
     """A step; what stops it from outside is a sentence."""
+    what = f"step {run.step + 1}"
     try:
         run.trainer.play_step()
     except DataError as error:
-        raise DataError(_failed(run, str(error))) from error
+        raise DataError(_failed(run, what, str(error))) from error
     except (RuntimeError, MemoryError) as error:
-        why = said(error) if out_of_memory(error) else ""
-        # torch tells of a killed worker by a signal, wherever this process is.
-        if "DataLoader worker" in str(error):
-            why = (
-                "a process that reads data was killed, often because memory ran out; try fewer "
-                "--workers"
-            )
+        fork = ""
+        if short := out_of_memory(error):
+            flags = shortage.less(run.trainer)
+            fork = f", and `ganwright fork {run.folder} {flags}` with less memory" if flags else ""
+        why = shortage.within(run.trainer, error) if short else _killed(error)
         if not why:
             raise
-        raise RunError(_failed(run, why)) from error
+        raise RunError(_failed(run, what, why) + fork) from error
 
 
-def _failed(run: Run, why: str) -> str:
+def _tell(run: Run, hook: str) -> None:
+    """What happens around steps; samples and metrics need memory, too."""
+    try:
+        run.tell(hook)
+    except (RuntimeError, MemoryError) as error:
+        helps = "resume without --metrics, with a larger --sample-every, or on another --device"
+        why = said(error, helps) if out_of_memory(error) else _killed(error)
+        if not why:
+            raise
+        what = f"sampling, measuring or saving after step {run.step}"
+        raise RunError(_failed(run, what, why)) from error
+
+
+def _killed(error: BaseException) -> str:
+    """torch tells of a killed worker by a signal, wherever this process is."""
+    if "DataLoader worker" not in str(error):
+        return ""
+    return "a process that reads data was killed, often because memory ran out; try fewer --workers"
+
+
+def _failed(run: Run, what: str, why: str) -> str:
     return (
-        f"step {run.step + 1} failed: {why}. `ganwright resume {run.folder}` continues from the "
-        "last checkpoint"
+        f"{what} failed: {why}. `ganwright resume {run.folder}` continues from the last checkpoint"
     )

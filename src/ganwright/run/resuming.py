@@ -149,7 +149,9 @@ def changed_since(
     return differences(then, settings)
 
 
-def check_world(run: Path, then: int | None, now: int, game: Game, *, compiled: bool) -> None:
+def check_world(
+    run: Path, then: int | None, now: int, game: Game, *, compiled: bool, synced: bool = False
+) -> None:
     """See that the number of processes is the same where it changes what is computed.
 
     Args:
@@ -158,11 +160,12 @@ def check_world(run: Path, then: int | None, now: int, game: Game, *, compiled: 
         now: how many there are.
         game: what is trained.
         compiled: whether its objectives are compiled, so that each process draws its own noise.
+        synced: whether BatchNorm sees the rows of all processes.
 
     Raises:
         RunError: the numbers differ, and layers of the game look across a process's rows.
     """
-    why = across_rows(game) + ["compiled objectives"] * compiled
+    why = across_rows(game, synced=synced) + ["compiled objectives"] * compiled
     if then is None or then == now or not why:
         return
     how = f"torchrun --nproc-per-node {then} -m ganwright" if then > 1 else "ganwright"

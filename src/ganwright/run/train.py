@@ -202,7 +202,8 @@ def resume(
             known = read_data(folder)
             here = located(settings, old, known)
             trainer, source = assemble(cls, here, engine, data, known=known)
-            check_world(folder, start.world, engine.world, trainer.game, compiled=settings.compile)
+            how = {"compiled": settings.compile, "synced": settings.sync_batch_norm}
+            check_world(folder, start.world, engine.world, trainer.game, **how)
             try_first_step(trainer, source)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)

@@ -12,6 +12,7 @@ from ganwright.data import RunData
 from ganwright.data.types import rows
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.report.grid import to_pixels
+from ganwright.run import shortage
 from ganwright.training.trainer import Trainer
 from ganwright.training.trial_step import trial
 
@@ -42,14 +43,14 @@ def try_first_step(trainer: Trainer, source: RunData) -> None:
     except GanwrightError:
         raise
     except Exception as error:
-        raise SettingsError(f"the first step fails with these settings: {said(error)}") from error
+        short = memory.out_of_memory(error)
+        why = shortage.at_first(trainer, error) if short else said(error)
+        raise SettingsError(f"the first step fails with these settings: {why}") from error
 
 
 def said(error: Exception) -> str:
     """What went wrong, where if it was in a user's own code, and what helps if that is known."""
     text = str(error)
-    if memory.out_of_memory(error):
-        return memory.said(error)
     for sign, advice in _ADVICE.items():
         if sign in text:
             return f"{text.splitlines()[0]}; {advice}"

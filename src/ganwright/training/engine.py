@@ -6,7 +6,7 @@ import math
 import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -20,6 +20,7 @@ from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.layers.forward_state import Memory
 from ganwright.training.compiler import check_compiler
 from ganwright.training.processes import connected, join
+from ganwright.training.synced_batch_norm import SyncedBatchNorm
 from ganwright.training.whole_batch import WholeBatch
 
 Function = TypeVar("Function", bound=Callable[..., object])
@@ -36,6 +37,7 @@ class Engine:
         compile: whether objectives are compiled.
         layout: how convolutions' weights lie in memory; "auto" decides for each network.
         rank, world: this process's number and how many there are.
+        synced: whether BatchNorm takes its statistics over all processes.
     """
 
     device: torch.device
@@ -44,6 +46,7 @@ class Engine:
     layout: Layout = "auto"
     rank: int = 0
     world: int = 1
+    synced: bool = False
 
     @classmethod
     def of(cls, settings: Settings) -> Engine:
@@ -55,6 +58,7 @@ class Engine:
             layout=settings.layout,
             threads=settings.cpu_threads,
             timeout=settings.timeout,
+            synced=settings.sync_batch_norm,
         )
 
     @classmethod
@@ -67,14 +71,20 @@ class Engine:
         layout: Layout = "auto",
         threads: int | None = None,
         timeout: float = 1800.0,
+        synced: bool = False,
     ) -> Engine:
         """The engine that fits this machine; joins the processes that torchrun started.
 
         Raises:
             SettingsError: the device is unknown or not there, or cannot compute in that precision;
-                or torch's compiler is asked for and does not work.
+                or torch's compiler is asked for and does not work, or BatchNorm cannot be synced.
         """
         world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        if synced and compile and world > 1:
+            raise SettingsError(
+                "sync_batch_norm does not work with compile: processes cannot exchange statistics "
+                "within compiled code; leave one of them out"
+            )
         chosen = _device(device)
         precision = _precision(precision, chosen)
         if compile:
@@ -88,7 +98,7 @@ class Engine:
             torch.set_num_threads(max(1, usable_cores() // world))
         if world > 1:
             join(chosen.type, timeout)
-        return cls(chosen, precision, compile, layout, rank, world)
+        return cls(chosen, precision, compile, layout, rank, world, synced)
 
     def prepare(self, game: nn.Module) -> None:
         """Bring a game to the device, its convolutions in the layout that is fastest there."""
@@ -122,9 +132,18 @@ class Engine:
         """The part of a seed in which processes differ."""
         return self.rank if self.world > 1 and self.compile else 0
 
-    def whole_batch(self, rows: int) -> AbstractContextManager[object]:
-        """The context in which noise for this process's rows is a part of the whole batch's."""
-        return WholeBatch(rows, self.rank, self.world) if self.shares else nullcontext()
+    @contextmanager
+    def whole_batch(self, rows: int) -> Iterator[None]:
+        """Within, noise for this process's rows is a part of the whole batch's.
+
+        If the engine is synced, BatchNorm's statistics are those of the whole batch.
+        """
+        with ExitStack() as both:
+            if self.shares:
+                both.enter_context(WholeBatch(rows, self.rank, self.world))
+            if self.shares and self.synced:
+                both.enter_context(SyncedBatchNorm(self.rank, self.world))
+            yield
 
     def share(self, game: nn.Module) -> None:
         """Let what remembers what it is called with see the rows of all processes."""
