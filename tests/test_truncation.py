@@ -64,6 +64,7 @@ def test_z_is_drawn_again_where_it_is_large() -> None:
     assert model.latents(64, seed=2).abs().max() > 1
     found = model.sample(64, seed=2, truncation=0.3)
     assert torch.equal(found, model.sample(64, latents=z))
+    assert torch.equal(found, narrow.sample(64, latents=z))
     assert torch.equal(narrow.truncated(None).sample(4), model.sample(4))
 
 
@@ -81,7 +82,7 @@ def test_walks_are_truncated(name: str) -> None:
         ("dcgan", 0.7, None, "dcgan has no truncation; biggan, stylegan2 and stylegan3 have"),
         ("stylegan2", 1.5, None, "truncation is 1.5; it must be from 0 to 1"),
         ("biggan", 0.0, None, "truncation is 0.0; it must be above 0"),
-        ("biggan", 0.5, torch.zeros(1, 5), "used as they are; leave truncation or latents out"),
+        ("biggan", 0.5, torch.full((1, 5), 0.6), "as they are; leave truncation or latents out"),
         ("stylegan2", 0.5, {"w": torch.zeros(1, 8)}, "leave truncation or latents out"),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from ganwright.config.hints import hints_of, ranges
+from ganwright.config.ranges import Range
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Uniform
 from ganwright.function import Argument, spherical
@@ -121,7 +122,7 @@ def _truncation(game: Any) -> tuple[float, float] | None:
     """The range of the family's truncation."""
     if not hasattr(game.cfg, "truncation"):
         return None
-    (allowed,) = ranges(hints_of(type(game.cfg))["truncation"])
+    allowed = next(iter(ranges(hints_of(type(game.cfg))["truncation"])), Range(0, 1))
     return _NARROWEST if allowed.low_open else allowed.low, min(allowed.high, WIDEST)
 
 

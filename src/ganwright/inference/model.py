@@ -130,8 +130,8 @@ class Model(Translating):
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
-        if latents is not None and self._narrowed:
-            self._check_truncates(latents)
+        if self._narrowed and latents is not None:
+            self._check_truncated(latents)
         if isinstance(latents, Mapping):
             return replayed(self.game, latents, labels, range(start, n))
         made_of = None if latents is None else fitting(self.game.function(), latents, n)
@@ -175,15 +175,18 @@ class Model(Translating):
         model.game, model._narrowed = game, True
         return model
 
-    def _check_truncates(self, latents: Latents) -> None:
-        """See that a truncation that was asked for changes what is made of these latents.
+    def _check_truncated(self, latents: Latents) -> None:
+        """See that samples of these latents are as truncated as was asked for.
 
         Raises:
-            SettingsError: it does not.
+            SettingsError: they are styles, or numbers that a truncated draw would not give.
         """
-        if isinstance(latents, Mapping) or not hasattr(self.game, "by_style"):
+        z = latents.get("z") if isinstance(latents, Mapping) else latents
+        most = None if hasattr(self.game, "by_style") else self.truncation
+        wide = isinstance(z, Tensor) and most is not None and bool((z.abs() > most).any())
+        if z is None or wide:
             raise SettingsError(
-                "truncation changes what a seed draws, and these latents are used as they are; "
+                f"truncation is {self.truncation}, and these latents are used as they are; "
                 "leave truncation or latents out"
             )
 
