@@ -1,6 +1,7 @@
 """How much of a target domain's accuracy adaptation recovers without its labels.
 
     python benchmarks/domain_adaptation.py "mnist->usps" --data-root data --out runs/usps
+    python benchmarks/domain_adaptation.py "mnist->usps" --config usps-pixelda --seed 1 --out ...
     python benchmarks/domain_adaptation.py "mnist->usps" --data-root data --out runs/half --seen 5
 
 The first trains `pixelda` by a recipe (or takes the run that `--out` holds) and prints accuracies
@@ -76,10 +77,13 @@ def domains(settings: Settings) -> dict[str, Domain]:
 
 
 def classifier(
-    draw: Callable[[int], list[tuple[Tensor, Tensor]]], shape: tuple[int, ...], steps: int
+    draw: Callable[[int], list[tuple[Tensor, Tensor]]],
+    shape: tuple[int, ...],
+    steps: int,
+    seed: int,
 ) -> TaskClassifier:
     """T alone, trained on `steps` draws of batches, all through its layers for the target."""
-    seed_torch(0, "classifier")
+    seed_torch(seed, "classifier")
     T = AdaptationNets().classifier(shape, shape, 10)
     optimizer = torch.optim.Adam(T.parameters(), 1e-3, (0.5, 0.999), weight_decay=1e-5)
     for step in range(steps):
@@ -145,9 +149,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--seen", type=int, help="train G on the first so many classes only")
     parser.add_argument("--steps", type=int, help="of training, in place of the recipe's")
+    parser.add_argument("--seed", type=int, default=0, help="of all three trainings")
     args = parser.parse_args()
     _, settings = from_yaml(find(Path(args.config)).read_text(encoding="utf-8"), "pixelda")
-    settings = replace(settings, data=args.data, data_root=args.data_root)
+    settings = replace(settings, data=args.data, data_root=args.data_root, seed=args.seed)
     if args.steps:
         settings = replace(settings, steps=args.steps)
     found = domains(settings)
@@ -155,13 +160,13 @@ def main() -> None:
     game, test = model.game, found["test"]
     assert isinstance(game, PixelDA)
     shape, steps = tuple(test.x.shape[1:]), model.step
-    rows = {"source only": classifier(batches(found["source"]), shape, steps)}
+    rows = {"source only": classifier(batches(found["source"]), shape, steps, args.seed)}
     if args.seen is None:
         rows["adapted"] = game.classify  # type: ignore[assignment]
     else:
         test = test.where(test.y >= args.seen)
-        rows["adapted"] = classifier(adapted(found["source"], game), shape, steps)
-    rows["target only"] = classifier(batches(found["target"]), shape, steps)
+        rows["adapted"] = classifier(adapted(found["source"], game), shape, steps, args.seed)
+    rows["target only"] = classifier(batches(found["target"]), shape, steps, args.seed)
     print(f"{args.data}: {len(test.y)} test pictures, {steps} steps")
     for name, classify in rows.items():
         print(f"{name:12} {accuracy(classify, test):7.2%}")

@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(SettingsError, match="alpha is -1"):
         CCGAN.Config(alpha=-1)
     game, batch = by_hand()
-    with pytest.raises(SettingsError, match="only fills holes"):
+    with pytest.raises(SettingsError, match="CCGAN learns one direction, a2b"):
         game.translate(batch.images, "b2a")
 
 

@@ -240,7 +240,7 @@ def test_python_refuses_in_a_sentence() -> None:
     model = model_of(EncoderDecoder(width=4))
     with pytest.raises(SettingsError, match=r"takes images \[n, 3, H, W\], got \[1, 1, 8, 8\]"):
         model.translate(torch.zeros(1, 1, 8, 8))
-    with pytest.raises(SettingsError, match="pix2pix learns one direction, a2b, not 'b2a'"):
+    with pytest.raises(SettingsError, match="Pix2Pix learns one direction, a2b, not 'b2a'"):
         model.translate(torch.zeros(1, 3, 8, 8), direction="b2a")
     with pytest.raises(DataError, match=r"got float64 \(4, 4\)"):
         model.translate(np.zeros((4, 4)))

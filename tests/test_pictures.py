@@ -312,7 +312,7 @@ def test_families_that_can_not_say_so(
     refused = error_of(["classify", str(colour_run), file], capsys)
     assert refused == "pix2pix cannot classify; it can translate"
     back = ["translate", str(colour_run), file, str(tmp_path / "b.png"), "--direction", "b2a"]
-    assert "pix2pix learns one direction" in error_of(back, capsys)
+    assert "Pix2Pix learns one direction" in error_of(back, capsys)
     assert not (tmp_path / "b.png").exists()
 
 

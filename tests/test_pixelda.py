@@ -169,7 +169,7 @@ def test_what_does_not_fit_is_a_sentence() -> None:
     with pytest.raises(SettingsError, match="style is -1"):
         PixelDA.Config(style=-1)
     game, batch = by_hand()
-    with pytest.raises(SettingsError, match="only translates a2b"):
+    with pytest.raises(SettingsError, match="PixelDA learns one direction, a2b"):
         game.translate(batch.a, "b2a")
 
 

@@ -420,7 +420,7 @@ def test_a_style_is_the_photo_s_mean_and_never_the_truth() -> None:
     assert not torch.allclose(drawn, wanted)
     with pytest.raises(SettingsError, match="this run has no encoder, so no photo can give"):
         styled(encoder=None).translate(maps, style=photo)
-    with pytest.raises(SettingsError, match="one direction, a2b, not 'b2a'"):
+    with pytest.raises(SettingsError, match="Spade learns one direction, a2b, not 'b2a'"):
         game.translate(maps, "b2a")
 
 

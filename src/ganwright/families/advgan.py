@@ -31,6 +31,7 @@ from ganwright.config.factory import Factory
 from ganwright.config.ranges import NonNegative, Range, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
+from ganwright.families.one_way import OneWay
 from ganwright.families.side_by_side import side_by_side
 from ganwright.function import Function, pictures
 from ganwright.game import Game, Player, Terms
@@ -44,7 +45,7 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.precision import wide
 
 
-class AdvGAN(Game):
+class AdvGAN(OneWay):
     """Learns to change images so little that only a classifier is fooled."""
 
     title = "AdvGAN (2018)"
@@ -142,20 +143,8 @@ class AdvGAN(Game):
         change: Tensor = self.G(images)
         return (images + 2 * self.cfg.eps * change).clamp(-1, 1)
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Adversarial examples of images [n, C, H, W] in [-1, 1].
-
-        Raises:
-            SettingsError: the way back is asked for.
-        """
-        return self.function(direction)(images)
-
-    def function(self, direction: str = "a2b") -> Function:
-        """Images to changed ones."""
-        if direction != "a2b":
-            raise SettingsError(
-                f"advgan only changes images, a2b, and cannot undo it: {direction!r}"
-            )
+    def forward_way(self) -> Function:
+        """Images to adversarial examples."""
         return Function(self.changed, (pictures(self.spec.shape, self.device),))
 
     def measure(self, batch: Images) -> Terms:

@@ -22,7 +22,7 @@ from ganwright.attacks import FGSM, Attack
 from ganwright.config.factory import Factory
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
-from ganwright.errors import SettingsError
+from ganwright.families.one_way import OneWay
 from ganwright.families.side_by_side import side_by_side
 from ganwright.function import Function, pictures
 from ganwright.game import Game, Player, Terms
@@ -33,7 +33,7 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.precision import wide
 
 
-class APEGAN(Game):
+class APEGAN(OneWay):
     """Learns to remove the changes that an attack on a classifier makes to images."""
 
     title = "APE-GAN (2017)"
@@ -104,20 +104,8 @@ class APEGAN(Game):
         cleaned: Tensor = self.G(images)
         return cleaned
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Images cleaned.
-
-        Raises:
-            SettingsError: the way back is asked for.
-        """
-        return self.function(direction)(images)
-
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """Images to cleaned ones."""
-        if direction != "a2b":
-            raise SettingsError(
-                f"apegan only cleans images, a2b, and cannot undo it: {direction!r}"
-            )
         return Function(self.clean, (pictures(self.spec.shape, self.device),))
 
     def measure(self, batch: Images) -> Terms:

@@ -25,6 +25,7 @@ from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
+from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
@@ -36,7 +37,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
-class CCGAN(AugmentedGame):
+class CCGAN(OneWay, AugmentedGame):
     """Fills holes from their surroundings, while D learns to classify."""
 
     title = "CC-GAN (2016)"
@@ -200,10 +201,8 @@ class CCGAN(AugmentedGame):
         known = self.holes(images, "centre") if known is None else known
         return self.function(direction)(images, known)
 
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """(images, known: bool [n, 1, H, W], False in the holes) to images without holes."""
-        if direction != "a2b":
-            raise SettingsError(f"ccgan only fills holes, direction a2b, not {direction!r}")
         images = pictures(self.spec.shape, self.device)
         known = Argument("known", lambda n: self.holes(images.draw(n), "centre"), sized=True)
         return Function(self.fill, (images, known))

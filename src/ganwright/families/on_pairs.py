@@ -7,21 +7,18 @@ from torch.nn.functional import l1_loss
 
 from ganwright.data.types import Paired
 from ganwright.families.augmented import AugmentedGame
+from ganwright.families.one_way import OneWay
 from ganwright.families.side_by_side import side_by_side
 from ganwright.game import Terms
 from ganwright.layers.fidelity import psnr, ssim
 
 
-class OnPairs(AugmentedGame):
-    """Base class of games with a method `translate` from a's images to b's, of the same size."""
+class OnPairs(OneWay, AugmentedGame):
+    """Base class of games from a's images to b's, of the same size."""
 
     task = Paired
     data = "glyphs-paired"
     averaged: tuple[str, ...] = ("G",)
-
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Images [n, C, H, W] of domain a as domain b's."""
-        raise NotImplementedError
 
     def measure(self, batch: Paired) -> Terms:
         """Mean absolute error, PSNR in dB and SSIM of held-out pairs, over all channels."""

@@ -38,6 +38,7 @@ class Pix2Pix(OnPairs):
     paper = "1611.07004"
     image_size = None
     batch_size = 1
+    way_back = "train the other with --data FOLDER?a=NAME&b=NAME"
 
     @dataclass(frozen=True, kw_only=True)
     class Config(AugmentedGame.Config):
@@ -121,21 +122,8 @@ class Pix2Pix(OnPairs):
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Images [n, C, H, W] of domain a as domain b's, each normalised by itself alone.
-
-        Raises:
-            SettingsError: the way back is asked for.
-        """
-        return self.function(direction)(images)
-
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """Images of domain a as domain b's, each normalised by itself alone."""
-        if direction != "a2b":
-            raise SettingsError(
-                f"pix2pix learns one direction, a2b, not {direction!r}; train the "
-                "other with --data FOLDER?a=NAME&b=NAME"
-            )
         return Function(self.G, (pictures(self.spec.shape, self.device),), alone=True)
 
 

@@ -27,6 +27,7 @@ from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
 from ganwright.losses import Loss, NonSaturating
@@ -37,7 +38,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
-class PixelDA(AugmentedGame):
+class PixelDA(OneWay, AugmentedGame):
     """Makes source images look like target images, to train a classifier for the target."""
 
     title = "PixelDA (2017)"
@@ -163,18 +164,8 @@ class PixelDA(AugmentedGame):
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Source images [n, C, H, W] in the target's style.
-
-        Raises:
-            SettingsError: the way back is asked for.
-        """
-        return self.function(direction)(images, self.noise(len(images)))
-
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """(source images, z [n, latent]) to images in the target's style."""
-        if direction != "a2b":
-            raise SettingsError(f"pixelda only translates a2b, not {direction!r}")
         images = pictures(self.spec.shape, self.device)
         return Function(self.G, (images, Argument("z", self.noise)))
 

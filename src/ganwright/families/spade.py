@@ -217,10 +217,8 @@ class Spade(OnPairs):
         mean: Tensor = self.E(photo)[0]
         return mean
 
-    def function(self, direction: str = "a2b") -> Function:
+    def forward_way(self) -> Function:
         """Maps, and z if there is one, to images."""
-        if direction != "a2b":
-            raise SettingsError(f"spade learns one direction, a2b, not {direction!r}")
         arguments = [pictures(self.spec.shape, self.device)]
         if self.cfg.latent:
             arguments.append(Argument("z", self.prior, between=spherical))

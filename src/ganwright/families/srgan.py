@@ -27,6 +27,7 @@ from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.one_way import OneWay
 from ganwright.function import Function, pictures
 from ganwright.game import Phase, Player, Terms
 from ganwright.layers.fidelity import luma, psnr, ssim
@@ -49,7 +50,7 @@ class Later(Schedule):
         return self.then.factor(max(0, step - self.start))
 
 
-class SRGAN(AugmentedGame):
+class SRGAN(OneWay, AugmentedGame):
     """Super-resolution: first trained for a low squared error, then for sharpness with D."""
 
     title = "SRGAN (2017)"
@@ -162,18 +163,8 @@ class SRGAN(AugmentedGame):
             for penalty in self.cfg.penalties:
                 penalty.after(self.D)
 
-    def translate(self, images: Tensor, direction: str = "a2b") -> Tensor:
-        """Images [n, C, h, w] of any size enlarged to [n, C, scale h, scale w].
-
-        Raises:
-            SettingsError: the way back is asked for, which needs no network.
-        """
-        return self.function(direction)(images)
-
-    def function(self, direction: str = "a2b") -> Function:
-        """Images [n, C, h, w] to larger ones."""
-        if direction != "a2b":
-            raise SettingsError(f"srgan only upscales, direction a2b, not {direction!r}")
+    def forward_way(self) -> Function:
+        """Images [n, C, h, w] of any size enlarged to [n, C, scale h, scale w]."""
         return Function(self.G, (pictures(self.spec.shape, self.device),))
 
     def measure(self, batch: Paired) -> Terms:
