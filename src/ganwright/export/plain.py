@@ -106,7 +106,7 @@ def _inlined(module: GraphModule) -> GraphModule:
             continue
         given = dict(zip(body.graph.find_nodes(op="placeholder"), inputs, strict=True))
         with graph.inserting_before(call):
-            made = graph.graph_copy(body.graph, given)
+            made: Any = graph.graph_copy(body.graph, given)
         for part in list(call.users):  # each takes one of the region's results by its number
             part.replace_all_uses_with(made[part.args[1]])
             graph.erase_node(part)

@@ -141,6 +141,7 @@ def shifted(
     """
     z = model.latents(1, seed=seed)
     steps = (found[:, None] * strengths[:, None]).flatten(0, 1)
+    parts: Iterator[Tensor]
     if styled := _styled(model):
         y = rows_of(styled.function(), model.spec, labels or None, 1)
         w = styled.styles(z.to(styled.device), y)
@@ -148,7 +149,7 @@ def shifted(
     else:
         parts = along(model, z + steps, labels)
     images = torch.cat(list(parts))
-    return images.unflatten(0, (len(found), len(strengths)))
+    return images.view(len(found), len(strengths), *images.shape[1:])
 
 
 def _styled(model: Model) -> Any:
