@@ -291,7 +291,7 @@ def test_the_classifier_stays_as_it_is_and_in_no_checkpoint(name: str, tmp_path:
     assert not any("target" in k for k in tensors(tmp_path / "run"))
     model = load(tmp_path / "run", device="cpu")  # which needs no classifier
     assert model.translate(torch.zeros(2, 1, 8, 8)).shape == (2, 1, 8, 8)
-    with pytest.raises(SettingsError, match="learns one direction, a2b, not .b2a."):
+    with pytest.raises(SettingsError, match=r"learns one direction, a2b, not .b2a."):
         model.translate(torch.zeros(2, 1, 8, 8), direction="b2a")
 
 
