@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from helpers import tensors, tiny, trainer_of
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, leaky_relu, pad
+from torch.utils.flop_counter import FlopCounterMode
 
 from ganwright.data.types import Images
 from ganwright.errors import SettingsError
@@ -48,6 +50,35 @@ def test_networks_have_the_papers_parameters(nets: AliasFreeNet, size: int, G: i
         shape = (3, size, size)
         assert parameters(nets.generator(512, shape, tanh=False)) == G
         assert parameters(nets.discriminator(shape)) == D
+
+
+@pytest.mark.parametrize(
+    ("nets", "size", "wanted"),
+    [
+        pytest.param(T_256, 256, 109, id="T-256"),
+        pytest.param(AliasFreeNet(), 256, 239, id="T-256-wide"),
+        pytest.param(AliasFreeNet(base=16_384, rotation=True), 256, 54, id="R-256"),
+        pytest.param(AliasFreeNet(), 1024, 308, id="T-1024"),
+    ],
+)
+def test_an_image_takes_the_papers_multiplications(
+    nets: AliasFreeNet, size: int, wanted: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Billions of multiply-adds of G; a filter's are its taps, along one axis after the other."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # meta has none
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        G = nets.generator(512, (3, size, size), tanh=False).eval()
+        G(torch.randn(1, 512))
+    counts = {name: sum(ops.values()) / 2 for name, ops in counter.get_flop_counts().items()}
+    total = counts["Global"]
+    for i, layer in enumerate(G.synthesis.layers):
+        if isinstance(filtered := layer.filtered, FilteredActivation):
+            total -= counts[f"StyleGenerator.synthesis.layers.{i}.filtered"]  # dense products
+            middle, side = filtered.U.shape
+            made = nets.layout((3, size, size))[1][i]
+            up, down = middle * (side + middle), made * (middle + made)
+            total += len(layer.weight) * TAPS * (up + filtered.down * down)
+    assert total / 1e9 == pytest.approx(wanted, rel=0.01)
 
 
 def test_layers_are_laid_out_as_in_the_paper() -> None:

@@ -8,14 +8,19 @@ from typing import Any
 
 import torch
 
+from ganwright.config.hints import hints_of, ranges
+from ganwright.config.ranges import Range
 from ganwright.errors import SettingsError
 from ganwright.families.priors import Gaussian, Uniform
 from ganwright.function import Argument, spherical
 from ganwright.inference.model import Model
-from ganwright.inference.walk import directions
+from ganwright.inference.walk import first_map
 
 DIRECTIONS = 8
 """Latent directions that are offered, the strongest first."""
+WIDEST = 3.0
+"""The end of a slider of truncation that has no largest value: there, nothing is truncated."""
+_NARROWEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Abilities:
     Args:
         sample: it draws samples.
         named: samples of a class can be asked for.
-        scaled: its latents may be scaled, as their prior is centred at 0.
+        truncation: the least and the largest of its own truncation, where the family has one.
+        scaled: where it has none, latents may be scaled, as their prior is centred at 0.
         walk: there are images between two samples.
         walk_named: those can be of a class.
         directions: how many latent directions there are to change a sample along.
@@ -39,6 +45,7 @@ class Abilities:
 
     sample: bool = False
     named: bool = False
+    truncation: tuple[float, float] | None = None
     scaled: bool = False
     walk: bool = False
     walk_named: bool = False
@@ -71,7 +78,8 @@ def abilities(model: Model) -> Abilities:
     return Abilities(
         sample=hasattr(game, "sample"),
         named=_named(model),
-        scaled=bool(latents) and _centred(game, latents[0]),
+        truncation=(narrow := _truncation(game)),
+        scaled=not narrow and bool(latents) and _centred(game, latents[0]),
         walk=walk,
         walk_named=walk and len(latents) > 1 and bool(model.spec.classes),
         directions=_directions(model) if walk else 0,
@@ -110,6 +118,14 @@ def _latents(model: Model) -> tuple[Argument, ...]:
         return ()
 
 
+def _truncation(game: Any) -> tuple[float, float] | None:
+    """The range of the family's truncation."""
+    if not hasattr(game.cfg, "truncation"):
+        return None
+    allowed = next(iter(ranges(hints_of(type(game.cfg))["truncation"])), Range(0, 1))
+    return _NARROWEST if allowed.low_open else allowed.low, min(allowed.high, WIDEST)
+
+
 def _centred(game: Any, z: Argument) -> bool:
     """Whether z is Gaussian, or uniform around 0, and holds no codes besides."""
     prior = getattr(game.cfg, "prior", None)
@@ -132,9 +148,8 @@ def _named(model: Model) -> bool:
 
 
 def _directions(model: Model) -> int:
-    count = min(DIRECTIONS, model.latents(1).shape[1])
     try:
-        return len(directions(model, count))
+        return min(DIRECTIONS, first_map(model).shape[1])
     except SettingsError:
         return 0
 

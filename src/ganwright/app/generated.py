@@ -13,12 +13,13 @@ from PIL import Image
 from torch import Tensor
 
 from ganwright import atomic
+from ganwright.app.abilities import WIDEST
 from ganwright.config.ranges import Count, Positive, Real, Share, Whole
 from ganwright.config.spelling import convert
 from ganwright.errors import SettingsError
 from ganwright.inference.animation import FORMATS
 from ganwright.inference.model import Model
-from ganwright.inference.walk import along, directions, route
+from ganwright.inference.walk import along, directions, route, shifted
 from ganwright.report.grid import png, tile, to_pixels
 
 MOST = 64
@@ -30,7 +31,9 @@ _LEAST = 384
 """Smaller images are enlarged by whole factors until a side is as long."""
 
 
-def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -> Image.Image:
+def grid(
+    model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0, truncation: Any = None
+) -> Image.Image:
     """A grid of n samples, those that `ganwright sample` draws of this seed.
 
     Args:
@@ -39,12 +42,15 @@ def grid(model: Model, seed: Any, n: Any, label: Any = None, scale: Any = 1.0) -
         n: how many, at most 64.
         label: a class, several where images have several, or None for the classes in turn.
         scale: what the latents are multiplied by: below 1, samples are more typical and vary less.
+        truncation: the family's own, where it has one; `WIDEST` for none.
 
     Raises:
         SettingsError: a value is out of range.
     """
     n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
     scale = convert(scale, Positive, "truncation")
+    if truncation is not None:
+        model = _narrowed(model, truncation)
     if n > MOST:
         raise SettingsError(f"n is {n}; a page shows at most {MOST} samples")
     z = None if scale == 1 else scale * model.latents(n, seed=seed)
@@ -85,7 +91,7 @@ def changed(model: Model, seed: Any, number: Any, strength: Any, label: Any = No
     """A seed's first sample, and next to it the sample changed along a latent direction.
 
     Args:
-        model: a family whose first layer on z is linear.
+        model: a family that has directions.
         seed: of the sample.
         number: of the direction; 1 is the strongest.
         strength: how far to go, in latent space.
@@ -96,9 +102,9 @@ def changed(model: Model, seed: Any, number: Any, strength: Any, label: Any = No
     """
     number, seed = convert(number, Count, "direction"), convert(seed, Whole, "seed")
     strength = convert(strength, Real, "strength")
-    z = model.latents(1, seed=seed)
-    step = strength * directions(model, number)[number - 1]
-    images = _drawn(model, torch.cat([z, z + step]), label)
+    found = directions(model, number)[-1:]
+    ends = torch.tensor([0.0, strength])
+    (images,) = shifted(model, found, ends, seed=seed, labels=labels_of(label) or ())
     factor = max(1, math.ceil(_LEAST / 2 / max(images.shape[2:])))
     larger = images.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
     return Image.fromarray(tile(larger, 2, gutter=4, captions=("sample", f"{strength:+g}")))
@@ -108,6 +114,11 @@ def labels_of(label: Any) -> list[str] | None:
     """A class as `Model.sample` takes it: one name, or several joined by +."""
     names = [label] if isinstance(label, str) else list(label or ())
     return ["+".join(names)] if any(names) else None
+
+
+def _narrowed(model: Model, truncation: Any) -> Model:
+    asked = None if truncation == WIDEST else truncation
+    return model if asked == model.truncation else model.truncated(asked)
 
 
 def _way(model: Model, first: Any, second: Any, frames: int) -> Tensor:

@@ -101,11 +101,12 @@ def _samples(gr: Any, demo: Demo, blocks: Any) -> None:
             seed = _seed(gr, "Seed")
             n = gr.Slider(1, generated.MOST, 16, step=1, label="Number of samples")
             label = _classes(gr, demo.model, all_of_them=True) if can.named else gr.State(None)
-            scale = _truncation(gr) if can.scaled else gr.State(1.0)
+            scale = _scale(gr) if can.scaled else gr.State(1.0)
+            truncation = _truncation(gr, demo) if can.truncation else gr.State(None)
             button = gr.Button("Sample", variant="primary")
         with gr.Column(scale=2, min_width=300):
             shown = _image(gr, "Samples")
-    inputs = [seed, n, label, scale]
+    inputs = [seed, n, label, scale, truncation]
     _on(button.click, demo.ask(generated.grid), inputs, shown)
     _on(blocks.load, demo.ask(generated.grid), inputs, shown)
 
@@ -200,7 +201,20 @@ def _seed(gr: Any, label: str, value: int = 0) -> Any:
     return gr.Number(value, label=label, precision=0, minimum=0)
 
 
-def _truncation(gr: Any) -> Any:
+def _truncation(gr: Any, demo: Demo) -> Any:
+    """The family's own, from where the run has it."""
+    assert demo.can.truncation is not None
+    least, most = demo.can.truncation
+    now = demo.model.truncation
+    return gr.Slider(
+        *(least, most, most if now is None else now),
+        step=0.05,
+        label="Truncation",
+        info="The lower it is, the more typical samples are, and the less they vary",
+    )
+
+
+def _scale(gr: Any) -> Any:
     return gr.Slider(
         *(0.1, 1.5, 1.0),
         step=0.05,

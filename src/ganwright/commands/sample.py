@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
+from ganwright.commands.latent_files import read_latents, rows_in
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Whole
+from ganwright.config.ranges import Count, NonNegative, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, SettingsError
 
@@ -47,6 +47,15 @@ class Weights(Snapshot):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Truncated(Weights):
+    """Which weights of a run are used, where, and how typical the samples are."""
+
+    truncation: NonNegative | None = None
+    """Below 1, samples are more typical and vary less; stylegan2 and stylegan3 take 0 to 1, biggan
+    the largest number in z."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sampling(Named):
     """What to draw, and where to put it."""
 
@@ -71,10 +80,10 @@ def sample(argv: Sequence[str]) -> int:
     """Generate images with a trained run. Only the run folder is needed, not the data."""
     parser = Parser("sample", sample.__doc__ or "", _RUN)
     parser.add("sampling", Sampling())
-    parser.add("weights", Weights())
+    parser.add("weights", Truncated())
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
-    z = None if what.latents is None else _latents(what.latents, what.n)
+    z = None if what.latents is None else read_latents(what.latents, what.n)
     n = what.n if what.n is not None else len(what.labels) or 64
     n = n if z is None else rows_in(z)
     model = load_run(run, weights)
@@ -100,7 +109,10 @@ def load_run(run: Path, weights: Weights) -> Model:
     """The model of a run's folder, imported when it is needed."""
     from ganwright.run.load import load
 
-    return load(run, device=weights.device, step=weights.step, raw=weights.raw, best=weights.best)
+    model = load(run, device=weights.device, step=weights.step, raw=weights.raw, best=weights.best)
+    if not isinstance(weights, Truncated) or weights.truncation is None:
+        return model
+    return model.truncated(weights.truncation)
 
 
 def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:
@@ -136,51 +148,6 @@ def _taken(out: Path, n: int) -> list[Path]:
             "signals, a .npy file for signals, or a folder"
         )
     return [out] if out.exists() else []
-
-
-def rows_in(z: Latents) -> int:
-    """How many latents there are."""
-    return len(next(iter(z.values()))) if isinstance(z, Mapping) else len(z)
-
-
-def _latents(path: Path, n: int | None) -> Latents:
-    """The first n rows of a file, or all: an array of z, or arrays by name.
-
-    Raises:
-        SettingsError: it cannot be read, or has too few.
-    """
-    import numpy as np
-    import torch
-
-    try:
-        rows = np.load(path_of(str(path)), allow_pickle=False)
-        if isinstance(rows, np.lib.npyio.NpzFile):
-            with rows:
-                return _named(path, {name: torch.from_numpy(rows[name]) for name in rows}, n)
-        found = torch.from_numpy(np.asarray(rows, np.float32))
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
-        raise SettingsError(f"--latents {path} cannot be read as .npy: {error}") from error
-    if found.ndim != 2 or not len(found) or len(found) < (n or 0):
-        raise SettingsError(
-            f"--latents {path} holds an array {list(found.shape)}; it must be [n, length of z] "
-            f"with {n or 'one'} rows or more"
-        )
-    return found[:n]
-
-
-def _named(path: Path, arrays: Mapping[str, Tensor], n: int | None) -> Latents:
-    """The first n rows of each array.
-
-    Raises:
-        SettingsError: there are no arrays, or they have different numbers of rows, or too few.
-    """
-    counts = {len(x) if x.ndim else 0 for x in arrays.values()}
-    if len(counts) != 1 or 0 in counts or counts.pop() < (n or 0):
-        raise SettingsError(
-            f"--latents {path} holds {', '.join(f'{k} {list(x.shape)}' for k, x in arrays.items())}"
-            f"; each must have the same number of rows, {n or 'one'} or more"
-        )
-    return {name: x[:n] for name, x in arrays.items()}
 
 
 def _kept(out: Path | None, z: Latents | None) -> list[Path]:

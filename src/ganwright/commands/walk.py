@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
+from ganwright.commands.sample import Truncated, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.config.spelling import path_of
@@ -81,7 +81,7 @@ def walk(argv: Sequence[str]) -> int:
     """Write a moving image that goes through latent space from seed to seed."""
     parser = Parser("walk", walk.__doc__ or "", _RUN)
     parser.add("walk", Walking())
-    parser.add("weights", Weights())
+    parser.add("weights", Truncated())
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / "walk.gif"
@@ -106,11 +106,12 @@ def walk(argv: Sequence[str]) -> int:
 def directions(argv: Sequence[str]) -> int:
     """Draw a sample changed along the directions that the first layer of G stretches most.
 
-    One direction per row; the sample itself is in the middle.
+    One direction per row; the sample itself is in the middle. Where G has styles, all its layers'
+    maps from the style are taken together.
     """
     parser = Parser("directions", directions.__doc__ or "", _RUN)
     parser.add("directions", Directing())
-    parser.add("weights", Weights())
+    parser.add("weights", Truncated())
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / "directions.png"
@@ -126,10 +127,9 @@ def directions(argv: Sequence[str]) -> int:
     model = load_run(run, weights)
     found = ways.directions(model, what.count)
     steps = torch.linspace(-what.span, what.span, what.steps)
-    z = model.latents(1, seed=what.seed) + (found[:, None] * steps[:, None]).flatten(0, 1)
-    images = torch.cat(list(ways.along(model, z, what.labels)))
+    images = ways.shifted(model, found, steps, seed=what.seed, labels=what.labels)
     with writing(out):
-        save_grid(images, out, what.steps)
+        save_grid(images.flatten(0, 1), out, what.steps)
     print(out)
     return 0
 
@@ -141,7 +141,7 @@ def mix(argv: Sequence[str]) -> int:
     """
     parser = Parser("mix", mix.__doc__ or "", _RUN)
     parser.add("mix", Mixing())
-    parser.add("weights", Weights())
+    parser.add("weights", Truncated())
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
     out = what.out or run / "sampled" / "mixed.png"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.export.graph_signature import InputKind
+from torch.fx import Graph, GraphModule, Node
 
 from ganwright.export.program import Program
 
@@ -78,7 +80,7 @@ def _names(program: Program) -> dict[str, str]:
 
 def _body(program: Program, names: Mapping[str, str], first: str) -> list[str]:
     """The lines of the function, with weights under their own names."""
-    source = program.exported.graph_module.code.strip().splitlines()[1:]
+    source = _inlined(program.exported.graph_module).code.strip().splitlines()[1:]
     lines = []
     for line in filter(None, map(str.strip, source)):
         line = _FREED.sub("", line).replace("torch.ops.aten.", "aten.")
@@ -88,6 +90,39 @@ def _body(program: Program, names: Mapping[str, str], first: str) -> list[str]:
         )
         lines.append(re.sub(r"^return \((\w+),\)$", r"return \1", line))
     return lines
+
+
+def _inlined(module: GraphModule) -> GraphModule:
+    """A copy with the nodes of its regions in their places.
+
+    `torch.export` makes a region of what runs `with torch.autocast(..., enabled=False)`, a graph
+    of its own. Autocast is off where the file runs, so its nodes alone compute the same.
+    """
+    graph = Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    for call in list(graph.nodes):
+        body, inputs = _region(module, call)
+        if body is None:
+            continue
+        given = dict(zip(body.graph.find_nodes(op="placeholder"), inputs, strict=True))
+        with graph.inserting_before(call):
+            made: Any = graph.graph_copy(body.graph, given)
+        for part in list(call.users):  # each takes one of the region's results by its number
+            part.replace_all_uses_with(made[part.args[1]])
+            graph.erase_node(part)
+        graph.erase_node(call)
+    graph.eliminate_dead_code()
+    return GraphModule(module, graph)
+
+
+def _region(module: GraphModule, call: Node) -> tuple[GraphModule | None, list[Any]]:
+    """The graph that a node calls with its last arguments, and these; None if it calls none."""
+    for i, x in enumerate(call.args):
+        if isinstance(x, Node) and x.op == "get_attr":
+            body = getattr(module, str(x.target), None)
+            if isinstance(body, GraphModule):
+                return body, list(call.args[i + 1 :])
+    return None, []
 
 
 def _example(x: Tensor) -> str:

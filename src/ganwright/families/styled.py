@@ -4,6 +4,8 @@
     G(z) = g(w_1 ... w_L)      the synthesis network; by default every layer has the same w
 
 A `Styled` mixes styles, truncates them, and makes images of styles that are given.
+Truncation brings a style nearer to the running mean m of all w: m + psi (w - m), as in Karras et
+al. (2019), arXiv:1812.04948, appendix B.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ganwright.families.from_noise import FromNoise
 from ganwright.families.through import ThroughGame
 from ganwright.function import Argument, Function
 from ganwright.game import Player
+from ganwright.layers.equalised import EqualLinear
 from ganwright.losses import Loss, NonSaturating
 from ganwright.networks.style import StyleGenerator
 from ganwright.optim import Adam, Optimizer
@@ -91,6 +94,19 @@ class Styled(FromNoise):
 
         maps = [self._map(i, size) for i, size in enumerate(G.synthesis.maps)]
         return Function(call, (Argument("w", draw), *maps))
+
+    def styles(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The styles of samples, truncated: z [n, latent] to [n, styles]; `labels` as there."""
+        return self.G.styles(z, labels, psi=self.cfg.truncation)[:, 0]
+
+    def drawn(self, w: Tensor) -> Tensor:
+        """Images of styles [n, styles], the same in every layer: [n, C, H, W] in [-1, 1]."""
+        return self.by_style().call(w).clamp(-1, 1)
+
+    def affine(self) -> Tensor:
+        """The weights of all layers' maps from w, one below the other: [channels, styles]."""
+        layers = (getattr(part, "style", None) for part in self.G.synthesis.modules())
+        return torch.cat([layer.weight for layer in layers if isinstance(layer, EqualLinear)])
 
     def _map(self, number: int, size: tuple[int, int]) -> Argument:
         """The noise of a layer: [n, 1, height, width]."""

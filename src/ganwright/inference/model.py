@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganwright import memory
+from ganwright.config.changes import change
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.types import Spec
@@ -54,6 +56,7 @@ class Model(Translating):
         self.family, self.game, self.spec = family, game, spec
         self.step, self.run, self.interrupted = step, run, interrupted
         self._footprints: dict[str, Footprint] = {}
+        self._narrowed = False
 
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
@@ -68,6 +71,7 @@ class Model(Translating):
         seed: int = 0,
         labels: int | str | Sequence[Any] | None = None,
         latents: Latents | None = None,
+        truncation: float | None = None,
     ) -> Tensor:
         """Draw n samples.
 
@@ -77,13 +81,17 @@ class Model(Translating):
             labels: numbers or names of classes, one or several, repeated to length n. Where an
                 image may have several, a label is as "3+7".
             latents: what they are made of, float [n, length of z], or what `project` found.
+            truncation: as for `truncated`; the run's own by default.
 
         Returns:
             float32 [n, C, H, W] in [-1, 1], on the CPU; [n, 2] for points.
 
         Raises:
-            SettingsError: the family does not sample, or not by label or from latents.
+            SettingsError: the family does not sample, or not by label, from latents or truncated.
         """
+        if truncation is not None:
+            model = self.truncated(truncation)
+            return model.sample(n, seed=seed, labels=labels, latents=latents)
         chunks = self.samples(n, seed=seed, labels=labels, latents=latents)
         n = convert(n, Count, "n")
         memory.check(4 * n * prod(self.spec.shape), f"n is {n}, which; draw fewer at once")
@@ -122,6 +130,8 @@ class Model(Translating):
         if labels is not None and not takes:
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
+        if self._narrowed and latents is not None:
+            self._check_truncated(latents)
         if isinstance(latents, Mapping):
             return replayed(self.game, latents, labels, range(start, n))
         made_of = None if latents is None else fitting(self.game.function(), latents, n)
@@ -134,6 +144,51 @@ class Model(Translating):
             return made_of(first, given.get("labels"))
 
         return self._chunks(drawn, range(start, n))
+
+    @property
+    def truncation(self) -> float | None:
+        """The truncation of its samples; None where there is none."""
+        found: float | None = getattr(self.game.cfg, "truncation", None)
+        return found
+
+    def truncated(self, truncation: float | None) -> Model:
+        """This model with another truncation, of samples, walks and all else that it makes.
+
+        Args:
+            truncation: where G has styles, psi: their distance from the mean style, from 0 to 1, is
+                multiplied by it. In `biggan`, numbers of z that are larger in size are drawn again;
+                None for no truncation.
+
+        Returns:
+            A model that shares the networks of this one.
+
+        Raises:
+            SettingsError: the family has no truncation, or not this one.
+        """
+        cfg = self.game.cfg
+        if not hasattr(cfg, "truncation"):
+            raise SettingsError(
+                f"{self.family} has no truncation; biggan, stylegan2 and stylegan3 have"
+            )
+        model, game = copy.copy(self), copy.copy(self.game)
+        game.cfg = change(cfg, {"truncation": truncation})
+        model.game, model._narrowed = game, True
+        return model
+
+    def _check_truncated(self, latents: Latents) -> None:
+        """See that samples of these latents are as truncated as was asked for.
+
+        Raises:
+            SettingsError: they are styles, or numbers that a truncated draw would not give.
+        """
+        z = latents.get("z") if isinstance(latents, Mapping) else latents
+        most = None if hasattr(self.game, "by_style") else self.truncation
+        wide = isinstance(z, Tensor) and most is not None and bool((z.abs() > most).any())
+        if z is None or wide:
+            raise SettingsError(
+                f"truncation is {self.truncation}, and these latents are used as they are; "
+                "leave truncation or latents out"
+            )
 
     @torch.no_grad()
     def _chunks(self, drawn: Callable[[int], Tensor], wanted: range) -> Iterator[Tensor]:

@@ -64,6 +64,8 @@ def write_samples(
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
     marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
+    if hasattr(model.game.cfg, "truncation"):
+        marks["truncation"] = model.truncation
     if latents is not None:
         marks["latents"] = _hash(latents)
     done, replace = _begun(out, marks, n, replace, ending)

@@ -14,7 +14,7 @@ from ganwright.config.spelling import convert
 from ganwright.errors import SettingsError
 from ganwright.function import Function
 from ganwright.inference.chunks import CHUNK
-from ganwright.inference.labels import several, wanted
+from ganwright.inference.labels import rows_of, several, wanted
 from ganwright.inference.model import Model
 
 
@@ -80,27 +80,81 @@ def directions(model: Model, count: int) -> Tensor:
     """The unit vectors in latent space that G's first layer A stretches most.
 
     They are the eigenvectors of A^T A with the largest eigenvalues: Shen and Zhou (2021),
-    arXiv:2007.06600 (SeFa). They need no data and no training.
+    arXiv:2007.06600 (SeFa). They need no data and no training. Where G has styles, they are of w,
+    and A has the weights of all layers' maps from w, one below the other (section 3.2).
 
     Args:
-        model: a family whose first layer on z is linear.
-        count: how many, at most the length of z.
+        model: a family with styles, or whose first layer on z is linear.
+        count: how many, at most the length of z or w.
 
     Returns:
-        float32 [count, length of z], the strongest first.
+        float32 [count, length of z or w], the strongest first.
 
     Raises:
         SettingsError: there are not so many, or the first layer is not linear.
     """
     count = convert(count, Count, "count")
-    model.ability("sample")
-    A = _first_layer(model, model.game.function())
+    A = first_map(model)
     if count > A.shape[1]:
-        raise SettingsError(f"count is {count}; z has {A.shape[1]} numbers, and as many directions")
+        space = "w" if _styled(model) else "z"
+        raise SettingsError(
+            f"count is {count}; {space} has {A.shape[1]} numbers, and as many directions"
+        )
     _, vectors = torch.linalg.eigh(A.T @ A)
     strongest: Tensor = vectors.flip(1).T[:count]
     largest = strongest.gather(1, strongest.abs().argmax(1, keepdim=True))
     return (strongest * largest.sign()).float()  # an eigenvector's sign is arbitrary
+
+
+@torch.no_grad()
+def first_map(model: Model) -> Tensor:
+    """The weights A that directions come from, float64 [outputs, length of z or w], on the CPU.
+
+    Raises:
+        SettingsError: the family does not sample, or the first layer on z is not linear.
+    """
+    model.ability("sample")
+    if styled := _styled(model):
+        weights: Tensor = styled.affine()
+        return weights.double().cpu()
+    return _first_layer(model, model.game.function())
+
+
+@torch.no_grad()
+def shifted(
+    model: Model, found: Tensor, strengths: Tensor, *, seed: int = 0, labels: Any = ()
+) -> Tensor:
+    """A seed's first sample, changed along directions.
+
+    Args:
+        model: where they were found.
+        found: [count, length of z or w], as `directions` gives them.
+        strengths: [steps], how far to go along each; 0 is the sample itself.
+        seed: of the sample.
+        labels: its class, by number or name; by default the first.
+
+    Returns:
+        float32 [count, steps, C, H, W] in [-1, 1], on the CPU.
+
+    Raises:
+        SettingsError: there are labels, and the model has none; or an unknown one.
+    """
+    z = model.latents(1, seed=seed)
+    steps = (found[:, None] * strengths[:, None]).flatten(0, 1)
+    parts: Iterator[Tensor]
+    if styled := _styled(model):
+        y = rows_of(styled.function(), model.spec, labels or None, 1)
+        w = styled.styles(z.to(styled.device), y)
+        parts = (styled.drawn(w + part.to(w)).float().cpu() for part in steps.split(CHUNK))
+    else:
+        parts = along(model, z + steps, labels)
+    images = torch.cat(list(parts))
+    return images.view(len(found), len(strengths), *images.shape[1:])
+
+
+def _styled(model: Model) -> Any:
+    """The game, if its G has styles; else None."""
+    return model.game if hasattr(model.game, "affine") else None
 
 
 @torch.no_grad()

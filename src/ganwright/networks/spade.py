@@ -139,7 +139,7 @@ class SpadeGenerator(nn.Module):
         if z is None:
             out = self.start(interpolate(m, size, mode="nearest"))
         else:
-            out = self.start(z).view(len(z), self.top, *size)
+            out = self.start(z).unflatten(1, (self.top, *size))
         return out
 
 

@@ -107,7 +107,7 @@ class Synthesis(nn.Module):
         noise: Sequence[Tensor] = (),
         changes: Sequence[Callable[[Tensor], Tensor]] = (),
     ) -> Tensor:
-        x = self.constant.expand(len(w), -1, -1, -1)
+        x = self.constant.expand(w.shape[0], -1, -1, -1)  # len() would fix the batch of an export
         image: Tensor | None = None
         for i, block in enumerate(self.blocks):
             first = max(0, 2 * i - 1)
