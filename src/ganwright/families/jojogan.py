@@ -80,7 +80,8 @@ class JoJoGAN(Styled):
             SettingsError: they cannot be read, or are those of another run.
         """
         path, styles = self.cfg.examples, len(self.G.typical.mean)
-        self.known = path and read_examples(path, self.spec.shape, styles).to(self.device)
+        found = None if path is None else read_examples(path, self.spec.shape, styles)
+        self.known = found and found.to(self.device)
 
     def players(self) -> Iterable[Player]:
         """G alone."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,9 @@ PICTURES, EXAMPLES = "pictures", "examples.npz"
 
 @shortage_named()
 def restyle(
-    run: str | PathLike[str] | Model,
+    run: str | Path | Model,
     examples: Tensor,
-    out: str | PathLike[str],
+    out: str | Path,
     *,
     search: Search | None = None,
     **changes: Any,
