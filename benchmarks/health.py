@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import ganwright
+from ganwright.errors import NonFiniteError
 from ganwright.losses import LeastSquares, Minimax, Wasserstein
 from ganwright.networks import MLP
 from ganwright.optim import SGD, Adam
@@ -78,18 +80,19 @@ def trained(name: str, out: Path) -> list[dict[str, Any]]:
     family, settings = (FAILING | HEALTHY)[name]
     run = out / name.replace(" ", "-")
     if not run.exists():
-        ganwright.train(
-            family,
-            out=run,
-            data="digits",
-            image_size=16,
-            steps=STEPS,
-            sample_every=250,
-            save_every=STEPS,
-            on_nan="rollback",
-            quiet=True,
-            **settings,
-        )
+        with suppress(NonFiniteError):  # after ten times back; what was said is in the log
+            ganwright.train(
+                family,
+                out=run,
+                data="digits",
+                image_size=16,
+                steps=STEPS,
+                sample_every=250,
+                save_every=STEPS,
+                on_nan="rollback",
+                quiet=True,
+                **settings,
+            )
     file = run / "health.jsonl"
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
     return [json.loads(line) for line in lines]

@@ -221,6 +221,8 @@ def done(case: Case, run: Path) -> None:
     check(case, run, case.steps)
     if found := list(differences(words(case.whole), words(run))):
         sys.exit(f"{run} differs in what it logged: {found[:10]}")
+    if aside := sorted(p.name for p in run.glob("checkpoints/*.broken*")):
+        sys.exit(f"{run} has checkpoints that were found broken: {aside}")
 
 
 def campaign(case: Case, kills: int, rows: Path, seed: int) -> None:

@@ -20,7 +20,8 @@ def halves(run: Path) -> set[str]:
 
 def newest(run: Path) -> int:
     """The step of the newest checkpoint."""
-    return max((int(p.name[5:]) for p in run.glob("checkpoints/step-*")), default=0)
+    names = (p.name[5:] for p in run.glob("checkpoints/step-*"))
+    return max((int(name) for name in names if name.isdigit()), default=0)
 
 
 def reached(run: Path) -> int:

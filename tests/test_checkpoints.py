@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import LUCK, tensors, tiny
+from helpers import LUCK, tensors, tiny, trainer_of
 from safetensors.torch import load_file
 
 import ganwright
@@ -220,3 +220,26 @@ def test_systems_that_sync_no_folders_save_too(
     monkeypatch.setattr(os, "fsync", syncing)
     assert _train(tmp_path / "run", steps=2).step == 2
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["step-000002"]
+
+
+def test_a_crash_while_an_old_checkpoint_is_removed_leaves_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, folder = trainer_of("gan"), tmp_path / "checkpoints"
+    checkpoint.save(folder, trainer.state_dict(), keep=1)
+    list(trainer.play(1))
+
+    def dies(path: Path, **options: Any) -> None:
+        next(iter(sorted(Path(path).iterdir()))).unlink()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("shutil.rmtree", dies)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoint.save(folder, trainer.state_dict(), keep=1)
+    monkeypatch.undo()
+    (left,) = checkpoint.steps(folder)
+    assert (left.name, checkpoint.problem_of(left)) == ("step-000001", None)
+    assert [p.name for p in folder.glob("*.broken")] == []
+    list(trainer.play(2))
+    checkpoint.save(folder, trainer.state_dict(), keep=1)
+    assert [p.name for p in folder.iterdir()] == ["step-000002"]

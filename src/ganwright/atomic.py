@@ -73,6 +73,17 @@ def folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     sync(path.parent)
 
 
+def remove(path: Path) -> None:
+    """Remove a folder so that no reader, and no crash, ever sees half of it.
+
+    Raises:
+        OSError: if it stays where it is, whole.
+    """
+    gone = beside_of(path)
+    path.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 def beside_of(path: Path) -> Path:
     """Where this process writes what will become `path`: a hidden name in the same folder."""
     return path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ganwright import atomic
@@ -53,7 +53,8 @@ class KeepBest(Callback):
         self._best = self._cost(values[name])
         for other in checkpoint.steps(run.folder / BEST):
             if other != path:
-                shutil.rmtree(other, ignore_errors=True)
+                with suppress(OSError):
+                    atomic.remove(other)
 
     def _cost(self, value: float) -> float:
         return -value if self.larger else value

@@ -5,9 +5,9 @@ No callback: a step that did not happen must not be seen by any of them.
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+from ganwright import atomic
 from ganwright.callbacks.callback import Run
 from ganwright.errors import NonFiniteError, RunError
 from ganwright.training import checkpoint
@@ -89,7 +89,7 @@ class Recovery:
             if at_most is not None and run.main:
                 for late in checkpoint.steps(folder):
                     if checkpoint.step_of(late) > at_most:
-                        shutil.rmtree(late)
+                        atomic.remove(late)
         with trainer.engine.together():
             found = checkpoint.load_newest(folder, warn=run.warn)
             if found is None:

@@ -16,6 +16,7 @@ import pickle
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -100,7 +101,8 @@ def save(
         if problem := problem_of(old):
             warn(f"checkpoint {old} is broken ({problem}); it is kept as {set_aside(old)}")
         else:
-            shutil.rmtree(old, ignore_errors=True)
+            with suppress(OSError):
+                atomic.remove(old)
     return target
 
 
