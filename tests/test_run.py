@@ -229,6 +229,13 @@ def test_a_nan_stops_the_run_and_keeps_the_last_checkpoint(tmp_path: Path) -> No
     with pytest.raises(NonFiniteError, match=r"G's adv, gradient was not finite at step 3"):
         _poisoned(tmp_path / "run", "stop")
     assert [p.name for p in (tmp_path / "run/checkpoints").iterdir()] == ["step-000002"]
+    assert _diverged(tmp_path / "run") == [(4, "diverging: G's adv, gradient was not finite")]
+
+
+def _diverged(run: Path) -> list[tuple[int, str]]:
+    lines = (run / "health.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(row["step"], row["sentence"].partition(" at step")[0]) for row in rows]
 
 
 def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
@@ -240,6 +247,7 @@ def test_rollback_goes_on_with_fresh_randomness(tmp_path: Path) -> None:
         for x in (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
     ]
     assert [r["step"] for r in rows] == [1, 2, 3, 4, 5, 6]
+    assert _diverged(tmp_path / "run") == [(2, "diverging: G's adv, gradient was not finite")]
     assert all(r["G/adv"] == r["G/adv"] for r in rows), "the line with the NaN is gone"
 
 

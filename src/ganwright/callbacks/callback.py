@@ -48,6 +48,9 @@ class Callback:
     def rewound(self, run: Run) -> None:
         """The run went back to `run.step`, as after a NaN; what came later did not happen."""
 
+    def diverged(self, run: Run, what: str) -> None:
+        """A number was not finite, as `what` says: the run has gone back, or is about to end."""
+
     def finished(self, run: Run) -> None:
         """Training ended at `run.step`: it is done, was stopped or was interrupted."""
 

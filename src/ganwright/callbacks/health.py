@@ -170,6 +170,10 @@ class Health(Callback):
             self._well = int(self.seen.rows[-2 * ROWS]["step"])
         self._wrong = found
 
+    def diverged(self, run: Run, what: str) -> None:
+        if run.main:
+            self._keep(run, f"diverging: {what}; {HELP['diverging']}")
+
     def _react(self, run: Run, why: str) -> None:
         if self.act == "stop":
             run.stop(why)

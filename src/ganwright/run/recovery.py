@@ -75,11 +75,13 @@ class Recovery:
         hopeless = trainer.attempt >= ROLLBACKS
         if run.settings.on_nan == "stop" or hopeless:
             tries = f" after {ROLLBACKS} rollbacks" if hopeless else ""
+            run.tell("diverged", f"{what}{tries}")
             raise NonFiniteError(
                 f"{what}{tries}; the update was skipped and the last good checkpoint is kept; "
                 "lower the learning rate, use --precision fp32, or continue with --on-nan rollback"
             )
         self._back(what)
+        run.tell("diverged", what)
 
     def _back(self, what: str, at_most: int | None = None) -> None:
         """To the newest checkpoint, or the newest at such a step; later ones are removed."""
