@@ -440,7 +440,7 @@ def test_resume_shows_what_may_change(toy_run: Path, capsys: pytest.CaptureFixtu
         assert main(["resume", *argv, "--help"]) == 0
         shown = {w.strip(",]") for w in capsys.readouterr().out.split() if w.startswith("--")}
         switches = {"--from-weights", "--no-from-weights", "--no-download", "--no-quiet"}
-        switches |= {"--callbacks", "--metrics", "--quiet", "--trust"}
+        switches |= {"--callbacks", "--metrics", "--quiet", "--ray", "--trust"}
         switches |= {"--evaluate-every", "--evaluate-samples", "--keep-best"}
         assert shown == {"--help", *switches, *(flag_of(name) for name in FREE)}
 

@@ -20,7 +20,8 @@ CPU = torch.device("cpu")
 DRAW_Z = sorted(
     name
     for name in FAMILIES
-    if hasattr(family(name).Config(), "prior") and not name.startswith("aae")
+    if isinstance(getattr(family(name).Config(), "prior", None), Prior)
+    and not name.startswith("aae")
 )
 
 

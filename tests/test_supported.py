@@ -31,6 +31,7 @@ HAVE: dict[str, set[str]] = {
     "acgan": {"regularisers"},
     "infogan": {"regularisers"},
     "bgan": {"conditional"},
+    "jojogan": {"conditional"},
     "r3gan": {"conditional"},
     "stylegan2": {"conditional"},
     "stylegan3": {"conditional"},

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.errors import SettingsError
+from ganwright.precision import wide
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class Examples:
 
     def of(self, x: Tensor) -> Tensor:
         """The styles [n, styles] of images x [n, C, H, W]: those of the nearest example."""
-        apart = torch.cdist(x.flatten(1).float(), self.images.flatten(1))
+        rows = wide(x.flatten(1))
+        apart = torch.cdist(rows, self.images.flatten(1).to(rows.dtype))
         return self.w[apart.argmin(1)]
 
     def write(self, path: Path) -> None:
