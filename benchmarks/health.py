@@ -75,7 +75,7 @@ HEALTHY: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def trained(name: str, out: Path) -> list[dict[str, Any]]:
+def trained(name: str, out: Path, seed: int) -> list[dict[str, Any]]:
     """What was said of a run, {"step", "sentence"} each."""
     family, settings = (FAILING | HEALTHY)[name]
     run = out / name.replace(" ", "-")
@@ -90,6 +90,7 @@ def trained(name: str, out: Path) -> list[dict[str, Any]]:
                 sample_every=250,
                 save_every=STEPS,
                 on_nan="rollback",
+                seed=seed,
                 quiet=True,
                 **settings,
             )
@@ -103,13 +104,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="a folder for the runs")
     parser.add_argument("--only", nargs="*", help=", ".join(FAILING | HEALTHY))
+    parser.add_argument("--seed", type=int, default=0, help="of all runs")
     args = parser.parse_args()
     torch.set_num_threads(1)
     print("| run | | said | at step |\n| --- | --- | --- | --- |")
     named = {True: 0, False: 0}
     for name in args.only or FAILING | HEALTHY:
         bad = name in FAILING
-        said = [s for s in trained(name, args.out) if not s["sentence"].startswith("no longer")]
+        said = [
+            s
+            for s in trained(name, args.out, args.seed)
+            if not s["sentence"].startswith("no longer")
+        ]
         named[bad] += bool(said)
         what = ", ".join(s["sentence"].partition(":")[0] for s in said) or "nothing"
         steps = ", ".join(str(s["step"]) for s in said)

@@ -43,12 +43,14 @@ def test_a_healthy_run_is_not_named() -> None:
     assert diagnose(History(rows(), [0.7, 0.9, 0.95], [0.4, 0.1, 0.05])) == {}
 
 
-def test_collapsed_samples_are_named_after_two_grids() -> None:
-    assert diagnose(History(rows(), [0.9, 0.2])) == {}
-    assert diagnose(History(rows(), [0.9, 0.2, 0.1])) == {
+def test_collapsed_samples_are_named_after_three_grids() -> None:
+    assert diagnose(History(rows(), [0.9, 0.2, 0.1])) == {}
+    assert diagnose(History(rows(), [0.9, 0.2, 0.2, 0.1])) == {
         "collapsed": "samples are 10% as diverse as the data's images"
     }
-    assert diagnose(History(rows(), [0.1, 0.1, 0.3])) == {}, "it began so, and recovered"
+    assert diagnose(History(rows(), [0.1, 0.1, 0.1, 0.3])) == {}, "it began so, and recovered"
+    assert diagnose(History(rows(), [0.2, 0.21, 0.22])) == {}, "it begins so, and grows"
+    assert diagnose(History(rows(), [0.2, 0.2, 0.204])).keys() == {"collapsed"}
 
 
 def test_a_discriminator_that_wins_is_named() -> None:

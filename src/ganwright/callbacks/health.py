@@ -34,12 +34,14 @@ AT_ONCE = 64
 """Images of the data that samples are compared with."""
 ROWS = 5
 """Rows of metrics that must agree before anything is said of them."""
-GRIDS = 2
+GRIDS = 3
 """Grids of samples that must agree before anything is said of them."""
 EARLY = 200
 """Steps in which samples may be the same, since G has hardly begun."""
 LOW = 0.25
-"""Samples that are less diverse than this share of the data's images have collapsed."""
+"""Samples that are less diverse than this share of the data's images have collapsed ..."""
+RISING = 1.03
+"""... unless their diversity grew by this factor over the last grids: many runs begin so."""
 SURE = 0.02
 """D's loss, which is at least 0, where it tells all samples from data."""
 STILL = 1e-6
@@ -72,7 +74,7 @@ def diagnose(seen: History) -> dict[str, str]:
         rows = [row for row in seen.rows if f"{player}/{GRADIENT}" in row]
         found = _of_player(player, rows) | found
     late = seen.diversity[-GRIDS:]
-    if len(late) == GRIDS and max(late) < LOW:
+    if len(late) == GRIDS and max(late) < LOW and late[-1] < RISING * late[0]:
         found["collapsed"] = f"samples are {late[-1]:.0%} as diverse as the data's images"
     elif len(seen.leaps) >= ROWS and min(seen.leaps[-ROWS:]) > LEAP:
         found["oscillating"] = "all samples change together from grid to grid"
