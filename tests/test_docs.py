@@ -134,3 +134,10 @@ def test_a_formula_is_the_indented_paragraph() -> None:
 
     assert tables.formula(Some) == "D  a + b\nG  b"
     assert tables.formula(Plain) == ""
+
+
+def test_the_readme_counts_the_families() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    papers = {entry.paper for entry in FAMILIES.values()}
+    assert f"It has {len(FAMILIES)} families of models from {len(papers)} papers" in text
+    assert f"| {len(FAMILIES)}: generation" in text
