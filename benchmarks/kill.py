@@ -36,7 +36,7 @@ SAVE_EVERY = 20
 COMMON = (
     *("--batch-size", "4", "--image-size", "8", "--seed", "7", "--device", "cpu"),
     *("--precision", "fp32", "--log-every", "2", "--sample-every", "200"),
-    *("--save-every", str(SAVE_EVERY)),
+    *("--save-every", str(SAVE_EVERY), "--timeout", "60"),
 )
 FAMILIES: dict[str, tuple[str, ...]] = {
     "dcgan": ("--game.networks", "ConvNet(width=4)"),
@@ -53,7 +53,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 MOMENTS = ("start", "half", "later")
-ANSWER = "another process of this run has ended"
+ANSWERS = ("another process of this run has ended", "processes of this run did not meet")
+"""What is said where others were killed, in training or before all of them met."""
 PROCESSES = multiprocessing.get_context("forkserver")
 """A trial is forked from a process that has imported all that it needs: seconds less for each."""
 PROCESSES.set_forkserver_preload(
@@ -152,7 +153,9 @@ class Trial:
         statuses = self.statuses()
         for rank in left:
             said = self.logs[rank].read_text(encoding="utf-8")
-            if statuses[rank] not in (0, 2) or (statuses[rank] == 2 and ANSWER not in said):
+            if statuses[rank] not in (0, 2) or (
+                statuses[rank] == 2 and not any(answer in said for answer in ANSWERS)
+            ):
                 sys.exit(f"process {rank} was left behind, ended with {statuses[rank]}: {said}")
 
     def said(self) -> str:

@@ -241,3 +241,22 @@ def test_who_is_stuck_is_named(tmp_path: Path) -> None:
                 f"process 1 of 3 did not answer process {rank} for 3 seconds and may be stuck"
             )
         assert three.said(1) == ""
+
+
+def comes_unless_second(timeout: float) -> int:
+    """Join the others; the second process ends before it does."""
+    if os.environ["RANK"] == "1":
+        return 0
+    try:
+        Engine.pick("cpu", "fp32", timeout=timeout)
+    except RunError as error:
+        print(error)
+    return 0
+
+
+def test_a_process_that_never_comes_is_named_in_a_sentence(tmp_path: Path) -> None:
+    with processes(comes_unless_second, 3.0, folder=tmp_path, world=2) as two:
+        assert two.wait() == [0, 0]
+        said = two.said(0).splitlines()[-1]
+    assert said.startswith("the 2 processes of this run did not meet at 127.0.0.1 within 3 seconds")
+    assert said.endswith("start all of them again, or wait longer with --timeout")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ def join(kind: str, timeout: float) -> None:
     Args:
         kind: of the device, "cpu" or "cuda".
         timeout: seconds that one waits for another.
+
+    Raises:
+        RunError: not all of them came, or the place where they meet cannot be reached.
     """
     if dist.is_initialized():
         return
@@ -35,7 +39,15 @@ def join(kind: str, timeout: float) -> None:
     importlib.import_module("torch.distributed.nn.functional")
     # What the processes say to each other goes between hosts: no device waits for it.
     backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
-    dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    try:
+        dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
+    except dist.DistError as error:
+        count, place = (os.environ.get(n, "?") for n in ("WORLD_SIZE", "MASTER_ADDR"))
+        raise RunError(
+            f"the {count} processes of this run did not meet at {place} within {timeout:,.0f} "
+            "seconds: another one has ended, was never started or cannot reach it, and its own "
+            "message says why; start all of them again, or wait longer with --timeout"
+        ) from error
     atexit.register(_leave)
 
 
