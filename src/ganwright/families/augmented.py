@@ -8,11 +8,13 @@ objective, and `follow` once D is updated:
     G minimises  f_G(D(T(G(z))))
 
 A D that judges two images as one, such as pix2pix's, gives both the same change that way.
+`OneJudge` follows its only D by itself.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -55,6 +57,21 @@ class AugmentedGame(Game):
         """Give the augmenter what its D's update observed, from which ADA's p moves."""
         if augment:
             augment.after(terms, self.batch_size * player.accumulate)
+
+
+class OneJudge(AugmentedGame):
+    """Base of those with one D, which has penalties and, as `augment`, an augmenter."""
+
+    judge_player: ClassVar[str] = "D"
+    """The player whose first network is that D."""
+    augment: Augmenter | None
+    cfg: Any
+
+    def after(self, player: Player, terms: Terms) -> None:
+        if player.name == self.judge_player:
+            self.follow(self.augment, player, terms)
+            for penalty in self.cfg.penalties:
+                penalty.after(player.networks[0])
 
 
 def shown(augment: Augmenter | None, x: Tensor) -> Tensor:

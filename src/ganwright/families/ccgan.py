@@ -24,7 +24,7 @@ from torch.nn.functional import avg_pool2d, cross_entropy, interpolate, l1_loss
 from ganwright.config.ranges import BelowOne, NonNegative, Portion, Several
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
+from ganwright.families.augmented import OneJudge, shown, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
@@ -37,7 +37,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
-class CCGAN(OneWay, AugmentedGame):
+class CCGAN(OneWay, OneJudge):
     """Fills holes from their surroundings, while D learns to classify."""
 
     title = "CC-GAN (2016)"
@@ -50,7 +50,7 @@ class CCGAN(OneWay, AugmentedGame):
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         translator: Translator = EncoderDecoder()
         """Architecture of G."""
         critic: VGGCritic = VGGCritic()
@@ -180,12 +180,6 @@ class CCGAN(OneWay, AugmentedGame):
             inside.append((far >= 0) & (far < size))
         rows, columns = inside
         return ~(rows[:, None, :, None] & columns[:, None, None, :])
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def translate(
         self, images: Tensor, direction: str = "a2b", known: Tensor | None = None

@@ -11,7 +11,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown_both
+from ganwright.families.augmented import OneJudge, shown_both
 from ganwright.families.priors import Gaussian, Prior
 from ganwright.function import Argument, Function
 from ganwright.game import Player, Terms
@@ -21,14 +21,14 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
 
 
-class EnergyGame(AugmentedGame):
+class EnergyGame(OneJudge):
     """D is an autoencoder that should reconstruct data but not samples."""
 
     image_size: int | None = 32
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         latent: Count = 64
         """Length of the noise vector z."""
         prior: Prior = Gaussian()
@@ -95,11 +95,6 @@ class EnergyGame(AugmentedGame):
     def noise(self, n: int) -> Tensor:
         """z from the prior, [n, latent]."""
         return self.cfg.prior.draw(n, self.cfg.latent, self.device)
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def sample(self, n: int) -> Tensor:
         """Draw n samples, [n, C, H, W] in [-1, 1]."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import Images, Spec
-from ganwright.families.augmented import AugmentedGame
+from ganwright.families.augmented import OneJudge
 from ganwright.families.from_noise import FromNoise
 from ganwright.game import Draw, Player, Terms
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
@@ -29,7 +29,7 @@ from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
 from ganwright.regularisers import Regulariser, refuse_repeats
 
 
-class NoiseGame(FromNoise, AugmentedGame):
+class NoiseGame(FromNoise, OneJudge):
     """G draws, D tells samples from data; a family adds `discriminator` and `generator`.
 
     Args:
@@ -45,7 +45,7 @@ class NoiseGame(FromNoise, AugmentedGame):
     """Whether D is given the labels, too, where G is."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(FromNoise.Config, AugmentedGame.Config):
+    class Config(FromNoise.Config, OneJudge.Config):
         loss: Loss = NonSaturating()
         """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = ()
@@ -136,12 +136,6 @@ class NoiseGame(FromNoise, AugmentedGame):
         """Images as D sees them: augmented, with instance noise."""
         x = self.augment(x) if self.augment else x
         return x + self.cfg.noise * torch.randn_like(x) if self.cfg.noise else x
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
 
 class RegularisedGame(NoiseGame):

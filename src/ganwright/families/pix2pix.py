@@ -20,7 +20,7 @@ from torch.nn.functional import l1_loss
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown, watch
+from ganwright.families.augmented import OneJudge, shown, watch
 from ganwright.families.on_pairs import OnPairs
 from ganwright.function import Function, pictures
 from ganwright.game import Player, Terms
@@ -31,7 +31,7 @@ from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 
 
-class Pix2Pix(OnPairs):
+class Pix2Pix(OnPairs, OneJudge):
     """A translator trained on pairs, with a discriminator that sees input and output together."""
 
     title = "pix2pix (2017)"
@@ -41,7 +41,7 @@ class Pix2Pix(OnPairs):
     way_back = "train the other with --data FOLDER?a=NAME&b=NAME"
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         translator: Translator = UNet()
         """Architecture of G."""
         patch: Patch = PatchGAN(norm=BatchNorm())
@@ -115,12 +115,6 @@ class Pix2Pix(OnPairs):
     def seen(self, a: Tensor, b: Tensor) -> Tensor:
         """Source and target as D sees them, augmented as one image: [n, C_a + C_b, H, W]."""
         return shown(self.augment, pair(a, b))
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def forward_way(self) -> Function:
         """Images of domain a as domain b's, each normalised by itself alone."""

@@ -26,7 +26,7 @@ from torch.nn.functional import cross_entropy
 from ganwright.config.ranges import Count, NonNegative, Positive, Real
 from ganwright.data.types import Spec, Unpaired
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.augmented import OneJudge, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
@@ -38,7 +38,7 @@ from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
 
 
-class PixelDA(OneWay, AugmentedGame):
+class PixelDA(OneWay, OneJudge):
     """Makes source images look like target images, to train a classifier for the target."""
 
     title = "PixelDA (2017)"
@@ -50,9 +50,10 @@ class PixelDA(OneWay, AugmentedGame):
     batch_size = 32
     averaged = ("G", "T")
     held_out = 1000
+    judge_player = "DT"
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         latent: Count = 10
         """Length of the noise vector z."""
         networks: AdaptationNets = AdaptationNets()
@@ -157,12 +158,6 @@ class PixelDA(OneWay, AugmentedGame):
         if watch:
             observe(watch, _accuracy(logits, y))
         return cross_entropy(logits, y)
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "DT":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def forward_way(self) -> Function:
         """(source images, z [n, latent]) to images in the target's style."""

@@ -30,7 +30,7 @@ from ganwright.config.ranges import NonNegative, Whole
 from ganwright.config.schedule import Schedule
 from ganwright.data.types import Images, Spec
 from ganwright.degrade import Degrade, Order
-from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.augmented import OneJudge, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.families.side_by_side import side_by_side
 from ganwright.function import Function, pictures
@@ -85,7 +85,7 @@ class Restored(NamedTuple):
     steps: tuple[Tensor, ...]
 
 
-class Restore(OneWay, AugmentedGame):
+class Restore(OneWay, OneJudge):
     """Restores images whose degradation is unknown, with a trained generator as prior."""
 
     title = "GFPGAN (2021)"
@@ -96,7 +96,7 @@ class Restore(OneWay, AugmentedGame):
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         prior: Factory | Path | None = None
         """A run of stylegan2, or a function of (shape,); without one, the U-Net restores alone."""
         prior_networks: StyleNet | None = None
@@ -216,12 +216,6 @@ class Restore(OneWay, AugmentedGame):
         if self.prior is None or seen.guide is None:
             return Restored(seen.images[-1], seen.images)
         return Restored(self.prior(seen.guide), seen.images)
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def forward_way(self) -> Function:
         """Degraded images to restored ones."""

@@ -35,7 +35,7 @@ from torch.nn.utils.parametrize import register_parametrization
 from ganwright.config.ranges import Count, NonNegative
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown, shown_both, watch
+from ganwright.families.augmented import OneJudge, shown, shown_both, watch
 from ganwright.families.priors import Prior, Uniform
 from ganwright.function import Argument, Function
 from ganwright.game import Player, Terms
@@ -127,7 +127,7 @@ def normed(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-class SGAN(AugmentedGame):
+class SGAN(OneJudge):
     """A classifier trained with few labels, which also tells real images from samples."""
 
     title = "Semi-supervised GAN (2016)"
@@ -138,9 +138,10 @@ class SGAN(AugmentedGame):
     batch_size = 100
     averaged = ("G", "C")
     held_out = 10_000
+    judge_player = "C"
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         latent: Count = 100
         """Length of the noise vector z."""
         prior: Prior = Uniform(0.0, 1.0)
@@ -223,12 +224,6 @@ class SGAN(AugmentedGame):
     def score(self, x: Tensor) -> Tensor:
         """The logit of "real" against "generated", whose own logit is 0: [n]."""
         return torch.logsumexp(self.C(x), 1)
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "C":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.C)
 
     def sample(self, n: int) -> Tensor:
         """Draw n images, [n, C, H, W] in [-1, 1]."""

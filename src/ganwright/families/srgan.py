@@ -28,7 +28,7 @@ from ganwright.config.ranges import NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.degrade import Degrade
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown_both, watch
+from ganwright.families.augmented import OneJudge, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.function import Function, pictures
 from ganwright.game import Phase, Player, Terms
@@ -52,7 +52,7 @@ class Later(Schedule):
         return self.then.factor(max(0, step - self.start))
 
 
-class SRGAN(OneWay, AugmentedGame):
+class SRGAN(OneWay, OneJudge):
     """Super-resolution: first trained for a low squared error, then for sharpness with D."""
 
     title = "SRGAN (2017)"
@@ -64,7 +64,7 @@ class SRGAN(OneWay, AugmentedGame):
     averaged = ("G",)
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(AugmentedGame.Config):
+    class Config(OneJudge.Config):
         translator: Translator = SRResNet()
         """Architecture of G."""
         patch: Patch = SRDiscriminator()
@@ -165,12 +165,6 @@ class SRGAN(OneWay, AugmentedGame):
         """x_low: the data's, or degraded ones of the same size."""
         degrade, (height, width) = self.cfg.degrade, batch.a.shape[2:]
         return batch.a if degrade is None else degrade(batch.b, (height, width))
-
-    def after(self, player: Player, terms: Terms) -> None:
-        if player.name == "D":
-            self.follow(self.augment, player, terms)
-            for penalty in self.cfg.penalties:
-                penalty.after(self.D)
 
     def forward_way(self) -> Function:
         """Images [n, C, h, w] of any size enlarged to [n, C, scale h, scale w]."""
