@@ -18,6 +18,9 @@ import torch
 from helpers import LUCK
 
 from ganwright import seeds
+from ganwright.report import page
+from ganwright.report.drawing import Axis, Drawn, drawn
+from ganwright.report.plots import Plot
 from ganwright.training.compiler import why_not_compiled
 
 
@@ -32,6 +35,8 @@ def _change_every_seed() -> None:
     torch.manual_seed = lambda seed: torch_s(mixed(seed))
     np.random.default_rng = lambda seed: numpy_s(mixed(seed))
 
+
+_DRAWN: list[Drawn] = []
 
 if LUCK:
     _change_every_seed()
@@ -50,6 +55,20 @@ def seeded_by_name(request: pytest.FixtureRequest) -> None:
     torch.default_generator.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)
+
+
+@pytest.fixture(autouse=True)
+def plots_drawn_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Curves take a tenth of a second each: only tests marked `plots` draw them all, and in the
+    others each is a copy of the first that their process drew."""
+    if not request.node.get_closest_marker("plots"):
+        monkeypatch.setattr(page, "drawn", _first_drawn)
+
+
+def _first_drawn(plot: Plot, axis: Axis) -> Drawn:
+    if not _DRAWN:
+        _DRAWN.append(drawn(plot, axis))
+    return _DRAWN[0]
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,10 @@ frame.onload = () => {{
 </script>
 """
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+pytestmark = [
+    pytest.mark.plots,
+    pytest.mark.skipif(not CHROMIUM, reason="needs chromium"),
+]
 
 
 @pytest.fixture(scope="module")

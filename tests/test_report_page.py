@@ -18,6 +18,8 @@ from ganwright.report.html import SIDE
 from ganwright.report.page import SHOWN
 from ganwright.report.records import read_metrics
 
+pytestmark = pytest.mark.plots
+
 ROWS = [row(s, D__adv=1 / s, G__adv=float("nan"), G__gradient=2.0 * s) for s in (10, 20, 30)]
 
 

@@ -25,6 +25,8 @@ from ganwright.report.comparison import write_comparison
 from ganwright.run import train as runs
 from ganwright.training.engine import processor
 
+pytestmark = pytest.mark.plots
+
 
 def train(out: Path, name: str = "dcgan", callbacks: Any = (), **changes: Any) -> Path:
     given = {"steps": 4, "log_every": 1, "sample_every": 2, "save_every": 2} | changes
