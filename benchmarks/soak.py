@@ -4,6 +4,8 @@ The run does all that a long one does: lines of metrics, sample grids, measureme
 health, the report and a tracker. What is measured in each of 200 windows of steps is fitted by a
 line, by least squares, from the second tenth on; the table gives its slope for 100,000 steps with a
 95 % confidence interval. Processor time is used, since other processes may keep the machine busy.
+Memory is read after a full collection: what is drawn leaves cycles, which Python collects only when
+they have become many, so that a reading at any moment is one of a sawtooth.
 
     python benchmarks/soak.py --steps 200000 --out runs/soak
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import importlib.util
 import os
 import tempfile
@@ -60,12 +63,13 @@ class Watch(Callback):
             return
         now = process_time()
         microseconds = 1e6 * (now - self.clock) / self.length
+        gc.collect()
         files, threads = len(os.listdir("/proc/self/fd")), threading.active_count()
         window = Window(run.step, memory(), files, threads, microseconds)
         self.seen.append(window)
         with self.file.open("a", encoding="utf-8", newline="") as file:
             csv.writer(file).writerow(window)
-        self.clock = now
+        self.clock = process_time()
 
 
 def memory() -> float:
