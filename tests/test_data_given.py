@@ -189,7 +189,7 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return PICTURE
 
-    with pytest.raises(DataError, match=r"a process that reads the data died .*fewer --workers"):
+    with pytest.raises(DataError, match=r"reads the data was killed.*fewer --workers"):
         opened(Set(deadly), workers=1).batch(0, 4)
 
 

@@ -23,7 +23,9 @@ import ganwright
 from ganwright.config.read_back import same
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.losses import Hinge, LeastSquares, Loss
+from ganwright.metrics.metric import Metric
 from ganwright.networks import ConvNet
+from ganwright.networks.features import Content
 from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import R1, R2
 from ganwright.run.config_file import from_yaml
@@ -171,9 +173,11 @@ def test_classes_names_and_paths_are_taken(tmp_path: Path) -> None:
             {},
             "the game is the class Doubled; give a family's name or a class derived from",
         ),
-        (Toy, {"loss": Loss}, "game.loss is a bare Loss; choose one of Hinge, LeastSquares"),
+        (Toy, {"loss": Loss}, "game.loss is a bare Loss; choose one of BoundarySeeking, Hinge"),
         (Toy, {"optimizer_d": Optimizer(lr=1)}, "game.optimizer_d is a bare Optimizer; choose"),
         (Toy, {"optimizer_d": Adam(schedule=Schedule)}, "game.optimizer_d is a bare Schedule"),
+        (Toy, {"metrics": (Metric(),)}, "metrics is a bare Metric; choose one of"),
+        ("srgan", {"content": Content()}, "game.content is a bare Content; choose one of Pixels"),
         (Toy, {"callbacks": [3]}, "callbacks hold an int; each must be an object of a class"),
         (3, {}, "the game is 3; give a family's name"),
     ],

@@ -349,7 +349,7 @@ def test_what_nohup_has_ignored_stays_so(tmp_path: Path) -> None:
     [
         (
             RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."),
-            r"step 3 failed: a process that reads data was killed.*fewer --workers.*resume",
+            r"step 3 failed: a process that reads the data was killed.*fewer --workers.*resume",
         ),
         (
             RuntimeError(

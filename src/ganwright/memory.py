@@ -19,6 +19,12 @@ _HELPS = (
     "another --device"
 )
 
+WORKER_KILLED = (
+    "a process that reads the data was killed, often because memory ran out; try fewer --workers, "
+    "or 0"
+)
+"""Said wherever it is noticed: by torch's signal in any place, or where its data is missed."""
+
 
 def free() -> int:
     """Bytes of the host's memory that are free, for this container if it has a limit."""

@@ -34,7 +34,7 @@ def read_back(settings: Settings) -> None:
 
 def _see(value: Any, hint: Any, where: str) -> None:
     for kind in classes(value):
-        _whole(kind, where)
+        whole(kind, where)
         _importable(kind, where)
     try:
         again = convert(yaml.safe_load(yaml.safe_dump(as_yaml(value))), hint, where)
@@ -44,13 +44,19 @@ def _see(value: Any, hint: Any, where: str) -> None:
         raise _lost(value, where)
 
 
-def _whole(kind: type, where: str) -> None:
-    """The library's bases are there to be derived from, and do nothing by themselves."""
+def whole(kind: type, where: str) -> None:
+    """See that a class is none of the library's bases, which do nothing by themselves.
+
+    Raises:
+        SettingsError: it is one; the sentence has those to choose from.
+    """
+    known = choices(kind)
+    if kind in known.values() or not kind.__module__.startswith("ganwright."):
+        return
     below: list[type] = type.__subclasses__(kind)
-    kinds = [sub for sub in below if sub.__module__.startswith("ganwright.")]
-    bare = kind not in choices(kind).values() and kind.__module__.startswith("ganwright.")
-    if kinds and bare:
-        names = ", ".join(sorted(sub.__name__ for sub in kinds))
+    found = set(known) | {s.__name__ for s in below if s.__module__.startswith("ganwright.")}
+    if found:
+        names = ", ".join(sorted(found))
         raise SettingsError(f"{where} is a bare {kind.__name__}; choose one of {names}")
 
 

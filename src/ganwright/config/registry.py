@@ -23,6 +23,7 @@ TABLES: dict[str, str] = {
     "networks": "ganwright.networks:NETWORKS",
     "translators": "ganwright.networks:TRANSLATORS",
     "patches": "ganwright.networks:PATCHES",
+    "contents": "ganwright.networks:CONTENTS",
     "attacks": "ganwright.attacks:ATTACKS",
     "norms": "ganwright.layers.norm:NORMS",
     "activations": "ganwright.layers.activation:ACTIVATIONS",

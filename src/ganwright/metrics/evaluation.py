@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ganwright.config.read_back import whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import built
@@ -56,6 +57,7 @@ def evaluate(
         DataError: there is nothing to compare with.
     """
     for metric in metrics:  # weights that are missing are missed at once
+        whole(type(metric), "metrics")
         if isinstance(metric, FeatureMetric):
             built(metric.features, fake.device)
     found = (_results(metric, reference(metric.split), fake, protocol) for metric in metrics)

@@ -10,6 +10,7 @@ from ganwright.networks.critic import ConvCritic
 from ganwright.networks.custom import Custom, CustomPatch, CustomTranslator
 from ganwright.networks.dcgan import ConvNet
 from ganwright.networks.fast import FastNet
+from ganwright.networks.features import VGG, Content, Pixels, SmallFeatures, SmallLayers, VGGLayers
 from ganwright.networks.mlp import MLP
 from ganwright.networks.patch import Patch, PatchGAN
 from ganwright.networks.pixelda import AdaptationNets
@@ -50,8 +51,16 @@ PATCHES: dict[str, type[Patch]] = {
     "SRDiscriminator": SRDiscriminator,
     "CustomPatch": CustomPatch,
 }
+CONTENTS: dict[str, type[Content]] = {
+    "Pixels": Pixels,
+    "SmallFeatures": SmallFeatures,
+    "SmallLayers": SmallLayers,
+    "VGG": VGG,
+    "VGGLayers": VGGLayers,
+}
 
 __all__ = [
+    "CONTENTS",
     "MLP",
     "NETWORKS",
     "PATCHES",

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
 from ganwright.errors import DataError, RunError
-from ganwright.memory import out_of_memory, said
+from ganwright.memory import WORKER_KILLED, out_of_memory, said
 from ganwright.run import shortage
 from ganwright.run.recovery import Recovery
 from ganwright.stopping import signals
@@ -79,9 +79,7 @@ def _tell(run: Run, hook: str) -> None:
 
 def _killed(error: BaseException) -> str:
     """torch tells of a killed worker by a signal, wherever this process is."""
-    if "DataLoader worker" not in str(error):
-        return ""
-    return "a process that reads data was killed, often because memory ran out; try fewer --workers"
+    return WORKER_KILLED if "DataLoader worker" in str(error) else ""
 
 
 def _failed(run: Run, what: str, why: str) -> str:

@@ -18,6 +18,7 @@ from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Samples
 from ganwright.callbacks.trackers import Trackers
 from ganwright.config.ranges import Count
+from ganwright.config.read_back import whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse
 from ganwright.data import RunData
@@ -111,6 +112,7 @@ def objects(given: Any, base: type[T]) -> tuple[T, ...]:
                 f"{where} hold {described(each)}; each must be an object of a class that "
                 f"derives from ganwright.{name}"
             )
+        whole(type(made), where)
         found.append(made)
     return tuple(found)
 

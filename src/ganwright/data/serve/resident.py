@@ -19,6 +19,7 @@ from ganwright.data.fitted import Fitted
 from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.serve.order import Draw, Picks, Stream, corner
 from ganwright.errors import DataError
+from ganwright.memory import WORKER_KILLED
 from ganwright.seeds import generators_kept, seed_everything
 from ganwright.stopping import outlive
 
@@ -245,10 +246,7 @@ class Streamed:
         except (RuntimeError, ConnectionError, EOFError) as error:
             if isinstance(error, RuntimeError) and "worker" not in str(error):
                 raise
-            raise DataError(
-                f"a process that reads the data died ({str(error).splitlines()[0]}); the machine "
-                "may be short of memory, so try fewer --workers, or 0"
-            ) from error
+            raise DataError(WORKER_KILLED) from error
         if isinstance(read, DataError):
             raise unreadable([str(read)])
         return read
