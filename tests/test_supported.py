@@ -32,9 +32,9 @@ HAVE: dict[str, set[str]] = {
     "infogan": {"regularisers"},
     "bgan": {"conditional"},
     "jojogan": {"conditional"},
-    "r3gan": {"conditional"},
-    "stylegan2": {"conditional"},
-    "stylegan3": {"conditional"},
+    "r3gan": {"conditional", "regularisers"},
+    "stylegan2": {"conditional", "regularisers"},
+    "stylegan3": {"conditional", "regularisers"},
 }
 
 

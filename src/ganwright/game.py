@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -221,6 +221,9 @@ class Game(nn.Module):
         samples without it. It must not enter checkpoints, which are loaded without it: keep its
         weights in buffers that are not persistent.
         """
+
+    def carried(self, fresh: Collection[str]) -> None:
+        """Called in a fork that has a checkpoint's tensors; `fresh` names those not found there."""
 
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""

@@ -6,20 +6,21 @@ buffers that the game owns.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import logsigmoid, normalize
 from torch.nn.utils.parametrize import is_parametrized
 
 from ganwright.config.checked import Checked
-from ganwright.config.ranges import BelowOne, NonNegative
+from ganwright.config.ranges import BelowOne, Count, NonNegative
 from ganwright.errors import SettingsError
 from ganwright.losses import Inputs
 from ganwright.networks.base import WEIGHTED, Discriminator
 from ganwright.precision import wide
+from ganwright.seeds import generators_kept, seed_everything
 
 
 def features(D: Discriminator, x: Inputs) -> Tensor:
@@ -74,6 +75,13 @@ class Regulariser(Checked):
     def memory(self, G: nn.Module) -> nn.Module:
         """A fresh memory; empty here."""
         return nn.Module()
+
+    def begin(self, G: nn.Module, memory: nn.Module, scores: Callable[[int], Tensor]) -> None:
+        """Called once, before training, with the weights that G and D begin with.
+
+        Args:
+            scores: D's scores of so many new samples, which depend on G's weights.
+        """
 
     def after(self, G: nn.Module, memory: nn.Module) -> None:
         """Called without gradients once G has moved: what the memory takes in."""
@@ -157,6 +165,69 @@ class HistoricalAveraging(Regulariser):
         memory.mean += share * (flat(G) - memory.mean)
 
 
+class _Origin(nn.Module):
+    """The weights that a network began with, and how much each of them matters."""
+
+    weights: Tensor
+    importance: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.register_buffer("weights", flat(network).detach())
+        self.register_buffer("importance", torch.zeros_like(self.weights))
+
+
+@dataclass(frozen=True)
+class EWC(Regulariser):
+    """Li et al. (2020), arXiv:2012.02780: G's weights stay near those that it began with.
+
+        weight sum over i of F_i (θ_i - θ_S,i)²     F = E[(∂ log D(G(z)) / ∂θ)²] at θ_S
+
+    Elastic weight consolidation, for few images: with `init`, θ_S are the weights of another run's
+    G, and F, the Fisher information of each, is estimated once by that run's D.
+
+    Args:
+        samples: how many F is the mean of.
+    """
+
+    weight: NonNegative = 5e8
+    samples: Count = 256
+
+    def cost(
+        self, G: nn.Module, D: Discriminator, real: Inputs, fake: Inputs, memory: nn.Module
+    ) -> Tensor:
+        assert isinstance(memory, _Origin)
+        return (memory.importance * (flat(G) - memory.weights).square()).sum()
+
+    def memory(self, G: nn.Module) -> nn.Module:
+        return _Origin(G)
+
+    def begin(self, G: nn.Module, memory: nn.Module, scores: Callable[[int], Tensor]) -> None:
+        assert isinstance(memory, _Origin)
+        with generators_kept(), torch.enable_grad():
+            seed_everything("EWC")
+            seen, total = 0, torch.zeros_like(memory.importance)
+            while seen < self.samples:
+                for likelihood in logsigmoid(wide(scores(_TOGETHER))).flatten():
+                    total += _slope(likelihood, G).square()
+                    seen += 1
+        memory.importance.copy_(total / seen)
+
+
+_TOGETHER = 8
+"""Samples that are judged together, since some discriminators compare those of a batch."""
+
+
+def _slope(value: Tensor, network: nn.Module) -> Tensor:
+    """The gradient of a number by all weights of a network, in one vector; 0 by frozen ones."""
+    weights = list(network.parameters())
+    free = [w for w in weights if w.requires_grad]
+    found = torch.autograd.grad(value, free, retain_graph=True, allow_unused=True)
+    slopes = iter(found)
+    parts = ((next(slopes) if w.requires_grad else None, w) for w in weights)
+    return torch.cat([(torch.zeros_like(w) if g is None else g).flatten() for g, w in parts])
+
+
 @dataclass(frozen=True)
 class Orthogonality(Regulariser):
     """Brock et al. (2019), arXiv:1809.11096, eq. 3: G's filters are kept at right angles.
@@ -215,6 +286,7 @@ def refuse_repeats(regularisers: Sequence[Regulariser]) -> None:
 
 
 REGULARISERS: dict[str, type[Regulariser]] = {
+    "EWC": EWC,
     "FeatureMatching": FeatureMatching,
     "HistoricalAveraging": HistoricalAveraging,
     "Orthogonality": Orthogonality,

@@ -21,7 +21,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from ganwright.config.ranges import NonNegative
 from ganwright.data.types import Images, Spec
 from ganwright.families.augmented import watch
-from ganwright.families.noise_game import RegularisedGame
+from ganwright.families.noise_game import SharingGame
 from ganwright.game import Terms
 from ganwright.networks import ConvNet, Networks
 from ganwright.observing import observe
@@ -29,7 +29,7 @@ from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class ACGAN(RegularisedGame):
+class ACGAN(SharingGame):
     """Class-conditional images: D also classifies real and generated images."""
 
     title = "ACGAN (2016)"
@@ -41,7 +41,7 @@ class ACGAN(RegularisedGame):
     batch_size = 100
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(RegularisedGame.Config):
+    class Config(SharingGame.Config):
         networks: Networks = ConvNet(dropout=0.5)
         """Architecture of G and D."""
         class_weight: NonNegative = 1.0

@@ -18,18 +18,18 @@ from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import watch
-from ganwright.families.noise_game import RegularisedGame
+from ganwright.families.noise_game import SharingGame
 from ganwright.game import Terms
 from ganwright.losses import Inputs, Scorer
 from ganwright.penalties import charge
 from ganwright.unroll import unrolled
 
 
-class UnrollableGame(RegularisedGame):
+class UnrollableGame(SharingGame):
     """GAN's objectives, with optional unrolling of D."""
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(RegularisedGame.Config):
+    class Config(SharingGame.Config):
         unroll: Whole = 0
         """Updates of D that G looks ahead and differentiates through (unrolled GAN)."""
         unroll_lr: Positive = 0.1

@@ -23,7 +23,7 @@ from ganwright.config.ranges import Count, NonNegative, Several, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import watch
-from ganwright.families.noise_game import RegularisedGame
+from ganwright.families.noise_game import SharingGame
 from ganwright.function import linear
 from ganwright.game import Terms
 from ganwright.layers.norm import NoNorm, Norm
@@ -34,7 +34,7 @@ from ganwright.penalties import charge
 from ganwright.precision import wide
 
 
-class InfoGAN(RegularisedGame):
+class InfoGAN(SharingGame):
     """A GAN that discovers by itself what images differ in."""
 
     title = "InfoGAN (2016)"
@@ -43,7 +43,7 @@ class InfoGAN(RegularisedGame):
     batch_size = 128
 
     @dataclass(frozen=True, kw_only=True)
-    class Config(RegularisedGame.Config):
+    class Config(SharingGame.Config):
         networks: Networks = ConvNet(hidden_G=(1024,), hidden_D=(1024,), slope=0.1)
         """Architecture of G and D; by default the paper's for digits."""
         latent: int = 62

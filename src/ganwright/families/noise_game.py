@@ -5,13 +5,14 @@ A family derives from the class whose settings it has, and has no others:
     FromNoise       (in `from_noise`) noise, networks, samples
     NoiseGame         loss, penalties of D, what D is shown, turns
     RegularisedGame     regularisers of G, which its objective has to ask for by `regularise`
-    UnrollableGame      (in `gan`) the objectives of the first GAN, which can be unrolled
-    GAN                 labels where they are wanted, and packing
+    SharingGame           fakes drawn once a step for both players
+    UnrollableGame          (in `gan`) the objectives of the first GAN, which can be unrolled
+    GAN                       labels where they are wanted, and packing
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.families.augmented import OneJudge
 from ganwright.families.from_noise import FromNoise
 from ganwright.game import Draw, Player, Terms
+from ganwright.layers.forward_state import evaluating
 from ganwright.losses import Inputs, Loss, NonSaturating, Scorer
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, lazies, refuse_twins, schedules
@@ -144,9 +146,7 @@ class RegularisedGame(NoiseGame):
     @dataclass(frozen=True, kw_only=True)
     class Config(NoiseGame.Config):
         regularisers: tuple[Regulariser, ...] = ()
-        """Regularisers of G: feature matching, pulling-away, historical averaging."""
-        share_fakes: bool = False
-        """Draw fakes once a step for D and G, which is faster; else each player draws its own."""
+        """Regularisers of G: feature matching, pulling-away, historical averaging, EWC."""
 
         def __post_init__(self) -> None:
             super().__post_init__()
@@ -158,14 +158,30 @@ class RegularisedGame(NoiseGame):
         super().__init__(cfg, spec, labelled=labelled)
         self.memories = nn.ModuleList(r.memory(self.G) for r in cfg.regularisers)
 
-    @property
-    def draws(self) -> Sequence[Draw]:
-        return (self.fakes,) if self.cfg.share_fakes else ()
-
     def before_training(self) -> None:
         """Regularisers begin with the weights that G has now: it may have been given others."""
-        for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
+        self._begin(range(len(self.memories)))
+
+    def carried(self, fresh: Collection[str]) -> None:
+        """Those that the first run did not have begin with its weights."""
+        found = {name.split(".")[1] for name in fresh if name.startswith("memories.")}
+        self._begin([int(number) for number in found])
+
+    def _begin(self, numbers: Iterable[int]) -> None:
+        for i in numbers:
+            regulariser, memory = self.cfg.regularisers[i], self.memories[i]
             memory.load_state_dict(regulariser.memory(self.G).state_dict())
+            regulariser.begin(self.G, memory, self.scores)
+
+    def scores(self, n: int) -> Tensor:
+        """n scores of D, of samples whose classes come in turn: [n]."""
+        count = n * self.judged_shape[0] // self.spec.shape[0]  # D may judge several as one
+        labels = self._labels(count) if self.classes else None
+        blank = torch.zeros(count, *self.spec.shape, device=self.device)
+        with evaluating(self):
+            _, fake = self.judged(Images(blank, labels))
+            scores: Tensor = self.judge(*fake) if isinstance(fake, tuple) else self.judge(fake)
+        return scores
 
     def regularise(self, real: Inputs, fake: Inputs) -> dict[str, Tensor]:
         """The regularisers' terms of G's objective."""
@@ -177,3 +193,18 @@ class RegularisedGame(NoiseGame):
         if player.name == "G":
             for regulariser, memory in zip(self.cfg.regularisers, self.memories, strict=True):
                 regulariser.after(self.G, memory)
+
+
+class SharingGame(RegularisedGame):
+    """Its objectives can share the fakes of a step."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Config(RegularisedGame.Config):
+        share_fakes: bool = False
+        """Draw fakes once a step for D and G, which is faster; else each player draws its own."""
+
+    cfg: Config
+
+    @property
+    def draws(self) -> Sequence[Draw]:
+        return (self.fakes,) if self.cfg.share_fakes else ()

@@ -13,13 +13,13 @@ from torch import Tensor
 
 from ganwright.data.types import Images
 from ganwright.families.augmented import watch
-from ganwright.families.noise_game import NoiseGame
+from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
 from ganwright.losses import Scorer
 from ganwright.penalties import charge
 
 
-class ThroughGame(NoiseGame):
+class ThroughGame(RegularisedGame):
     """Base of the families whose G has no tanh and whose penalties look through T."""
 
     squashes = False
@@ -45,4 +45,5 @@ class ThroughGame(NoiseGame):
 
     def generator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
-        return {"adv": self.cfg.loss.generator(self.through, real, fake)}
+        adv = self.cfg.loss.generator(self.through, real, fake)
+        return {"adv": adv, **self.regularise(real, fake)}

@@ -166,5 +166,6 @@ def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
     fitted = fit(own, found.game)
     if not fits(trainer.game, fitted):
         raise RunError("none of the run's weights fits the networks of these settings")
+    trainer.game.carried(fitted.fresh)
     fit(trainer.average.networks.state_dict(), found.average)
     return [*fitted.lines(), *adopt(trainer, found.training)]
