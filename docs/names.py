@@ -106,6 +106,7 @@ PENALTIES: dict[str, Known] = {
 
 REGULARISERS: dict[str, Known] = {
     "FeatureMatching": Known("1606.03498", "`FeatureMatchingGeneratorLoss`"),
+    "EWC": Known("2012.02780"),
     "HistoricalAveraging": Known("1606.03498", "`HistoricalAverageGeneratorLoss`"),
     "Orthogonality": Known("1809.11096"),
     "PullingAway": Known(
