@@ -42,6 +42,7 @@ FAMILIES: dict[str, Known] = {
     "stylegan2": Known("1912.04958"),
     "stylegan3": Known("2106.12423"),
     "jojogan": Known("2112.11641"),
+    "cdc": Known("2104.06820"),
     "acgan": Known(
         "1610.09585",
         "`ACGANGenerator`, `ACGANDiscriminator`, `AuxiliaryClassifierGeneratorLoss` ...",

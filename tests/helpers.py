@@ -80,6 +80,11 @@ TINY: dict[str, dict[str, Any]] = {
         "networks": StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2),
         "latent": 8,
     },
+    "cdc": {
+        "networks": StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2),
+        "latent": 8,
+        "anchors": 3,
+    },
     "acgan": {"networks": ConvNet(width=4, dropout=0.5)},
     "infogan": {"networks": CONV, "hidden": 8},
     "cgan": {"networks": FULL},

@@ -21,7 +21,7 @@ from ganwright.networks import MLP
 from ganwright.networks.examples import Examples, read_examples
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.load import load
-from ganwright.run.restyle import restyle
+from ganwright.run.restyle import adapt, restyle
 from ganwright.run.train import resume, train
 from ganwright.training.engine import Engine
 
@@ -194,3 +194,48 @@ def test_settings_that_cannot_be_are_refused(tmp_path: Path) -> None:
     np.savez(wrong, images=np.array([object()]), w=np.zeros((1, 8)))
     with pytest.raises(SettingsError, match="cannot be read"):
         game(examples=wrong)
+
+
+def test_the_weights_that_are_asked_for_are_restyled(tmp_path: Path) -> None:
+    """`--step` and `--raw` say which, for the search and for training."""
+    cls, settings = tiny("stylegan2", steps=4, save_every=2)
+    train(cls, settings, tmp_path / "run", quiet=True)
+    early = load(tmp_path / "run", device="cpu", step=2, raw=True)
+    x = early.sample(1)
+    new = restyle(early, x, tmp_path / "new", search=SHORT, steps=1, device="cpu", quiet=True)
+    assert torch.equal(new.game.G.mapping.layers[0].weight, early.game.G.mapping.layers[0].weight)
+    after = adapt(early, "digits", tmp_path / "few", steps=1, device="cpu", quiet=True)
+    source: Any = after.game.source
+    for name, tensor in early.game.G.state_dict().items():
+        assert torch.equal(source.state_dict()[name], tensor), name
+
+
+def test_the_command_adapts_to_a_few_images(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for i in range(10):
+        Image.fromarray(np.full((12, 12), 20 * i, np.uint8)).save(few / f"{i}.png")
+    argv = ["restyle", str(source), "--data", str(few), "--out", str(tmp_path / "new")]
+    argv += ["--steps", "2", "--device", "cpu"]
+    assert main(argv) == 0
+    new = load(tmp_path / "new", device="cpu")
+    assert (new.family, new.step, new.spec.shape) == ("cdc", 2, (1, 8, 8))
+    capsys.readouterr()
+    for extra, sentence in (
+        (["--example", str(few)], "it got both"),
+        (["--swapped", "1"], "--swapped belongs to --example; leave it out with --data"),
+    ):
+        assert main([*argv, *extra]) == 2
+        assert sentence in capsys.readouterr().err
+    assert main(["restyle", str(source)]) == 2
+    assert "it got neither" in capsys.readouterr().err
+
+
+def test_only_a_stylegan2_is_adapted(tmp_path: Path) -> None:
+    cls, settings = tiny("dcgan", steps=1)
+    train(cls, settings, tmp_path / "plain", quiet=True)
+    with pytest.raises(SettingsError, match="dcgan cannot be adapted by cross-domain"):
+        adapt(tmp_path / "plain", "digits", tmp_path / "new")
+    assert not (tmp_path / "new").exists()

@@ -33,6 +33,7 @@ HAVE: dict[str, set[str]] = {
     "bgan": {"conditional"},
     "jojogan": {"conditional"},
     "r3gan": {"conditional", "regularisers"},
+    "cdc": {"conditional", "regularisers"},
     "stylegan2": {"conditional", "regularisers"},
     "stylegan3": {"conditional", "regularisers"},
 }

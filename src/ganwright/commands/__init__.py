@@ -66,7 +66,7 @@ COMMANDS: dict[str, Command] = {
     "restyle": Command(
         "ganwright.commands.restyle:restyle",
         "RUN --example FILE [--out NEW]",
-        "Train a generator to draw in the style of an example.",
+        "Train a generator to draw in the style of an example, or of ten images.",
     ),
     "translate": Command(
         "ganwright.commands.translate:translate",

@@ -1,10 +1,11 @@
-"""`ganwright restyle`: a generator that draws in the style of an example."""
+"""`ganwright restyle`: a generator that draws in the style of an example, or of a few images."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import inputs
@@ -17,6 +18,9 @@ from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 from ganwright.inference.projection import Search
 
+if TYPE_CHECKING:
+    from ganwright.inference.model import Model
+
 
 @dataclass(frozen=True, kw_only=True)
 class Restyling(Named):
@@ -24,10 +28,12 @@ class Restyling(Named):
 
     example: Path | None = None
     """The example: an image, or a folder of up to some tens of images in one style."""
+    data: str | None = None
+    """A few images of the new kind instead, as for `train --data`: learned by cdc."""
     out: Path | None = None
     """The new run folder; RUN-restyled if not given."""
-    steps: Count = 300
-    """Training steps; too many copy the example's content, too."""
+    steps: Count | None = None
+    """Training steps: 300 after an example, and more copy its content, too; 1,000 on data."""
     swapped: Count | None = None
     """Number of the first layer that takes other styles; half of the layers when not given."""
     search_steps: Count = 1000
@@ -37,7 +43,7 @@ class Restyling(Named):
 
 
 def restyle(argv: Sequence[str]) -> int:
-    """Train a StyleGAN's generator to draw in the style of an example (JoJoGAN).
+    """Train a StyleGAN's generator to draw like an example (JoJoGAN) or a few images (CDC).
 
     The new run samples, and draws what `ganwright project RUN` found for photos with `ganwright
     sample NEW --latents`. Only the run folder is needed, not its data.
@@ -47,8 +53,16 @@ def restyle(argv: Sequence[str]) -> int:
     parser.add("weights", Weights())
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
-    if what.example is None:
-        raise SettingsError("restyle needs an example; name an image, as in --example FILE")
+    if (what.example is None) == (what.data is None):
+        raise SettingsError(
+            "restyle takes an example, as in --example FILE, or a few images, as in --data FOLDER; "
+            f"it got {'neither' if what.data is None else 'both'}"
+        )
+    out = what.out or run.with_name(f"{run.name}-restyled")
+    changes = {"seed": what.seed, "device": weights.device}
+    changes |= {} if what.steps is None else {"steps": what.steps}
+    if what.data is not None:
+        return status(_adapted(run, what, weights, out, changes))
     _, files = inputs(str(what.example))
     model = load_run(run, weights)
 
@@ -61,7 +75,18 @@ def restyle(argv: Sequence[str]) -> int:
     reader = Reader(lambda path: read_picture(path, shape[0], None, None), files)
     images = torch.cat([picture.fitted(shape) for _, picture in reader] or [torch.zeros(0, *shape)])
     reader.status()
-    out = what.out or run.with_name(f"{run.name}-restyled")
     search = Search(steps=what.search_steps, seed=what.seed)
-    changes = {"steps": what.steps, "seed": what.seed, "swapped": what.swapped}
-    return status(begin(model, images, out, search=search, device=weights.device, **changes))
+    return status(begin(model, images, out, search=search, swapped=what.swapped, **changes))
+
+
+def _adapted(
+    run: Path, what: Restyling, weights: Weights, out: Path, changes: dict[str, Any]
+) -> Model:
+    """Refuse what belongs to an example alone, and train."""
+    from ganwright.run.restyle import adapt
+
+    for name in ("swapped", "search_steps"):
+        if getattr(what, name) != getattr(Restyling(), name):
+            flag = name.replace("_", "-")
+            raise SettingsError(f"--{flag} belongs to --example; leave it out with --data")
+    return adapt(load_run(run, weights), what.data, out, **changes)

@@ -50,6 +50,7 @@ FAMILIES: dict[str, Entry] = {
     ),
     "stylegan3": Entry("stylegan3:StyleGAN3", "Images move and turn with the input", "2106.12423"),
     "jojogan": Entry("jojogan:JoJoGAN", "A trained StyleGAN in an example's style", "2112.11641"),
+    "cdc": Entry("cdc:CDC", "A trained StyleGAN2 adapted to ten images", "2104.06820"),
     "acgan": Entry(
         "acgan:ACGAN", "Auxiliary-classifier GAN: images of a given class", "1610.09585"
     ),

@@ -41,6 +41,7 @@ class Model(Translating):
         step: how far it was trained.
         run: its run folder.
         interrupted: whether training was stopped before its last step.
+        init: the settings of a new run that begins with its weights.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Model(Translating):
         run: Path,
         *,
         interrupted: bool = False,
+        init: Mapping[str, str] | None = None,
     ) -> None:
         self.family, self.game, self.spec = family, game, spec
+        self.init = init or {"init": str(run)}
         self.step, self.run, self.interrupted = step, run, interrupted
         self._footprints: dict[str, Footprint] = {}
         self._narrowed = False

@@ -76,8 +76,11 @@ class StyleDiscriminator(Discriminator):
         self.head = StyleHead(self.width, classes, depth)
 
     def features(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h = self.blocks(self.read(x))
-        with torch.autocast(x.device.type, enabled=False):
+        return self.closing(self.blocks(self.read(x)))
+
+    def closing(self, h: Tensor) -> Tensor:
+        """Features of the smallest map."""
+        with torch.autocast(h.device.type, enabled=False):
             found: Tensor = self.last(wide(h))
         return found
 

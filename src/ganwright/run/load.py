@@ -83,4 +83,8 @@ def load(
             load_into(getattr(trained, name), own, what)
     engine.prepare(trained)
     trained.requires_grad_(False).eval()
-    return Model(name_of(cls), trained, spec, found.step, folder)
+    taken = {
+        "init": str(place / f"step-{found.step:06d}"),
+        "init_weights": "raw" if raw else "average",
+    }
+    return Model(name_of(cls), trained, spec, found.step, folder, init=taken)

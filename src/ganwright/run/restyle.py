@@ -1,4 +1,4 @@
-"""A generator restyled after an example, from finding the example's latent to training."""
+"""A trained generator restyled: after an example, or adapted to a few images of a domain."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ganwright import atomic
 from ganwright.config.sizes import size_of
 from ganwright.errors import RunError, SettingsError
 from ganwright.families.styled import Styled
+from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.inference.model import Model
 from ganwright.inference.projection import Search, project
 from ganwright.inference.sample_files import name_of, write_image
@@ -72,14 +73,44 @@ def restyle(
             data=kept / PICTURES,
             image_size=size_of(shape[1], shape[2]),
             channels=shape[0],
-            init=str(model.run),
             examples=kept / EXAMPLES,
             out=out,
-            **(same | more | changes),
+            **{**same, **more, **model.init, **changes},
         )
     finally:
         if not out.exists():
             shutil.rmtree(kept, ignore_errors=True)
+
+
+@shortage_named()
+def adapt(run: str | Path | Model, data: Any, out: str | Path, **changes: Any) -> Model:
+    """Train a run's generator on a few images, by cross-domain correspondence, in a new run folder.
+
+    Args:
+        run: a run of stylegan2.
+        data: ten images or so, as for `train`; their size and channels become those of the run.
+        out: the new run folder.
+        **changes: settings of `cdc` and of training, as for `train`; 1,000 steps when not given.
+
+    Returns:
+        The adapted generator.
+
+    Raises:
+        SettingsError: the run is of another kind.
+        GanwrightError: as for `train`.
+    """
+    model = run if isinstance(run, Model) else load(run)
+    if not isinstance(model.game, StyleGAN2):
+        raise SettingsError(
+            f"{model.family} cannot be adapted by cross-domain correspondence; take a run of "
+            "stylegan2"
+        )
+    cfg, shape = model.game.cfg, model.spec.shape
+    kept = ("latent", "prior", "networks", "truncation", "conditional", "loss", "mixing")
+    same = {name: getattr(cfg, name) for name in kept}
+    more = {"steps": 1000, "sample_every": 100, **model.init}
+    size = {"image_size": size_of(shape[1], shape[2]), "channels": shape[0]}
+    return train("cdc", data=data, out=out, **{**same, **more, **size, **changes})
 
 
 def refuse_misfits(model: Model, examples: Tensor) -> tuple[int, ...]:
