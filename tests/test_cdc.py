@@ -80,6 +80,15 @@ def test_it_is_nothing_at_first_and_grows_as_g_leaves() -> None:
     assert any(s is not None and bool(s.abs().sum() > 0) for s in slopes)
 
 
+def test_distributions_sum_to_1_in_16_bits() -> None:
+    """A divergence is never below 0, which rounded distributions could be."""
+    maps = torch.randn(4, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = similarities(maps.bfloat16())
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.exp().sum(1), torch.ones(4), rtol=1e-6, atol=0)
+
+
 def test_maps_are_of_every_size_but_the_smallest() -> None:
     game = made()
     noise = [torch.zeros(2, 1, *size) for size in game.G.synthesis.maps]

@@ -131,7 +131,7 @@ class CDC(StyleGAN2):
         return torch.where(self.near, around, self.noise(n))
 
     def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        """What D_near says of plain images [n, C, H, W]: [n, patches], all the same if it is whole."""
+        """Scores [n, patches] of plain images [n, C, H, W], or each image's own, repeated."""
         maps = self.D.maps(self.shown(x))
         patches = wide(self.P(maps[self.depth - 1])).flatten(1)
         whole = self.D.score(self.D.closing(maps[-1]), y)
@@ -188,8 +188,9 @@ def maps_of(G: StyleGenerator, z: Tensor, y: Tensor | None, noise: list[Tensor])
 def similarities(maps: Tensor) -> Tensor:
     """log softmax over j != i of cos(map i, map j): [n, ...] to [n, n - 1]."""
     n = len(maps)
-    directions = normalize(wide(maps).flatten(1))
-    cosines = directions @ directions.T
-    # every row of n + 1 entries, counted from the second, begins behind one of the diagonal
-    others = cosines.flatten()[1:].view(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
-    return log_softmax(others, 1)
+    with torch.autocast(maps.device.type, enabled=False):
+        directions = normalize(wide(maps).flatten(1))
+        cosines = directions @ directions.T
+        # every row of n + 1 entries, from the second on, begins behind one of the diagonal
+        others = cosines.flatten()[1:].view(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
+        return log_softmax(others, 1)
