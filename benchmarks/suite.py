@@ -6,7 +6,8 @@ each with 1, 2 and 4 threads.
 `shuffled`: in a copy of the repository that no run has touched, beside a process that keeps a core
 busy; each time in another random order, with 2 or 4 workers; once with one, no caches and no
 bytecode, once in another time zone and locale, once on a terminal of 40 columns, once as a user
-that is not root; every other time with other random numbers in all tests.
+that is not root, once with temporary files in memory, whose folders list their entries in another
+order; every other time with other random numbers in all tests.
 
 A failure stops nothing. The exit status is 1 if anything failed. `--only` plays some of the rounds,
 named by the first words of their rows, such as those that an earlier run did not come to. How long
@@ -34,6 +35,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
 NOBODY = 65534
+MEMORY = Path("/dev/shm")
 LEFT_OUT = ("runs", "data", "site")
 
 INSTRUCTIONS: Mapping[str, Mapping[str, str]] = {
@@ -58,6 +60,7 @@ class Round:
         arguments: of pytest.
         become: the command that makes it another user's, who owns its temporary files.
         untouched: whether it finds no caches and no bytecode.
+        scratch: where temporary files go; the usual place when not given.
     """
 
     columns: tuple[str, ...]
@@ -65,6 +68,7 @@ class Round:
     arguments: tuple[str, ...] = ()
     become: tuple[str, ...] = ()
     untouched: bool = False
+    scratch: Path | None = None
 
 
 @dataclass
@@ -105,6 +109,7 @@ def shuffled(count: int) -> list[Round]:
         order = ("--random-order-bucket=global", f"--random-order-seed={number}")
         variables, condition = {"OMP_NUM_THREADS": "1"}, ""
         become: tuple[str, ...] = ()
+        scratch = MEMORY if number == 5 and MEMORY.is_dir() else None
         if number == 1:
             condition = "no caches"
         elif number == 2:
@@ -113,6 +118,8 @@ def shuffled(count: int) -> list[Round]:
             condition, variables = "40 columns", variables | {"COLUMNS": "40", "LINES": "24"}
         elif number == 4:
             condition, become = _not_root()
+        elif scratch:
+            condition = "files in memory"
         rounds.append(
             Round(
                 (str(number), str(luck), str(workers), condition),
@@ -120,6 +127,7 @@ def shuffled(count: int) -> list[Round]:
                 (*order, "--numprocesses", str(workers)),
                 become,
                 untouched=number == 1,
+                scratch=scratch,
             )
         )
     return rounds
@@ -145,7 +153,9 @@ def _not_root() -> tuple[str, tuple[str, ...]]:
 def play(each: Round, root: Path, logs: Path) -> Outcome:
     """Run the suite of the repository at `root` once."""
     log = logs / f"{'-'.join(c for c in each.columns if c)}.log".replace(" ", "-")
-    with tempfile.TemporaryDirectory(prefix="suite-", ignore_cleanup_errors=True) as scratch:
+    with tempfile.TemporaryDirectory(
+        prefix="suite-", dir=each.scratch, ignore_cleanup_errors=True
+    ) as scratch:
         report = Path(scratch, "report.xml")
         variables = {"PYTHONPATH": str(root / "src"), "HOME": scratch, "TMPDIR": scratch}
         if each.untouched:

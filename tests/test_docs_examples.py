@@ -44,6 +44,7 @@ SLOW = {
     for name in (
         "aae",
         "aae-clusters",
+        "biggan",
         "ccgan",
         "cyclegan",
         "discogan",
@@ -51,8 +52,10 @@ SLOW = {
         "infogan",
         "pix2pix",
         "pixelda",
+        "r3gan",
         "sagan",
         "srgan",
+        "stylegan3",
         "wgan",
         "wgan-gp",
     )

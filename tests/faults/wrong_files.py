@@ -47,7 +47,7 @@ def photos(path: Path, world: Path) -> None:
 def _zipped(path: Path, world: Path) -> None:
     photos(path.with_suffix(".folder"), world)
     with zipfile.ZipFile(path, "w") as archive:
-        for file in path.with_suffix(".folder").iterdir():
+        for file in sorted(path.with_suffix(".folder").iterdir()):
             archive.write(file, file.name)
 
 
