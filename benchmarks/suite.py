@@ -273,7 +273,11 @@ def _chosen(rounds: list[Round], names: list[str]) -> list[Round]:
         row = " ".join(each.columns)
         return f"{row} ".startswith(f"{name} " if name else "")
 
-    return [each for each in rounds if any(called(each, name) for name in names)]
+    chosen = [each for each in rounds if any(called(each, name) for name in names)]
+    if not chosen:
+        rows = "; ".join(" ".join(each.columns) for each in rounds)
+        raise SystemExit(f"no round is called {' or '.join(names)}; there are {rows}")
+    return chosen
 
 
 if __name__ == "__main__":
