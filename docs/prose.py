@@ -62,9 +62,28 @@ def check(text: str, place: str, avoid: dict[str, str]) -> Iterator[Finding]:
 
 def sentences(source: str) -> Iterator[tuple[int, str]]:
     """The strings of a module that hold words and spaces, each with its line."""
+    lines = source.splitlines(keepends=True)
+    opened: list[tuple[int, int]] = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.STRING and " " in token.string.strip():
-            yield token.start[0], token.string
+        kind = tokenize.tok_name[token.type]
+        if kind.endswith("STRING_START"):  # from Python 3.12 on, an f-string is several tokens
+            opened.append(token.start)
+        outer = len(opened) == 1 and kind.endswith("STRING_END")
+        start = opened[0] if outer else token.start
+        if kind.endswith("STRING_END"):
+            opened.pop()
+        if outer or (kind == "STRING" and not opened):
+            text = _between(lines, start, token.end)
+            if " " in text.strip():
+                yield start[0], text
+
+
+def _between(lines: list[str], start: tuple[int, int], end: tuple[int, int]) -> str:
+    """What stands from one place to another, each a line, from 1, and a column."""
+    first, last = start[0] - 1, end[0] - 1
+    if first == last:
+        return lines[first][start[1] : end[1]]
+    return "".join([lines[first][start[1] :], *lines[first + 1 : last], lines[last][: end[1]]])
 
 
 def findings() -> list[Finding]:

@@ -267,6 +267,23 @@ def test_gradients_run_through_to_pictures_twice(settings: Any) -> None:
     assert second.abs().sum() > 0
 
 
+@pytest.mark.parametrize("size", [(5, 7), (1, 4), (1, 1)])
+def test_places_between_pixels_without_torchs_sampler(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it cannot be differentiated twice, values are read at the four pixels around."""
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    rows, columns = (side * (torch.rand(2, 4, 6, dtype=torch.float64) * 1.5 - 0.5) for side in size)
+    rows[0, 0, 0], columns[0, 0, 0] = size[0] - 1, 0  # on a pixel
+    monkeypatch.setattr(warp, "TWICE", True)
+    wanted = warp.between(x, rows, columns)
+    monkeypatch.setattr(warp, "TWICE", False)
+    torch.testing.assert_close(warp.between(x, rows, columns), wanted)
+    assert torch.autograd.gradgradcheck(
+        lambda x: warp.between(x, rows, columns).pow(3), x.requires_grad_(), atol=1e-4
+    )
+
+
 def test_a_warps_gradients_are_those_of_finite_differences() -> None:
     x = torch.randn(1, 1, 4, 5, dtype=torch.float64, requires_grad=True)
     matrix = torch.tensor([[[0.8, 0.3], [-0.2, 1.1]]], dtype=torch.float64)

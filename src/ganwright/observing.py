@@ -66,7 +66,8 @@ def ask(name: str) -> None:
 
 def asked(name: str) -> bool:
     """Whether this objective asked for `name`."""
-    return bool(_open.records) and name in _open.records[-1].asked
+    # torch 2.11 cannot trace `bool` of a list
+    return name in _open.records[-1].asked if _open.records else False
 
 
 @contextmanager

@@ -116,12 +116,11 @@ def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
     rows, columns = ((f - CENTRE) / 2 for f in fine)
     places = source(rows, columns, matrix, shift, (h, w))
     up = _doubled(_padded(x).flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
-    scaled = [
-        (2 * (mirrored(place, side) + MARGIN) + CENTRE) * (2 / (length - 1)) - 1
-        for place, side, length in zip(places, (h, w), up.shape[-2:], strict=True)
-    ]
-    grid = torch.stack([scaled[1], scaled[0]], -1)
-    out = grid_sample(up, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    down, right = (
+        2 * (mirrored(place, side) + MARGIN) + CENTRE
+        for place, side in zip(places, (h, w), strict=True)
+    )
+    out = between(up, down, right)
     halved: Tensor = _halved(out.flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
     return halved
 
@@ -139,10 +138,46 @@ def resampled(x: Tensor, matrix: Tensor, shift: Tensor, *, exact: bool = False) 
     rows, columns = source(rows, columns, matrix, shift, (h, w))
     if exact:
         return picked(x, mirrored(rows.round().long(), h), mirrored(columns.round().long(), w))
-    rows, columns = mirrored(rows, h), mirrored(columns, w)
-    grid = torch.stack([2 * columns / max(1, w - 1) - 1, 2 * rows / max(1, h - 1) - 1], -1)
-    out: Tensor = grid_sample(x, grid.to(x.dtype), padding_mode="border", align_corners=True)
-    return out
+    return between(x, mirrored(rows, h), mirrored(columns, w))
+
+
+def between(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """Bilinear values at places between pixels; beyond the border, those of the border.
+
+    Args:
+        x: [n, C, H, W].
+        rows, columns: counted in pixels, [n, h, w].
+    """
+    h, w = x.shape[-2:]
+    if TWICE:
+        scaled = [p * (2 / max(1, side - 1)) - 1 for p, side in ((columns, w), (rows, h))]
+        grid = torch.stack(scaled, -1).to(x.dtype)
+        out: Tensor = grid_sample(x, grid, padding_mode="border", align_corners=True)
+        return out
+    rows, columns = rows.clamp(0, h - 1), columns.clamp(0, w - 1)
+    above, left = (
+        place.floor().clamp(max=side - 2).clamp(min=0) for place, side in ((rows, h), (columns, w))
+    )
+    down, right = ((a - b)[:, None].to(x.dtype) for a, b in ((rows, above), (columns, left)))
+    above, left = above.long(), left.long()
+    below, beside = (above + 1).clamp(max=h - 1), (left + 1).clamp(max=w - 1)
+    upper = picked(x, above, left).lerp(picked(x, above, beside), right)
+    lower = picked(x, below, left).lerp(picked(x, below, beside), right)
+    return upper.lerp(lower, down)
+
+
+def _differentiable_twice() -> bool:
+    """Whether this torch can differentiate `grid_sample` twice, as penalties do; 2.11 cannot."""
+    x = torch.ones(1, 1, 2, 2, requires_grad=True)
+    y = grid_sample(x, torch.zeros(1, 1, 1, 2), align_corners=True).square().sum()
+    try:
+        torch.autograd.grad(y, x, create_graph=True)[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
+
+
+TWICE = _differentiable_twice()
 
 
 def _padded(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pkgutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -126,7 +127,9 @@ def _exported(path: Path) -> nn.Module:
         SettingsError: it cannot be read.
     """
     try:
-        return torch.export.load(path).module()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch 2.11 finds its own buffers not writable
+            return torch.export.load(path).module()
     except Exception as error:  # a cut file, another version's: many kinds
         reason = " ".join(atomic.reason(error).split())[:200]
         raise SettingsError(

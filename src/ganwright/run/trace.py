@@ -22,7 +22,7 @@ def trace(trainer: Trainer, path: Path) -> None:
     activities = [ProfilerActivity.CPU]
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
-    with recorded(activities=activities, with_stack=True) as record:
+    with recorded(activities=activities, with_stack=True, acc_events=True) as record:
         trainer.play_step()
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "trace.json")
