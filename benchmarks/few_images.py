@@ -95,6 +95,14 @@ def measured(model: Model, train: Tensor, unseen: Tensor) -> dict[str, float]:
     return row if p is None else row | {"p": float(p)}
 
 
+def over_seeds(rows: list[dict[str, float]]) -> str:
+    """Each number's mean over the seeds, with its standard deviation."""
+    table = torch.tensor([list(row.values()) for row in rows])
+    spread = table.std(0) if len(rows) > 1 else torch.zeros(table.shape[1])
+    said = zip(rows[0], table.mean(0).tolist(), spread.tolist(), strict=True)
+    return ", ".join(f"{k} {m:.3g} ± {s:.2g}" for k, m, s in said)
+
+
 def main() -> None:
     """Train, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -130,10 +138,7 @@ def main() -> None:
                 )
             rows.append(measured(ganwright.load(run, device="cpu"), train, unseen))
             print(json.dumps({"arm": name, "seed": seed} | rows[-1]), flush=True)
-        table = torch.tensor([list(row.values()) for row in rows])
-        spread = table.std(0) if len(rows) > 1 else torch.zeros(table.shape[1])
-        said = zip(rows[0], table.mean(0).tolist(), spread.tolist(), strict=True)
-        print(f"{name}: " + ", ".join(f"{k} {m:.3g} ± {s:.2g}" for k, m, s in said))
+        print(f"{name}: {over_seeds(rows)}")
 
 
 if __name__ == "__main__":

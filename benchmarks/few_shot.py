@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from few_images import floats, squared_mmd
+from few_images import floats, over_seeds, squared_mmd
 from torch import Tensor
 from torchvision.datasets import MNIST
 from torchvision.transforms.v2.functional import resize
@@ -140,10 +140,7 @@ def main() -> None:
             rows.setdefault(name, []).append(measured(model, few, unseen))
             print(json.dumps({"arm": name, "seed": seed} | rows[name][-1]), flush=True)
     for name, found in rows.items():
-        table = torch.tensor([list(row.values()) for row in found])
-        spread = table.std(0) if len(found) > 1 else torch.zeros(table.shape[1])
-        said = zip(found[0], table.mean(0).tolist(), spread.tolist(), strict=True)
-        print(f"{name}: " + ", ".join(f"{k} {m:.3g} ± {s:.2g}" for k, m, s in said))
+        print(f"{name}: {over_seeds(found)}")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from torch import nn
 import ganwright
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.cdc import CDC, maps_of, similarities
+from ganwright.families.cdc import CDC, maps_of
+from ganwright.layers.cosines import similarities
 from ganwright.run import train as runs
 
 SPEC = Spec(Images, (1, 16, 16))

@@ -223,7 +223,7 @@ class Game(nn.Module):
         """
 
     def carried(self, fresh: Collection[str]) -> None:
-        """Called in a fork that has a checkpoint's tensors; `fresh` names those not found there."""
+        """Called in a fork that has a checkpoint's tensors; `fresh` names those it lacks."""
 
     def players(self) -> Iterable[Player]:
         """Who plays, in the order of their turns."""

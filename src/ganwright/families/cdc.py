@@ -20,20 +20,20 @@ from typing import Annotated
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import kl_div, log_softmax, normalize
+from torch.nn.functional import kl_div
 
 from ganwright.config.ranges import Count, NonNegative, Range
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import watch
 from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.game import Terms
+from ganwright.layers.cosines import similarities
 from ganwright.layers.equalised import EqualConv2d
 from ganwright.networks import StyleNet
 from ganwright.networks.style import StyleGenerator, Synthesis
 from ganwright.networks.style_critic import StyleDiscriminator
 from ganwright.optim import Adam, Optimizer
-from ganwright.penalties import R1, Penalty, charge
+from ganwright.penalties import R1, Penalty
 from ganwright.precision import wide
 
 
@@ -141,17 +141,8 @@ class CDC(StyleGAN2):
         """The mean of the logits, [n], which penalties differentiate."""
         return self.logits(x, y).mean(1)
 
-    def discriminator(self, batch: Images) -> Terms:
-        watch(self.augment)
-        real, fake = self.judged(batch)
-        adv = self.cfg.loss.discriminator(self.logits, real, fake)
-        return {"adv": adv, **charge(self.cfg.penalties, self.through, real, fake)}
-
     def generator(self, batch: Images) -> Terms:
-        real, fake = self.judged(batch)
-        adv = self.cfg.loss.generator(self.logits, real, fake)
-        dist = self.cfg.distance_weight * self.distance()
-        return {"adv": adv, "dist": dist, **self.regularise(real, fake)}
+        return {**super().generator(batch), "dist": self.cfg.distance_weight * self.distance()}
 
     def distance(self) -> Tensor:
         """KL(p || q), a mean over sizes and over all entries of the distributions.
@@ -183,14 +174,3 @@ def maps_of(G: StyleGenerator, z: Tensor, y: Tensor | None, noise: list[Tensor])
     w = G.mapping(z, y)[:, None].expand(-1, synthesis.count, -1)
     synthesis(w, noise, [keep] * (len(synthesis.blocks) - 1))
     return seen
-
-
-def similarities(maps: Tensor) -> Tensor:
-    """log softmax over j != i of cos(map i, map j): [n, ...] to [n, n - 1]."""
-    n = len(maps)
-    with torch.autocast(maps.device.type, enabled=False):
-        directions = normalize(wide(maps).flatten(1))
-        cosines = directions @ directions.T
-        # every row of n + 1 entries, from the second on, begins behind one of the diagonal
-        others = cosines.flatten()[1:].view(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
-        return log_softmax(others, 1)

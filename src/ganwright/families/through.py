@@ -33,6 +33,10 @@ class ThroughGame(RegularisedGame):
         scores: Tensor = self.D(self.shown(x), y)
         return scores
 
+    def logits(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        """What the loss is given of plain images: here D's scores."""
+        return self.through(x, y)
+
     def pair(self, batch: Images) -> tuple[Tensor, Tensor]:
         """Real images and as many fakes, of the same labels if there are any, both plain."""
         return batch.images, self.fakes(batch)
@@ -40,10 +44,10 @@ class ThroughGame(RegularisedGame):
     def discriminator(self, batch: Images) -> Terms:
         watch(self.augment)
         real, fake = self.judged(batch)
-        adv = self.cfg.loss.discriminator(self.through, real, fake)
+        adv = self.cfg.loss.discriminator(self.logits, real, fake)
         return {"adv": adv, **charge(self.cfg.penalties, self.through, real, fake)}
 
     def generator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
-        adv = self.cfg.loss.generator(self.through, real, fake)
+        adv = self.cfg.loss.generator(self.logits, real, fake)
         return {"adv": adv, **self.regularise(real, fake)}

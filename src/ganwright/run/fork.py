@@ -166,6 +166,6 @@ def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
     fitted = fit(own, found.game)
     if not fits(trainer.game, fitted):
         raise RunError("none of the run's weights fits the networks of these settings")
-    trainer.game.carried(fitted.fresh)
+    trainer.game.carried(own.keys() - set(fitted.taken))
     fit(trainer.average.networks.state_dict(), found.average)
     return [*fitted.lines(), *adopt(trainer, found.training)]

@@ -32,11 +32,6 @@ class Fit:
     absent: tuple[str, ...]
     unused: tuple[str, ...]
 
-    @property
-    def fresh(self) -> tuple[str, ...]:
-        """The names of the module's own that were not copied."""
-        return (*self.absent, *(said.partition(" ")[0] for said in self.shapes))
-
     def lines(self) -> list[str]:
         """The misfits in at most three lines."""
         said = (
