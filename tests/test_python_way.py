@@ -20,7 +20,12 @@ from test_config import Doubled, Toy
 from torch.utils.data import Dataset
 
 import ganwright
-from ganwright.config.read_back import same
+from ganwright.callbacks import Plateau
+from ganwright.callbacks.best import KeepBest
+from ganwright.callbacks.health import Health
+from ganwright.callbacks.report import Report
+from ganwright.callbacks.samples import Samples
+from ganwright.config.read_back import same, whole
 from ganwright.errors import GanwrightError, SettingsError
 from ganwright.losses import Hinge, LeastSquares, Loss
 from ganwright.metrics.metric import Metric
@@ -190,6 +195,12 @@ def test_the_rest_is_one_sentence_and_leaves_no_folder(
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", [Health, KeepBest, Samples, Report, Plateau])
+def test_only_a_class_that_others_stand_for_is_a_bare_one(kind: type) -> None:
+    """Most callbacks are in no table: they are not named in settings, but may be handed over."""
+    whole(kind, "callbacks")
 
 
 def test_a_folder_is_a_path() -> None:

@@ -51,7 +51,7 @@ def whole(kind: type, where: str) -> None:
         SettingsError: it is one; the sentence has those to choose from.
     """
     known = choices(kind)
-    if kind not in known.values() and kind.__module__.startswith("ganwright."):
+    if known and kind not in known.values() and kind.__module__.startswith("ganwright."):
         names = ", ".join(sorted(known))
         raise SettingsError(f"{where} is a bare {kind.__name__}; choose one of {names}")
 
