@@ -14,6 +14,9 @@ import pytest
 
 import tutorials
 
+# The others hold their pages' code, which test_a_tutorial_runs has run: a kernel more is slow.
+IN_A_KERNEL = "custom-loss"
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -73,7 +76,13 @@ def test_every_notebook_is_valid() -> None:
 
 
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", tutorials.names())
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == IN_A_KERNEL else pytest.param(name, marks=pytest.mark.slow)
+        for name in tutorials.names()
+    ],
+)
 def test_a_notebook_runs(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a kernel of its own, with a few steps; `!ganwright` is the installed command."""
     nbclient = pytest.importorskip("nbclient")
