@@ -33,6 +33,7 @@ KINDS = {
     "dim": "grey, all values between 20 and 60",
     "classes": "grey, class numbers 0 to 4",
     "ignored": "grey, class numbers 0 to 4, and 255",
+    "ids": "grey, 16 bits, ids of instances of the classes 0 to 4",
     "numbers": "palette, class numbers 0 to 4",
     "high": "grey, the values 0, 80 and 160",
     "ink": "grey, 0 and 255 alone",
@@ -203,6 +204,12 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             _MASKS.format("classes"),
             "2 pairs of 5x8x8 and 3x8x8, a label maps of 0 to 4",
             data=f"{_SIDES}&onehot=a",
+            task="pairs",
+        ),
+        Layout(
+            _MASKS.format("ids"),
+            "2 pairs of 6x8x8 and 3x8x8, a label maps of 0 to 4",
+            data=f"{_SIDES}&onehot=a&instances=a",
             task="pairs",
         ),
         Layout(

@@ -46,6 +46,9 @@ def image(kind: str) -> Image.Image:
     """A image of a kind."""
     if kind == "16bit":
         return Image.fromarray(np.full((8, 8), 40_000, np.uint16))
+    if kind == "ids":
+        classes = pixels("classes")
+        return Image.fromarray(np.where(classes, classes * 1000 + 3, 0).astype(np.uint16))
     image = Image.fromarray(pixels(kind).astype(np.uint8))
     if kind == "numbers":
         image.putpalette([k for k in range(256) for _ in "rgb"])

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, one_hot
+from torch.nn.functional import interpolate
 
 from ganwright.config.transform import Transform
 from ganwright.data.fitted import Fitted
@@ -25,7 +25,6 @@ from ganwright.data.transforms import Flip, numbers, transformed
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes, rounded
-from ganwright.precision import wide
 from ganwright.seeds import seed_of
 
 Held: TypeAlias = tuple[Tensor, Tensor | None]
@@ -241,14 +240,13 @@ def _present(spec: Spec, labels: Tensor | None) -> tuple[int, ...]:
 
 def _dress(pixels: Tensor, mirror: Tensor | None, label_map: LabelMap | None) -> Tensor:
     """Stored pixels in [-1, 1], and points as they are, in torch's default type."""
+    if label_map is not None and label_map.onehot:
+        pixels = label_map.channelled(pixels)  # seams have a side, and edges may be mirrored
     if mirror is not None:
         # Four times as fast as `torch.where` on bytes: whole pictures are copied.
         rows = torch.arange(len(mirror)) + len(mirror) * mirror
         both = torch.cat([pixels, pixels.flip(-1)])
         pixels = both.index_select(0, to_device(rows, pixels.device))
-    if label_map is not None and label_map.onehot:
-        hot = one_hot(pixels[:, 0].long(), label_map.classes + 1)[..., :-1]
-        return wide(hot.movedim(-1, 1)).mul_(2).sub_(1).contiguous()
     if pixels.dtype == torch.uint8:
         return from_bytes(pixels)
     return pixels.to(torch.get_default_dtype())

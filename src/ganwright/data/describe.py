@@ -140,6 +140,7 @@ def _rows(name: str, fitted: Fitted) -> Iterator[tuple[str, str]]:
         ignored = "" if maps.ignore is None else f", and {maps.ignore} for no class"
         how = "a channel" if maps.onehot else "a colour"
         text = f"{counted(maps.classes, 'class', 'classes')}, {maps.named()}{ignored}; {how} each"
+        text += ", and one for the edges of instances" if maps.instances else ""
         text += f"; {', '.join(maps.names)}" if maps.names else ""
         yield f"{before}label maps", text
     if fitted.side.classes:

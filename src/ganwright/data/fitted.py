@@ -40,9 +40,8 @@ class Fitted:
         if not self.window:
             assert isinstance(self.side, Stack)
             return tuple(self.side.pictures.shape[1:])
-        classes = self.fit.label_map
-        channels = classes.classes if classes and classes.onehot else self.fit.channels
-        return (channels, *self.window)
+        maps = self.fit.label_map
+        return (maps.channels if maps else self.fit.channels, *self.window)
 
     def __len__(self) -> int:
         return len(self.side)

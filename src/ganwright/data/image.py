@@ -86,6 +86,20 @@ def upright(image: Image.Image) -> Image.Image:
     return ImageOps.exif_transpose(image) if _may_turn(image) else image
 
 
+def class_pixels(picture: Read) -> Image.Image:
+    """A label map upright, in 32 bits where it has more than 8: Pillow cannot resize all others.
+
+    Raises:
+        ValueError: it has several channels.
+    """
+    if isinstance(picture, Image.Image):
+        image = upright(picture)
+        return image.convert("I") if image.mode in SIXTEEN_BIT else image
+    if len(picture) != 1:
+        raise ValueError(f"has {len(picture)} channels, not 1")
+    return Image.fromarray(picture[0].astype(np.int32))
+
+
 def channels_of(mode: str) -> int:
     """1 for Pillow's grey modes, 3 for all others."""
     return 1 if mode in _GREY else 3
@@ -156,12 +170,12 @@ class Fit:
     def picture(self, picture: Read) -> Tensor:
         """A tensor [channels, H, W]: uint8, or floats in [-1, 1] where there are levels.
 
-        One-hot label maps are [1, H, W], class numbers.
+        One-hot label maps are [1 or 2, H, W], see `LabelMap.numbers`.
 
         Raises:
             ValueError: its numbers or its channels are not those of the others.
         """
-        if self.label_map is not None and isinstance(picture, Image.Image):
+        if self.label_map is not None:
             return self._label_map(picture, self.label_map)
         if isinstance(picture, Image.Image) and not self.levels:
             if self.channels not in _MODES:
@@ -202,8 +216,8 @@ class Fit:
         size = self.size[::-1] if turned(image) else self.size
         return _tensor(upright(_covering(flat, smaller, size, Image.Resampling.BICUBIC)))
 
-    def _label_map(self, image: Image.Image, classes: LabelMap) -> Tensor:
-        image = self._cover(upright(image), Image.Resampling.NEAREST)
+    def _label_map(self, picture: Read, classes: LabelMap) -> Tensor:
+        image = self._cover(class_pixels(picture), Image.Resampling.NEAREST)
         numbers = classes.numbers(np.asarray(image))
         return numbers if classes.onehot else classes.coloured(numbers)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MODES = ("P", "L", "1")
 """Pillow's modes whose pixels can be class numbers."""
+_INSTANCES = 1000
 _IGNORED = (255, 255, 255)
 _CHUNK = 1 << 16
 
@@ -29,12 +30,16 @@ class LabelMap:
     They are shown in one colour a class, or, with `onehot`, as one channel a class in {-1, 1}.
     Pixels of the number `ignore` belong to no class: they are white, or -1 in every channel.
     `names` are those of the classes, in the same order; empty where they have none.
+    With `instances` pixels are ids, see `classes_of`, and one more channel is 1 at the edges of
+    instances: where an id is not that of the pixel to the left, to the right, above or below
+    (pix2pixHD, arXiv:1711.11585, section 3.3).
     """
 
     values: tuple[int, ...]
     onehot: bool = False
     ignore: int | None = None
     names: tuple[str, ...] = ()
+    instances: bool = False
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> LabelMap:
@@ -43,7 +48,8 @@ class LabelMap:
             numbers = range(values["low"], values["high"] + 1)
             return cls(tuple(numbers), bool(values["onehot"]))
         names = tuple(values.get("names", ()))
-        return cls(tuple(values["values"]), bool(values["onehot"]), values["ignore"], names)
+        onehot, instances = bool(values["onehot"]), bool(values.get("instances"))
+        return cls(tuple(values["values"]), onehot, values["ignore"], names, instances)
 
     def called(self, names: Mapping[int, str]) -> LabelMap:
         """The same with the names of its classes; one without a name is called by its number."""
@@ -58,6 +64,11 @@ class LabelMap:
     def classes(self) -> int:
         """How many classes there are."""
         return len(self.values)
+
+    @property
+    def channels(self) -> int:
+        """Channels that networks see."""
+        return self.classes + self.instances if self.onehot else 3
 
     def named(self) -> str:
         """The class numbers in words: `0 to 18`, or `0, 128, 255`."""
@@ -82,40 +93,61 @@ class LabelMap:
     def numbers(self, pixels: np.ndarray[Any, Any]) -> Tensor:
         """Pixels [H, W] as classes counted from 0: uint8 [1, H, W].
 
+        With `instances` it is [2, H, W], and the second are the `seams` of the ids.
+
         Raises:
             ValueError: a class is unknown; the sentence goes behind "cannot be read".
         """
-        table = np.full(256, -1)
+        ids = pixels.astype(np.int32)
+        own = classes_of(ids) if self.instances else ids
+        table = np.full(257, -1)
         table[list(self.values)] = np.arange(self.classes)
         if self.ignore is not None:
             table[self.ignore] = self.classes
-        found = table[pixels.astype(np.uint8)]
+        found = table[np.where((own >= 0) & (own < 256), own, 256)]
         if found.min() < 0:
             also = "" if self.ignore is None else f", and {self.ignore} for no class"
             raise ValueError(
-                f"holds class {int(pixels[found < 0][0])}; known are the training images' "
+                f"holds class {int(own[found < 0][0])}; known are the training images' "
                 f"{self.named()}{also}"
             )
-        return torch.from_numpy(found.astype(np.uint8))[None]
+        numbers = torch.from_numpy(found.astype(np.uint8))[None]
+        between = [seams(torch.from_numpy(ids))[None]] if self.instances else []
+        return torch.cat([numbers, *between])
 
     def coloured(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] in their colours: uint8 [3, H, W]."""
         return torch.from_numpy(self.palette())[numbers[0].long()].permute(2, 0, 1).contiguous()
 
     def shown(self, pictures: Tensor) -> Tensor:
-        """What networks see, [n, C, H, W] in [-1, 1], as people do: [n, 3, H, W]."""
+        """What networks see, [n, C, H, W] in [-1, 1], as people do: [n, 3, H, W].
+
+        At the edges of instances the colours of classes are half as bright.
+        """
         if not self.onehot:
             return pictures
-        high, number = pictures.max(1)
+        high, number = pictures[:, : self.classes].max(1)
         number = torch.where(high > 0, number, self.classes)
-        colours = torch.from_numpy(self.palette()).to(pictures.device)
-        return from_bytes(colours[number].movedim(-1, 1))
+        colours = torch.from_numpy(self.palette()).to(pictures.device)[number].movedim(-1, 1)
+        if self.instances:
+            colours = torch.where(pictures[:, -1:] > 0, colours // 2, colours)
+        return from_bytes(colours)
 
     def channelled(self, numbers: Tensor) -> Tensor:
-        """Classes [1, H, W] as networks see them: uint8 [3 or classes, H, W]."""
+        """Classes [1, H, W] as networks see them: uint8 [channels, H, W].
+
+        One-hot label maps may be a batch of them. With `instances` the second channel is their
+        seams; without one, each area of a class is an instance.
+        """
         if not self.onehot:
             return self.coloured(numbers)
-        return (numbers == torch.arange(self.classes)[:, None, None]).to(torch.uint8) * 255
+        own = numbers[..., :1, :, :]
+        known = torch.arange(self.classes, dtype=torch.uint8, device=numbers.device)
+        hot = own == known[:, None, None]
+        if self.instances:
+            between = seams(own) if numbers.shape[-3] == 1 else numbers[..., 1:, :, :]
+            hot = torch.cat([hot, edges(between)], -3)
+        return hot.to(torch.uint8) * 255
 
     def nearest(self, pixels: Tensor) -> Tensor:
         """What a network drew in colours, uint8 [3, H, W], as classes: uint8 [1, H, W]."""
@@ -135,3 +167,40 @@ class LabelMap:
         palette[list(self.values)] = self.palette()[: self.classes]
         image.putpalette(palette.tobytes())
         return image
+
+
+def readable(mode: str, *, instances: bool) -> bool:
+    """Whether pixels of one of Pillow's modes can be class numbers, or ids of instances."""
+    return mode in MODES or (instances and mode.startswith("I"))
+
+
+def classes_of(ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The class numbers of ids, whole numbers of any shape, as Cityscapes has them: int32.
+
+    Ids below 1000 are class numbers; others are 1000 times the class number plus the number of the
+    instance.
+    """
+    ids = ids.astype(np.int32)  # a thousand is beyond 8 bits
+    return np.where(ids < _INSTANCES, ids, ids // _INSTANCES)
+
+
+def seams(ids: Tensor) -> Tensor:
+    """Where ids [..., H, W] differ from the next to the right (1), below (2), or both (3): uint8.
+
+    Windows may be cut from it, and have the `edges` that they would have been given by their ids.
+    """
+    found = torch.zeros(ids.shape, dtype=torch.uint8, device=ids.device)
+    found[..., :-1] += ids[..., :-1] != ids[..., 1:]
+    found[..., :-1, :] += 2 * (ids[..., :-1, :] != ids[..., 1:, :]).to(torch.uint8)
+    return found
+
+
+def edges(seams: Tensor) -> Tensor:
+    """Pixels on either side of a seam, [..., H, W]: bool. Seams to beyond the window are none."""
+    right, below = seams[..., :-1] % 2 > 0, seams[..., :-1, :] > 1
+    found = torch.zeros(seams.shape, dtype=torch.bool, device=seams.device)
+    found[..., :-1] |= right
+    found[..., 1:] |= right
+    found[..., :-1, :] |= below
+    found[..., 1:, :] |= below
+    return found

@@ -28,6 +28,8 @@ class Query:
     """Whether folders called train, val and test are splits; None where their names decide."""
     onehot: str | None = None
     """`a` if its label maps become one channel a class."""
+    instances: str | None = None
+    """`a` if its label maps hold ids of instances, whose edges are one channel more."""
     jitter: float = 1.0
     """Images are scaled to this multiple of the size, then cut at random (pix2pix: 1.117)."""
     low: int | Literal["own"] | None = None
@@ -78,9 +80,14 @@ def check_query(query: Query, task: type[Batch]) -> None:
     Raises:
         DataError: it asks for something of another task, or for what excludes each other.
     """
-    for name in ("low", "onehot"):
+    for name in ("low", "onehot", "instances"):
         if getattr(query, name) is not None and task is not Paired:
             raise DataError(f"data option {name} is for pairs of images; leave it out")
+    if query.instances is not None and query.onehot is None:
+        raise DataError(
+            f"data option instances={query.instances} adds a channel to those of the classes; add "
+            f"onehot={query.instances}, or leave it out"
+        )
     if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
     if query.a and query.a == query.b:
@@ -124,6 +131,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "b_kind": ("mask or image, as in ?b:mask", _one_of("mask", "image")),
     "splits": ("yes or no", lambda text: _one_of("yes", "no")(text) == "yes"),
     "onehot": ("a, the side that is translated", _one_of("a")),
+    "instances": ("a, the side that is translated", _one_of("a")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
     "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),

@@ -5,8 +5,8 @@
 
 with means over the scales k: D_2 judges images of half the size. D^i is the i-th hidden layer of D,
 and content compares features of a network that was trained before. The map m has a channel for each
-class, 1 where a pixel is of that class. In G it is never normalised away: after each normalisation
-it scales and shifts each pixel.
+class, 1 where a pixel is of that class, and, where instances are known, one that is 1 at their
+edges. In G it is never normalised away: after each normalisation it scales and shifts each pixel.
 
 With a latent code, G starts from z instead of the map, so that one map has many images; with an
 encoder, z is the style of a photograph, and G and E minimise .05 KL(q(z|x) || N(0, I)) besides.
@@ -189,7 +189,8 @@ class Spade(OnPairs):
         """Maps [n, L, H, W] as images [n, C, H, W], all of one style.
 
         Args:
-            images: the maps, a channel a class in {-1, 1}, or images in [-1, 1].
+            images: the maps, a channel a class in {-1, 1} and perhaps one of edges of instances,
+                or images in [-1, 1].
             direction: a2b.
             style: a photograph [1, C, H, W] whose style they take; else it is drawn, or there is
                 none to choose.

@@ -15,8 +15,17 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ganwright import atomic
-from ganwright.data.image import UNREADABLE, Fit, as_image, channels_of, head_of, plain, upright
-from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.image import (
+    UNREADABLE,
+    Fit,
+    as_image,
+    channels_of,
+    class_pixels,
+    head_of,
+    plain,
+    upright,
+)
+from ganwright.data.label_map import LabelMap, readable
 from ganwright.data.levels import EIGHT_BITS, Levels, Reading
 from ganwright.data.messages import reason
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
@@ -50,7 +59,7 @@ class Picture:
 
     Args:
         pixels: uint8 [1 or 3, H, W], upright; transparent parts are white. One-hot label maps
-            have a channel a class. Of other depth, [C, H, W], with floats in [-1, 1].
+            have the channels of a `LabelMap`. Of other depth, [C, H, W], with floats in [-1, 1].
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
         mask: the pixels are colours of classes, and files hold the class numbers.
@@ -132,12 +141,12 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     """
     image.load()
     if label_map is not None:
-        if image.mode not in MODES:
+        if not readable(image.mode, instances=label_map.instances):
             raise ValueError(
                 f"is {image.mode}, and this run takes label maps: grey or palette images of "
                 "class numbers"
             )
-        return Picture(label_map.channelled(label_map.numbers(np.asarray(upright(image)))))
+        return Picture(label_map.channelled(label_map.numbers(np.asarray(class_pixels(image)))))
     profile, exif = image.info.get("icc_profile"), _exif(image)
     image = upright(image)
     if image.mode == "CMYK":

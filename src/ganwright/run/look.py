@@ -296,5 +296,5 @@ def _pictures(fitted: Fitted, numbers: list[int]) -> Tensor | None:
     pictures = torch.stack([cut(x, fitted) for x in read])
     maps = fitted.fit.label_map
     if maps is not None and maps.onehot:
-        pictures = torch.stack([maps.coloured(x) for x in pictures])
+        return maps.shown(from_bytes(maps.channelled(pictures)))
     return from_bytes(pictures) if pictures.dtype == torch.uint8 else pictures.float()

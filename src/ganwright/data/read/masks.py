@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import torch
 
 from ganwright.data.cores import cores
-from ganwright.data.image import UNREADABLE, Head
-from ganwright.data.label_map import MODES, LabelMap
+from ganwright.data.image import UNREADABLE, Head, Read, class_pixels
+from ganwright.data.label_map import LabelMap, classes_of, readable
 from ganwright.data.query import Query
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError
@@ -60,7 +61,7 @@ def mark(
         told = query.kind(key)
         found = None
         if told == "mask" or query.onehot == key:
-            found = _told(key, rows, onehot=query.onehot == key)
+            found = _told(key, rows, query)
         elif told is None:
             found, doubt = _guessed(key, rows, grey=channels == 1)
             doubts += [doubt] if doubt else []
@@ -70,22 +71,25 @@ def mark(
     return Marked(list(zip(*marked, strict=True)), tuple(doubts))
 
 
-def _told(key: str, splits: Sequence[Rows], *, onehot: bool) -> LabelMap:
+def _told(key: str, splits: Sequence[Rows], query: Query) -> LabelMap:
     """The class numbers of what is to be label maps."""
+    onehot, instances = query.onehot == key, query.instances == key
     for rows in splits:
         for name, head in zip(rows.names, rows.heads or (), strict=True):
-            if head.mode not in MODES:
+            if not readable(head.mode, instances=instances):
+                ids = readable(head.mode, instances=True)
+                hint = "; for ids of instances, add onehot=a&instances=a" if ids else ""
                 raise DataError(
                     f"side {key} cannot be {'one-hot' if onehot else 'masks'}: {name} is no label "
-                    f"map (a grey or palette image of class numbers) but {head.mode}"
+                    f"map (a grey or palette image of class numbers) but {head.mode}{hint}"
                 )
-    values = set().union(*(each.values for each in _seen(splits)))
+    values = set().union(*(each.values for each in _seen(splits, instances=instances)))
     if onehot and len(values) > MOST_CLASSES:
         raise DataError(
             f"side {key} cannot be one-hot: it is no label map of at most {MOST_CLASSES} classes, "
             f"but has {len(values)} values"
         )
-    return _of_values(values, onehot)
+    return replace(_of_values(values, onehot), instances=instances)
 
 
 def _guessed(key: str, splits: Sequence[Rows], *, grey: bool) -> tuple[LabelMap | None, str | None]:
@@ -149,18 +153,21 @@ def _highest(values: set[int] | frozenset[int]) -> int:
     return max(values - {IGNORED} or values or {0})
 
 
-def _seen(splits: Sequence[Rows]) -> list[_Seen]:
+def _seen(splits: Sequence[Rows], *, instances: bool = False) -> list[_Seen]:
     with ThreadPoolExecutor(min(8, cores())) as pool:
         found = [
-            each for rows in splits for each in pool.map(_look, repeat(rows), range(len(rows)))
+            each
+            for rows in splits
+            for each in pool.map(_look, repeat(rows), range(len(rows)), repeat(instances))
         ]
     return [each for each in found if each.values] or [_Seen(frozenset({IGNORED}))]
 
 
-def _look(rows: Rows, index: int) -> _Seen:
+def _look(rows: Rows, index: int, instances: bool) -> _Seen:
     """One file; of one that cannot be read, nothing."""
     try:
-        pixels = np.asarray(rows.read(index))
+        read = rows.read(index)
+        pixels = _classes(read) if instances else np.asarray(read)
     except UNREADABLE:
         return _Seen(frozenset())
     if pixels.ndim != 2:
@@ -170,3 +177,9 @@ def _look(rows: Rows, index: int) -> _Seen:
         return _Seen(values)
     steps = np.abs(np.diff(pixels.astype(np.int16), axis=1))
     return _Seen(values, bool((steps[steps > 0] <= 2).mean() > 0.75) if steps.any() else False)
+
+
+def _classes(read: Read) -> np.ndarray[Any, Any]:
+    """The class numbers of ids; those that fit no byte are refused when the file is used."""
+    found = classes_of(np.asarray(class_pixels(read)))
+    return np.where((found >= 0) & (found < 256), found, IGNORED)
