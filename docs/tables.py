@@ -10,16 +10,16 @@ import ast
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable
+from dataclasses import MISSING, fields
 from functools import partial
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 
 import yaml
 
 import advice
+import cells
 import layouts
 import measured
 import names
@@ -27,10 +27,9 @@ from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs, limits
 from ganwright.config.changes import flag_of
 from ganwright.config.hints import hints_of
-from ganwright.config.registry import TABLES, name_of
+from ganwright.config.registry import TABLES
 from ganwright.config.registry import table as registered
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import spell
 from ganwright.data.named import EMBEDDED
 from ganwright.data.read.torchvision_sets import SETS
 from ganwright.families import FAMILIES, family
@@ -86,21 +85,21 @@ def tables() -> dict[str, Callable[[], str]]:
 def commands() -> str:
     """Every command in a line."""
     rows = ([f"`ganwright {name} {c.usage}`", c.help] for name, c in COMMANDS.items())
-    return _table(["Command", "What it does"], rows)
+    return cells.table(["Command", "What it does"], rows)
 
 
 def embedded() -> str:
     """The data that ships with the package, each with what its builder says of it."""
     rows = []
     for name, where in EMBEDDED.items():
-        rows.append([f"`{name}`", _summary(resolve_name(f"ganwright.data.read.{where}"))])
-    return _table(["Name", "What it is"], rows)
+        rows.append([f"`{name}`", cells.summary(resolve_name(f"ganwright.data.read.{where}"))])
+    return cells.table(["Name", "What it is"], rows)
 
 
 def sets() -> str:
     """The data sets that torchvision reads."""
     rows = ([f"`{name}`", f"`{s.builder}`"] for name, s in SETS.items())
-    return _table(["Name", "torchvision's class"], rows)
+    return cells.table(["Name", "torchvision's class"], rows)
 
 
 def file_layouts() -> str:
@@ -108,7 +107,7 @@ def file_layouts() -> str:
     parts = []
     for title, rows in layouts.LAYOUTS.items():
         head = ["Files below `DATA`", "`--data`", "What it is taken for", "What is said"]
-        table = _table(head, map(_layout, rows))
+        table = cells.table(head, map(_layout, rows))
         parts.append(f"## {title}\n\n{table}")
     return "\n".join(parts)
 
@@ -137,7 +136,7 @@ def broken() -> str:
             [r["fault"], r["happens"], f"`... {r['says']} ...`" if "says" in r else ""]
             for r in kind["rows"].values()
         )
-        parts.append(f"### {kind['title']}\n\n{_table(head, rows)}")
+        parts.append(f"### {kind['title']}\n\n{cells.table(head, rows)}")
     return "\n".join(parts)
 
 
@@ -149,7 +148,7 @@ def wrong_inputs() -> str:
     parts = []
     for kind in kinds:
         rows = (_wrong_input(given, says, files) for given, says in kind["rows"].items())
-        parts.append(f"### {kind['title']}\n\n{_table(['Given', 'Answer'], rows)}")
+        parts.append(f"### {kind['title']}\n\n{cells.table(['Given', 'Answer'], rows)}")
     return "\n".join(parts)
 
 
@@ -166,8 +165,8 @@ def families() -> str:
     for name, entry in FAMILIES.items():
         game = family(name)
         title = f"{game.title}: {entry.title}"
-        rows.append([f"[{name}]({name}.md)", title, _arxiv(game.paper), f"`{game.data}`"])
-    return _table(["Family", "What it is", "Paper", "Trains on"], rows)
+        rows.append([f"[{name}]({name}.md)", title, cells.arxiv(game.paper), f"`{game.data}`"])
+    return cells.table(["Family", "What it is", "Paper", "Trains on"], rows)
 
 
 def elsewhere() -> str:
@@ -180,38 +179,41 @@ def elsewhere() -> str:
         "part": names.PARTS,
     }
     rows = (
-        [kind, f"`{here}`", _arxiv(known.paper), known.torchgan, known.pytorch_gan]
+        [kind, f"`{here}`", cells.arxiv(known.paper), known.torchgan, known.pytorch_gan]
         for kind, group in groups.items()
         for here, known in group.items()
     )
-    return _table(["Kind", "Here", "Paper", "TorchGAN", "PyTorch-GAN"], rows)
+    return cells.table(["Kind", "Here", "Paper", "TorchGAN", "PyTorch-GAN"], rows)
 
 
 def gallery() -> str:
     """What the judge says of the gallery's grids."""
     head = ["Recipe and grid", "Family", "Minutes", "Confident", "On real images", "Classes found"]
-    return _table(head, measured.gallery_rows())
+    return cells.table(head, measured.gallery_rows())
 
 
 def mnist() -> str:
     """What runs on MNIST came to."""
-    return _table(["Recipe", "Seed", "Steps", "CPU minutes", "Result"], measured.mnist_rows())
+    return cells.table(["Recipe", "Seed", "Steps", "CPU minutes", "Result"], measured.mnist_rows())
 
 
 def anime() -> str:
     """The terms of the run on anime faces."""
     terms = ["D/adv", "D/real", "D/fake", "G/adv"]
     rows = measured.curve_rows("sagan-anime", terms, every=500)
-    return _table(["Step", *(f"`{term}`" for term in terms)], rows)
+    return cells.table(["Step", *(f"`{term}`" for term in terms)], rows)
 
 
 def registry(topic: str) -> str:
     """The classes of one topic: how each is spelled, what it is, and which numbers it takes."""
     head = ["Spelling, with defaults", "What it is", "Ranges"]
-    rows = [[_spelling(cls), _summary(cls), _numbers(cls)] for cls in registered(topic).values()]
+    rows = [
+        [cells.spelling(cls), cells.summary(cls), cells.ranges(cls)]
+        for cls in registered(topic).values()
+    ]
     if not any(numbers for *_, numbers in rows):
         head, rows = head[:2], [row[:2] for row in rows]
-    return _table(head, rows)
+    return cells.table(head, rows)
 
 
 def formulas(topic: str) -> str:
@@ -236,8 +238,8 @@ def about_family(name: str) -> str:
     size = f"{game.image_size} pixels" if game.image_size else "the size of the data"
     return "\n\n".join(
         [
-            _linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
-            f"{_summary(game)} By default it trains on `{game.data}` at {size} in batches of "
+            cells.linked(inspect.getdoc(sys.modules[game.__module__]) or ""),
+            f"{cells.summary(game)} By default it trains on `{game.data}` at {size} in batches of "
             f"{game.batch_size}. {_average(game)}",
             "## Settings",
             settings(game.Config, "game."),
@@ -267,8 +269,8 @@ def settings(cls: type, prefix: str) -> str:
         if f.name != "game":
             inside = "; ".join(limits(hints[f.name]))
             flag = f"`{flag_of(prefix + f.name)}`"
-            rows.append([flag, _shown(default), inside, help_of[f.name]])
-    return _table(["Flag", "Default", "Range", "Meaning"], rows)
+            rows.append([flag, cells.shown(default), inside, help_of[f.name]])
+    return cells.table(["Flag", "Default", "Range", "Meaning"], rows)
 
 
 def render(page: str) -> str:
@@ -293,58 +295,6 @@ def main() -> None:
         if (new := render(old)) != old:
             path.write_text(new, encoding="utf-8")
             print(f"wrote {path.relative_to(DOCS)}")
-
-
-def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table."""
-    head = list(head)
-    lines = [head, ["---"] * len(head), *([c.replace("|", "\\|") for c in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def _spelling(cls: type) -> str:
-    """The constructor call, as the command line takes it."""
-    arguments = (
-        p.name if p.default is p.empty else f"{p.name}={_brief(p.default)}"
-        for p in inspect.signature(cls).parameters.values()
-    )
-    return f"`{cls.__name__}({', '.join(arguments)})`"
-
-
-def _numbers(cls: type) -> str:
-    """The ranges of a class's arguments."""
-    inside = {name: "; ".join(limits(hint)) for name, hint in hints_of(cls).items()}
-    return ", ".join(f"`{name}` {words}" for name, words in inside.items() if words)
-
-
-def _summary(thing: object) -> str:
-    """The first paragraph of a docstring on one line."""
-    paragraph = " ".join((inspect.getdoc(thing) or "").partition("\n\n")[0].split())
-    return _linked(paragraph)
-
-
-def _linked(text: str) -> str:
-    """The text with its arXiv numbers made links."""
-    return re.sub(r"arXiv:(\d{4}\.\d{4,5})", lambda m: _arxiv(m[1]), text)
-
-
-def _arxiv(number: str) -> str:
-    """A link to a paper."""
-    return f"[arXiv:{number}](https://arxiv.org/abs/{number})"
-
-
-def _shown(value: object) -> str:
-    """A default as one would type it."""
-    return "" if value is None or value == () else f"`{_brief(value)}`"
-
-
-def _brief(value: Any) -> str:
-    """A value's spelling, less the arguments that its class has by default."""
-    if not is_dataclass(value):
-        return spell(value)
-    given = {f.name: getattr(value, f.name) for f in fields(value)}
-    own = (f"{f.name}={_brief(given[f.name])}" for f in fields(value) if given[f.name] != f.default)
-    return f"{name_of(type(value)).rpartition('.')[2]}({', '.join(own)})"
 
 
 if __name__ == "__main__":

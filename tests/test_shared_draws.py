@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ganwright.data.types import Images, Spec
 from ganwright.errors import GameError
-from ganwright.game import Game, Lazy, Player, Terms
+from ganwright.game import Game, Lazy, Player, Terms, showing
 from ganwright.networks import ResNetTranslator
 from ganwright.optim import SGD
 from ganwright.training.engine import Engine
@@ -203,6 +203,17 @@ def test_families_draw_so_often_in_a_step(
     getattr(playing.game, net).register_forward_hook(lambda *_: called.append(1))
     playing.play_step()
     assert len(called) == calls
+
+
+def test_a_traced_objective_takes_what_was_drawn() -> None:
+    """And draws by itself where nothing was, which is traced anew."""
+    trainer = trainer_of("gan")
+    game, batch = trainer.game, trainer.batches.batch(0, 4)
+    drawn = torch.full_like(batch.images, 0.25)
+    traced = torch.compile(lambda given: game.once(game.fakes, given), backend="eager")
+    with showing(game, {"fakes": drawn}):
+        assert torch.equal(traced(batch), drawn)
+    assert not torch.equal(traced(batch), drawn)
 
 
 def test_compiled_draws_give_what_eager_ones_give(compiler: None) -> None:

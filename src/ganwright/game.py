@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, TypeAlias
 
 import torch
@@ -273,7 +274,9 @@ class Game(nn.Module):
 
         Where the trainer has drawn nothing of this batch, it is drawn here.
         """
-        name = draw.__name__
+        # torch 2.11's compiler takes a method's own __name__ for something else
+        function = draw.__func__ if isinstance(draw, MethodType) else draw
+        name = function.__name__
         return self._drawn_once[name] if name in self._drawn_once else draw(batch)
 
     def in_turn(self, n: int, most: int | None = None) -> Tensor:
