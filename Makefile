@@ -8,6 +8,8 @@ PYTHON := $(shell for p in $(CANDIDATES); do $$p -c '$(USABLE)' 2>/dev/null && e
 endif
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 VENV := .venv
+CONSTRAINTS := constraints.txt
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 DEMO := runs/demo
 STEPS := 1500
@@ -18,7 +20,7 @@ FACES := runs/sagan-anime
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: demo gallery sagan-anime test test-portable test-shuffled lint types docs docs-tables clean
+.PHONY: demo gallery sagan-anime test test-portable test-shuffled test-oldest tests lint types docs docs-tables clean
 
 # One thread: so small a network gains little from more, and collapses where cores are shared.
 demo: export OMP_NUM_THREADS ?= 1
@@ -38,7 +40,9 @@ sagan-anime: $(VENV)/package.stamp
 	@if [ -d $(FACES) ]; then $(BIN)/ganwright resume $(FACES); \
 	else $(BIN)/ganwright train sagan --config sagan-anime --data "$(DATA)" --out $(FACES); fi
 
-test: lint types
+test: lint types tests
+
+tests: $(VENV)/dev.stamp
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses $(CORES) --maxprocesses 4
 
 # Half an hour or more each: see CONTRIBUTING.
@@ -47,6 +51,13 @@ test-portable: $(VENV)/dev.stamp
 
 test-shuffled: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/suite.py shuffled
+
+# The tests with the oldest torch that pyproject.toml allows.
+test-oldest: $(OLDEST)-constraints.txt
+	$(MAKE) VENV=$(OLDEST) CONSTRAINTS=$< tests
+
+$(OLDEST)-constraints.txt: constraints.txt
+	sed -e 's/^torch==.*/torch==2.11.*/' -e 's/^torchvision==.*/torchvision==0.26.*/' $< > $@
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check
@@ -64,7 +75,7 @@ docs-tables: $(VENV)/dev.stamp
 	$(BIN)/python docs/tables.py
 
 clean:
-	rm -rf $(VENV) site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OLDEST) $(OLDEST)-constraints.txt site .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 $(VENV)/package.stamp: EXTRAS :=
 # The strict build of the documentation is one of the tests, and so are notebooks and attacks.
@@ -72,13 +83,13 @@ $(VENV)/dev.stamp: EXTRAS := [dev,docs,notebooks,attacks]
 $(VENV)/docs.stamp: EXTRAS := [docs]
 
 # A virtual environment left by another Python, or half made, is made anew.
-$(VENV)/%.stamp: pyproject.toml constraints.txt
+$(VENV)/%.stamp: pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c '$(USABLE)' 2>/dev/null || { echo "ganwright needs Python 3.11 or newer with venv and pip" \
 	"(got '$(PYTHON)'): install one, then name it, as in make PYTHON=python3.12" >&2; exit 1; }
 	@[ -x $(BIN)/pip ] && [ "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" ] \
 	|| $(PYTHON) -m venv --clear $(VENV)
 	@echo "Installing into $(VENV) (some gigabytes the first time) ..."
-	@$(BIN)/pip install --quiet --quiet --constraint constraints.txt --editable '.$(EXTRAS)' \
+	@$(BIN)/pip install --quiet --quiet --constraint $(CONSTRAINTS) --editable '.$(EXTRAS)' \
 	|| { echo "Installation failed; if torch has no build for $$($(PYTHON) -V), choose another" \
 	"Python, as in make PYTHON=python3.12" >&2; exit 1; }
 	@touch $@

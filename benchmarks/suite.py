@@ -225,8 +225,10 @@ def untouched_copy() -> Iterator[Path]:
 
 def _left_out(folder: str, names: list[str]) -> list[str]:
     made = LEFT_OUT if Path(folder) == ROOT else ()
-    hidden = (".git", ".venv", "__pycache__")
-    return [n for n in names if n in (*made, *hidden) or n.endswith("_cache")]
+    hidden = (".git", "__pycache__")
+    return [
+        n for n in names if n in (*made, *hidden) or n.startswith(".venv") or n.endswith("_cache")
+    ]
 
 
 def play_all(rounds: list[Round], head: tuple[str, ...], root: Path, logs: Path) -> int:
