@@ -34,14 +34,19 @@ from ganwright.inference.model import Model
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.networks import StyleNet
 from ganwright.optim import Adam
+from ganwright.penalties import R1
 from ganwright.regularisers import EWC
 from ganwright.run.restyle import adapt
 
 SIZE, SAMPLES = 16, 1000
-NETWORKS = StyleNet(base=512, most=64, styles=64, mapping_G=2)
+NETWORKS = StyleNet(base=1024, most=64, styles=64, mapping_G=2)
 FIRST: dict[str, Any] = {
     "networks": NETWORKS,
     "latent": 64,
+    "penalties": (R1(weight=5.0, every=4),),
+    "path_weight": 0.0,
+    "mixing": 0.0,
+    "ema_half_life": 4000,
     "batch_size": 32,
     "image_size": SIZE,
     "device": "cpu",
