@@ -23,6 +23,7 @@ import torch
 from helpers import meeting_place
 
 from ganwright.training import checkpoint
+from ganwright.training.manifest import problem_of
 
 WARM = multiprocessing.get_context("forkserver")
 WARM.set_forkserver_preload(
@@ -227,6 +228,6 @@ def check_clean(run: Path, *, idle: bool = True) -> None:
     names = [path.name for path in run.rglob("*")]
     assert not [name for name in names if "broken" in name]
     for path in checkpoint.steps(run / "checkpoints"):
-        assert checkpoint.problem_of(path) is None
+        assert problem_of(path) is None
     logged(run)
     assert (lock.writer(run) is None) == idle

@@ -18,6 +18,7 @@ from ganwright.errors import RunError
 from ganwright.formats import FORMAT
 from ganwright.run import train as runs
 from ganwright.training import checkpoint
+from ganwright.training.manifest import WEIGHTS, problem_of
 
 STORED = Path(__file__).parent / "stored" / "format-1"
 """A run of DCGAN on digits, two steps, by the version before run folders had a format; and what it
@@ -68,7 +69,7 @@ def test_weights_alone_sample_and_go_on_when_asked(tmp_path: Path, name: str, ho
     assert _files(path) == {k[12:]: v for k, v in before.items()}, "what was broken is there still"
 
 
-@pytest.mark.parametrize("name", checkpoint.WEIGHTS)
+@pytest.mark.parametrize("name", WEIGHTS)
 def test_unreadable_weights_never_begin_anew_in_silence(tmp_path: Path, name: str) -> None:
     _train(tmp_path / "run", steps=2)
     _damage(tmp_path / "run/checkpoints/step-000002" / name, "cut")
@@ -238,7 +239,7 @@ def test_a_crash_while_an_old_checkpoint_is_removed_leaves_no_half_of_it(
         checkpoint.save(folder, trainer.state_dict(), keep=1)
     monkeypatch.undo()
     (left,) = checkpoint.steps(folder)
-    assert (left.name, checkpoint.problem_of(left)) == ("step-000001", None)
+    assert (left.name, problem_of(left)) == ("step-000001", None)
     assert [p.name for p in folder.glob("*.broken")] == []
     list(trainer.play(2))
     checkpoint.save(folder, trainer.state_dict(), keep=1)

@@ -27,6 +27,7 @@ from ganwright.errors import GanwrightError
 from ganwright.report import write_report
 from ganwright.run.run_folder import read_config, read_data, read_spec
 from ganwright.training import checkpoint
+from ganwright.training.manifest import hash_of
 
 hypothesis = pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings  # noqa: E402
@@ -110,7 +111,7 @@ def test_files_of_a_checkpoint(name: str, world: World, place: Path) -> None:
     def tried(changes: list[Change]) -> None:
         (path / name).write_bytes(changed(whole, changes))
         if name != "manifest.json":  # as somebody who means harm would do it
-            manifest["sha256"][name] = checkpoint._hash(path / name)
+            manifest["sha256"][name] = hash_of(path / name)
             (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
         survives(lambda: checkpoint.load_weights(place))
         survives(lambda: checkpoint.load_newest(place))

@@ -527,13 +527,13 @@ def text_weights(path: Path, world: Path) -> None:
 
 def _sealed(path: Path, world: Path, name: str, write: Callable[[Path], None]) -> None:
     # Its checksum is replaced with it, as somebody who means harm would do it.
-    from ganwright.training import checkpoint
+    from ganwright.training.manifest import hash_of
 
     place = _checkpoint(_run(path, world))
     write(place / name)
     file = place / "manifest.json"
     known = json.loads(file.read_text(encoding="utf-8"))
-    known["sha256"][name] = checkpoint._hash(place / name)
+    known["sha256"][name] = hash_of(place / name)
     file.write_text(json.dumps(known), encoding="utf-8")
 
 

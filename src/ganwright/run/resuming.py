@@ -14,7 +14,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.layers.minibatch import across_rows
 from ganwright.run.config_file import from_yaml
-from ganwright.training import checkpoint
+from ganwright.training import checkpoint, manifest
 
 
 class Start(NamedTuple):
@@ -45,7 +45,7 @@ def choose(run: Path, *, from_weights: bool) -> Start:
     broken: list[tuple[Path, str]] = []
     usable: Path | None = None
     for path in reversed(checkpoint.steps(run / "checkpoints")):
-        problem = checkpoint.problem_of(path)
+        problem = manifest.problem_of(path)
         if problem is None:
             return Start(path, broken=tuple(broken))
         if usable is None and _readable(path):
@@ -177,7 +177,7 @@ def check_world(
 
 
 def _readable(path: Path) -> bool:
-    return any(checkpoint.weights_problem(path, verified=v) is None for v in (True, False))
+    return any(manifest.weights_problem(path, verified=v) is None for v in (True, False))
 
 
 def _named(broken: Sequence[tuple[Path, str]]) -> str:

@@ -10,12 +10,10 @@ RUN/checkpoints/step-NNNNNN/
 
 from __future__ import annotations
 
-import hashlib
-import json
 import pickle
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -29,12 +27,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.errors import RunError
-from ganwright.formats import FORMAT, NewerFormatError, readable
-
-WEIGHTS = ("game.safetensors", "average.safetensors")
-COUNTS = ("step", "draws", "images", "attempt", "world")
-"""What a manifest repeats of the training state."""
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
+from ganwright.training import manifest
 
 
 @dataclass(frozen=True)
@@ -84,21 +77,21 @@ def save(
     try:
         for stale in folder.glob(".step-*"):
             shutil.rmtree(stale)
-        if target.exists() and (problem := problem_of(target)):
+        if target.exists() and (problem := manifest.problem_of(target)):
             warn(f"checkpoint {target} is broken ({problem}); it is kept as {set_aside(target)}")
         with atomic.folder(target, replace=True) as beside:
-            save_file(_plain(state["game"]), beside / WEIGHTS[0])
-            save_file(_plain(state["average"]), beside / WEIGHTS[1])
+            save_file(_plain(state["game"]), beside / manifest.WEIGHTS[0])
+            save_file(_plain(state["average"]), beside / manifest.WEIGHTS[1])
             torch.save(training, beside / "training.pt")
             (beside / "config.yaml").write_text(config, encoding="utf-8")
-            _write_manifest(beside, training)
+            manifest.write(beside, training)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise RunError(
             f"could not save {target}: {atomic.reason(error)}; earlier checkpoints are intact, "
             "free some space and it is tried again at the next interval"
         ) from error
     for old in steps(folder)[:-keep]:
-        if problem := problem_of(old):
+        if problem := manifest.problem_of(old):
             warn(f"checkpoint {old} is broken ({problem}); it is kept as {set_aside(old)}")
         else:
             with suppress(OSError):
@@ -118,7 +111,7 @@ def load_newest(
             library wrote them.
     """
     for path in _candidates(folder, step):
-        problem = problem_of(path)
+        problem = manifest.problem_of(path)
         if problem is None:
             return load(path)
         if step is not None:
@@ -142,8 +135,8 @@ def load_weights(
     problems: list[str] = []
     for verified in (True, False):
         for path in _candidates(folder, step):
-            whole = problem_of(path)
-            broken = weights_problem(path, verified=verified)
+            whole = manifest.problem_of(path)
+            broken = manifest.weights_problem(path, verified=verified)
             if broken:
                 problems += [f"checkpoint {path} is broken ({broken}) and skipped"] * verified
                 continue
@@ -167,66 +160,28 @@ def load(path: Path, *, training: bool = True) -> Checkpoint:
     """
     try:
         state = _training(path) if training else {}
-        game, average = (load_file(path / name) for name in WEIGHTS)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, *_UNREADABLE) as error:
+        game, average = (load_file(path / name) for name in manifest.WEIGHTS)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, *manifest.UNREADABLE) as error:
         raise RunError(
             f"checkpoint {path} is not what a run wrote, though its checksums fit: "
             f"{atomic.reason(error)}; take another with --step, or train again"
         ) from error
-    counts = {name: state[name] for name in COUNTS if name in state} or _counts(path)
+    counts = {name: state[name] for name in manifest.COUNTS if name in state} or manifest.counts_of(
+        path
+    )
     step = counts.get("step", step_of(path))
     return Checkpoint(step, game, average, state, _config(path), counts)
 
 
 def sealed(path: Path) -> tuple[str | None, dict[str, int]]:
     """The configuration that a checkpoint was trained with, and its counts, without its tensors."""
-    return _config(path), _counts(path)
+    return _config(path), manifest.counts_of(path)
 
 
 def steps(folder: Path) -> list[Path]:
     """The checkpoints in a folder, oldest first; those set aside are none."""
     found = [p for p in folder.glob("step-*") if p.name[5:].isdigit()]
     return sorted(found, key=step_of)
-
-
-def problem_of(path: Path) -> str | None:
-    """Why a checkpoint is not whole; None if it verifies.
-
-    Raises:
-        NewerFormatError: a newer version of the library wrote it.
-    """
-    return _problem(path, (*WEIGHTS, "training.pt"), others=True)
-
-
-def weights_problem(path: Path, *, verified: bool = True) -> str | None:
-    """Why the networks and averages of a checkpoint cannot be used; None if they can.
-
-    Args:
-        verified: they must agree with the manifest, where False asks only that they can be read.
-    """
-    if verified:
-        return _problem(path, WEIGHTS)
-    try:
-        for name in WEIGHTS:
-            load_file(path / name)
-    except _UNREADABLE as error:
-        return _said(error)
-    return None
-
-
-def _problem(path: Path, names: Sequence[str], *, others: bool = False) -> str | None:
-    try:
-        sums = dict(_manifest(path)["sha256"])
-        for name in dict.fromkeys((*names, *(sums if others else ()))):
-            if not (path / name).exists():
-                return f"{name} is missing"
-            if _hash(path / name) != sums.get(name):
-                return f"{name} is truncated or altered"
-    except NewerFormatError:
-        raise
-    except _UNREADABLE as error:
-        return _said(error)
-    return None
 
 
 def set_aside(path: Path) -> Path:
@@ -259,30 +214,6 @@ def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
 
 
-def _write_manifest(folder: Path, training: dict[str, Any]) -> None:
-    counts = {name: training[name] for name in COUNTS if name in training}
-    sums = {p.name: _hash(p) for p in sorted(folder.iterdir())}
-    manifest = {"format": FORMAT, **counts, "sha256": sums}
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    found: Any = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
-        raise ValueError("manifest.json is no table")
-    readable(found.get("format"), f"checkpoint {path}")
-    return found
-
-
-def _counts(path: Path) -> dict[str, int]:
-    """The counts that a manifest repeats; none where it is lost, or of format 1."""
-    try:
-        found = _manifest(path)
-    except _UNREADABLE:
-        return {}
-    return {name: found[name] for name in COUNTS if isinstance(found.get(name), int)}
-
-
 def _config(path: Path) -> str | None:
     try:
         return (path / "config.yaml").read_text(encoding="utf-8")
@@ -294,23 +225,12 @@ def _training(path: Path) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of pickles that it then refuses
         state: Any = torch.load(path / "training.pt", map_location="cpu", weights_only=True)
-    if not isinstance(state, dict) or any(not isinstance(state.get(n), int) for n in COUNTS[:3]):
-        raise ValueError(f"training.pt has no {', '.join(COUNTS[:3])}")
+    needed = manifest.COUNTS[:3]
+    if not isinstance(state, dict) or any(not isinstance(state.get(n), int) for n in needed):
+        raise ValueError(f"training.pt has no {', '.join(needed)}")
     return state
-
-
-def _said(error: Exception) -> str:
-    name = Path(str(getattr(error, "filename", "") or "")).name
-    if isinstance(error, FileNotFoundError):
-        return f"{name} is missing"
-    return f"{name + ': ' if name else ''}{type(error).__name__}: {error}"
 
 
 def step_of(path: Path) -> int:
     """The step that a checkpoint's folder is named after."""
     return int(path.name.removeprefix("step-"))
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
