@@ -31,7 +31,7 @@ from ganwright.training import checkpoint
 
 Whole = Callable[..., Path]
 MOMENTS = {
-    "a save": ("ganwright.training.checkpoint:_write_manifest", 2),
+    "a save": ("ganwright.training.manifest:write", 2),
     "a save that takes its place": ("ganwright.atomic:_take_place", 3),
     "a step": ("ganwright.training.trainer:Trainer.play_step", 27),
     "an evaluation": ("ganwright.callbacks.evaluation:Evaluation.act", 2),

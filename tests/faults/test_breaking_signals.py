@@ -66,7 +66,7 @@ def test_signalled_with_several_processes(
 def test_signalled_twice(tmp_path: Path) -> None:
     """The second comes as the first has it save, which takes long."""
     run = tmp_path / "run"
-    slow = partial(waits_before, "ganwright.training.checkpoint:_write_manifest", 3.0)
+    slow = partial(waits_before, "ganwright.training.manifest:write", 3.0)
     with training(run, "--save-every", "100000", before=slow) as one:
         one.until(lambda: (run / "metrics.jsonl").exists() and "\n" in _rows(run))
         one.signal(signal.SIGTERM)
