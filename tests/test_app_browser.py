@@ -119,8 +119,10 @@ def changes(page: Any, label: str, before: str) -> None:
 def tab(page: Any, name: str) -> None:
     """Open a tab, from the menu behind the last one where it does not fit."""
     found = page.get_by_role("tab", name=name, exact=True).locator("visible=true")
+    more = page.locator(".overflow-menu button").locator("visible=true")
+    found.or_(more).first.wait_for()
     if not found.count():
-        page.locator(".overflow-menu button").first.click()
+        more.first.click()
         page.locator(f".overflow-dropdown button:has-text('{name}')").click()
         return
     found.first.click()
