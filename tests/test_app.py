@@ -170,6 +170,9 @@ def test_label_maps_are_painted_in_their_classes_colours(tmp_path: Path) -> None
     Image.fromarray(numbers).save(label_file)
     read = uploaded.translated(model, str(label_file), "a2b", folder=tmp_path)
     np.testing.assert_array_equal(np.asarray(read.made), np.asarray(found.made))
+    untouched = {"background": canvas, "layers": [], "composite": None}
+    same = uploaded.drawn(model, untouched, "a2b", folder=tmp_path)
+    np.testing.assert_array_equal(np.asarray(same.made), np.asarray(found.made))
 
 
 def test_painted_holes_are_filled_and_nothing_else(tmp_path: Path) -> None:

@@ -108,7 +108,9 @@ def drawn(
         SettingsError: there is no canvas.
         DataError: the photo of the style cannot be read.
     """
-    paint = (canvas or {}).get("composite")
+    parts = canvas or {}
+    # a canvas that nobody has touched is its background
+    paint = parts.get("background") if parts.get("composite") is None else parts["composite"]
     if paint is None:
         raise SettingsError("the canvas is empty; draw an image first")
     empty = blank(model, direction).convert("RGBA").resize(paint.size)
