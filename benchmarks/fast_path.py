@@ -45,11 +45,10 @@ ARMS: dict[str, tuple[Literal["fp32", "bf16"], bool]] = {
 
 def measured(run: Path, step: int, data_root: Path) -> dict[str, float]:
     """FID and conditional accuracy of a checkpoint."""
-    metrics: list[Any] = [FID()]
-    if ganwright.load(run, device="cpu", step=step).game.spec.classes:
-        metrics.append(ConditionalAccuracy())
+    model = ganwright.load(run, device="cpu", step=step)
+    metrics: list[Any] = [FID(), ConditionalAccuracy()] if model.game.classes else [FID()]
     choice = Choice(SAMPLES, split="train", settings=Settings(data_root=data_root), device="cpu")
-    found = ganwright.evaluate(run, metrics, features=DigitFeatures(), choice=choice, step=step)
+    found = ganwright.evaluate(model, metrics, features=DigitFeatures(), choice=choice)
     return {each.name.partition(" ")[0]: each.value for each in found}
 
 

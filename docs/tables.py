@@ -42,7 +42,6 @@ WITH_FORMULAS = ("losses", "penalties", "regularisers", "metrics")
 
 _PLACE = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-
 _NEW_PAGE = """# {title}
 
 ```sh

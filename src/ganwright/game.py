@@ -275,8 +275,7 @@ class Game(nn.Module):
         Where the trainer has drawn nothing of this batch, it is drawn here.
         """
         # torch 2.11's compiler takes a method's own __name__ for something else
-        function = draw.__func__ if isinstance(draw, MethodType) else draw
-        name = function.__name__
+        name = (draw.__func__ if isinstance(draw, MethodType) else draw).__name__
         return self._drawn_once[name] if name in self._drawn_once else draw(batch)
 
     def in_turn(self, n: int, most: int | None = None) -> Tensor:

@@ -166,9 +166,8 @@ def load(path: Path, *, training: bool = True) -> Checkpoint:
             f"checkpoint {path} is not what a run wrote, though its checksums fit: "
             f"{atomic.reason(error)}; take another with --step, or train again"
         ) from error
-    counts = {name: state[name] for name in manifest.COUNTS if name in state} or manifest.counts_of(
-        path
-    )
+    counts = {name: state[name] for name in manifest.COUNTS if name in state}
+    counts = counts or manifest.counts_of(path)
     step = counts.get("step", step_of(path))
     return Checkpoint(step, game, average, state, _config(path), counts)
 
