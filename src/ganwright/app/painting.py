@@ -16,7 +16,9 @@ def canvas_of(gr: Any, model: Model, way: str) -> Any:
         return editor(gr, uploaded.blank(model, way), ["#000000", "#ffffff", "#808080"])
     colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in maps.palette()[: maps.classes].tolist()]
     gr.HTML(_legend(colours, maps.titles))
-    return editor(gr, uploaded.blank(model, way), colours, fixed=True)
+    # the canvas has the first class's colour, in which a stroke would not show
+    seen = colours[1:2] or colours
+    return editor(gr, uploaded.blank(model, way), colours, fixed=True, begins=seen[0])
 
 
 def _legend(colours: list[str], titles: tuple[str, ...]) -> str:
@@ -29,10 +31,15 @@ def _legend(colours: list[str], titles: tuple[str, ...]) -> str:
     )
 
 
-def editor(gr: Any, blank: Any, colours: list[str], *, fixed: bool = False) -> Any:
-    """A canvas whose background is `blank`; with `fixed`, the brush has no other colours."""
+def editor(
+    gr: Any, blank: Any, colours: list[str], *, fixed: bool = False, begins: str = "auto"
+) -> Any:
+    """A canvas whose background is `blank`; with `fixed`, the brush has no other colours.
+
+    It begins with the first of them, or another.
+    """
     mode = "fixed" if fixed or len(colours) == 1 else "defaults"
-    brush = gr.Brush(max(blank.size) // 20, colors=colours, color_mode=mode)
+    brush = gr.Brush(max(blank.size) // 20, default_color=begins, colors=colours, color_mode=mode)
     return gr.ImageEditor(
         cleared(blank),
         type="pil",
