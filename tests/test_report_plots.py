@@ -88,6 +88,9 @@ def test_what_is_logged_seldom_keeps_its_steps(tmp_path: Path) -> None:
         ("pixelda", "task_source", LOSS),
         ("dcgan", "GradientPenalty_A", LOSS),
         ("dcgan", "gradient", GRADIENT),
+        ("dcgan", "diversity", ALONE),  # of the callback that watches a run's health
+        ("stylegan2", "path_length", ALONE),
+        ("cdc", "dist", LOSS),
         ("mine:Game", "whatever_it_is", LOSS),
     ],
 )

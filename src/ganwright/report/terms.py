@@ -122,6 +122,11 @@ TERMS: dict[str, Meaning] = {
         ALONE, "The mean sign of D's scores of real images.", "Stays near 0.6; near 1, D memorises."
     ),
     "M": Meaning(ALONE, "BEGAN's measure of convergence.", "Falls, then levels off."),
+    "diversity": Meaning(
+        ALONE, "How far samples are apart, over the data's.", "Stays up; near 0, G has collapsed."
+    ),
+    "path": Meaning(LOSS, "How unequal the lengths of G's paths are.", "Falls, with noise."),
+    "path_length": Meaning(ALONE, "How far an image moves with its style.", "Settles."),
     "effective_draws": Meaning(
         ALONE,
         "How many draws per latent vector carry weight.",
@@ -150,6 +155,9 @@ FAMILY_TERMS: dict[str, dict[str, Meaning]] = {
         "accuracy_clean": Meaning(
             SHARE, "Its accuracy on images that need no cleaning, cleaned.", _ACCURACY
         ),
+    },
+    "cdc": {
+        "dist": Meaning(LOSS, "How far samples' distances are from the source's.", "Stays small."),
     },
     "restore": {
         "pyramid": Meaning(LOSS, "How far the U-Net's own images are from the true ones.", _ERROR),
