@@ -89,7 +89,8 @@ def test_the_brush_has_the_colours_of_the_classes_with_their_names() -> None:
     page = Recorder()
     canvas_of(page, model_of(), "a2b")
     colours = [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in MAPS.palette()[:3].tolist()]
-    assert page.brush == {"colors": colours, "color_mode": "fixed"}
+    # the canvas has the first colour, in which a stroke would not show
+    assert page.brush == {"default_color": colours[1], "colors": colours, "color_mode": "fixed"}
     places = [
         page.html.index(part)
         for pair in zip(colours, ("wall", "&lt;window&gt;", "door"), strict=True)
