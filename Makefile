@@ -20,7 +20,7 @@ FACES := runs/sagan-anime
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: demo gallery sagan-anime test test-portable test-shuffled test-oldest tests lint types docs docs-tables clean
+.PHONY: demo gallery sagan-anime test test-portable test-shuffled test-oldest tests lint types audit docs docs-tables clean
 
 # One thread: so small a network gains little from more, and collapses where cores are shared.
 demo: export OMP_NUM_THREADS ?= 1
@@ -67,6 +67,12 @@ lint: $(VENV)/dev.stamp
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
+
+# Known holes in what is installed, by the index's database; it fails where that cannot be reached.
+audit: $(VENV)/dev.stamp
+	$(BIN)/pip install --quiet 'pip-audit>=2.9'
+	$(BIN)/pip freeze --exclude-editable > $(VENV)/installed.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --requirement $(VENV)/installed.txt
 
 docs: $(VENV)/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

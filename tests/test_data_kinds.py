@@ -77,6 +77,27 @@ def test_the_number_255_marks_pixels_of_no_class(tmp_path: Path) -> None:
     assert maps.named() == "0 to 18"
 
 
+def test_one_hot_maps_may_have_as_many_classes_as_data_sets_have(tmp_path: Path) -> None:
+    # COCO-Stuff's 182 classes, and 255 for pixels of none
+    masks(tmp_path / "mask", [*range(182), 255], size=64)
+    photos(tmp_path / "photo", size=64)
+    data = opened(f"{tmp_path}?a=mask&b=photo&onehot=a", Paired)
+    maps = data.spec.label_map
+    assert maps is not None
+    assert (maps.classes, maps.ignore, data.spec.shape) == (182, 255, (182, 64, 64))
+    assert set(data.batch(0, 3).a.sum(1).unique().tolist()) == {-180.0, -182.0}
+    assert len(np.unique(maps.palette(), axis=0)) == 183
+
+
+def test_photographs_are_no_one_hot_maps(tmp_path: Path) -> None:
+    light = np.add.outer(np.arange(96), np.arange(96))
+    for i in range(3):
+        grey(tmp_path / f"mask/{i}.png", light + i)
+    photos(tmp_path / "photo", size=96)
+    with pytest.raises(DataError, match="its 193 values rise and fall by single steps, as light"):
+        opened(f"{tmp_path}?a=mask&b=photo&onehot=a", Paired)
+
+
 @pytest.mark.parametrize(
     ("values", "query", "channels", "classes"),
     [

@@ -83,11 +83,12 @@ def _told(key: str, splits: Sequence[Rows], query: Query) -> LabelMap:
                     f"side {key} cannot be {'one-hot' if onehot else 'masks'}: {name} is no label "
                     f"map (a grey or palette image of class numbers) but {head.mode}{hint}"
                 )
-    values = set().union(*(each.values for each in _seen(splits, instances=instances)))
-    if onehot and len(values) > MOST_CLASSES:
+    seen = _seen(splits, instances=instances)
+    values = set().union(*(each.values for each in seen))
+    if onehot and len(values) > MOST_CLASSES and any(each.graded for each in seen):
         raise DataError(
-            f"side {key} cannot be one-hot: it is no label map of at most {MOST_CLASSES} classes, "
-            f"but has {len(values)} values"
+            f"side {key} cannot be one-hot: its {len(values)} values rise and fall by single "
+            "steps, as light does, so they are grey images and no class numbers"
         )
     return replace(_of_values(values, onehot), instances=instances)
 
@@ -173,7 +174,7 @@ def _look(rows: Rows, index: int, instances: bool) -> _Seen:
     if pixels.ndim != 2:
         return _Seen(frozenset({IGNORED}))
     values = frozenset(np.flatnonzero(np.bincount(pixels.reshape(-1), minlength=1)).tolist())
-    if len(values) <= _GRADED or _highest(values) >= MOST_CLASSES:
+    if len(values) <= _GRADED:
         return _Seen(values)
     steps = np.abs(np.diff(pixels.astype(np.int16), axis=1))
     return _Seen(values, bool((steps[steps > 0] <= 2).mean() > 0.75) if steps.any() else False)
