@@ -6,6 +6,7 @@
   are passed over, and so is what ran on the page before. RUN stands for the page's newest run.
 - The text stays as it is, and what it starts is cut: `train` makes one step, `resume` one more,
   `Trainer.play` its first and its last, each with batches of at most 8 or of a DataLoader's size.
+  Steps are measured for no longer than a few take.
 - `<!-- not run: needs MNIST -->` above a block says why it cannot run here.
 
 Blocks of other languages are no examples. Pages that take seconds are marked slow.
@@ -32,6 +33,7 @@ from ganwright.cli import main
 from ganwright.config.settings import Settings
 from ganwright.data.read.loaders import batch_size_of
 from ganwright.run import fork as forks
+from ganwright.run import profile as profiles
 from ganwright.run import train as runs
 
 ROOT = Path(__file__).parent.parent
@@ -73,6 +75,7 @@ def blocks(page: str) -> list[Block]:
 def cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs and loops of one's own are as short as they can be."""
     resolved, keywords, play = runs.resolved, runs.keywords, ganwright.Trainer.play
+    stretch = profiles._stretch
 
     def begun(*args: Any, **options: Any) -> Settings:
         settings = resolved(*args, **options)
@@ -90,6 +93,11 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> None:
         trainer.step = max(trainer.step, steps - 1)
         yield from play(trainer, steps)
 
+    def glanced(trainer: Any, name: str, start: int, length: int, seconds: float) -> Any:
+        trainer.batch_size = min(trainer.batch_size, LARGEST_BATCH)
+        return stretch(trainer, name, start, length, seconds=0.01)
+
+    monkeypatch.setattr(profiles, "_stretch", glanced)
     monkeypatch.setattr(runs, "resolved", begun)
     for module in (runs, forks):
         monkeypatch.setattr(module, "keywords", changed)
