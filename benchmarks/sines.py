@@ -22,7 +22,7 @@ from ganwright.metrics.two_sample import TwoSample
 from ganwright.run.evaluation import Choice
 
 COUNT = 1000
-OPTIMIZER = "Adam(lr=1e-3, betas=(0.5, 0.999))"
+OPTIMIZER = "Adam(lr=1e-3, betas=(0.5, 0.99))"
 SETTINGS: dict[str, Any] = {
     "networks": "MLP(hidden_G=(128, 128), hidden_D=(128, 128), dropout=0)",
     "penalties": "R1(weight=1, every=16)",
@@ -43,7 +43,7 @@ def main() -> None:
     """Train, measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=16000)
     parser.add_argument("--out", type=Path, default=Path("runs/sines"))
     given = parser.parse_args()
     torch.set_num_threads(1)
