@@ -6,6 +6,7 @@ of a second instead of seconds, and has signals, limits and a death of its own.
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -19,6 +20,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from helpers import meeting_place
 
@@ -134,6 +136,11 @@ def processes(
             process.join()
 
 
+def seeded() -> None:
+    """Draw the random numbers that tests draw: see conftest."""
+    importlib.import_module("conftest")
+
+
 def command(*words: str | Path, before: Callable[[], None] | None = None) -> int:
     """The command line; `before` is called first, to break something."""
     from ganwright.cli import main
@@ -141,6 +148,25 @@ def command(*words: str | Path, before: Callable[[], None] | None = None) -> int
     if before is not None:
         before()
     return main([str(word) for word in words])
+
+
+def checked(*words: str | Path, folder: Path, before: Callable[[], None] | None = None) -> int:
+    """pytest in a folder, as a package would be tested there."""
+    os.chdir(folder)
+    if before is not None:
+        before()
+    return int(pytest.main(["-p", "no:cacheprovider", *map(str, words)]))
+
+
+def reads_weights(run: Path, weights: Path) -> int:
+    """Load a run whose networks are made by `makers`, and compare its weights: 0 if all are so."""
+    from ganwright.run.load import load
+
+    assert "makers" not in sys.modules
+    found = load(run, device="cpu").game.state_dict()
+    kept = torch.load(weights, weights_only=True)
+    assert found.keys() == kept.keys()
+    return int(not all(torch.equal(found[k], kept[k]) for k in kept))
 
 
 def ran(*words: str | Path, folder: Path, world: int = 1, **more: Any) -> list[tuple[Any, str]]:
@@ -171,6 +197,7 @@ def _begun(
         for descriptor in (1, 2):
             os.dup2(file.fileno(), descriptor)
     torch.set_num_threads(1)
+    multiprocessing.set_start_method(None, force=True)  # as where nothing was forked before
     for number in (signal.SIGTERM, signal.SIGHUP):  # nohup, for one, has a session's end ignored
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)

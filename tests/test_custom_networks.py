@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import makers
 import pytest
 import torch
 from helpers import tensors
+from processes import processes, reads_weights
 from torch import nn
 from torch.testing import assert_close
 
@@ -238,18 +236,11 @@ def _resumes_bitwise(family: str, settings: dict[str, Any], folder: Path) -> Pat
 
 
 def _loads_elsewhere(run: Path) -> None:
-    """Another process, which has the functions' module on its path, reads the same weights."""
+    """Another process, which has not imported the functions' module yet, reads the same weights."""
     kept = run.parent / "weights.pt"
     torch.save(dict(ganwright.load(run, device="cpu").game.state_dict()), kept)
-    code = (
-        "import torch, ganwright;"
-        f"found = ganwright.load({str(run)!r}, device='cpu').game.state_dict();"
-        f"kept = torch.load({str(kept)!r}, weights_only=True);"
-        "assert found.keys() == kept.keys();"
-        "assert all(torch.equal(found[k], kept[k]) for k in kept)"
-    )
-    there = {"PYTHONPATH": os.pathsep.join([str(Path(makers.__file__).parent), *sys.path])}
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, **there})
+    with processes(reads_weights, run, kept, folder=run.parent / "said") as one:
+        assert one.wait() == [0], one.said()
 
 
 def test_another_process_finds_the_functions(tmp_path: Path) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 import torch
 import yaml
 from helpers import tensors, tiny
+from processes import ran, seeded
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -135,13 +134,10 @@ def test_the_first_run_is_not_needed_to_resume(tmp_path: Path) -> None:
         steps = 5 if name == "whole" else 2
         trained("dcgan", tmp_path / name, init=str(tmp_path / "a"), freeze="D.head", steps=steps)
     (tmp_path / "a").rename(tmp_path / "gone")
+    resume = ("resume", tmp_path / "broken", "--steps", "5")
     # which has the seeds of this one's tests, and so their split of the data
-    program = "import conftest, sys; from ganwright.cli import main; sys.exit(main(sys.argv[1:]))"
-    resume = ["-c", program, "resume", str(tmp_path / "broken"), "--steps", "5"]
-    done = subprocess.run(
-        [sys.executable, *resume], cwd=Path(__file__).parent, capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    ((status, said),) = ran(*resume, folder=tmp_path / "said", before=seeded)
+    assert status == 0, said
     whole, broken = tensors(tmp_path / "whole"), tensors(tmp_path / "broken")
     assert whole.keys() == broken.keys()
     assert all(torch.equal(whole[k], broken[k]) for k in whole)
@@ -288,6 +284,7 @@ def test_frozen_weights_stay_to_the_bit_and_others_move(
 ) -> None:
     if compile:
         request.getfixturevalue("compiler")
+        request.getfixturevalue("traced")
     trained("dcgan", tmp_path / "a")
     names = ("D.stack.1", "G.stack.3")
     changes = {"freeze": ", ".join(names), "compile": compile}

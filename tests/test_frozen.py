@@ -121,6 +121,7 @@ def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_training_leaves_modes_and_requirements_as_the_owner_gave_them(compiled: bool) -> None:
     game = Judged()

@@ -131,6 +131,7 @@ class Twice(Toy):
         return {"adv": total}
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_each_judges_scores_are_logged(compiled: bool) -> None:
     engine = Engine(torch.device("cpu"), compile=compiled)
@@ -145,6 +146,7 @@ def test_each_judges_scores_are_logged(compiled: bool) -> None:
         assert set(means) == {f"D/{k}" for k in wanted} | {"D/adv", "D/gradient"}
 
 
+@pytest.mark.usefixtures("traced")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_name_observed_twice_is_an_error(compiled: bool) -> None:
     engine = Engine(torch.device("cpu"), compile=compiled)
@@ -153,6 +155,7 @@ def test_a_name_observed_twice_is_an_error(compiled: bool) -> None:
         trainer.play_step()
 
 
+@pytest.mark.usefixtures("traced")
 def test_many_games_compile_in_one_process() -> None:
     """Compiled code is kept apart for each objective: torch gives up on a ninth."""
     engine = Engine(torch.device("cpu"), compile=True)

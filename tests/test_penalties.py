@@ -160,7 +160,7 @@ def test_in_bf16_D_computes_in_bf16(penalty: Penalty) -> None:
     check_bf16(penalty, lambda objective: objective)
 
 
-@pytest.mark.usefixtures("compiler")
+@pytest.mark.usefixtures("traced")
 def test_in_bf16_D_computes_in_bf16_compiled() -> None:
     check_bf16(R1(10.0), partial(torch.compile, fullgraph=True))
 

@@ -7,10 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
+from processes import checked, processes, ran
 
+from ganwright.config import plugins, registry
 from ganwright.testing.contract import EVERY, PENALISED
 
 PLUGIN = Path(__file__).parent / "plugin"
@@ -30,9 +33,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-def ganwright(site: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
-    """The command line in a process of its own, as after an installation."""
-    return python(site, "-m", "ganwright", *argv)
+def installed(site: str) -> None:
+    """Let this process find what is installed there, as a new one would."""
+    sys.path.insert(0, site)
+    for module in (plugins, registry):
+        for function in vars(module).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+
+
+def ganwright(site: Path, folder: Path, *argv: str | Path) -> tuple[int, str]:
+    """The command line in a process that finds what is installed in `site`: status, and words."""
+    ((status, said),) = ran(*argv, folder=folder, before=partial(installed, str(site)))
+    return status, said
 
 
 def python(site: Path, *argv: str | Path) -> subprocess.CompletedProcess[str]:
@@ -76,21 +89,21 @@ def test_its_rows_are_listed(site: Path) -> None:
         assert row in [re.sub(" {2,}", "  ", line.strip()) for line in listed[topic].splitlines()]
 
 
-def test_its_family_is_described(site: Path) -> None:
-    done = ganwright(site, "info", "dots-gan")
-    assert done.returncode == 0, done.stderr
-    assert "DCGAN with a Cauchy loss, on dots." in done.stdout
-    assert "Cauchy()" in done.stdout
+def test_its_family_is_described(site: Path, tmp_path: Path) -> None:
+    status, said = ganwright(site, tmp_path, "info", "dots-gan")
+    assert status == 0, said
+    assert "DCGAN with a Cauchy loss, on dots." in said
+    assert "Cauchy()" in said
 
 
 def test_its_family_trains_resumes_and_loads_in_another_process(site: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done = ganwright(
-        *(site, "train", "dots-gan", *QUICK, "--out", run, "--log", "lines"),
-        *("--callbacks", "Halt(at=2)", "--metrics", "Brightness"),
+    flags = ("--log", "lines", "--callbacks", "Halt(at=2)", "--metrics", "Brightness")
+    status, said = ganwright(
+        site, tmp_path / "a", "train", "dots-gan", *QUICK, "--out", run, *flags
     )
-    assert done.returncode == 0, done.stderr
-    last = json.loads(done.stdout.splitlines()[-1])
+    assert status == 0, said
+    last = json.loads(said.splitlines()[-1])
     assert (last["step"], last["reason"]) == (2, "step 2 is enough")
     config = (run / "config.yaml").read_text(encoding="utf-8")
     assert "family: dots-gan" in config
@@ -102,9 +115,10 @@ def test_its_family_trains_resumes_and_loads_in_another_process(site: Path, tmp_
     assert lines[1] == {"step": 0, "shapes": {"samples": [64, 1, 8, 8]}}
     assert "D/adv" in next(x for x in lines if "names" in x)["names"]
     assert lines[-1] == {"finished": True}
-    assert ganwright(site, "resume", run).returncode == 0
-    done = ganwright(site, "sample", run, "-n", "3", "--out", tmp_path / "samples.png")
-    assert done.returncode == 0, done.stderr
+    assert ganwright(site, tmp_path / "b", "resume", run)[0] == 0
+    drawn = ("-n", "3", "--out", tmp_path / "samples.png")
+    status, said = ganwright(site, tmp_path / "c", "sample", run, *drawn)
+    assert status == 0, said
     assert (tmp_path / "samples.png").is_file()
 
 
@@ -119,27 +133,31 @@ def test_its_family_keeps_the_contract(site: Path, tmp_path: Path) -> None:
         "    check()\n",
         encoding="utf-8",
     )
-    done = python(site, "-m", "pytest", "-v", "-p", "no:cacheprovider", "--rootdir", tmp_path, test)
-    assert done.returncode == 0, done.stdout + done.stderr
+    check = partial(checked, folder=tmp_path, before=partial(installed, str(site)))
+    with processes(check, "-v", "--rootdir", tmp_path, test, folder=tmp_path / "said") as one:
+        assert one.wait() == [0], one.said()
+        said = one.said()
     for name in (*EVERY, *PENALISED):
-        assert f"test_dots_gan[{name}] PASSED" in done.stdout
+        assert f"test_dots_gan[{name}] PASSED" in said
 
 
 def test_its_loss_plays_in_the_librarys_families(site: Path, tmp_path: Path) -> None:
     flags = ("--game.loss", "Cauchy(scale=2)", "--game.networks", "ConvNet(width=4)")
     more = (*QUICK, "--image-size", "8", "--batch-size", "4", "--out", tmp_path / "run")
-    done = ganwright(site, "train", "dcgan", "--data", "dots", *flags, *more)
-    assert done.returncode == 0, done.stderr
+    status, said = ganwright(
+        site, tmp_path / "a", "train", "dcgan", "--data", "dots", *flags, *more
+    )
+    assert status == 0, said
     wrong = ("--game.loss", "Cauchy(scale=-1)", "--out", tmp_path / "wrong")
-    done = ganwright(site, "train", "dcgan", *wrong)
-    assert (done.returncode, (tmp_path / "wrong").exists()) == (2, False)
-    assert "scale of Cauchy is -1.0; it must be above 0" in done.stderr
+    status, said = ganwright(site, tmp_path / "b", "train", "dcgan", *wrong)
+    assert (status, (tmp_path / "wrong").exists()) == (2, False)
+    assert "scale of Cauchy is -1.0; it must be above 0" in said
 
 
 def test_without_the_package_its_run_is_one_sentence(site: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert ganwright(site, "train", "dots-gan", *QUICK, "--out", run).returncode == 0
-    done = ganwright(tmp_path, "sample", run)
-    assert done.returncode == 2
-    assert "unknown family 'dots-gan'" in done.stderr
-    assert done.stderr.count("\n") == 1
+    assert ganwright(site, tmp_path / "a", "train", "dots-gan", *QUICK, "--out", run)[0] == 0
+    status, said = ganwright(tmp_path, tmp_path / "b", "sample", run)
+    assert status == 2
+    assert "unknown family 'dots-gan'" in said
+    assert said.count("\n") == 1

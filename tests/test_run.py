@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +14,13 @@ import pytest
 import torch
 from helpers import FULL, tensors, tiny, trainer_of
 from PIL import Image
+from processes import processes
 
 import ganwright
 from ganwright import Callback, Run, atomic
 from ganwright.callbacks import metrics_log
 from ganwright.config.spelling import convert
+from ganwright.data import batches
 from ganwright.data.types import Images
 from ganwright.errors import GanwrightError, NonFiniteError, RunError, SettingsError
 from ganwright.families import FAMILIES, family
@@ -28,6 +28,7 @@ from ganwright.families.gan import GAN
 from ganwright.game import Terms
 from ganwright.inference.rows import GROUP
 from ganwright.losses import NonSaturating
+from ganwright.networks import MLP
 from ganwright.run import train as runs
 from ganwright.training import checkpoint
 from ganwright.training.trainer import Trainer
@@ -283,30 +284,27 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert list((tmp_path / "run/checkpoints").iterdir()) == []
 
 
-STREAMED = """
-import os, signal, sys
-import ganwright
-from ganwright.data import batches as loader
-from ganwright.networks import MLP
+class SignalsAll(Callback):
+    """At step 3, a signal to all processes of the group."""
 
-# what started this process may have had them ignored
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-signal.signal(signal.SIGINT, signal.default_int_handler)
+    def __init__(self, number: int) -> None:
+        self.number = number
 
-class Signals(ganwright.Callback):
-    def stepped(self, run):
+    def stepped(self, run: Run) -> None:
         if run.step == 3:
-            os.killpg(os.getpid(), int(sys.argv[2]))
+            os.killpg(os.getpid(), self.number)
 
-loader.fits = lambda *_: False
-model = ganwright.train(
-    "gan", data=sys.argv[3], image_size=8, batch_size=2, steps=10**6, log_every=1, workers=1,
-    networks=MLP(hidden_G=(8,), hidden_D=(8,)), device="cpu", precision="fp32", out=sys.argv[1],
-    callbacks=[Signals()], quiet=True,
-)
-print(model.step)
-sys.exit(130 if model.interrupted else 0)
-"""
+
+def streamed(run: Path, number: int, pictures: Path) -> int:
+    """A training whose data another process reads, in a group of their own."""
+    os.setsid()
+    batches.fits = lambda *_: False
+    small: dict[str, Any] = {"image_size": 8, "batch_size": 2, "steps": 10**6, "log_every": 1}
+    small |= {"networks": MLP(hidden_G=(8,), hidden_D=(8,)), "device": "cpu", "precision": "fp32"}
+    small |= {"callbacks": [SignalsAll(number)], "data": str(pictures), "workers": 1}
+    model = ganwright.train("gan", out=run, quiet=True, **small)
+    print(model.step)
+    return 130 if model.interrupted else 0
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -314,21 +312,16 @@ def test_a_signal_to_all_processes_of_a_run_that_streams_saves_it(
     tmp_path: Path, name: str
 ) -> None:
     """A terminal and a scheduler signal the processes that read data too."""
-    pictures = tmp_path / "pictures"
+    pictures, run = tmp_path / "pictures", tmp_path / "run"
     pictures.mkdir()
     for i in range(8):
         Image.new("L", (8, 8), 30 * i).save(pictures / f"{i}.png")
-    number = str(int(getattr(signal, name)))
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", STREAMED, tmp_path / "run", number, pictures],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=100,
-        start_new_session=True,
-    )
-    assert (done.returncode, done.stderr) == (130, "")
-    saved = [p.name for p in (tmp_path / "run/checkpoints").iterdir()]
-    assert saved == [f"step-{int(done.stdout):06}"]
+    number = int(getattr(signal, name))
+    with processes(streamed, run, number, pictures, folder=tmp_path) as one:
+        assert one.wait(100) == [130], one.said()
+        said = one.said()
+    saved = [p.name for p in (run / "checkpoints").iterdir()]
+    assert saved == [f"step-{int(said):06}"]
 
 
 def test_what_nohup_has_ignored_stays_so(tmp_path: Path) -> None:

@@ -216,7 +216,7 @@ def test_a_traced_objective_takes_what_was_drawn() -> None:
     assert not torch.equal(traced(batch), drawn)
 
 
-def test_compiled_draws_give_what_eager_ones_give(compiler: None) -> None:
+def test_compiled_draws_give_what_eager_ones_give(compiler: None, traced: None) -> None:
     """One step, in which D_A and D_B are shown what G drew before it moved."""
     cls, _ = tiny("cyclegan")
     small: dict[str, Any] = {"translator": ResNetTranslator(width=4, blocks=0), "identity": 0.0}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import broken
 import pytest
 from broken import Whole
+from processes import checked, processes
 
 from ganwright.errors import SettingsError
 from ganwright.game import Game
@@ -110,10 +112,7 @@ def test_a_package_tests_its_family_in_six_lines(tmp_path: Path) -> None:
     mine = "\n".join(b for b in blocks if b.startswith("# mine.py\n"))
     (tmp_path / "mine.py").write_text(mine, encoding="utf-8")
     (tmp_path / "test_mine.py").write_text(test, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
-        capture_output=True,
-        encoding="utf-8",
-        cwd=tmp_path,
-    )
-    assert f"{len(EVERY)} passed" in done.stdout, done.stdout + done.stderr
+    check = partial(checked, folder=tmp_path)
+    with processes(check, "-q", tmp_path, folder=tmp_path / "said") as one:
+        one.wait()
+        assert f"{len(EVERY)} passed" in one.said(), one.said()

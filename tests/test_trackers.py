@@ -257,7 +257,7 @@ def test_a_watched_step_shows_gradients_and_scores(
 ) -> None:
     """Their norm and means are those that the trainer logs anyway."""
     if compile:
-        request.getfixturevalue("compiler")
+        request.getfixturevalue("traced")
     trainer = trainer_of("dcgan", data="digits")
     if compile:
         engine = Engine(torch.device("cpu"), compile=True)
