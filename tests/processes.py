@@ -136,9 +136,10 @@ def processes(
             process.join()
 
 
-def seeded() -> None:
-    """Draw the random numbers that tests draw: see conftest."""
+def like_a_test(threads: int) -> None:
+    """Draw the random numbers that tests draw, see conftest, and compute in as many threads."""
     importlib.import_module("conftest")
+    torch.set_num_threads(threads)
 
 
 def command(*words: str | Path, before: Callable[[], None] | None = None) -> int:
