@@ -47,6 +47,7 @@ from ganwright.metrics.judge import judge
 
 Found = dict[str, float]
 SAMPLES = 500
+NARROW = ("--game.networks", "ConvNet(width=32)", "--batch-size", 32)
 TABLES: dict[str, Callable[..., Any]] = {
     "iris": datasets.load_iris,
     "wine": datasets.load_wine,
@@ -93,7 +94,7 @@ def floats(folder: Path, seed: int, steps: int) -> Found:
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "fields.npy", torch.cat([x, -x, x / 2, x.square()], 1).numpy())
     out, drawn = folder / f"run-{seed}", folder / f"drawn-{seed}"
-    train("dcgan", folder / "fields.npy", out, "--steps", steps, "--seed", seed)
+    train("dcgan", folder / "fields.npy", out, *NARROW, "--steps", steps, "--seed", seed)
     run("sample", out, "-n", SAMPLES, "--out", drawn)
     fields = np.stack([np.load(path) for path in sorted(drawn.glob("*.npy"))])
     assert (str(fields.dtype), fields.shape) == ("float32", (SAMPLES, 4, 32, 32))
@@ -108,7 +109,7 @@ def sixteen(folder: Path, seed: int, steps: int) -> Found:
     for index, x in enumerate(opened("digits", "train").images):
         _save_16(x[0], folder / "digits" / f"{index:04}.png")
     out, drawn = folder / f"run-{seed}", folder / f"drawn-{seed}"
-    train("dcgan", folder / "digits", out, "--steps", steps, "--seed", seed)
+    train("dcgan", folder / "digits", out, *NARROW, "--steps", steps, "--seed", seed)
     run("sample", out, "-n", SAMPLES, "--out", drawn)
     pixels = [_read_16(path) for path in sorted(drawn.glob("*.png"))]
     x = torch.from_numpy(np.stack(pixels).astype(np.float32)) / 32767.5 - 1
@@ -134,7 +135,7 @@ def oblong(folder: Path, seed: int, steps: int) -> Found:
     for index, image in enumerate(torch.cat([x, other], 2)):
         _save(image, folder / "digits" / f"{index:04}.png")
     out, drawn = folder / f"run-{seed}", folder / f"drawn-{seed}"
-    more = ("--image-size", "64x32", "--steps", steps, "--seed", seed)
+    more = (*NARROW, "--image-size", "64x32", "--steps", steps, "--seed", seed)
     train("dcgan", folder / "digits", out, *more)
     run("sample", out, "-n", SAMPLES, "--out", drawn)
     halves = [_read(path).mean(0, keepdim=True) for path in sorted(drawn.glob("*.png"))]
@@ -183,7 +184,7 @@ def attributes(folder: Path, seed: int, steps: int) -> Found:
     pixels = ((real.images + 1) * 127.5).round().byte()
     np.savez(folder / "digits.npz", x=pixels.numpy(), labels=rows.numpy())
     out = folder / f"run-{seed}"
-    train("acgan", folder / "digits.npz", out, "--steps", steps, "--seed", seed)
+    train("acgan", folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
     asked, given = rows[rows.any(1)].unique(dim=0), []
     for row in asked:
         label = "+".join(str(k) for k in row.nonzero().flatten().tolist())
