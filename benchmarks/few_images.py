@@ -26,6 +26,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
 import ganwright
 from ganwright.inference.model import Model
+from ganwright.networks import ConvNet
 from ganwright.networks.features import FeatureDistance, SmallFeatures
 from ganwright.seeds import seed_of
 
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--width", type=int, default=64, help="channels of the largest map (64)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
     args = parser.parse_args()
@@ -127,6 +129,7 @@ def main() -> None:
                 ganwright.train(
                     args.family,
                     data=train,
+                    networks=ConvNet(width=args.width),
                     augment_d=arm and arm.format(speed=speed),
                     image_size=args.size,
                     batch_size=args.batch,
