@@ -176,7 +176,7 @@ def tables(folder: Path, seed: int, steps: int) -> Found:
 
 
 def attributes(folder: Path, seed: int, steps: int) -> Found:
-    """Digits with three attributes each, and samples of every combination of at least one."""
+    """Digits with three attributes each, and samples of every combination that they have."""
     real = opened("digits", "train")
     assert real.labels is not None
     rows = torch.stack([has(real.labels) for has in ATTRIBUTES], 1).long()
@@ -185,9 +185,9 @@ def attributes(folder: Path, seed: int, steps: int) -> Found:
     np.savez(folder / "digits.npz", x=pixels.numpy(), labels=rows.numpy())
     out = folder / f"run-{seed}"
     train("acgan", folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
-    asked, given = rows[rows.any(1)].unique(dim=0), []
+    asked, given = rows.unique(dim=0), []
     for row in asked:
-        label = "+".join(str(k) for k in row.nonzero().flatten().tolist())
+        label = "+".join(str(k) for k in row.nonzero().flatten().tolist()) or "none"
         drawn = folder / f"drawn-{seed}" / label
         run("sample", out, "-n", 100, "--labels", label, "--out", drawn)
         x = torch.stack([_read(path) for path in sorted(drawn.glob("*.png"))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ganwright.data.options import DataOptions
 from ganwright.data.types import Images, SemiSupervised
 from ganwright.errors import DataError, SettingsError
 from ganwright.families.acgan import _accuracy, _class
+from ganwright.inference.labels import wanted
 
 ROWS = torch.tensor([[1, 1, 0, 0], [0, 0, 0, 0], [0, 1, 0, 1]]).repeat(8, 1)
 PICTURES = torch.arange(24, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 8, 8)
@@ -51,6 +53,9 @@ def test_a_family_learns_and_draws_several_at_once(family: str, tmp_path: Path) 
     both = model.sample(2, labels="0+3")
     assert torch.equal(both, model.sample(2, labels=["3 + 0"]))
     assert not torch.equal(both, model.sample(2, labels="0"))
+    assert wanted(model.spec, "0+3").tolist() == [1, 0, 0, 1]
+    assert wanted(model.spec, "none").tolist() == [0, 0, 0, 0]
+    assert not torch.equal(model.sample(2, labels="none"), model.sample(2, labels="0"))
     with pytest.raises(SettingsError, match="no training image was of class 2"):
         model.sample(1, labels="1+2")
     assert main(["sample", str(run), "--labels", "0+1", "3", "--out", str(tmp_path / "x.png")]) == 0
@@ -83,3 +88,9 @@ def test_what_takes_one_label_says_so(tmp_path: Path) -> None:
         open_data((PICTURES, ROWS * 2), task=Images)
     with pytest.raises(DataError, match=r"labels of shape \(23, 4\) .* in 24 rows"):
         open_data((PICTURES, ROWS[1:]), task=Images)
+
+
+def test_a_class_called_none_is_that_class() -> None:
+    spec = open_data((PICTURES, ROWS), task=Images).spec
+    named = dataclasses.replace(spec, classes=("none", "red", "green", "blue"))
+    assert wanted(named, "none").tolist() == [1, 0, 0, 0]

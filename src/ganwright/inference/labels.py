@@ -12,9 +12,14 @@ from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
 from ganwright.function import Function
 
+NONE = "none"
+
 
 def wanted(spec: Spec, label: int | str) -> Tensor:
     """A label as a family takes it: its number, or 0 and 1 for each class, [classes].
+
+    Where an image may have several labels, "none" stands for an image without any, unless a class
+    is called so.
 
     Raises:
         SettingsError: there is no such class, or no training image was of it.
@@ -22,6 +27,8 @@ def wanted(spec: Spec, label: int | str) -> Tensor:
     if not spec.several:
         return torch.tensor(_number(spec, label))
     row = torch.zeros(len(spec.classes))
+    if label == NONE and NONE not in spec.classes:
+        return row
     for part in str(label).split("+"):
         row[_number(spec, part.strip())] = 1
     return row

@@ -82,7 +82,7 @@ class Model(Translating):
             n: how many.
             seed: the same seed draws the same samples; more of them begin with the same.
             labels: numbers or names of classes, one or several, repeated to length n. Where an
-                image may have several, a label is as "3+7".
+                image may have several, a label is as "3+7", or "none".
             latents: what they are made of, float [n, length of z], or what `project` found.
             truncation: as for `truncated`; the run's own by default.
 
