@@ -25,7 +25,8 @@ from torch import Tensor
 import ganwright
 from ganwright.data.types import Images
 from ganwright.inference.model import Model
-from ganwright.metrics.judge import accuracy, judge, matched, opened
+from ganwright.metrics.judge import accuracy, judge, opened
+from ganwright.metrics.matching import matched
 from ganwright.recipes import find
 from ganwright.run import train as runs
 from ganwright.run.config_file import from_yaml

@@ -24,7 +24,7 @@ from ganwright import load
 from ganwright.data import Paired, RunData, Unpaired, open_data
 from ganwright.inference.model import Model
 from ganwright.layers.fidelity import psnr, ssim
-from ganwright.metrics.judge import matched
+from ganwright.metrics.matching import matched
 from ganwright.run.data import data_options
 from ganwright.run.run_folder import read_config
 

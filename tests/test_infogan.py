@@ -129,7 +129,8 @@ def test_q_recovers_codes_and_codes_are_classes(tmp_path: Path) -> None:
     """
     from recipe import train_gallery
 
-    from ganwright.metrics.judge import matched, opened
+    from ganwright.metrics.judge import opened
+    from ganwright.metrics.matching import matched
 
     model = train_gallery("infogan", tmp_path)
     game = model.game

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -65,20 +64,6 @@ def accuracy(data: str, size: int, data_root: Path = Path("data")) -> float:
     assert test.labels is not None
     p = probabilities(test.images, data, data_root, sceptical=False)
     return float((p.argmax(1) == test.labels).float().mean())
-
-
-def matched(found: Tensor, labels: Tensor) -> float:
-    """The share of things found that are what they should be, under the best one-to-one naming.
-
-    Args:
-        found: int64 [n], clusters, codes or classes under other names.
-        labels: int64 [n], what they should be.
-    """
-    size = int(max(found.max(), labels.max())) + 1
-    table = torch.zeros(size, size)
-    table.index_put_((found, labels), torch.ones(len(found)), accumulate=True)
-    rows, columns = linear_sum_assignment(-table.numpy())
-    return float(table[rows, columns].sum()) / len(found)
 
 
 def opened(data: str, size: int, data_root: Path) -> RunData:
