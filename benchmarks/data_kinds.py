@@ -184,7 +184,7 @@ def attributes(folder: Path, seed: int, steps: int) -> Found:
     pixels = ((real.images + 1) * 127.5).round().byte()
     np.savez(folder / "digits.npz", x=pixels.numpy(), labels=rows.numpy())
     out = folder / f"run-{seed}"
-    train("acgan", folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
+    train("cgan", folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
     asked, given = rows.unique(dim=0), []
     for row in asked:
         label = "+".join(str(k) for k in row.nonzero().flatten().tolist()) or "none"
