@@ -7,8 +7,8 @@ each with 1, 2 and 4 threads.
 busy; each time in another random order, with 4 workers, twice with 2; once with one, no caches and
 no bytecode, once in another time zone and locale, once on a terminal of 40 columns, once as a user
 that is not root, once with temporary files in memory, whose folders list their entries in another
-order; every other time with other random numbers in all tests. Rounds of one user share what
-torch's compiler built, but for the one without caches.
+order; every other time with other random numbers in all tests. Rounds of one user and
+with the same instructions share what torch's compiler built, but for the one without caches.
 
 A failure stops nothing. The exit status is 1 if anything failed. `--only` plays some of the rounds,
 named by the first words of their rows, such as those that an earlier run did not come to. How long
@@ -162,7 +162,8 @@ def play(each: Round, root: Path, logs: Path) -> Outcome:
         if each.untouched:
             variables["PYTHONPYCACHEPREFIX"] = str(Path(scratch, "bytecode"))
         elif not each.become:
-            variables["TORCHINDUCTOR_CACHE_DIR"] = str(logs / "compiled")
+            instructions = each.environment.get("ATEN_CPU_CAPABILITY", "all")
+            variables["TORCHINDUCTOR_CACHE_DIR"] = str(logs / "compiled" / instructions)
         if each.become:
             os.chown(scratch, NOBODY, NOBODY)
         tests = (sys.executable, "-m", "pytest", f"--junitxml={report}")

@@ -85,10 +85,11 @@ def _told(key: str, splits: Sequence[Rows], query: Query) -> LabelMap:
                 )
     seen = _seen(splits, instances=instances)
     values = set().union(*(each.values for each in seen))
-    if onehot and len(values) > MOST_CLASSES and any(each.graded for each in seen):
+    restless = 2 * sum(each.restless for each in seen) > len(seen)
+    if onehot and len(values) > MOST_CLASSES and restless:
         raise DataError(
-            f"side {key} cannot be one-hot: its {len(values)} values rise and fall by single "
-            "steps, as light does, so they are grey images and no class numbers"
+            f"side {key} cannot be one-hot: it has {len(values)} values, and most pixels differ "
+            "from the next one, so it holds grey images and no label maps"
         )
     return replace(_of_values(values, onehot), instances=instances)
 
@@ -143,10 +144,16 @@ def _of_values(values: set[int], onehot: bool) -> LabelMap:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What a file holds: its values, and whether they rise and fall by single steps."""
+    """What a file holds: its values, and how they lie.
+
+    Args:
+        graded: whether they rise and fall by single steps.
+        restless: whether most differ from the one to the left, as light does and areas do not.
+    """
 
     values: frozenset[int]
     graded: bool = False
+    restless: bool = False
 
 
 def _highest(values: set[int] | frozenset[int]) -> int:
@@ -177,7 +184,8 @@ def _look(rows: Rows, index: int, instances: bool) -> _Seen:
     if len(values) <= _GRADED:
         return _Seen(values)
     steps = np.abs(np.diff(pixels.astype(np.int16), axis=1))
-    return _Seen(values, bool((steps[steps > 0] <= 2).mean() > 0.75) if steps.any() else False)
+    graded = bool((steps[steps > 0] <= 2).mean() > 0.75) if steps.any() else False
+    return _Seen(values, graded, restless=bool(steps.size and (steps > 0).mean() > 0.5))
 
 
 def _classes(read: Read) -> np.ndarray[Any, Any]:
