@@ -10,6 +10,8 @@ that is not root, once with temporary files in memory, whose folders list their 
 order; every other time with other random numbers in all tests. Rounds of one user and
 with the same instructions share what torch's compiler built, but for the one without caches.
 
+`--load COMMAND` lets the process that keeps a core busy do something useful, such as a training.
+
 A failure stops nothing. The exit status is 1 if anything failed. `--only` plays some of the rounds,
 named by the first words of their rows, such as those that an earlier run did not come to. How long
 each test took stands in the reports beside the logs.
@@ -23,7 +25,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -207,13 +211,15 @@ def _read(report: Path) -> Outcome:
 
 
 @contextmanager
-def busy_core() -> Iterator[None]:
-    """Within it, another process keeps a core busy."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+def busy_core(command: str) -> Iterator[None]:
+    """Within it, another process keeps a core busy: the command while it runs, then a loop."""
+    spin = "import subprocess, sys\nsubprocess.run(sys.argv[1:] or ['true'])\nwhile True: pass"
+    told = [sys.executable, "-c", spin, *shlex.split(command)]
+    process = subprocess.Popen(told, start_new_session=True)
     try:
         yield
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -264,13 +270,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=10, help="random orders (10)")
     parser.add_argument("--cores", type=int, default=os.cpu_count(), help="workers at most")
     parser.add_argument("--only", nargs="+", default=[""], help="rounds, by their first words")
+    parser.add_argument("--load", default="", help="what keeps a core busy, such as a training")
     parser.add_argument("--logs", type=Path, default=ROOT / "runs" / "suite")
     args = parser.parse_args()
     logs = args.logs.resolve() / args.which
     if args.which == "portable":
         rounds = _chosen(portable(args.cores), args.only)
         return play_all(rounds, ("instructions", "threads"), ROOT, logs)
-    with untouched_copy() as copy, busy_core():
+    with untouched_copy() as copy, busy_core(args.load):
         head = ("order", "seed", "workers", "condition")
         return play_all(_chosen(shuffled(args.runs), args.only), head, copy, logs)
 
