@@ -144,16 +144,20 @@ def test_the_switch_is_refused_where_it_says_nothing(
         opened(f"{tmp_path}{query}", task)
 
 
-def test_photos_become_palette_masks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("how", "channels"), [("", 3), ("&onehot=b", 5)])
+def test_photos_become_palette_masks(
+    how: str, channels: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     masks(tmp_path / "data" / "mask", [0, 1, 4])
     photos(tmp_path / "data" / "photo")
     run, out = tmp_path / "run", tmp_path / "out"
-    data = f"{tmp_path / 'data'}?a=photo&b=mask"
+    data = f"{tmp_path / 'data'}?a=photo&b=mask{how}"
     argv = ["--steps", "1", "--batch-size", "1", "--device", "cpu", "--image-size", "16"]
     assert main(["train", "pix2pix", "--data", data, *argv, *UNET, "--out", str(run)]) == 0
     model = load(run)
     assert isinstance(model, Model)
     assert model.spec.target_map is not None
+    assert model.spec.target == (channels, 16, 16)
     grey(tmp_path / "new" / "x.jpg", np.zeros((16, 16, 3)))
     assert main(["translate", str(run), str(tmp_path / "new"), str(out)]) == 0
     with Image.open(out / "x.png") as made:

@@ -22,6 +22,7 @@ from ganwright.metrics.distances import FID
 from ganwright.metrics.diversity import Diversity, PathLength
 from ganwright.metrics.image_set import of_game
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
+from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration
@@ -191,6 +192,24 @@ def test_translations_are_measured_against_their_truth(tmp_path: Path) -> None:
     assert 0 < found["PSNR"] < 30
     with pytest.raises(SettingsError, match="PathLength needs a family that makes samples from"):
         evaluate(tmp_path / "run", [PathLength()], choice=FEW)
+
+
+@pytest.mark.parametrize("query", ["", "&onehot=b"])
+def test_masks_are_measured_in_training_and_afterwards(query: str, tmp_path: Path) -> None:
+    rng = torch.Generator().manual_seed(0)
+    numbers = torch.randint(4, (6, 16, 16), generator=rng).to(torch.uint8)
+    (tmp_path / "data").mkdir()
+    folder(tmp_path / "data" / "mask", numbers)
+    folder(tmp_path / "data" / "photo", numbers * 60)
+    data = f"{tmp_path / 'data'}?a=photo&b=mask{query}"
+    cls, settings = tiny("pix2pix", data=data, image_size=16, steps=1)
+    metrics: list[Any] = [MeanIoU(), PrecisionRecall(k=1)]
+    ganwright.train(cls, settings, tmp_path / "run", metrics=metrics, quiet=True)
+    row = rows(tmp_path / "run" / "metrics.jsonl")[-1]
+    found = evaluate(tmp_path / "run", metrics, choice=FEW)
+    assert {r.name for r in found} == {*row} & {r.name for r in found}
+    assert 0 < row["mean IoU"] < row["pixel accuracy"] < 1
+    assert found[0].value == pytest.approx(row["mean IoU"])
 
 
 def test_points_have_metrics_of_their_own(tmp_path: Path) -> None:

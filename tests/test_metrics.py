@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganwright.data.types import Images
+from ganwright.data.label_map import LabelMap
+from ganwright.data.types import Images, Paired, Spec
 from ganwright.errors import DataError, SettingsError
 from ganwright.metrics import weights
 from ganwright.metrics.digit_features import DigitFeatures
@@ -20,11 +21,13 @@ from ganwright.metrics.diversity import Diversity, slerp
 from ganwright.metrics.image_set import ImageSet, of_tensor
 from ganwright.metrics.inception import InceptionFeatures
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
+from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.metric import matching
 from ganwright.metrics.neighbours import DensityCoverage, Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration
 from ganwright.metrics.stacked import triples
 from ganwright.metrics.statistics import Moments, Statistics, collect
+from ganwright.pixels import from_bytes
 
 
 def statistics(rows: Tensor, **more: Any) -> Statistics:
@@ -300,6 +303,24 @@ def test_too_few_or_unfit(metric: Any, real: Statistics, fake: Statistics, said:
         metric.compare(real, fake)
 
 
+def test_masks_are_compared_by_areas_and_pixels() -> None:
+    """Over both masks: class 0 in both at 3 pixels, in either at 5; class 1: 2 of 4; class 2 does
+    not occur, and one pixel truly belongs to no class."""
+    maps = LabelMap((0, 1, 2), ignore=255)
+    true = torch.tensor([[[0, 0, 1, 1]], [[0, 0, 1, 3]]], dtype=torch.uint8)
+    drawn = torch.tensor([[[0, 0, 1, 0]], [[0, 1, 1, 2]]], dtype=torch.uint8)
+    spec = Spec(Paired, (3, 1, 4), (3, 1, 4), target_map=maps)
+    real, fake = (
+        of_tensor(
+            from_bytes(torch.stack([maps.coloured(m[None]) for m in each])), paired=True, spec=spec
+        )
+        for each in (true, drawn)
+    )
+    found = MeanIoU().judge(real, fake)
+    assert found == pytest.approx({"mean IoU": (3 / 5 + 2 / 4) / 2, "pixel accuracy": 5 / 7})
+    assert MeanIoU().judge(real, real) == {"mean IoU": 1, "pixel accuracy": 1}
+
+
 def test_images_of_other_kinds_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"compare grey or colour images.* got 4 channels"):
         of_tensor(torch.zeros(4, 4, 8, 8)).statistics(DigitFeatures())
@@ -309,6 +330,8 @@ def test_images_of_other_kinds_are_refused() -> None:
         FID().judge(None, of_tensor(torch.zeros(4, 1, 8, 8)))
     with pytest.raises(SettingsError, match="compares each translation with its truth"):
         Restoration().judge(*[of_tensor(torch.zeros(2, 1, 8, 8))] * 2)
+    with pytest.raises(SettingsError, match="it needs a run whose domain b is masks, such as"):
+        MeanIoU().judge(*[of_tensor(torch.zeros(2, 3, 8, 8), paired=True)] * 2)
 
 
 def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,10 +16,12 @@ from PIL import Image
 from ganwright.data import DataOptions, Paired, Spec, open_data
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import SettingsError
+from ganwright.families.on_pairs import right_pixels
 from ganwright.families.pix2pix import Pix2Pix, pair
 from ganwright.families.side_by_side import side_by_side
 from ganwright.networks import PatchGAN, UNet
 from ganwright.penalties import R1
+from ganwright.pixels import from_bytes, to_bytes
 from ganwright.run.data import data_options
 
 SPEC = Spec(Paired, (1, 2, 2), (1, 2, 2))
@@ -142,6 +144,41 @@ def test_one_hot_label_maps_are_shown_in_their_colours() -> None:
     one_hot[0, 4], one_hot[1, 1] = 1, 1
     colours = torch.from_numpy(maps.palette())[[4, 1]] / 127.5 - 1
     torch.testing.assert_close(maps.shown(one_hot)[..., 0, 0], colours)
+
+
+def test_what_is_drawn_of_one_hot_maps_has_the_colours_of_the_likeliest_classes() -> None:
+    maps = LabelMap((2, 3, 4), onehot=True, ignore=255)
+    drawn = torch.full((1, 3, 2, 2), -0.9)
+    drawn[0, 1], drawn[0, 2, 0, 0] = -0.1, 0.5
+    colours = torch.from_numpy(maps.palette())[[2, 1]] / 127.5 - 1
+    torch.testing.assert_close(maps.drawn(drawn)[0, :, 0].T, colours)
+    pixels = to_bytes(drawn)[0]
+    assert maps.likeliest(pixels)[0].tolist() == [[2, 1], [1, 1]]
+    assert np.asarray(maps.as_mask(maps.likeliest(pixels))).tolist() == [[4, 3], [3, 3]]
+
+
+def test_pixels_in_the_right_class_are_counted() -> None:
+    """Of five pixels in a class (the sixth is in none) three are right."""
+    real, fake = torch.full((1, 3, 1, 6), -1.0), torch.full((1, 3, 1, 6), -0.8)
+    for pixel, label in enumerate((0, 0, 1, 1, 1)):
+        real[0, label, 0, pixel] = 1
+    for pixel, label in enumerate((0, 1, 1, 1, 0, 2)):
+        fake[0, label, 0, pixel] = 0.3
+    assert right_pixels(fake, real).item() == pytest.approx(3 / 5)
+
+
+def test_one_hot_targets_are_measured_and_shown_as_classes() -> None:
+    maps = LabelMap((2, 3, 4, 5), onehot=True)
+    cfg = Pix2Pix.Config(translator=UNet(width=4), patch=PatchGAN(field=16, width=4))
+    game = Pix2Pix(cfg, Spec(Paired, (3, 16, 16), (4, 16, 16), target_map=maps))
+    b = from_bytes(maps.channelled(torch.randint(4, (2, 1, 16, 16)).to(torch.uint8)))
+    batch = Paired(torch.rand(2, 3, 16, 16), b)
+    assert list(game.measure(batch)) == ["l1", "pixels"]
+    grid = game.preview(batch)
+    assert grid[2::3].equal(maps.shown(b))
+    colours = from_bytes(torch.from_numpy(maps.palette()[:4]))
+    drawn = grid[1::3].movedim(1, -1).reshape(-1, 1, 3)
+    assert (drawn == colours).all(-1).any(-1).all()
 
 
 @pytest.mark.slow

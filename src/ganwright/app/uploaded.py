@@ -226,7 +226,8 @@ def _result(model: Model, picture: Picture, way: Way, name: str, folder: Path) -
     write_picture(result, path, levels)
     given = as_floats(picture.pixels)[None]
     seen = model.label_map(direction)
-    return Translated(_image(seen.shown(given) if seen else given), _image(made), str(path))
+    given, made = seen.shown(given) if seen else given, maps.drawn(made) if maps else made
+    return Translated(_image(given), _image(made), str(path))
 
 
 def _shape(model: Model, direction: str) -> tuple[int, ...]:

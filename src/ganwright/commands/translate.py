@@ -287,9 +287,11 @@ def _check_varied(make: Make, picture: Picture, seeds: range) -> None:
 
 def _check_channels(model: Model, direction: str) -> None:
     spec = model.spec
-    here, there = (spec.shape, spec.levels), (spec.target or spec.shape, spec.target_levels)
-    for shape, levels in (there,) if model.label_map(direction) else (here, there):
-        if len(shape) != 3 or (shape[0] not in (1, 3) and levels is None):
+    here = (spec.shape, spec.levels, model.label_map(direction))
+    there = (spec.target or spec.shape, spec.target_levels, model.drawn_map(direction))
+    for shape, levels, maps in (here, there):
+        known = maps is not None or levels is not None
+        if len(shape) != 3 or (shape[0] not in (1, 3) and not known):
             raise SettingsError(
                 f"this run's images have the shape {shape}, and files hold 1 or 3 channels; "
                 "translate tensors from Python instead"

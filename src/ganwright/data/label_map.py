@@ -127,11 +127,20 @@ class LabelMap:
         if not self.onehot:
             return pictures
         high, number = pictures[:, : self.classes].max(1)
-        number = torch.where(high > 0, number, self.classes)
-        colours = torch.from_numpy(self.palette()).to(pictures.device)[number].movedim(-1, 1)
+        colours = self._colours(torch.where(high > 0, number, self.classes))
         if self.instances:
             colours = torch.where(pictures[:, -1:] > 0, colours // 2, colours)
         return from_bytes(colours)
+
+    def drawn(self, pictures: Tensor) -> Tensor:
+        """The same of what a network drew: every pixel is of its likeliest class."""
+        if not self.onehot:
+            return pictures
+        return from_bytes(self._colours(pictures[:, : self.classes].argmax(1)))
+
+    def _colours(self, numbers: Tensor) -> Tensor:
+        """Classes [n, H, W] in their colours: uint8 [n, 3, H, W]."""
+        return torch.from_numpy(self.palette()).to(numbers.device)[numbers].movedim(-1, 1)
 
     def channelled(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] as networks see them: uint8 [channels, H, W].
@@ -150,11 +159,20 @@ class LabelMap:
         return hot.to(torch.uint8) * 255
 
     def nearest(self, pixels: Tensor) -> Tensor:
-        """What a network drew in colours, uint8 [3, H, W], as classes: uint8 [1, H, W]."""
+        """What was drawn in colours, uint8 [3, H, W], as classes: uint8 [1, H, W]."""
         colours = torch.from_numpy(self.palette()[: self.classes]).float()
         points = pixels.permute(1, 2, 0).reshape(-1, 3).float()
         found = [torch.cdist(part, colours).argmin(1) for part in points.split(_CHUNK)]
         return torch.cat(found).to(torch.uint8).reshape(1, *pixels.shape[1:])
+
+    def likeliest(self, pixels: Tensor) -> Tensor:
+        """What a network drew, uint8 [channels, H, W], as classes: uint8 [1, H, W].
+
+        Each pixel is of the class of its highest channel, or of the nearest colour.
+        """
+        if not self.onehot:
+            return self.nearest(pixels)
+        return pixels[: self.classes].argmax(0, keepdim=True).to(torch.uint8)
 
     def as_mask(self, numbers: Tensor) -> Image.Image:
         """Classes [1, H, W] as a palette image of the class numbers that files have."""

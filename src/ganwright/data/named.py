@@ -103,9 +103,11 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
         sides = [_named(part, Images, options, query) for part in parts]
         return replace(joined(text, *sides), query=query)
     found = _named(text, task, options, query)
-    if query.onehot is not None and found.train[0].label_map is None:
+    side = query.onehot
+    if side is not None and found.train["ab".index(side)].label_map is None:
         raise DataError(
-            f"data option onehot is for label maps, and side a of {text} has none; leave it out"
+            f"data option onehot is for label maps, and side {side} of {text} has none; leave it "
+            "out"
         )
     return found if query.stack is None else stacked(found, query.stack)
 

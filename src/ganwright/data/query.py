@@ -27,7 +27,7 @@ class Query:
     splits: bool | None = None
     """Whether folders called train, val and test are splits; None where their names decide."""
     onehot: str | None = None
-    """`a` if its label maps become one channel a class."""
+    """The side, `a` or `b`, whose label maps become one channel a class."""
     instances: str | None = None
     """`a` if its label maps hold ids of instances, whose edges are one channel more."""
     jitter: float = 1.0
@@ -83,7 +83,7 @@ def check_query(query: Query, task: type[Batch]) -> None:
     for name in ("low", "onehot", "instances"):
         if getattr(query, name) is not None and task is not Paired:
             raise DataError(f"data option {name} is for pairs of images; leave it out")
-    if query.instances is not None and query.onehot is None:
+    if query.instances is not None and query.onehot != query.instances:
         raise DataError(
             f"data option instances={query.instances} adds a channel to those of the classes; add "
             f"onehot={query.instances}, or leave it out"
@@ -130,7 +130,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "a_kind": ("mask or image, as in ?a:mask", _one_of("mask", "image")),
     "b_kind": ("mask or image, as in ?b:mask", _one_of("mask", "image")),
     "splits": ("yes or no", lambda text: _one_of("yes", "no")(text) == "yes"),
-    "onehot": ("a, the side that is translated", _one_of("a")),
+    "onehot": ("a or b, a side of label maps", _one_of("a", "b")),
     "instances": ("a, the side that is translated", _one_of("a")),
     "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
     "low": ("a whole number of at least 2, or own", _low),

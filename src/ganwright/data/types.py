@@ -95,6 +95,12 @@ class Spec:
         """The classes that samples are asked of where nobody names one: those that occur."""
         return self.present or tuple(range(len(self.classes)))
 
+    @property
+    def compared(self) -> tuple[int, ...]:
+        """Shape of what metrics compare: of domain b if there is one, label maps in colours."""
+        shape = self.target or self.shape
+        return shape if self.target_map is None else (3, *shape[1:])
+
 
 class Batches(Protocol):
     """Where batches come from: a pure function of which draw it is."""

@@ -62,7 +62,7 @@ class Picture:
             have the channels of a `LabelMap`. Of other depth, [C, H, W], with floats in [-1, 1].
         alpha: uint8 [1, H, W], or None.
         tags: Pillow's arguments that keep EXIF data and the colour profile.
-        mask: the pixels are colours of classes, and files hold the class numbers.
+        mask: the pixels are what a network drew of classes, and files hold the class numbers.
     """
 
     pixels: Tensor
@@ -73,7 +73,7 @@ class Picture:
     def with_pixels(self, pixels: Tensor, mask: LabelMap | None = None) -> Picture:
         """Other pixels with what this image carries; alpha is brought to their size.
 
-        With `mask` they are colours of its classes, and nothing is carried over.
+        With `mask` they show its classes, and nothing is carried over.
         """
         if mask is not None:
             return Picture(pixels, mask=mask)
@@ -94,7 +94,7 @@ class Picture:
     def image(self) -> Image.Image:
         """The image as Pillow has it."""
         if self.mask is not None:
-            return self.mask.as_mask(self.mask.nearest(self.pixels))
+            return self.mask.as_mask(self.mask.likeliest(self.pixels))
         image = as_image(self.pixels)
         if self.alpha is not None:
             image.putalpha(as_image(self.alpha))
@@ -210,7 +210,7 @@ def like(
         images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
         channels: C.
         label_map: the images hold class numbers.
-        mask: what the function gives are colours of its classes; masks come back.
+        mask: what the function gives shows its classes; masks come back.
 
     Raises:
         DataError: they are nothing of that kind, cannot be read, or hold unknown classes.

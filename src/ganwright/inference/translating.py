@@ -127,7 +127,7 @@ class Translating(Pretrained):
         return None if direction == "b2a" else self.spec.label_map
 
     def drawn_map(self, direction: str = "a2b") -> LabelMap | None:
-        """The label maps that `translate` draws in colours, and files hold as class numbers."""
+        """The label maps that `translate` draws, which files hold as class numbers."""
         return None if direction == "b2a" else self.spec.target_map
 
     def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data import RunData
+from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
@@ -119,7 +120,7 @@ def of_data(
 
     def walk() -> Iterator[Images]:
         for batch in data.each(split, AT_ONCE, limit):
-            yield _shown(batch)
+            yield _shown(batch, data.spec.target_map)
 
     return ImageSet(
         name,
@@ -129,7 +130,7 @@ def of_data(
         data.spec.classes,
         store,
         marks_of(data.fingerprint, data.spec, limit),
-        data.spec.target or data.spec.shape,
+        data.spec.compared,
         spec=data.spec,
         paired=data.spec.task is Paired,
         device=data.device,
@@ -164,18 +165,20 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
 
 
 def translated(game: Game, data: RunData, split: str, limit: int | None, seed: int) -> ImageSet:
-    """Domain a of a split, translated by a game."""
+    """Domain a of a split, translated by a game; label maps in colours."""
     translate: Any = game.translate
+    maps = game.spec.target_map
 
     def walk() -> Iterator[Images]:
         for i, batch in enumerate(data.each(split, AT_ONCE, limit)):
             assert isinstance(batch, Paired | Unpaired)
             with generators_kept(), torch.no_grad():
                 seed_torch(seed, "translate", i)
-                yield Images(translate(batch.a, direction="a2b").float())
+                made = translate(batch.a, direction="a2b").float()
+            yield Images(made if maps is None else maps.drawn(made))
 
     count = min(data.splits()[split], limit or data.splits()[split])
-    about: dict[str, Any] = {"shape": game.spec.target or (), "game": game, "device": game.device}
+    about: dict[str, Any] = {"shape": game.spec.compared, "game": game, "device": game.device}
     return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
 
 
@@ -184,9 +187,9 @@ def marks_of(fingerprint: Mapping[str, Any], spec: Spec, limit: int | None) -> l
     return [fingerprint, spec.target or spec.shape, limit]
 
 
-def _shown(batch: Batch) -> Images:
+def _shown(batch: Batch, maps: LabelMap | None) -> Images:
     if isinstance(batch, Paired):
-        return Images(batch.b)
+        return Images(batch.b if maps is None else maps.shown(batch.b))
     if isinstance(batch, Unpaired):
         return Images(batch.b, batch.b_labels)
     labels = batch.labels if isinstance(batch, Images | SemiSupervised) else None

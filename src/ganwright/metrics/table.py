@@ -8,6 +8,7 @@ from ganwright.metrics.diversity import LPIPS, Diversity, PathLength
 from ganwright.metrics.features import Features
 from ganwright.metrics.inception import DinoFeatures, InceptionFeatures
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
+from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import DensityCoverage, Memorisation, PrecisionRecall
@@ -34,6 +35,7 @@ METRICS: dict[str, type[Metric]] = {
     "ConditionalAccuracy": ConditionalAccuracy,
     "ClassificationAccuracy": ClassificationAccuracy,
     "Restoration": Restoration,
+    "MeanIoU": MeanIoU,
     "MixtureModes": MixtureModes,
     "StackedModes": StackedModes,
     "TwoSample": TwoSample,

@@ -134,6 +134,7 @@ TERMS: dict[str, Meaning] = {
     ),
     "psnr": Meaning(ALONE, "The peak signal-to-noise ratio, in dB.", "Rises, then levels off."),
     "ssim": Meaning(ALONE, "The structural similarity, at most 1.", "Rises, then levels off."),
+    "pixels": Meaning(SHARE, "The share of pixels in the right class.", _ACCURACY),
     "gradient": Meaning(
         GRADIENT,
         "The norm of the whole gradient, before clipping.",
@@ -184,6 +185,8 @@ _METRICS: dict[str, tuple[str, str]] = {
     "recall": ("The share of the data that lies among the samples.", _ACCURACY),
     "density": ("How densely data surrounds the samples.", "Rises towards 1."),
     "coverage": ("The share of the data with a sample nearby.", _ACCURACY),
+    "mean IoU": ("The overlap of areas with the true ones, averaged over classes.", _ACCURACY),
+    "pixel accuracy": ("The share of pixels in the right class.", _ACCURACY),
     "authenticity": ("The share of samples that are no copies.", "Stays near 1."),
 }
 
@@ -206,8 +209,8 @@ def meaning(family: str, player: str, name: str) -> Meaning:
 
 
 def measured(name: str) -> Meaning:
-    """What a metric or a number that a callback logged means, by the first word of its name."""
-    head = name.split(" ")[0]
-    if head in _METRICS:
-        return Meaning(ALONE, *_METRICS[head])
+    """What a metric or a number that a callback logged means, by its name or its first word."""
+    for head in (name, name.split(" ")[0]):
+        if head in _METRICS:
+            return Meaning(ALONE, *_METRICS[head])
     return Meaning(ALONE, "A number that was logged in training.", "")

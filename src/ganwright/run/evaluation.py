@@ -158,7 +158,7 @@ class Home:
             spec.classes,
             self.folder / "statistics",
             marks_of(known, spec, self.choice.n),
-            spec.target or spec.shape,
+            spec.compared,
             spec=spec,
             paired=spec.task is Paired,
             device=self.model.game.device,
