@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import tiny
+from helpers import TINY, tiny
 from PIL import Image
 
 import ganwright
+from ganwright import callbacks
 from ganwright.callbacks import Plateau
 from ganwright.cli import main
 from ganwright.commands.compare import divided, grouped
 from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
+from ganwright.game import Game
 from ganwright.metrics.distances import FID
 from ganwright.metrics.diversity import Diversity, PathLength
 from ganwright.metrics.image_set import of_game
@@ -27,13 +29,16 @@ from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration
 from ganwright.report import write_report
+from ganwright.report.terms import meaning
 from ganwright.run import evaluation, run_folder, sweep
-from ganwright.run.assembly import resolved
+from ganwright.run.assembly import assemble, resolved
 from ganwright.run.compare import compare
 from ganwright.run.evaluation import Choice, evaluate
 from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
 
 FEW = Choice(n=100, device="cpu")
+PSNR = "held_out/psnr"
 
 
 def trained(out: Path, **changes: Any) -> ganwright.Model:
@@ -93,6 +98,46 @@ def test_measuring_changes_no_weight(run: Path, tmp_path: Path) -> None:
     assert newest[0] is not None
     assert newest[1] is not None
     assert all(torch.equal(x, newest[1].game[name]) for name, x in newest[0].game.items())
+
+
+def own_numbers(name: str) -> tuple[type[Game], dict[str, Any]]:
+    """A family, and what it measures on held-out data."""
+    cls, settings = tiny(name)
+    settings = resolved(cls, settings)
+    trainer, source = assemble(cls, settings, Engine.pick("cpu", "fp32"))
+    batch = source.held_out(8)
+    with trainer.inferring() as game:
+        return cls, {} if batch is None else dict(game.measure(batch))
+
+
+@pytest.mark.parametrize("name", sorted(TINY.keys() - {"stylegan3"}))
+def test_a_family_s_own_numbers_are_best_where_its_report_says_so(name: str) -> None:
+    cls, found = own_numbers(name)
+    rising = {key for key in found if meaning(name, "", key).healthy.startswith("Rises")}
+    told = {key for key in found if key in cls.larger_is_better}
+    assert told == rising
+
+
+def test_the_highest_psnr_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = iter([5.0, 1.0, 7.0, 3.0])  # the first is measured to see that it can be
+    monkeypatch.setattr(callbacks.evaluation, "_measured", lambda *_: {PSNR: next(values)})
+    cls, settings = tiny("pix2pix", steps=3, sample_every=1, log_every=1)
+    wanted: dict[str, Any] = {"keep_best": PSNR, "evaluate_every": 1, "quiet": True}
+    model = ganwright.train(cls, settings, tmp_path / "run", **wanted)
+    assert model.step == 3
+    known = json.loads((tmp_path / "run" / "best" / "best.json").read_text(encoding="utf-8"))
+    assert (known["value"], known["step"]) == (7, 2)
+
+
+def test_a_plateau_knows_which_numbers_rise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([1.0, 2.0, 2.0, 9.0, 9.0])
+    monkeypatch.setattr(callbacks.evaluation, "_measured", lambda *_: {PSNR: next(values)})
+    cls, settings = tiny("pix2pix", steps=5, sample_every=1, log_every=1)
+    plateau = Plateau(PSNR, patience=1)
+    model = ganwright.train(cls, settings, tmp_path / "run", callbacks=[plateau], quiet=True)
+    assert model.step == 3
 
 
 def test_a_plateau_of_a_metric_stops_the_run(tmp_path: Path) -> None:

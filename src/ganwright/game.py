@@ -196,6 +196,8 @@ class Game(nn.Module):
     """The buffers that are averaged, too, by their last names; an average copies all others."""
     held_out: int = 256
     """Held-out items that `measure` is given, in all."""
+    larger_is_better: tuple[str, ...] = ()
+    """The numbers of `measure` of which this holds; of the others, smaller ones are better."""
     simultaneous: bool = False
     """All players' gradients first, then all updates; else one player after the other."""
 

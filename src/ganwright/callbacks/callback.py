@@ -98,6 +98,8 @@ class Run:
         """What the next row of metrics will hold besides its counts."""
         self.row_due = False
         """Whether a row of metrics is to be written after this step."""
+        self.larger: dict[str, bool] = {}
+        """What was measured so far, by name, and whether a larger number is better."""
 
     def _repr_html_(self) -> str:
         from ganwright.report.card import card, newest_grid

@@ -15,6 +15,8 @@ from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
 from ganwright.metrics.metric import Metric
 from ganwright.seeds import seed_torch
 
+OWN = "held_out/"
+"""Begins the names of what a family measures itself."""
 AT_ONCE = 64
 """Held-out items that are measured at a time."""
 REFERENCE = 10_000
@@ -62,12 +64,14 @@ class Evaluation(Periodic):
         with run.averaged() as game:
             values = self._measure(game, run.data, run.settings.seed)
         if values:
+            run.larger |= self.larger
             run.log(values)
             run.tell("evaluated", values)
 
     def _measure(self, game: Game, data: RunData, seed: int) -> dict[str, float]:
         values = _measured(game, data, seed)
-        self.larger |= {name: "accuracy" in name for name in values}
+        rising = game.larger_is_better
+        self.larger |= {name: name.removeprefix(OWN) in rising for name in values}
         if not self.metrics:
             return values
         fake = _made(game, data, self.samples, seed)
@@ -111,4 +115,4 @@ def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
         measured: Mapping[str, Tensor] = game.measure(part)
         for name, value in measured.items():
             totals[name] = totals.get(name, 0.0) + weight * float(value)
-    return {f"held_out/{name}": value for name, value in totals.items()}
+    return {f"{OWN}{name}": value for name, value in totals.items()}

@@ -21,8 +21,8 @@ class Plateau(Checked, Callback):
     """The name in metrics.jsonl, such as held_out/error or FID."""
     patience: Count = 5
     """Rows without improvement after which the run stops."""
-    larger: bool = False
-    """Whether larger is better."""
+    larger: bool | None = None
+    """Whether larger is better; when None, as the metric or the family says, and else not."""
     _best: float = field(default=math.inf, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
 
@@ -30,7 +30,8 @@ class Plateau(Checked, Callback):
         name = matching(self.metric, row)
         if name is None:
             return
-        value = -row[name] if self.larger else row[name]
+        larger = run.larger.get(name, False) if self.larger is None else self.larger
+        value = -row[name] if larger else row[name]
         self._waited = 0 if value < self._best else self._waited + 1
         self._best = min(self._best, value)
         if self._waited >= self.patience:

@@ -54,6 +54,7 @@ class AdvGAN(OneWay):
     image_size = 28
     batch_size = 128
     averaged = ("G",)
+    larger_is_better = ("accuracy", "success")
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)

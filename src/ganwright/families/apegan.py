@@ -42,6 +42,7 @@ class APEGAN(OneWay):
     image_size = 28
     batch_size = 64
     averaged = ("G",)
+    larger_is_better = ("accuracy", "accuracy_cleaned", "accuracy_clean")
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ class CCGAN(OneWay, OneJudge):
     data = "glyphs-masked"
     image_size = 32
     averaged = ("G", "D", "C")
+    larger_is_better = ("accuracy",)
     held_out = 1000
 
     @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ class OnPairs(OneWay, AugmentedGame):
     task = Paired
     data = "glyphs-paired"
     averaged: tuple[str, ...] = ("G",)
+    larger_is_better = ("psnr", "ssim", "pixels")
 
     def measure(self, batch: Paired) -> Terms:
         """Mean absolute error, PSNR in dB and SSIM of held-out pairs, over all channels.

@@ -49,6 +49,7 @@ class PixelDA(OneWay, OneJudge):
     image_size = None
     batch_size = 32
     averaged = ("G", "T")
+    larger_is_better = ("accuracy_source", "accuracy_adapted", "accuracy_target")
     held_out = 1000
     judge_player = "DT"
 

@@ -94,6 +94,7 @@ class Restore(OneWay, OneJudge):
     image_size = 64
     batch_size = 12
     averaged = ("G",)
+    larger_is_better = ("psnr", "ssim")
 
     @dataclass(frozen=True, kw_only=True)
     class Config(OneJudge.Config):

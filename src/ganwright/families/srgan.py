@@ -62,6 +62,7 @@ class SRGAN(OneWay, OneJudge):
     image_size = None
     batch_size = 16
     averaged = ("G",)
+    larger_is_better = ("psnr", "ssim", "psnr_bicubic", "ssim_bicubic")
 
     @dataclass(frozen=True, kw_only=True)
     class Config(OneJudge.Config):
