@@ -13,9 +13,10 @@ Each kind writes its data as a user would have it, trains by the command line, l
 - `tables`: scikit-learn's iris, wine and breast cancer: accuracy of a random forest on held-out
   rows after real rows, and after as many generated ones;
 - `attributes`: digits that may be even, above four, and with a loop, all at once: how many of the
-  asked attributes a sample has;
+  asked attributes a sample has; `attributes-acgan` by another family;
 - `pairs`: own low resolution, means of 4x4 pixels with noise: PSNR of SRResNet beside bicubic's;
-- `masks`: photographs of facades to label maps: mean IoU over the classes, and share of pixels.
+- `masks`: photographs of facades to label maps, one channel per class: mean IoU over the classes,
+  and share of pixels; `masks-colours`: the same with one colour per class.
 
 A digit counts if the package's judge of digits is sure of it. Prints a line of JSON a run, then
 means over the seeds with their standard deviations. What was trained before is not trained again.
@@ -175,7 +176,7 @@ def tables(folder: Path, seed: int, steps: int) -> Found:
     return found
 
 
-def attributes(folder: Path, seed: int, steps: int) -> Found:
+def attributes(folder: Path, seed: int, steps: int, family: str = "cgan") -> Found:
     """Digits with three attributes each, and samples of every combination that they have."""
     real = opened("digits", "train")
     assert real.labels is not None
@@ -184,7 +185,7 @@ def attributes(folder: Path, seed: int, steps: int) -> Found:
     pixels = ((real.images + 1) * 127.5).round().byte()
     np.savez(folder / "digits.npz", x=pixels.numpy(), labels=rows.numpy())
     out = folder / f"run-{seed}"
-    train("cgan", folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
+    train(family, folder / "digits.npz", out, *NARROW, "--steps", steps, "--seed", seed)
     asked, given = rows.unique(dim=0), []
     for row in asked:
         label = "+".join(str(k) for k in row.nonzero().flatten().tolist()) or "none"
@@ -228,7 +229,7 @@ def pairs(folder: Path, seed: int, steps: int) -> Found:
     return {"dB": ours, "bicubic dB": bicubic}
 
 
-def masks(folder: Path, seed: int, steps: int, facades: Path) -> Found:
+def masks(folder: Path, seed: int, steps: int, facades: Path, query: str = "&onehot=b") -> Found:
     """CMP's photographs to its twelve classes, at 64 pixels."""
     for name in ("train", "test"):
         for side, how in (("photo", Image.Resampling.BOX), ("label", Image.Resampling.NEAREST)):
@@ -240,7 +241,7 @@ def masks(folder: Path, seed: int, steps: int, facades: Path) -> Found:
     out, drawn = folder / f"run-{seed}", folder / f"drawn-{seed}"
     more: tuple[object, ...] = ("--image-size", 64, "--game.translator", "UNet(width=32)")
     more += ("--seed", seed)
-    train("pix2pix", f"{folder / 'train'}?a=photo&b=label", out, *more, "--steps", steps)
+    train("pix2pix", f"{folder / 'train'}?a=photo&b=label{query}", out, *more, "--steps", steps)
     run("translate", out, folder / "test" / "photo", drawn, "--overwrite")
     names = sorted(path.name for path in (folder / "test" / "label").iterdir())
     truth = np.stack([np.asarray(Image.open(folder / "test" / "label" / n)) for n in names])
@@ -258,8 +259,10 @@ KINDS: dict[str, tuple[Callable[..., Found], int]] = {
     "oblong": (oblong, 2000),
     "tables": (tables, 3000),
     "attributes": (attributes, 2000),
+    "attributes-acgan": (partial(attributes, family="acgan"), 2000),
     "pairs": (pairs, 2000),
     "masks": (masks, 4000),
+    "masks-colours": (partial(masks, query=""), 4000),
 }
 """What is done, and in how many steps."""
 
@@ -276,10 +279,10 @@ def main() -> None:
     if unknown := set(args.kinds) - KINDS.keys():
         parser.error(f"there is no kind {', '.join(unknown)}; choose of {', '.join(KINDS)}")
     torch.set_num_threads(1)
-    for name in args.kinds or [n for n in KINDS if n != "masks" or args.facades]:
+    for name in args.kinds or [n for n in KINDS if args.facades or "masks" not in n]:
         learn, steps = KINDS[name]
-        if name == "masks":
-            learn = partial(masks, facades=args.facades)
+        if name.startswith("masks"):
+            learn = partial(learn, facades=args.facades)
         rows = []
         for seed in args.seeds:
             rows.append(learn(args.out / name, seed, args.steps or steps))
