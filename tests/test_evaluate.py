@@ -362,6 +362,20 @@ def test_runs_are_grouped_by_all_but_the_seed(
     ]
 
 
+def test_runs_that_were_never_evaluated_are_compared_by_what_training_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path / "run", 0, "Hinge", 1.0)
+    (run / "evaluation.jsonl").unlink()
+    terms = {"D/adv": 1.0, "D/gradient": 2.0, "images": 64, "health/diversity": 1.0}
+    own = {"PSNR": 20.0, "MixtureModes/modes": 8.0, "held_out/l1": 0.5, "KID (digits)": 3.0}
+    row = {"step": 2, **terms, **own, "KID (digits) spread": 0.25}
+    (run / "metrics.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    assert main(["compare", str(run), "--csv"]) == 0
+    head = capsys.readouterr().out.splitlines()[0].split(",")
+    assert [name for name in head[1:] if not name.endswith((" spread", " seeds"))] == [*own]
+
+
 def test_forms_of_the_table(four: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", *four[:2], "--csv"]) == 0
     head, row = capsys.readouterr().out.splitlines()

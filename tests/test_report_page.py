@@ -16,11 +16,14 @@ from ganwright.errors import RunError
 from ganwright.report import write_report
 from ganwright.report.html import SIDE
 from ganwright.report.page import SHOWN
-from ganwright.report.records import read_metrics
+from ganwright.report.records import read_record
 
 pytestmark = pytest.mark.plots
 
-ROWS = [row(s, D__adv=1 / s, G__adv=float("nan"), G__gradient=2.0 * s) for s in (10, 20, 30)]
+ROWS = [
+    row(s, D__adv=1 / s, D__gradient=1.0, G__adv=float("nan"), G__gradient=2.0 * s)
+    for s in (10, 20, 30)
+]
 
 
 def page_of(run: Path) -> Page:
@@ -198,8 +201,9 @@ def test_the_price_is_that_of_the_time(tmp_path: Path) -> None:
 
 def test_metrics_of_a_step_made_twice_are_the_last_ones(tmp_path: Path) -> None:
     lines = [{"step": 2, "a": 1}, {"step": 1, "a": 2}, {"step": 2, "a": 3}, {"no": 1}, [1]]
-    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    assert read_metrics(tmp_path / "m.jsonl") == [{"step": 1, "a": 2}, {"step": 2, "a": 3}]
+    record = read_record(make_run(tmp_path / "run", lines))  # type: ignore[arg-type]
+    assert record.rows == [{"step": 1, "a": 2}, {"step": 2, "a": 3}]
+    assert record.damaged == 2
 
 
 def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 from ganwright.families import FAMILIES
 from ganwright.report import terms
 from ganwright.report.drawing import axis_of, drawn, short
-from ganwright.report.plots import POINTS, Plot, Series, epochs, groups, thinned
+from ganwright.report.plots import POINTS, Plot, Series, epochs, explained, groups, thinned
 from ganwright.report.records import Record, read_record
 from ganwright.report.terms import ALONE, GRADIENT, LOSS, SCORE, SHARE, Meaning, meaning
 
@@ -48,6 +48,21 @@ def test_terms_that_compare_share_an_axis(tmp_path: Path) -> None:
         },
         "Speed": {"Images per second": ["images per second"]},
     }
+
+
+def test_what_metrics_and_callbacks_log_is_no_players(tmp_path: Path) -> None:
+    names = "D__adv D__gradient MixtureModes__modes mine__number health__diversity PSNR"
+    assert titles(record_of(tmp_path, names)) == {
+        "Training": {
+            "D: losses": ["D/adv"],
+            "health/diversity": ["health/diversity"],
+            "Gradient norms": ["D/gradient"],
+        },
+        "Metrics": {n: [n] for n in ("MixtureModes/modes", "mine/number", "PSNR")},
+        "Speed": {"Images per second": ["images per second"]},
+    }
+    means = explained(record_of(tmp_path / "other", names), "MixtureModes/modes")
+    assert means.text == "A number that was logged in training."
 
 
 def test_held_out_numbers_stand_next_to_those_of_training_if_they_compare(tmp_path: Path) -> None:

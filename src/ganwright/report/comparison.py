@@ -17,8 +17,8 @@ from ganwright.errors import RunError
 from ganwright.report import html
 from ganwright.report.drawing import Axis, drawn
 from ganwright.report.page import duration, grids, terms
-from ganwright.report.plots import HELD_OUT, Plot, names, series
-from ganwright.report.records import Record, finite, read_record, read_rows
+from ganwright.report.plots import Plot, names, series
+from ganwright.report.records import SPREAD, Record, finite, read_record, read_rows
 
 Runs: TypeAlias = dict[str, Record]
 
@@ -95,20 +95,17 @@ def _evaluated(record: Record) -> dict[str, str]:
 
 
 def _logged(record: Record) -> dict[str, str]:
-    return {n: f"{record.values(n)[1][-1]:.4g}" for n in names(record) if _measured(n)}
-
-
-def _measured(name: str) -> bool:
-    """Whether it is a metric or was measured on held-out data: no player's term."""
-    return "/" not in name or name.startswith(f"{HELD_OUT}/")
+    kept = [n for n in names(record) if n in record.measured]
+    return {n: f"{record.values(n)[1][-1]:.4g}" for n in kept}
 
 
 def _curves(runs: Runs) -> str:
     """One plot per number, with a curve per run; measured ones first."""
     axis = Axis(max(float(r.last.get("step", 1)) for r in runs.values()), *_NO_IMAGES)
     logged = dict.fromkeys(name for r in runs.values() for name in names(r))
+    measured = {name for r in runs.values() for name in r.measured}
     ordered = sorted(
-        (n for n in logged if not n.endswith(" spread")), key=lambda name: not _measured(name)
+        (n for n in logged if not n.endswith(SPREAD)), key=lambda name: name not in measured
     )
     return html.cards(_card(_plot(runs, name), axis) for name in ordered)
 

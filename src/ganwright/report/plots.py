@@ -11,16 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ganwright.report import terms
-from ganwright.report.records import Record
+from ganwright.report.records import COUNTS, HELD_OUT, SPREAD, Record
 from ganwright.report.terms import Kind, Meaning
 
 Array = npt.NDArray[np.float64]
 
 POINTS = 400
 """Points of a curve; more are averaged together."""
-COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
-"""The numbers of a row that are no player's."""
-HELD_OUT = "held_out"
 _KINDS = (terms.LOSS, terms.SCORE, terms.SHARE)
 _SAME = ("reconstruction", "accuracy", "accuracy_source", "accuracy_adapted", "labelled_accuracy")
 """What training and held-out data are measured by in the same way."""
@@ -110,13 +107,15 @@ def thinned(x: Array, y: Array) -> tuple[Array, Array]:
 def explained(record: Record, name: str) -> Meaning:
     """What a logged number means."""
     player, _, term = name.rpartition("/")
-    return terms.meaning(record.family, player, term) if player else terms.measured(name)
+    if name in record.terms or player == HELD_OUT:
+        return terms.meaning(record.family, player, term)
+    return terms.measured(name)
 
 
 def series(record: Record, name: str, label: str | None = None) -> Series:
     """The curve of a logged number."""
     x, y = record.values(name)
-    steps, spreads = record.values(f"{name} spread")
+    steps, spreads = record.values(f"{name}{SPREAD}")
     spread = spreads if 0 < len(x) <= POINTS and np.array_equal(steps, x) else None
     return Series(label or name, *thinned(x, y), explained(record, name), spread)
 
@@ -124,9 +123,8 @@ def series(record: Record, name: str, label: str | None = None) -> Series:
 def _training(record: Record) -> Iterator[Plot]:
     players: dict[str, list[str]] = {}
     for name in names(record):
-        player, _, _ = name.rpartition("/")
-        if player and player != HELD_OUT:
-            players.setdefault(player, []).append(name)
+        if name in record.terms:
+            players.setdefault(name.rpartition("/")[0], []).append(name)
     for player, own in players.items():
         for kind in _KINDS:
             yield from _shared(record, player, kind, own)
@@ -163,7 +161,7 @@ def _held_out(record: Record) -> Iterator[Plot]:
 
 def _metrics(record: Record) -> Iterator[Plot]:
     for name in names(record):
-        if "/" not in name and not name.endswith(" spread"):
+        if name in record.measured and name.rpartition("/")[0] != HELD_OUT:
             yield _alone(record, name)
 
 

@@ -14,6 +14,10 @@ import yaml
 
 from ganwright.errors import RunError
 
+COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
+"""The numbers of a row that are neither terms nor measured."""
+HELD_OUT, HEALTH, SPREAD = "held_out", "health", " spread"
+
 
 @dataclass(frozen=True)
 class Record:
@@ -62,6 +66,24 @@ class Record:
         count = self.spec.get("count")
         return count if isinstance(count, int) else 0
 
+    @cached_property
+    def terms(self) -> set[str]:
+        """Names of players' terms and of what is watched: `D/adv`, `health/diversity`.
+
+        A player is known by its gradient; where none was logged, all are that may be one.
+        """
+        logged = {name for row in self.rows for name in row}
+        heads = {name.rpartition("/")[0] for name in logged} - {"", HELD_OUT}
+        players = {head for head in heads if f"{head}/gradient" in logged} or heads
+        return {name for name in logged if name.rpartition("/")[0] in {*players, HEALTH}}
+
+    @property
+    def measured(self) -> list[str]:
+        """Names of what metrics and callbacks logged, and of what was measured on held-out data."""
+        logged = dict.fromkeys(name for row in self.rows for name in row)
+        others = self.terms | set(COUNTS)
+        return [n for n in logged if n not in others and not n.endswith(SPREAD)]
+
     def values(self, name: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Steps and values of a number, where it was logged and is finite."""
         known = [(row["step"], row[name]) for row in self.rows if finite(row.get(name))]
@@ -98,11 +120,6 @@ def read_record(run: Path) -> Record:
     rows, damaged = _steps(run / "metrics.jsonl")
     spec, environment = (_mapping(run / f"{name}.json") for name in ("spec", "environment"))
     return Record(run, config, rows, damaged, spec, environment)
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The rows of metrics.jsonl by step, each step's last; damaged lines are left out."""
-    return _steps(path)[0]
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from ganwright.config.settings import FREE
 from ganwright.config.spelling import spell
 from ganwright.errors import RunError
 from ganwright.families import name_of
-from ganwright.report.records import read_metrics
+from ganwright.report.records import read_record
 from ganwright.run.run_folder import read_config
 
 PLACE = (*(set(FREE) - {"data", "steps"}), "seed", "precision")
@@ -144,13 +144,9 @@ def _evaluations(run: Path) -> list[dict[str, Any]]:
 
 def _logged(run: Path) -> dict[str, float]:
     """The last of each number that was measured in training: not the players' terms."""
-    found: dict[str, float] = {}
-    for row in read_metrics(run / "metrics.jsonl"):
-        for name, value in row.items():
-            plain = name.startswith("held_out/") or name.endswith(")")
-            if plain and isinstance(value, int | float):
-                found[name] = float(value)
-    return found
+    record = read_record(run)
+    values = {name: record.values(name)[1] for name in record.measured}
+    return {name: float(found[-1]) for name, found in values.items() if len(found)}
 
 
 def _alike(runs: Sequence[Measured]) -> None:
