@@ -17,9 +17,10 @@ from ganwright.app.painting import canvas_of
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import DataError
+from ganwright.families.pix2pix import Pix2Pix
 from ganwright.families.spade import Spade
 from ganwright.inference.model import Model
-from ganwright.networks import PatchGAN
+from ganwright.networks import PatchGAN, UNet
 from ganwright.networks.spade import SpadeNet, StyleEncoder
 
 MAPS = LabelMap((1, 2, 9), onehot=True, names=("wall", "<window>", "door"))
@@ -67,6 +68,20 @@ def test_what_is_painted_becomes_an_image_of_the_seed_or_of_the_style(tmp_path: 
     photo.write_text("no photo", encoding="utf-8")
     with pytest.raises(DataError, match=r"^photo\.png cannot be read as an image"):
         uploaded.drawn(model, {"composite": canvas}, "a2b", 0, str(photo), folder=tmp_path)
+
+
+def test_masks_that_are_drawn_are_shown_as_their_file_has_them(tmp_path: Path) -> None:
+    cfg = Pix2Pix.Config(translator=UNet(width=4), patch=PatchGAN(field=16, width=4))
+    spec = Spec(Paired, (3, 16, 16), (3, 16, 16), target_map=MAPS)
+    model = Model("pix2pix", Pix2Pix(cfg, spec).eval(), spec, 1, Path("none"))
+    file = tmp_path / "photo.jpg"
+    Image.linear_gradient("L").resize((16, 16)).convert("RGB").save(file)
+    found = uploaded.translated(model, str(file), "a2b", folder=tmp_path)
+    with Image.open(found.file) as made:
+        assert made.mode == "P"
+        assert set(np.unique(np.asarray(made))) <= set(MAPS.values)
+        shown = np.asarray(found.made)[::20, ::20]  # as large as a canvas
+        np.testing.assert_array_equal(np.asarray(made.convert("RGB")), shown)
 
 
 class Recorder:

@@ -23,7 +23,7 @@ from ganwright.inference.image_files import (
     write_picture,
 )
 from ganwright.inference.model import Model
-from ganwright.pixels import as_floats, to_bytes
+from ganwright.pixels import as_floats, from_bytes, to_bytes
 from ganwright.report.grid import to_pixels
 
 CANVAS = 320
@@ -226,8 +226,9 @@ def _result(model: Model, picture: Picture, way: Way, name: str, folder: Path) -
     write_picture(result, path, levels)
     given = as_floats(picture.pixels)[None]
     seen = model.label_map(direction)
-    given, made = seen.shown(given) if seen else given, maps.drawn(made) if maps else made
-    return Translated(_image(given), _image(made), str(path))
+    if maps is not None:
+        made = from_bytes(maps.coloured(maps.likeliest(result.pixels)))[None]
+    return Translated(_image(seen.shown(given) if seen else given), _image(made), str(path))
 
 
 def _shape(model: Model, direction: str) -> tuple[int, ...]:
