@@ -422,6 +422,25 @@ def test_flags_with_several_values_are_varied() -> None:
     assert names["loss-Hinge-penalties-R2-seed-1"][-2:] == ["--seed", "1"]
 
 
+def test_each_combination_has_a_folder_of_its_own() -> None:
+    varied = {"--data": ["/faces", "faces", "x" * 300, "x" * 301]}
+    names = [name for name, _ in sweep.grid(varied, [0])]
+    assert len({name.lower() for name in names}) == 4
+    assert max(map(len, names)) < 200
+    assert [name for name, _ in sweep.grid(varied, [0])] == names
+
+
+def test_what_is_asked_twice_is_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[sweep.Job] = []
+    monkeypatch.setattr(sweep, "sweep", lambda _, __, jobs, *___: asked.extend(jobs))
+    losses = ["--game.loss", "Hinge", "Hinge()", "--seeds", "0", "1", "0"]
+    assert main(["sweep", "dcgan", *losses, "--out", str(tmp_path / "sweep")]) == 2
+    assert "sweep/loss-Hinge-" in capsys.readouterr().err  # it was not trained here
+    assert [job.settings.seed for job in asked] == [0, 1]
+
+
 def test_a_sweep_ends_in_a_table_and_is_not_made_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

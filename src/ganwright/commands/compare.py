@@ -97,10 +97,12 @@ def sweep(argv: Sequence[str]) -> int:
 
     varied, fixed = divided(groups, settings)
     out = what.out or Path("runs") / f"sweep-{family}"
-    jobs = []
+    jobs: list[Job] = []
     for name, flags in grid(varied, what.seeds):
         words = [*fixed, *flags]
-        jobs.append(Job(out / name, tuple(words), parsed(family, words)[3]))
+        job = Job(out / name, tuple(words), parsed(family, words)[3])
+        if all(job.settings != other.settings for other in jobs):
+            jobs.append(job)
     metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
     measure = [*metrics, "-n", str(what.n)]
     swept(family, game, jobs, measure, what.jobs or _at_once(), partial(print, flush=True))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ FORGOTTEN = (
     "--evaluate-samples",
 )
 """Flags that a resumed run does not remember."""
+LONGEST = 120
+"""Characters of a folder's name that say what was varied."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,26 @@ class Job:
 def grid(
     values: Mapping[str, Sequence[str]], seeds: Sequence[int]
 ) -> Iterator[tuple[str, list[str]]]:
-    """A name and the flags of each combination of values, and of each seed."""
-    for chosen in product(*values.values()):
-        pairs = list(zip(values, chosen, strict=True))
-        parts = [f"{flag.rpartition('.')[2].lstrip('-')}-{value}" for flag, value in pairs]
+    """A name and the flags of each combination of values, and of each seed.
+
+    Names are those of files on any system: what they leave out of values that would share a name,
+    or are long, a hash stands for.
+    """
+    found = [list(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
+    stems = [_stem(pairs) for pairs in found]
+    often = Counter(stem.lower() for stem in stems)
+    for stem, pairs in zip(stems, found, strict=True):
+        flags = [word for pair in pairs for word in pair]
+        if often[stem.lower()] > 1 or len(stem) > LONGEST:
+            digest = hashlib.blake2b(repr(flags).encode(), digest_size=4).hexdigest()
+            stem = f"{stem[:LONGEST]}-{digest}"
         for seed in seeds:
-            name = re.sub(r"[^\w.=]+", "-", "-".join([*parts, f"seed-{seed}"])).strip("-")
-            yield name, [*(word for pair in pairs for word in pair), "--seed", str(seed)]
+            yield f"{stem}-seed-{seed}".lstrip("-"), [*flags, "--seed", str(seed)]
+
+
+def _stem(pairs: Sequence[tuple[str, str]]) -> str:
+    parts = [f"{flag.rpartition('.')[2].lstrip('-')}-{value}" for flag, value in pairs]
+    return re.sub(r"[^\w.=]+", "-", "-".join(parts)).strip("-")
 
 
 def sweep(
