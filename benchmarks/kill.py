@@ -62,7 +62,6 @@ PROCESSES.set_forkserver_preload(
         *(
             "torch._dynamo",
             "torch.utils.data",
-            "sklearn.datasets",
             "rich.live",
             "safetensors.torch",
         ),

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from matching import matched
 from torch import Tensor
 
 import ganwright
 from ganwright.data.types import Images
 from ganwright.inference.model import Model
 from ganwright.metrics.judge import accuracy, judge, opened
-from ganwright.metrics.matching import matched
 from ganwright.recipes import find
 from ganwright.run import train as runs
 from ganwright.run.config_file import from_yaml

@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 import torch
+from matching import matched
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy, l1_loss
 
@@ -24,7 +25,6 @@ from ganwright import load
 from ganwright.data import Paired, RunData, Unpaired, open_data
 from ganwright.inference.model import Model
 from ganwright.layers.fidelity import psnr, ssim
-from ganwright.metrics.matching import matched
 from ganwright.run.data import data_options
 from ganwright.run.run_folder import read_config
 

@@ -33,7 +33,6 @@ WARM.set_forkserver_preload(
         *(
             "torch._dynamo",
             "torch.utils.data",
-            "sklearn.datasets",
             "rich.live",
             "safetensors.torch",
         ),

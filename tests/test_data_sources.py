@@ -26,6 +26,7 @@ from torch import Tensor
 
 from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
 from ganwright.data import named as sources
+from ganwright.data.read import embedded
 from ganwright.errors import DataError, MissingExtraError, SettingsError
 
 
@@ -438,6 +439,15 @@ def test_the_hub_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(MissingExtraError, match=r"not installed: pip install datasets$"):
         opened("hf:a/set")
+
+
+def test_the_digits_are_those_of_their_authors() -> None:
+    from sklearn.datasets import load_digits
+
+    theirs = load_digits()
+    with np.load(Path(embedded.__file__).with_name("digits.npz")) as ours:
+        np.testing.assert_array_equal(ours["images"], theirs.images)
+        np.testing.assert_array_equal(ours["labels"], theirs.target)
 
 
 def test_importing_the_batches_loads_no_reader() -> None:

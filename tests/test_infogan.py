@@ -127,10 +127,10 @@ def test_q_recovers_codes_and_codes_are_classes(tmp_path: Path) -> None:
 
     Chance is 10 % for both; the second is under the best one-to-one naming of codes by classes.
     """
+    from matching import matched
     from recipe import train_gallery
 
     from ganwright.metrics.judge import opened
-    from ganwright.metrics.matching import matched
 
     model = train_gallery("infogan", tmp_path)
     game = model.game

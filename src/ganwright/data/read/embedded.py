@@ -1,10 +1,12 @@
-"""Data that needs no download: scikit-learn's handwritten digits, 2-D Gaussians, and sines."""
+"""Data that needs no download: 1,797 handwritten digits, 2-D Gaussians, and sines."""
 
 from __future__ import annotations
 
 import math
 from functools import lru_cache
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
@@ -16,11 +18,12 @@ from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.seeds import seed_of
 
 DIGITS = tuple("0123456789")
+_DIGITS = Path(__file__).with_name("digits.npz")
 
 
 @lru_cache(maxsize=4)
 def digit_masks(size: int) -> tuple[Tensor, Tensor]:
-    """The 1,797 digits that scikit-learn carries, as ink in [0, 1].
+    """The digits of `digits.npz` (see `digits.txt`), as ink in [0, 1].
 
     Their 8x8 pixels fill the frame: they get a margin of one pixel, are enlarged smoothly, and
     the grey that this leaves between ink and paper is steepened into a stroke's edge.
@@ -28,14 +31,13 @@ def digit_masks(size: int) -> tuple[Tensor, Tensor]:
     Returns:
         [1797, 1, size, size] float32 and the labels, int64 [1797].
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    ink = torch.from_numpy(digits.images).float()[:, None] / 16
+    with np.load(_DIGITS) as digits:
+        images, labels = (torch.from_numpy(digits[name]) for name in ("images", "labels"))
+    ink = images.float()[:, None] / 16
     large = interpolate(pad(ink, (1, 1, 1, 1)), (size, size), mode="bicubic", antialias=True)
     steep = max(1.0, min(3.0, size / 12))
     ink = ((large - 0.45) * steep + 0.5).clamp(0, 1)
-    return ink, torch.from_numpy(digits.target).long()
+    return ink, labels.long()
 
 
 def digits(size: int | None) -> Source:

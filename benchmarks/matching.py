@@ -1,7 +1,4 @@
-"""Codes or clusters as classes: the best naming of one by the other.
-
-A module of its own, since SciPy's optimisers take a third of a second to import.
-"""
+"""Codes or clusters as classes: the best naming of one by the other."""
 
 from __future__ import annotations
 
