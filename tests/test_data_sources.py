@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import http.server
+import importlib.util
 import os
 import struct
 import subprocess
@@ -323,6 +324,22 @@ def test_a_download_that_fails_is_one_sentence_and_leaves_no_connection(
     assert "\n" not in str(caught.value)
     assert [(error.code, error.fp.closed) for error in refused] == [(404, True)]
     assert urllib.request.urlopen is noted, "it is put back"
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("svhn", "scipy"), ("flowers102", "scipy"), ("stanford-cars", "scipy"), ("pcam", "h5py")],
+)
+def test_sets_whose_reader_is_not_installed(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    installed = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda n: None if n == package else installed(n)
+    )
+    sentence = f"^{name} needs a package that is not installed: pip install {package}$"
+    with pytest.raises(MissingExtraError, match=sentence):
+        opened(name, data_root=tmp_path)
 
 
 class Flowers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -19,17 +20,19 @@ from ganwright.data.read.items import Items
 from ganwright.data.read.objects import as_tensor
 from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.data.types import Images
-from ganwright.errors import DataError
+from ganwright.errors import DataError, missing_extra
 
 
 @dataclass(frozen=True)
 class VisionSet:
-    """How torchvision builds a set: its class, and the arguments that select each split."""
+    """How torchvision builds a set: its class, the arguments that select each split, and the
+    package that reads its files, where that is not torchvision's own."""
 
     builder: str
     train: Mapping[str, Any] = field(default_factory=lambda: {"train": True})
     test: Mapping[str, Any] | None = field(default_factory=lambda: {"train": False})
     labels: bool = True
+    needs: str | None = None
 
 
 _SPLIT: dict[str, Any] = {"train": {"split": "train"}, "test": {"split": "test"}}
@@ -48,21 +51,21 @@ SETS: dict[str, VisionSet] = {
     "usps": VisionSet("USPS"),
     "cifar10": VisionSet("CIFAR10"),
     "cifar100": VisionSet("CIFAR100"),
-    "svhn": VisionSet("SVHN", **_SPLIT),
+    "svhn": VisionSet("SVHN", **_SPLIT, needs="scipy"),
     "stl10": VisionSet("STL10", **_SPLIT),
     "stl10-unlabelled": VisionSet("STL10", {"split": "unlabeled"}, {"split": "test"}, labels=False),
     "celeba": VisionSet("CelebA", **_SPLIT, labels=False),
     "lfw": VisionSet("LFWPeople", **_SPLIT, labels=False),
-    "flowers102": VisionSet("Flowers102", **_SPLIT),
+    "flowers102": VisionSet("Flowers102", **_SPLIT, needs="scipy"),
     "oxford-pets": VisionSet("OxfordIIITPet", {"split": "trainval"}, {"split": "test"}),
     "food101": VisionSet("Food101", **_SPLIT),
     "dtd": VisionSet("DTD", **_SPLIT),
     "gtsrb": VisionSet("GTSRB", **_SPLIT),
     "eurosat": VisionSet("EuroSAT", {}, None),
     "country211": VisionSet("Country211", **_SPLIT),
-    "stanford-cars": VisionSet("StanfordCars", **_SPLIT),
+    "stanford-cars": VisionSet("StanfordCars", **_SPLIT, needs="scipy"),
     "fgvc-aircraft": VisionSet("FGVCAircraft", {"split": "trainval"}, {"split": "test"}),
-    "pcam": VisionSet("PCAM", **_SPLIT),
+    "pcam": VisionSet("PCAM", **_SPLIT, needs="h5py"),
 }
 """What `--data` calls a set -> how torchvision builds it."""
 
@@ -75,8 +78,11 @@ def open_set(name: str, options: DataOptions) -> Source:
 
     Raises:
         DataError: it is not there and may not be downloaded, or the download failed.
+        MissingExtraError: the package that reads its files is not installed.
     """
     entry = SETS[name]
+    if entry.needs is not None and importlib.util.find_spec(entry.needs) is None:
+        raise missing_extra(name, entry.needs)
     train = _side(name, entry, entry.train, options)
     test = None if entry.test is None else (_side(name, entry, entry.test, options),)
     return Source(name, Images, (train,), test)
