@@ -92,6 +92,12 @@ def test_each_class_gets_its_samples_and_continues(run: Path, tmp_path: Path) ->
         ganwright.augment_data(model, out, **keep_all | {"seed": 6})
 
 
+def test_each_class_has_a_folder_of_its_own_that_every_system_takes() -> None:
+    names = ["cat", "a/b", "a_b", "A:B", "..", ".x", "y ", "", "cat"]
+    found = augmenting.folders(names)
+    assert found == ["cat-0", "a_b-1", "a_b-2", "A_B-3", "__", "_x", "y_", "_", "cat-8"]
+
+
 def test_a_classifier_must_agree(run: Path, judge: Path, tmp_path: Path) -> None:
     model, reader = (ganwright.load(folder, device="cpu") for folder in (run, judge))
     out, options = tmp_path / "agreed", {"per_class": 8, "tries": 8, "copies": True}

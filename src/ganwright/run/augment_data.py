@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,12 +103,12 @@ def augment_data(
     model = run if isinstance(run, Model) else load(str(run), device=device, **which)
     classes = _classes(model)
     filters = list(_filters(model, classifier, agree, copies, features or DigitFeatures()))
-    counts = []
+    counts, places = [], folders(classes)
     for k in model.spec.asked:
         count = ClassCount(classes[k])
         for images in model.samples(per_class * tries, seed=seed, labels=[k]):
             kept = _passing(images, k, filters, count)[: per_class - count.kept]
-            _write(model, kept, out / _folder(count.name), count.kept, replace)
+            _write(model, kept, out / places[k], count.kept, replace)
             count.kept += len(kept)
             shown(count)
             if count.kept == per_class:
@@ -208,9 +210,14 @@ def _write(model: Model, images: Tensor, folder: Path, first: int, replace: bool
         write_image(image, name_of(folder, number, ending), levels, replace)
 
 
-def _folder(name: str) -> str:
-    """A class's name as a folder's."""
-    return "".join("_" if letter in '/\\:*?"<>|' else letter for letter in name) or "_"
+def folders(names: Sequence[str]) -> list[str]:
+    """The classes' names as those of folders, on any system: each its own, and none hidden."""
+    found = [re.sub(r'[/\\:*?"<>|]|^\.|[. ]$|^$', "_", name) for name in names]
+    often = Counter(name.lower() for name in found)
+    return [
+        name if often[name.lower()] == 1 else f"{name}-{number}"
+        for number, name in enumerate(found)
+    ]
 
 
 def _stored(path: Path, text: str) -> None:
