@@ -35,10 +35,10 @@ def test_batches_hold_the_rows(kind: Any) -> None:
     assert torch.equal(batch.labels, ROWS[numbers].float())
 
 
-def test_class_losses_are_those_of_each_yes_and_no() -> None:
+def test_class_losses_are_sums_over_each_yes_and_no() -> None:
     logits, y = torch.tensor([[0.0, 0.0], [math.log(3), 0.0]]), torch.tensor([[1.0, 0], [0, 1]])
-    # -log .5 three times, and -log .25 of a wrong yes
-    assert float(_class(logits, y)) == pytest.approx((3 * math.log(2) + math.log(4)) / 4)
+    # -log .5 three times, and -log .25 of a wrong yes: a sum over classes, a mean over two images
+    assert float(_class(logits, y)) == pytest.approx((3 * math.log(2) + math.log(4)) / 2)
     assert float(_accuracy(torch.tensor([[1.0, -1], [1, 1]]), y)) == 0.75
     assert float(_accuracy(torch.tensor([[1.0, -1], [1, 1]]), torch.tensor([0, 1]))) == 0.5
 

@@ -7,7 +7,7 @@
     G maximises  L_C - L_S      (L_S in its non-saturating form)
 
 D has two heads on one body: the source's and the class's. Both terms are written as losses. Where
-an image may have several labels, L_C is the mean over classes of each class's own yes or no.
+an image may have several labels, P(C = y | x) is the product over classes of each one's yes or no.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ class ACGAN(SharingGame):
 def _class(logits: Tensor, y: Tensor | None) -> Tensor:
     assert y is not None
     if y.is_floating_point():
-        return binary_cross_entropy_with_logits(wide(logits), y)
+        # log P(C = y | x) of several labels is a sum over the classes
+        return y.shape[1] * binary_cross_entropy_with_logits(wide(logits), y)
     return cross_entropy(wide(logits), y)
 
 
