@@ -372,7 +372,7 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
     (strange_class, "", Images, None, r"the class folders of the training split, a, b; it has c"),
     (pairs, "?a=photo&onehot=a", Paired, None, r"a cannot be one-hot: .*0\.bmp is no label map"),
     (pairs, "?onehot=c", Paired, None, "onehot=c must be a or b, a side of label maps"),
-    (pairs, "?a=photo&onehot=b", Paired, None, r"b cannot be one-hot: .*0\.bmp is no label map"),
+    (pairs, "?onehot=b", Paired, None, r"b cannot be one-hot: .*0\.bmp is no label map"),
     (plain, "?low=2", Images, None, "data option low is for pairs"),
     (plain, "?a=x", Images, None, "data options a and b are for two domains"),
     (plain, "?jiter=2", Images, None, r"unknown data option jiter; did you mean jitter\?"),
