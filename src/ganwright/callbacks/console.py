@@ -22,12 +22,11 @@ from rich.text import Text
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.report.card import inline
 from ganwright.report.grid import png
+from ganwright.report.records import COUNTS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
-"""The numbers of a row of metrics that are no player's."""
 SLOW = 0.1
 """A greater share of the time spent waiting for data is shown."""
 

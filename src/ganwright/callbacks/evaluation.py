@@ -13,10 +13,9 @@ from ganwright.game import Game
 from ganwright.metrics.evaluation import Result, evaluate
 from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
 from ganwright.metrics.metric import Metric
+from ganwright.report.records import HELD_OUT
 from ganwright.seeds import seed_torch
 
-OWN = "held_out/"
-"""Begins the names of what a family measures itself."""
 AT_ONCE = 64
 """Held-out items that are measured at a time."""
 REFERENCE = 10_000
@@ -71,7 +70,7 @@ class Evaluation(Periodic):
     def _measure(self, game: Game, data: RunData, seed: int) -> dict[str, float]:
         values = _measured(game, data, seed)
         rising = game.larger_is_better
-        self.larger |= {name: name.removeprefix(OWN) in rising for name in values}
+        self.larger |= {name: name.removeprefix(f"{HELD_OUT}/") in rising for name in values}
         if not self.metrics:
             return values
         fake = _made(game, data, self.samples, seed)
@@ -115,4 +114,4 @@ def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
         measured: Mapping[str, Tensor] = game.measure(part)
         for name, value in measured.items():
             totals[name] = totals.get(name, 0.0) + weight * float(value)
-    return {f"{OWN}{name}": value for name, value in totals.items()}
+    return {f"{HELD_OUT}/{name}": value for name, value in totals.items()}

@@ -18,6 +18,7 @@ from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 
 if TYPE_CHECKING:
+    from ganwright.config.settings import Settings
     from ganwright.run.compare import Table
 
 
@@ -98,11 +99,13 @@ def sweep(argv: Sequence[str]) -> int:
     varied, fixed = divided(groups, settings)
     out = what.out or Path("runs") / f"sweep-{family}"
     jobs: list[Job] = []
+    asked: list[tuple[Place, Settings]] = []
     for name, flags in grid(varied, what.seeds):
         words = [*fixed, *flags]
-        job = Job(out / name, tuple(words), parsed(family, words)[3])
-        if all(job.settings != other.settings for other in jobs):
-            jobs.append(job)
+        _, _, place, settings = parsed(family, words)
+        if (place, settings) not in asked:
+            asked.append((place, settings))
+            jobs.append(Job(out / name, tuple(words), settings))
     metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
     measure = [*metrics, "-n", str(what.n)]
     swept(family, game, jobs, measure, what.jobs or _at_once(), partial(print, flush=True))

@@ -117,7 +117,7 @@ class LabelMap:
 
     def coloured(self, numbers: Tensor) -> Tensor:
         """Classes [1, H, W] in their colours: uint8 [3, H, W]."""
-        return torch.from_numpy(self.palette())[numbers[0].long()].permute(2, 0, 1).contiguous()
+        return self._colours(numbers.long())[0].contiguous()
 
     def shown(self, pictures: Tensor) -> Tensor:
         """What networks see, [n, C, H, W] in [-1, 1], as people do: [n, 3, H, W].

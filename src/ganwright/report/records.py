@@ -77,7 +77,7 @@ class Record:
         players = {head for head in heads if f"{head}/gradient" in logged} or heads
         return {name for name in logged if name.rpartition("/")[0] in {*players, HEALTH}}
 
-    @property
+    @cached_property
     def measured(self) -> list[str]:
         """Names of what metrics and callbacks logged, and of what was measured on held-out data."""
         logged = dict.fromkeys(name for row in self.rows for name in row)
