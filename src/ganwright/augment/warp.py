@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import conv2d, conv_transpose2d, grid_sample
+from torch.nn.functional import grid_sample
+
+from ganwright.filters import banded
 
 # The low-pass filter of the wavelet sym6 (Daubechies' least asymmetric one with 6 vanishing
 # moments): orthogonal to its own even shifts, so that going up and down again changes nothing.
@@ -27,8 +29,10 @@ SYM6 = (
 )
 TAPS = len(SYM6)
 CENTRE = sum(k * h for k, h in enumerate(SYM6)) / sum(SYM6)
-MARGIN = 6
-"""Pixels beyond the border that the filter may need."""
+FIRST = 4
+"""Where the fine grid begins: below 2 (-1/2) + CENTRE, as an image begins half a pixel early."""
+MARGIN = 3
+"""Pixels beyond the border that the filter needs there."""
 
 
 def mirrored(place: Tensor, size: int) -> Tensor:
@@ -36,8 +40,10 @@ def mirrored(place: Tensor, size: int) -> Tensor:
 
     Whole ones stay whole: with 3 pixels, -2, -1, 0, 1, 2, 3, 4 are 1, 0, 0, 1, 2, 2, 1.
     """
-    half = 0.5 if place.is_floating_point() else 0
-    inside = (place + half).remainder(2 * size) - half
+    if place.is_floating_point():
+        inside = place - 2 * size * ((place + 0.5) / (2 * size)).floor()
+    else:
+        inside = place.remainder(2 * size)
     return torch.minimum(inside, 2 * size - 1 - inside)
 
 
@@ -111,18 +117,35 @@ def warped(x: Tensor, matrix: Tensor, shift: Tensor, taps: Tensor) -> Tensor:
         matrix, shift: as `source` takes them.
         taps: SYM6, in a tensor on the device, where it cannot be made without waiting.
     """
-    n, c, h, w = x.shape
+    h, w = x.shape[-2:]
     fine = [torch.arange(2 * side + TAPS - 2, device=x.device).to(x.dtype) for side in (h, w)]
     rows, columns = ((f - CENTRE) / 2 for f in fine)
     places = source(rows, columns, matrix, shift, (h, w))
-    up = _doubled(_padded(x).flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
+    up = doubling(h, taps) @ x @ doubling(w, taps).T
     down, right = (
-        2 * (mirrored(place, side) + MARGIN) + CENTRE
+        2 * mirrored(place, side) + CENTRE - FIRST
         for place, side in zip(places, (h, w), strict=True)
     )
-    out = between(up, down, right)
-    halved: Tensor = _halved(out.flatten(0, 1)[:, None], taps).unflatten(0, (n, c))[:, :, 0]
-    return halved
+    out: Tensor = halving(h, taps) @ between(up, down, right) @ halving(w, taps).T
+    return out
+
+
+def doubling(side: int, taps: Tensor) -> Tensor:
+    """Twice as many values, and one more at each end: [2 side + 2, side].
+
+    The value at i comes to lie at 2i + CENTRE - FIRST.
+    """
+    around = torch.arange(-MARGIN, side + MARGIN, device=taps.device)
+    fine = torch.arange(2 * side + 2, device=taps.device) + FIRST
+    spread = 2**0.5 * banded(taps, fine[:, None] - 2 * around)
+    whole = spread.new_zeros(len(fine), side)
+    return whole.index_add(1, mirrored(around, side), spread)
+
+
+def halving(side: int, taps: Tensor) -> Tensor:
+    """Half as many values: [side, 2 side + 10], that at 2i + CENTRE to i."""
+    fine = torch.arange(2 * side + TAPS - 2, device=taps.device)
+    return 2**-0.5 * banded(taps, fine - 2 * torch.arange(side, device=taps.device)[:, None])
 
 
 def resampled(x: Tensor, matrix: Tensor, shift: Tensor, *, exact: bool = False) -> Tensor:
@@ -177,27 +200,6 @@ def _differentiable_twice() -> bool:
 
 
 TWICE = _differentiable_twice()
-
-
-def _padded(x: Tensor) -> Tensor:
-    for dim in (-2, -1):
-        around = torch.arange(-MARGIN, x.shape[dim] + MARGIN, device=x.device)
-        x = x.index_select(dim, mirrored(around, x.shape[dim]))
-    return x
-
-
-def _doubled(x: Tensor, taps: Tensor) -> Tensor:
-    """[m, 1, h, w] -> [m, 1, 2h + 10, 2w + 10]; pixel i comes to lie at 2i + CENTRE."""
-    taps = taps * 2**0.5
-    x = conv_transpose2d(x, taps[None, None, :, None], stride=(2, 1))
-    return conv_transpose2d(x, taps[None, None, None, :], stride=(1, 2))
-
-
-def _halved(x: Tensor, taps: Tensor) -> Tensor:
-    """The inverse of `_doubled`, and its transpose over 2 in each direction."""
-    taps = taps * 2**-0.5
-    x = conv2d(x, taps[None, None, :, None], stride=(2, 1))
-    return conv2d(x, taps[None, None, None, :], stride=(1, 2))
 
 
 def turned(u: Tensor, v: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:

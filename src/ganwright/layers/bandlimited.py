@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
+from ganwright.filters import banded
 from ganwright.layers.equalised import activated
 
 TAPS = 6
@@ -66,12 +67,6 @@ def lowpass(taps: int, band: Band, rate: int, *, radial: bool = False) -> Tensor
     else:
         found = torch.sinc(2 * band.cutoff * x) * window
     return found / found.sum()
-
-
-def banded(row: Tensor, places: Tensor) -> Tensor:
-    """A matrix with `row[places]` where there is such a tap, and 0 elsewhere."""
-    inside = (places >= 0) & (places < len(row))
-    return row[places.clamp(0, len(row) - 1)] * inside
 
 
 class FilteredActivation(nn.Module):
