@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from ganwright.cli import main
 from ganwright.data import Data, DataOptions, Images, Paired, Unpaired, open_data
+from ganwright.data.label_map import LabelMap
 from ganwright.errors import DataError
 from ganwright.inference.model import Model
 from ganwright.run.load import load
@@ -167,6 +171,28 @@ def test_photos_become_palette_masks(
         colours = model.spec.target_map.palette()
         assert np.array_equal(np.asarray(made.convert("RGB")), colours[numbers])
     assert model.translate(Image.new("RGB", (16, 16))).mode == "P"
+
+
+def test_masks_are_written_in_the_colours_of_the_files(tmp_path: Path) -> None:
+    """Class 2 has the colour of class 1, so only numbers tell them apart."""
+    masks(tmp_path / "mask", [0, 1, 2, 255])
+    photos(tmp_path / "photo")
+    own = np.full((256, 3), 7, np.uint8)
+    own[[0, 1, 2, 255]] = [(128, 64, 128), (70, 130, 180), (70, 130, 180), (1, 2, 3)]
+    for path in sorted((tmp_path / "mask").iterdir()):
+        with Image.open(path) as grey_levels:
+            image = Image.fromarray(np.asarray(grey_levels), "P")
+        image.putpalette(own.tobytes())
+        image.save(path)
+    maps = opened(f"{tmp_path}?a=photo&b=mask", Paired).spec.target_map
+    assert maps is not None
+    numbers = torch.tensor([[[0, 1, 2, 3]]], dtype=torch.uint8)
+    written = maps.as_mask(numbers)
+    assert np.asarray(written).tolist() == [[0, 1, 2, 255]]
+    colours = np.asarray(written.convert("RGB"))[0]
+    assert colours.tolist() == own[[0, 1, 2, 255]].tolist()
+    assert len(maps.coloured(numbers)[:, 0].T.unique(dim=0)) == 4
+    assert LabelMap.stored(json.loads(json.dumps(asdict(maps)))).colours == maps.colours
 
 
 def lay(root: Path, *paths: str) -> None:

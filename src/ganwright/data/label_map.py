@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +33,9 @@ class LabelMap:
     With `instances` pixels are ids, see `classes_of`, and one more channel is 1 at the edges of
     instances: where an id is not that of the pixel to the left, to the right, above or below
     (pix2pixHD, arXiv:1711.11585, section 3.3).
+    `colours` are those that the files have for the classes and, behind them, for `ignore`: RGB, or
+    empty where files have none. Masks are written in them, and everything else is shown in colours
+    that are surely distinct.
     """
 
     values: tuple[int, ...]
@@ -40,6 +43,7 @@ class LabelMap:
     ignore: int | None = None
     names: tuple[str, ...] = ()
     instances: bool = False
+    colours: tuple[tuple[int, ...], ...] = field(default=(), compare=False)
 
     @classmethod
     def stored(cls, values: Mapping[str, Any]) -> LabelMap:
@@ -49,7 +53,8 @@ class LabelMap:
             return cls(tuple(numbers), bool(values["onehot"]))
         names = tuple(values.get("names", ()))
         onehot, instances = bool(values["onehot"]), bool(values.get("instances"))
-        return cls(tuple(values["values"]), onehot, values["ignore"], names, instances)
+        colours = tuple(map(tuple, values.get("colours", ())))
+        return cls(tuple(values["values"]), onehot, values["ignore"], names, instances, colours)
 
     def called(self, names: Mapping[int, str]) -> LabelMap:
         """The same with the names of its classes; one without a name is called by its number."""
@@ -180,9 +185,10 @@ class LabelMap:
 
         own = np.asarray([*self.values, self.ignore or 0], np.uint8)
         image = Image.fromarray(own[numbers[0].numpy()])
+        colours = np.asarray(self.colours or self.palette(), np.uint8)
         palette = np.zeros((256, 3), np.uint8)
-        palette[own] = self.palette()
-        palette[list(self.values)] = self.palette()[: self.classes]
+        palette[own] = colours
+        palette[list(self.values)] = colours[: self.classes]
         image.putpalette(palette.tobytes())
         return image
 

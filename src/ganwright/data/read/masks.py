@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from ganwright.data.cores import cores
 from ganwright.data.image import UNREADABLE, Head, Read, class_pixels
@@ -67,6 +68,8 @@ def mark(
             doubts += [doubt] if doubt else []
         if found is not None and names:
             found = found.called(names)
+        if found is not None:
+            found = replace(found, colours=_colours(rows, found))
         marked.append([replace(split, label_map=found) for split in rows])
     return Marked(list(zip(*marked, strict=True)), tuple(doubts))
 
@@ -140,6 +143,23 @@ def _of_values(values: set[int], onehot: bool) -> LabelMap:
     if known[-1] < MOST_CLASSES:
         known = list(range(known[0], known[-1] + 1))
     return LabelMap(tuple(known), onehot, ignore)
+
+
+def _colours(splits: Sequence[Rows], found: LabelMap) -> tuple[tuple[int, ...], ...]:
+    """What the palette of the first palette image says of the classes and of `ignore`."""
+    for rows in splits:
+        for index, head in enumerate(rows.heads or ()):
+            if head.mode != "P":
+                continue
+            try:
+                read = rows.look(index)
+            except UNREADABLE:
+                continue
+            if isinstance(read, Image.Image) and (listed := read.getpalette()):
+                table = np.zeros((256, 3), np.uint8)
+                table[: len(listed) // 3] = np.reshape(listed, (-1, 3))
+                return tuple(map(tuple, table[[*found.values, found.ignore or 0]].tolist()))
+    return ()
 
 
 @dataclass(frozen=True)
