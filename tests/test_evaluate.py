@@ -326,9 +326,11 @@ def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:
 # Compared
 
 
-def made(path: Path, seed: int, loss: str, value: float, **protocol: Any) -> Path:
+def made(
+    path: Path, seed: int, loss: str, value: float, precision: str = "fp32", **protocol: Any
+) -> Path:
     """A run folder with one evaluation, without training."""
-    cls, settings = tiny("dcgan", seed=seed)
+    cls, settings = tiny("dcgan", seed=seed, precision=precision)
     config = cls.Config(loss=loss)
     settings = resolved(cls, Settings(**vars(settings) | {"game": config}))
     run_folder.make(path, cls, settings, Spec(Images, (1, 8, 8)), {})
@@ -360,6 +362,33 @@ def test_runs_are_grouped_by_all_but_the_seed(
         ["dcgan", "Hinge()", "4 ± 1.4", "2"],
         ["dcgan", "Wasserstein()", "13 ± 4.2", "2"],
     ]
+
+
+def test_a_run_that_repeats_another_is_no_second_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, again = (made(tmp_path / n, 0, "Hinge", 3.0) for n in ("first", "again"))
+    other = made(tmp_path / "other", 1, "Hinge", 5.0)
+    twice = [first, other, tmp_path / "again" / ".." / "first"]
+    table = compare(twice)
+    assert (table.rows[0][1]["FID (digits)"][2], table.notes) == (2, ())
+    assert main(["compare", *map(str, (*twice, again))]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].split() == ["dcgan", "4", "±", "1.4", "2"]
+    assert said.err == f"ganwright: left out {again}: {first} has its settings and its seed 0\n"
+
+
+def test_one_seed_in_two_precisions_makes_two_groups(tmp_path: Path) -> None:
+    """Where each seed was trained in one, as on two machines, they are one group."""
+    runs = [
+        made(tmp_path / f"{seed}-{precision}", seed, "Hinge", 3.0 + seed, precision)
+        for seed, precision in ((0, "fp32"), (0, "bf16"), (1, "bf16"))
+    ]
+    table = compare(runs)
+    assert table.heads == ("family", "precision")
+    counts = {labels: found["FID (digits)"][2] for labels, found in table.rows}
+    assert counts == {("dcgan", "fp32"): 1, ("dcgan", "bf16"): 2}
+    assert compare([runs[0], runs[2]]).heads == ("family",)
 
 
 def test_runs_that_were_never_evaluated_are_compared_by_what_training_measured(

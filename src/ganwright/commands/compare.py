@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -58,7 +59,7 @@ def compare(argv: Sequence[str]) -> int:
 
     from ganwright.run.compare import compare as compared
 
-    print(_printed(compared([path_of(argv[i]) for i in runs]), form))
+    _show(compared([path_of(argv[i]) for i in runs]), form)
     return 0
 
 
@@ -109,7 +110,7 @@ def sweep(argv: Sequence[str]) -> int:
     metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
     measure = [*metrics, "-n", str(what.n)]
     swept(family, game, jobs, measure, what.jobs or _at_once(), partial(print, flush=True))
-    print(_printed(compared([job.folder for job in jobs]), what))
+    _show(compared([job.folder for job in jobs]), what)
     return 0
 
 
@@ -170,5 +171,7 @@ def _check(form: Form) -> None:
         raise SettingsError("a table has one format; leave out --csv or --latex")
 
 
-def _printed(table: Table, form: Form) -> str:
-    return table.csv() if form.csv else table.latex() if form.latex else table.text()
+def _show(table: Table, form: Form) -> None:
+    print(table.csv() if form.csv else table.latex() if form.latex else table.text())
+    for note in table.notes:
+        print(f"ganwright: {note}", file=sys.stderr)

@@ -7,7 +7,7 @@ import io
 import json
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from ganwright.run.run_folder import read_config
 
 PLACE = (*(set(FREE) - {"data", "steps"}), "seed", "precision")
 """Settings that do not tell one group from another."""
+MACHINE = ("precision", "device")
+"""Those of them that do where one seed was trained with several."""
 VARYING = ("name", "value", "spread", "seed", "step", "reference", "when")
 """What may differ in the protocols of one column."""
 
@@ -30,15 +32,24 @@ class Measured:
 
     Args:
         run: its folder.
+        seed: its random numbers.
         settings: by dotted name, spelled.
+        machine: those of MACHINE.
         values: by name.
         protocols: of each value, as far as it is known.
     """
 
     run: Path
+    seed: int
     settings: Mapping[str, str]
+    machine: Mapping[str, str]
     values: Mapping[str, float]
     protocols: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What two runs that would repeat each other have in common."""
+        return self.seed, *sorted(self.settings.items())
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,7 @@ class Table:
     heads: tuple[str, ...]
     names: tuple[str, ...]
     rows: tuple[tuple[tuple[str, ...], Mapping[str, tuple[float, float, int]]], ...]
+    notes: tuple[str, ...] = ()
 
     def cells(self, around: str = " ± ") -> list[list[str]]:
         """The table as text; the spread is a sample's deviation, left out of one run."""
@@ -88,13 +100,18 @@ def compare(runs: Sequence[str | Path]) -> Table:
     """Group runs by everything but the seed.
 
     Numbers are the newest of `ganwright evaluate`; of a run that was never evaluated, the last that
-    training logged.
+    training logged. A run that repeats another one, with its seed, is no second sample: the notes
+    name it, and it is left out.
 
     Raises:
         RunError: a folder is no run, nothing was measured, or not in the same way.
     """
-    found = [measured(Path(run)) for run in runs]
+    folders: dict[Path, Path] = {}
+    for run in map(Path, runs):
+        folders.setdefault(run.resolve(), run)
+    found = [measured(run) for run in folders.values()]
     _alike(found)
+    found, notes = _each_once(_by_machine(found))
     names = tuple(dict.fromkeys(name for each in found for name in each.values))
     if not names:
         raise RunError(
@@ -108,7 +125,33 @@ def compare(runs: Sequence[str | Path]) -> Table:
     for each in found:
         groups.setdefault(tuple(each.settings.get(k, "-") for k in heads), []).append(each)
     rows = [(labels, {n: s for n in names if (s := _spread(g, n))}) for labels, g in groups.items()]
-    return Table(tuple(h.removeprefix("game.") for h in heads), names, tuple(rows))
+    return Table(tuple(h.removeprefix("game.") for h in heads), names, tuple(rows), notes)
+
+
+def _by_machine(runs: list[Measured]) -> list[Measured]:
+    """The same; what one seed was trained with several times in different ways is a setting."""
+    for name in MACHINE:
+        ways: dict[Any, set[str]] = {}
+        for each in runs:
+            ways.setdefault(each.key, set()).add(each.machine[name])
+        if any(len(several) > 1 for several in ways.values()):
+            runs = [
+                replace(each, settings={**each.settings, name: each.machine[name]}) for each in runs
+            ]
+    return runs
+
+
+def _each_once(runs: list[Measured]) -> tuple[list[Measured], tuple[str, ...]]:
+    """The first of those that repeat each other, and what is to be said of the others."""
+    first: dict[Any, Measured] = {}
+    notes = []
+    for each in runs:
+        kept = first.setdefault(each.key, each)
+        if kept is not each:
+            notes.append(
+                f"left out {each.run}: {kept.run} has its settings and its seed {each.seed}"
+            )
+    return list(first.values()), tuple(notes)
 
 
 def measured(run: Path) -> Measured:
@@ -126,7 +169,8 @@ def measured(run: Path) -> Measured:
         own[f"game.{f.name}"] = _spelled(getattr(settings.game, f.name))
     protocols = {str(row["name"]): row for row in _evaluations(run)}
     values = {name: float(row["value"]) for name, row in protocols.items()}
-    return Measured(run, own, values or _logged(run), protocols)
+    machine = {name: str(getattr(settings, name)) for name in MACHINE}
+    return Measured(run, settings.seed, own, machine, values or _logged(run), protocols)
 
 
 def _evaluations(run: Path) -> list[dict[str, Any]]:
