@@ -209,6 +209,8 @@ def runs_of(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("acgan", "dcgan", "cgan", "advgan", "apegan", "cyclegan"):
         cls, settings = tiny(name, steps=1)
         train(cls, settings, place / name, quiet=True)
+    cls, settings = tiny("advgan", steps=1, channels=3)
+    train(cls, settings, place / "colour", quiet=True)
     return place
 
 
@@ -315,6 +317,7 @@ def test_the_same_seed_gives_the_same_table(
         (["--cleaner", "nowhere"], "nowhere"),
         (["--kinds", "advgan=dcgan"], "dcgan is a run of dcgan; advgan= takes advgan's"),
         (["--kinds", "advgan=advgan", "--toward", "3"], "trained with toward=None, and --toward"),
+        (["--kinds", "fgsm", "advgan=colour"], "colour attacks images of [3, 8, 8], and these"),
         (["--kinds", "PGD(eps=-1)"], "eps of PGD is -1.0; it must be above 0"),
         (["--kinds", "hinge"], "--kinds names hinge, which is no attack"),
         (["--eps", "0"], "--eps is 0.0; it must be"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pydicom
 import pytest
 import tifffile
 import torch
-from helpers import CONV, FULL
+from helpers import CONV, FULL, tiny
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
@@ -22,10 +23,14 @@ from ganwright.data import open_data
 from ganwright.data.levels import Levels
 from ganwright.data.options import DataOptions
 from ganwright.data.types import Images, Paired, RunData
-from ganwright.errors import DataError, SettingsError
+from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.formats import SINCE
 from ganwright.inference.array_files import endings, png, write_numbers
+from ganwright.inference.given_images import Kind, fitted_all
 from ganwright.inference.image_files import output_of, read_picture, write_picture
+from ganwright.inference.model import Model
+from ganwright.inference.sample_files import write_image
+from ganwright.pixels import from_bytes
 from ganwright.report.grid import tile
 from ganwright.run.run_folder import read_spec
 
@@ -261,3 +266,59 @@ def test_a_run_of_four_floats_with_fully_connected_networks(tmp_path: Path) -> N
     )
     assert model.sample(3).shape == (3, 4, 6, 6)
     assert model.levels() == Levels(-1, 1, "float32")
+
+
+def grey_levels(folder: Path, numbers: Sequence[int]) -> list[Path]:
+    """16-bit PNG files of 12 bits, each of one number."""
+    folder.mkdir(parents=True)
+    paths = [folder / f"{number}.png" for number in numbers]
+    for path, number in zip(paths, numbers, strict=True):
+        Image.fromarray(np.full((8, 8), number, np.uint16)).save(path)
+    return paths
+
+
+def test_pillow_images_of_many_bits_are_read_as_their_files_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12 bits in 16, and a translator that doubles them."""
+    numbers = [0, 1000, 4095]
+    sides = [grey_levels(tmp_path / "pairs" / side, numbers) for side in "ab"]
+    cls, settings = tiny("pix2pix")
+    spec = open_data(f"{tmp_path / 'pairs'}?a=a&b=b", task=Paired, options=DataOptions()).spec
+    assert spec.target_levels == Levels(0, 4095, "uint16")
+    model = Model("pix2pix", cls(settings.game, spec), spec, 0, tmp_path)
+    monkeypatch.setattr(cls, "translate", lambda game, x, direction: (2 * x + 1).clamp(-1, 1))
+    images = [Image.open(path) for path in sides[0]]
+    made = model.translate(images)
+    assert [image.mode for image in made] == ["I;16"] * 3
+    assert [np.asarray(image)[0, 0] for image in made] == [0, 2000, 4095]
+    kept = read_picture(sides[0][1], 1, None, model.levels())
+    assert torch.equal(fitted_all(images[1], (1, 8, 8), model.levels())[0], kept.pixels)
+    with pytest.raises(DataError, match="there is no image; give one or several"):
+        fitted_all([], (1, 8, 8))
+
+
+def test_images_that_pillow_lacks_are_named() -> None:
+    with pytest.raises(SettingsError, match="no images of 3 channels in uint16; give tensors"):
+        Kind(3, SIXTEEN).check()
+    for kind in (Kind(3), Kind(1, SIXTEEN), Kind(4, Levels(0, 255, "uint8", alpha=True))):
+        kind.check()
+
+
+def test_transparency_is_read_where_the_run_keeps_it() -> None:
+    kind = Kind(4, Levels(0, 255, "uint8", alpha=True))
+    image = Image.new("RGBA", (4, 4), (10, 20, 30, 40))
+    picture = kind.read(image)
+    assert picture.pixels[:, 0, 0].tolist() == [10, 20, 30, 40]
+    back = kind.image(iter(from_bytes(picture.pixels[None]).split(2, 2)), picture)
+    assert (back.mode, back.getpixel((3, 3))) == ("RGBA", (10, 20, 30, 40))
+
+
+def test_numbers_in_the_way_are_not_replaced(tmp_path: Path) -> None:
+    image, path = torch.zeros(1, 4, 4), tmp_path / "0.png"
+    write_image(image, path, SIXTEEN, replace=False)
+    write_image(image, path, SIXTEEN, replace=False)
+    with pytest.raises(RunError, match="is another image; remove it, or add --overwrite"):
+        write_image(image + 0.5, path, SIXTEEN, replace=False)
+    write_image(image + 0.5, path, SIXTEEN, replace=True)
+    assert read_picture(path, 1, None, SIXTEEN).pixels.mean().item() == pytest.approx(0.5, abs=1e-4)

@@ -195,6 +195,18 @@ def test_a_checkpoint_may_be_named(tmp_path: Path) -> None:
     )
 
 
+def test_the_best_checkpoint_may_be_named_when_its_step_is_gone(tmp_path: Path) -> None:
+    trained("gan", tmp_path / "run")
+    (tmp_path / "run" / "best").mkdir()
+    step = tmp_path / "run" / "checkpoints" / "step-000002"
+    best = step.rename(tmp_path / "run" / "best" / step.name)
+    kept = load_newest(best.parent)
+    assert kept is not None
+    trained("gan", tmp_path / "new", init=str(best), init_weights="raw")
+    new = beginning(tmp_path / "new")
+    assert all(torch.equal(new[name], kept.game[name]) for name in new if name.startswith("G."))
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 def test_a_plain_state_dict_is_renamed(tmp_path: Path, suffix: str) -> None:
     """As another library has it: a generator alone, under names of its own, in half precision."""

@@ -146,6 +146,15 @@ def test_outputs_never_land_among_inputs(tmp_path: Path) -> None:
     assert outputs(str(file), tmp_path / "in" / "b", False) == [(file, tmp_path / "in/b/a.png")]
 
 
+def test_one_of_several_outputs_never_replaces_an_input(
+    colour_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = picture(tmp_path / "house-0.png", 90)
+    argv = ["translate", str(colour_run), str(file), str(tmp_path / "house.png")]
+    told = error_of([*argv, "--samples", "2", "--overwrite"], capsys)
+    assert f"{file} would replace an input; choose another output" in told
+
+
 def test_two_inputs_never_share_an_output(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png", 0)
     picture(tmp_path / "in" / "a.gif", 0)
@@ -276,6 +285,24 @@ def test_batches_change_nothing_but_the_noise(toy_run: Path, tmp_path: Path) -> 
     for i in range(6):
         one, two = (opened(tmp_path / o / f"{i}.png") for o in ("one", "two"))
         np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+def test_noise_depends_on_the_image_and_the_seed_alone(colour_run: Path, tmp_path: Path) -> None:
+    """Dropout: what stands before an image does not change it, in files and in Python."""
+    for i in range(3):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        noise((16, 16)).save(tmp_path / "in" / f"{i}.png")
+    base = ["translate", str(colour_run), str(tmp_path / "in")]
+    assert main([*base, str(tmp_path / "one")]) == 0
+    assert main([*base, str(tmp_path / "two"), "--batch-size", "2"]) == 0
+    made = [opened(tmp_path / o / f"{i}.png") for o in ("one", "two") for i in range(3)]
+    assert all(np.array_equal(np.asarray(made[0]), np.asarray(image)) for image in made)
+    model = load(colour_run, device="cpu")
+    x = torch.rand(3, model.spec.shape[0], 16, 16) * 2 - 1
+    together = model.translate(x, seed=3)
+    for i in range(3):
+        torch.testing.assert_close(together[i : i + 1], model.translate(x[i : i + 1], seed=3))
+    assert not torch.allclose(together, model.translate(x, seed=4), atol=1e-3)
 
 
 def test_classify_names_each_picture(

@@ -16,7 +16,8 @@ from test_cli import QUICK, error_of
 from test_walk import model_of
 
 from ganwright.cli import main
-from ganwright.errors import SettingsError
+from ganwright.commands.project import _places
+from ganwright.errors import RunError, SettingsError
 from ganwright.inference.mixing import mix
 from ganwright.inference.model import Model
 from ganwright.inference.projection import Search, likeness, project, rate
@@ -186,6 +187,8 @@ def test_what_cannot_be_mixed_is_refused() -> None:
         mix(model, [1], [2], layer=4)
     with pytest.raises(SettingsError, match="one seed or more"):
         mix(model, [], [2])
+    with pytest.raises(SettingsError, match="labels names 2 classes"):
+        mix(model, [1], [2], labels=["3", "5"])
     with pytest.raises(SettingsError, match="dcgan has no styles to mix"):
         mix(model_of("dcgan"), [1], [2])
 
@@ -245,6 +248,8 @@ def test_wrong_commands_get_a_sentence(
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     inside = ["project", run, str(tmp_path / "a.png"), "--out", str(tmp_path), "--overwrite"]
     assert "is the folder of the images" in error_of(inside, capsys)
+    two = [*inside[:3], "--labels", "3", "5"]
+    assert "labels names 2 classes, and all images here are of one" in error_of(two, capsys)
     assert "unknown Content" in error_of([*inside[:3], "--features", "Nothing()"], capsys)
     latents = tmp_path / "w.npz"
     np.savez(latents, w=np.zeros((2, 8), np.float32), noise00=np.zeros((1, 1, 4, 4), np.float32))
@@ -257,3 +262,11 @@ def test_wrong_commands_get_a_sentence(
     assert main(["mix", run, "--rows", "1", "--columns", "2", "3"]) == 0
     with Image.open(runs["stylegan2"] / "sampled" / "mixed.png") as image:
         assert image.size == (3 * 66 + 2, 2 * 66 + 2)
+
+
+def test_latents_never_replace_the_arrays_that_they_are_of(tmp_path: Path) -> None:
+    """A run of .npy images writes .npy latents."""
+    np.save(tmp_path / "x.npy", np.zeros((8, 8), np.float32))
+    with pytest.raises(RunError, match="is the folder of the images; choose another"):
+        _places(tmp_path, [tmp_path / "x.npy"], tmp_path, ".npy")
+    assert _places(tmp_path, [tmp_path / "x.npy"], tmp_path / "out", ".npy")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import tiny
+from helpers import TINY, tiny
 from PIL import Image
 
 from ganwright.cli import main
@@ -87,6 +88,29 @@ def test_large_images_are_restored_in_tiles(runs: Path, tmp_path: Path) -> None:
     assert (found.int() - wanted.int()).abs().max() <= 1
     # the second tile begins at 2; they are blended over 4 pixels around 9
     assert (found[..., :7, :7].int() - corner[..., :7, :7].int()).abs().max() <= 1
+
+
+def test_a_run_of_oblong_images_restores_their_middle(tmp_path: Path) -> None:
+    """Of 8 rows and 16 columns, with a prior; what is larger is scaled."""
+    changes = {"data": "glyphs", "image_size": "8x16"}
+    cls, settings = tiny("stylegan2", steps=1, **changes)
+    train(cls, settings, tmp_path / "prior", quiet=True)
+    cls, settings = tiny("restore", steps=1, **changes)
+    config = cls.Config(**TINY["restore"] | {"prior": str(tmp_path / "prior")})
+    train(cls, dataclasses.replace(settings, game=config), tmp_path / "run", quiet=True)
+    photo(tmp_path / "a.png", (48, 30))
+    argv = ["restore", str(tmp_path / "run"), str(tmp_path / "a.png")]
+    assert main([*argv, "--out", str(tmp_path / "b.png")]) == 0
+    assert opened(tmp_path / "b.png").size == (16, 8)
+
+
+def test_a_comparison_never_replaces_an_input(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo(tmp_path / "a-compared.png", (16, 16))
+    argv = ["restore", str(runs / "led"), str(tmp_path / "a-compared.png"), "--overwrite"]
+    assert main([*argv, "--out", str(tmp_path / "a.png")]) == 2
+    assert "a-compared.png would replace an input" in capsys.readouterr().err
 
 
 def test_without_a_prior_images_keep_their_size(runs: Path, tmp_path: Path) -> None:

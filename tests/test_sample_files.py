@@ -115,14 +115,14 @@ def test_a_stop_in_the_middle_of_a_chunk(
     model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(write_samples(model, tmp_path / "whole", 70))
-    written = sample_files._write
+    written = sample_files.write_image
 
-    def stopped(pixels: Any, path: Path, replace: bool) -> None:
+    def stopped(image: Any, path: Path, *how: Any) -> None:
         if path.name == "00010.png":
             raise KeyboardInterrupt
-        written(pixels, path, replace)
+        written(image, path, *how)
 
-    monkeypatch.setattr(sample_files, "_write", stopped)
+    monkeypatch.setattr(sample_files, "write_image", stopped)
     with pytest.raises(KeyboardInterrupt):
         list(write_samples(model, tmp_path / "parts", 70))
     monkeypatch.undo()
@@ -199,7 +199,7 @@ def test_memory_does_not_grow_with_their_number(
         return (chunk.clone() for _ in range(n // CHUNK))
 
     monkeypatch.setattr(Model, "samples", samples)
-    monkeypatch.setattr(sample_files, "_write", lambda pixels, path, replace: None)
+    monkeypatch.setattr(sample_files, "write_image", lambda *given: None)
     list(write_samples(model, tmp_path / "a", 10 * CHUNK))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert list(write_samples(model, tmp_path / "b", 10_048))[-1] == 10_048

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch import nn
 from ganwright.cli import main
 from ganwright.errors import SettingsError
 from ganwright.function import linear, spherical
-from ganwright.inference.animation import FORMATS
+from ganwright.inference.animation import FORMATS, encoder
 from ganwright.inference.model import Model
 from ganwright.inference.walk import along, directions, route
 
@@ -155,6 +156,25 @@ def test_walks_and_directions_are_written(
     assert main(["directions", str(run), "--count", "2", "--steps", "3"]) == 0
     with Image.open(run / "sampled" / "directions.png") as image:
         assert image.size == (3 * 66 + 2, 2 * 66 + 2)
+
+
+@pytest.mark.parametrize(("fps", "total"), [(15, 533), (30, 267), (50, 160)])
+def test_a_gif_is_as_long_as_its_frames_a_second_say(fps: float, total: int) -> None:
+    """Eight frames; GIF counts in hundredths of a second, which 15 and 30 a second are not in."""
+    frames = [np.full((4, 4, 1), 30 * i, np.uint8) for i in range(8)]
+    with Image.open(io.BytesIO(encoder(Path("x.gif"), fps)(frames, fps))) as made:
+        shown = []
+        for i in range(8):
+            made.seek(i)
+            shown.append(made.info["duration"])
+    assert abs(sum(shown) - total) <= 5
+    assert max(shown) - min(shown) <= 10
+
+
+@pytest.mark.parametrize(("name", "fps", "most"), [("x.gif", 60, 50), ("x.webp", 0.001, 500)])
+def test_speeds_that_a_format_does_not_have(name: str, fps: float, most: int) -> None:
+    with pytest.raises(SettingsError, match=f"files show from 1/60 to {most} images a second"):
+        encoder(Path(name), fps)
 
 
 def test_a_walk_as_mp4(run: Path, tmp_path: Path) -> None:

@@ -24,8 +24,12 @@ CSS = """
 """Labels stand above images and not on them."""
 
 
+_ALONE = Lock()
+"""One request at a time, of all pages in this process: random numbers are the process's."""
+
+
 class Demo:
-    """A model behind a page, used by one request at a time: random numbers are the process's.
+    """A model behind a page.
 
     Args:
         model: what is shown.
@@ -35,7 +39,6 @@ class Demo:
     def __init__(self, model: Model, newest: Callable[[], Model] | None = None) -> None:
         self.model, self.newest = model, newest
         self.can: Abilities = abilities(model)
-        self._lock = Lock()
         if not self.can.any:
             raise SettingsError(f"{model.family} draws no samples and takes no images to show")
 
@@ -43,7 +46,7 @@ class Demo:
         """A callback: `function` of the model and the controls' values."""
 
         def call(*values: Any) -> Any:
-            with self._lock:
+            with _ALONE:
                 return function(self.model, *values, **more)
 
         return told(call)

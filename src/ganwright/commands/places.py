@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,8 +63,21 @@ def outputs(
             raise RunError(f"{out} would replace its own input; choose another output")
         if owner.setdefault(out, file) != file:
             raise RunError(f"{owner[out]} and {file} would both become {out}; rename one of them")
-    refuse_existing([out for _, out in pairs], overwrite)
+    refuse_inputs([file for file, _ in pairs], owner)
+    refuse_existing(list(owner), overwrite)
     return pairs
+
+
+def refuse_inputs(files: Iterable[Path], outs: Iterable[Path]) -> None:
+    """Refuse outputs that are inputs, which nothing may replace.
+
+    Raises:
+        RunError: there is one.
+    """
+    known = {file.resolve() for file in files}
+    for out in outs:
+        if out.resolve() in known:
+            raise RunError(f"{out} would replace an input; choose another output")
 
 
 def inputs(source: str) -> tuple[Path, list[Path]]:

@@ -17,6 +17,7 @@ from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.spelling import path_of, spell
 from ganwright.errors import RunError, SettingsError
+from ganwright.inference.labels import one_class
 from ganwright.inference.projection import Projection, Search
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def project(argv: Sequence[str]) -> int:
     root, files = inputs(str(path_of(str(given["INPUT"]))))
     model = load_run(run, weights)
     _check(model)
+    one_class(what.labels)
     several = hasattr(model.game, "by_style") or len(model.game.function().arguments) > 1
     ending = ".npz" if several else ".npy"
     places = _places(root, files, out, ending)
@@ -109,7 +111,7 @@ def _places(root: Path, files: Sequence[Path], out: Path, ending: str) -> dict[P
     owner: dict[Path, Path] = {}
     known = {file.resolve() for file in files}
     for file, place in places.items():
-        if place.with_suffix(".png").resolve() in known:
+        if known & {place.resolve(), place.with_suffix(".png").resolve()}:
             raise RunError(f"--out {out} is the folder of the images; choose another")
         if owner.setdefault(place, file) != file:
             raise RunError(f"{owner[place]} and {file} would both become {place}; rename one")

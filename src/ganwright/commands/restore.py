@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import Outputs, outputs
+from ganwright.commands.places import Outputs, outputs, refuse_inputs
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
@@ -67,6 +67,7 @@ def restore(argv: Sequence[str]) -> int:
     pairs = outputs(str(path_of(str(given["INPUT"]))), target, how.overwrite, kind)
     compared = {out: out.with_name(f"{out.stem}-compared.png") for _, out in pairs}
     if how.compare:
+        refuse_inputs([file for file, _ in pairs], compared.values())
         _refuse(compared, how)
 
     from ganwright.data.limit import allow
@@ -134,8 +135,8 @@ def _restorer(model: Model, how: Restoring) -> Restore:
 
     known, way, shape = model.footprint(), model.ability("translate"), model.spec.shape
     fits = known.only is not None and not how.tiles
-    tile = shape[1] if known.only else TILE
-    known = Footprint(1, tile, 1, None) if known.only else known
+    tile = max(shape[1:]) if known.only else TILE
+    known = Footprint(1, tile, 1, None) if how.tiles and known.only else known
 
     @torch.no_grad()
     def restored(picture: Picture) -> Pair:

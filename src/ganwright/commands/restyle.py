@@ -58,7 +58,8 @@ def restyle(argv: Sequence[str]) -> int:
             "restyle takes an example, as in --example FILE, or a few images, as in --data FOLDER; "
             f"it got {'neither' if what.data is None else 'both'}"
         )
-    out = what.out or run.with_name(f"{run.name}-restyled")
+    whole = run.resolve()  # "." has no name
+    out = what.out or whole.with_name(f"{whole.name}-restyled")
     changes = {"seed": what.seed, "device": weights.device}
     changes |= {} if what.steps is None else {"steps": what.steps}
     if what.data is not None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import Outputs, inputs, outputs
+from ganwright.commands.places import Outputs, inputs, outputs, refuse_inputs
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, NonNegative, Range, Whole
@@ -101,7 +101,7 @@ def translate(argv: Sequence[str]) -> int:
     again = how.overwrite or how.samples > 1
     pairs = outputs(source, path_of(str(given["OUTPUT"])), again, kind)
     if how.samples > 1:
-        _refuse_seeds([out for _, out in pairs], how)
+        _refuse_seeds(pairs, how)
     return _write(model, dict(pairs), how)
 
 
@@ -227,13 +227,14 @@ def _of_seed(path: Path, seed: int) -> Path:
     return path.with_name(f"{path.stem}-{seed}{path.suffix}")
 
 
-def _refuse_seeds(targets: Sequence[Path], how: Translation) -> None:
-    """Refuse several outputs per input that exist, or of which two have one name.
+def _refuse_seeds(pairs: Sequence[tuple[Path, Path]], how: Translation) -> None:
+    """Refuse several outputs per input that exist, are inputs, or of which two have one name.
 
     Raises:
         RunError: there are some.
     """
-    outs = [_of_seed(target, seed) for target in targets for seed in how.seeds]
+    outs = [_of_seed(target, seed) for _, target in pairs for seed in how.seeds]
+    refuse_inputs([file for file, _ in pairs], outs)
     twice = [out for out, count in Counter(outs).items() if count > 1]
     if twice:
         raise RunError(f"two inputs would both become {twice[0]}; rename one of them")

@@ -90,7 +90,7 @@ def walk(argv: Sequence[str]) -> int:
     from ganwright.inference.walk import along, route
     from ganwright.report.grid import to_pixels
 
-    encode = encoder(out)
+    encode = encoder(out, what.fps)
     refuse_existing([out], what.overwrite)
     model = load_run(run, weights)
     latents = route(model, what.seeds, frames=what.frames, loop=what.loop)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -55,6 +55,11 @@ class Levels:
     type: str
     clip: bool = False
     alpha: bool = False
+
+    @property
+    def deep(self) -> bool:
+        """Whether they are others than those of most image files."""
+        return replace(self, alpha=False) != EIGHT_BITS
 
     def floats(self, numbers: Numbers) -> Tensor:
         """float32 in [-1, 1], of the same shape.

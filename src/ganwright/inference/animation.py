@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,12 +18,15 @@ from ganwright.report.grid import Pixels
 Encoder = Callable[[Sequence[Pixels], float], bytes]
 
 
-def _pillow(kind: str, frames: Sequence[Pixels], fps: float) -> bytes:
+def _pillow(kind: str, unit: int, frames: Sequence[Pixels], fps: float) -> bytes:
+    """By Pillow, in a format that counts time in so many milliseconds."""
     first, *others = (Image.fromarray(f[..., 0] if f.shape[2] == 1 else f) for f in frames)
-    buffer = io.BytesIO()
-    first.save(
-        buffer, kind, save_all=True, append_images=others, duration=round(1000 / fps), loop=0
+    buffer, ends = (
+        io.BytesIO(),
+        [unit * round(1000 * i / fps / unit) for i in range(len(frames) + 1)],
     )
+    shown = [after - before for before, after in pairwise(ends)]
+    first.save(buffer, kind, save_all=True, append_images=others, duration=shown, loop=0)
     return buffer.getvalue()
 
 
@@ -45,21 +49,28 @@ def _mp4(frames: Sequence[Pixels], fps: float) -> bytes:
 
 
 FORMATS: dict[str, Encoder] = {
-    ".gif": partial(_pillow, "GIF"),
-    ".webp": partial(_pillow, "WEBP"),
-    ".png": partial(_pillow, "PNG"),
+    ".gif": partial(_pillow, "GIF", 10),
+    ".webp": partial(_pillow, "WEBP", 1),
+    ".png": partial(_pillow, "PNG", 1),
     ".mp4": _mp4,
 }
 """File endings -> what encodes frames, uint8 [H, W, 1 or 3], at so many a second."""
+_SLOWEST, _FASTEST = 1 / 60, {".gif": 50.0, ".webp": 500.0, ".png": 500.0, ".mp4": 500.0}
+"""Frames a second: GIF counts in hundredths, and browsers do not heed a single one."""
 
 
-def encoder(path: Path) -> Encoder:
-    """What encodes a file of that name.
+def encoder(path: Path, fps: float) -> Encoder:
+    """What encodes a file of that name at so many frames a second.
 
     Raises:
-        SettingsError: no format has its ending.
+        SettingsError: no format has its ending, or it is too fast or slow for it.
     """
     found = FORMATS.get(path.suffix.lower())
     if found is None:
         raise SettingsError(f"--out is {path}; name a file that ends in {', '.join(FORMATS)}")
+    most = _FASTEST[path.suffix.lower()]
+    if not _SLOWEST <= fps <= most:
+        raise SettingsError(
+            f"fps is {fps:g}; {path.suffix} files show from 1/60 to {most:g} images a second"
+        )
     return found

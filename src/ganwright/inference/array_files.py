@@ -44,21 +44,22 @@ def check_ending(suffix: str, levels: Levels, channels: int) -> None:
         )
 
 
+def encoded(images: Tensor, levels: Levels, path: Path) -> bytes:
+    """The content of a file of that name: an image [C, H, W] in [-1, 1] as the data's numbers."""
+    numbers, suffix = levels.numbers(images), path.suffix.lower()
+    if suffix == ".png":
+        return png(numbers)
+    return npy(numbers) if suffix == ".npy" else _tiff(numbers)
+
+
 def write_numbers(images: Tensor, levels: Levels, path: Path) -> None:
-    """Write an image [C, H, W] in [-1, 1] as the numbers that the data had, whole or not at all.
+    """Write what is `encoded`, whole or not at all.
 
     Raises:
         RunError: it cannot be written.
     """
-    numbers, suffix = levels.numbers(images), path.suffix.lower()
-    if suffix == ".png":
-        content = png(numbers)
-    elif suffix == ".npy":
-        content = npy(numbers)
-    else:
-        content = _tiff(numbers)
     try:
-        atomic.write(path, content)
+        atomic.write(path, encoded(images, levels, path))
     except OSError as error:
         raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
 

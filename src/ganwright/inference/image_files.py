@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +25,7 @@ from ganwright.data.image import (
     upright,
 )
 from ganwright.data.label_map import LabelMap, readable
-from ganwright.data.levels import EIGHT_BITS, Levels, Reading
+from ganwright.data.levels import Levels, Reading
 from ganwright.data.messages import reason
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
@@ -123,12 +122,17 @@ def read_picture(
 
 def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
     """An image whose numbers mean what those of the training images did."""
-    alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
+    fit = fit_of(levels, channels)
     with path.open("rb") as file:
-        read = read_in(file, path.name, Reading(alpha=alpha))
-    kept = levels is not None and replace(levels, alpha=False) != EIGHT_BITS
-    known = {levels.type: levels} if levels is not None and kept else {}
-    return Picture(Fit(None, channels, levels=known, alpha=alpha).picture(read))
+        read = read_in(file, path.name, Reading(alpha=fit.alpha))
+    return Picture(fit.picture(read))
+
+
+def fit_of(levels: Levels | None, channels: int, size: tuple[int, int] | None = None) -> Fit:
+    """How an image becomes numbers that mean what those of the training images did."""
+    alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
+    known = {levels.type: levels} if levels is not None and levels.deep else {}
+    return Fit(size, channels, levels=known, alpha=alpha)
 
 
 def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
@@ -197,70 +201,9 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def like(
-    images: Any,
-    channels: int,
-    function: Callable[[Tensor], Tensor],
-    label_map: LabelMap | None = None,
-    mask: LabelMap | None = None,
-) -> Any:
-    """Apply a function of uint8 [n, C, H, W] to Pillow images or arrays; give what was given.
-
-    Args:
-        images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
-        channels: C.
-        label_map: the images hold class numbers.
-        mask: what the function gives shows its classes; masks come back.
-
-    Raises:
-        DataError: they are nothing of that kind, cannot be read, or hold unknown classes.
-    """
-    given = many(images)
-    try:
-        pictures = [picture_of(image, channels, label_map) for image in given]
-    except UNREADABLE as error:
-        raise DataError(f"an image cannot be read ({error})") from error
-    made = [p.with_pixels(function(p.pixels[None])[0], mask).image() for p in pictures]
-    if isinstance(images, Image.Image):
-        return made[0]
-    if not isinstance(images, np.ndarray):
-        return made
-    arrays = [np.asarray(image) for image in made]
-    return np.stack(arrays) if images.ndim == 4 else arrays[0]
-
-
-def many(images: Any) -> list[Image.Image]:
-    """Pillow images of an image, of a list of them, or of a uint8 array.
-
-    Raises:
-        DataError: it is something else.
-    """
-    if isinstance(images, Image.Image):
-        return [images]
-    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim in (2, 3, 4):
-        stack = images if images.ndim == 4 else images[None]
-        return [Image.fromarray(a[..., 0] if a.shape[2:] == (1,) else a) for a in stack]
-    if isinstance(images, Sequence) and all(isinstance(i, Image.Image) for i in images):
-        return list(images)
-    what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
-    raise DataError(
-        f"images are tensors [n, C, H, W] in [-1, 1], Pillow images, or uint8 arrays "
-        f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
-    )
-
-
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
     """The middle of an image scaled to `shape` (C, H, W), as for training: uint8 [1, C, H, W]."""
     return Fit((shape[1], shape[2]), shape[0]).picture(image)[None]
-
-
-def fitted_all(images: Any, shape: tuple[int, ...]) -> Tensor:
-    """Pillow images or a uint8 array, as `many` takes them, so scaled: float [n, C, H, W].
-
-    Raises:
-        DataError: they are nothing of that kind.
-    """
-    return torch.cat([as_floats(fitted(image, shape)) for image in many(images)])
 
 
 def as_tensor(image: Image.Image) -> Tensor:

@@ -18,7 +18,8 @@ NONE = "none"
 def wanted(spec: Spec, label: int | str) -> Tensor:
     """A label as a family takes it: its number, or 0 and 1 for each class, [classes].
 
-    Where an image may have several labels, "none" stands for an image without any, unless a class
+    A word is a name first, and else a number: a class called "1" may have the number 0. Where an
+    image may have several labels, "none" stands for an image without any, unless a class
     is called so.
 
     Raises:
@@ -29,8 +30,8 @@ def wanted(spec: Spec, label: int | str) -> Tensor:
     row = torch.zeros(len(spec.classes))
     if label == NONE and NONE not in spec.classes:
         return row
-    for part in str(label).split("+"):
-        row[_number(spec, part.strip())] = 1
+    for part in label.split("+") if isinstance(label, str) else (label,):
+        row[_number(spec, part.strip() if isinstance(part, str) else part)] = 1
     return row
 
 
@@ -43,6 +44,18 @@ def several(labels: Any) -> list[Any]:
     if not isinstance(labels, Iterable):
         raise SettingsError(f"labels is {labels!r}; give numbers or names of classes")
     return list(labels)
+
+
+def one_class(labels: Any) -> None:
+    """Refuse several labels where all images are of one class.
+
+    Raises:
+        SettingsError: there are several.
+    """
+    if labels is not None and len(several(labels)) > 1:
+        raise SettingsError(
+            f"labels names {len(several(labels))} classes, and all images here are of one; give one"
+        )
 
 
 def rows_of(function: Function, spec: Spec, labels: Any, n: int) -> Tensor | None:
@@ -69,7 +82,7 @@ def rows_of(function: Function, spec: Spec, labels: Any, n: int) -> Tensor | Non
 
 def _number(spec: Spec, label: int | str) -> int:
     classes, text = spec.classes, str(label)
-    if text in classes:
+    if isinstance(label, str) and text in classes:
         number = classes.index(text)
     elif text.isdecimal() and int(text) < len(classes):
         number = int(text)
@@ -77,5 +90,7 @@ def _number(spec: Spec, label: int | str) -> int:
         raise SettingsError(f"unknown label {text!r}; {nearest(text, classes)}")
     if number not in spec.asked:
         known = (classes[k] for k in spec.asked)
-        raise SettingsError(f"no training image was of class {text}; {nearest(text, known)}")
+        raise SettingsError(
+            f"no training image was of class {classes[number]}; {nearest(text, known)}"
+        )
     return number

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ganwright.errors import SettingsError
 from ganwright.inference.chunks import CHUNK
-from ganwright.inference.labels import rows_of
+from ganwright.inference.labels import one_class, rows_of
 from ganwright.inference.model import Model
 
 
@@ -40,8 +40,10 @@ def mix(
         rows' own samples, the first row the columns'; the corner is white.
 
     Raises:
-        SettingsError: the family has no styles, a side has no seed, or there is no such layer.
+        SettingsError: the family has no styles, a side has no seed, there is no such layer, or
+            labels name several classes.
     """
+    one_class(labels)
     model.ability("sample")
     mixed: Callable[..., Tensor] | None = getattr(model.game, "mixed", None)
     if mixed is None:

@@ -21,7 +21,7 @@ from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.inference.chunks import CHUNK, Latents, fitting, replayed, rows_from
-from ganwright.inference.image_files import fitted_all
+from ganwright.inference.given_images import fitted_all
 from ganwright.inference.labels import several, wanted
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import Footprint, check
@@ -59,6 +59,7 @@ class Model(Translating):
         self.init = init or {"init": str(run)}
         self.step, self.run, self.interrupted = step, run, interrupted
         self._footprints: dict[str, Footprint] = {}
+        self._drawn: dict[str, bool] = {}
         self._narrowed = False
 
     def __repr__(self) -> str:
@@ -233,7 +234,7 @@ class Model(Translating):
             seed: determines the noise, where there is some.
         """
         if not isinstance(images, Tensor):
-            images = fitted_all(images, self.spec.shape)
+            images = fitted_all(images, self.spec.shape, self.spec.levels)
         return self._apply("classify", images, seed)
 
     def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.data.levels import Levels
 from ganwright.errors import RunError, SettingsError
-from ganwright.inference.array_files import endings, write_numbers
+from ganwright.inference.array_files import encoded, endings
 from ganwright.inference.chunks import Latents
 from ganwright.inference.model import Model
 from ganwright.report.grid import Pixels, to_pixels
@@ -121,21 +121,18 @@ def write_image(image: Tensor, path: Path, levels: Levels | None, replace: bool)
     Raises:
         RunError: another image is in its place, or it cannot be written.
     """
-    if levels:
-        write_numbers(image, levels, path)
-    else:
-        _write(to_pixels(image[None])[0], path, replace)
-
-
-def _write(pixels: Pixels, path: Path, replace: bool) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
-    data = buffer.getvalue()
+    data = encoded(image, levels, path) if levels else _png(to_pixels(image[None])[0])
     if not replace and path.exists():
         if path.read_bytes() != data:
             raise RunError(f"{path} is another image; remove it, or add --overwrite")
         return
     _stored(path, data)
+
+
+def _png(pixels: Pixels) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
 
 
 def _stored(path: Path, data: bytes | str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, overload
 
 import torch
@@ -12,10 +13,10 @@ from torch import Tensor
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.errors import SettingsError
-from ganwright.inference.image_files import fitted_all, like
+from ganwright.inference.given_images import Kind, fitted_all, like
 from ganwright.inference.pretrained import Pretrained
 from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
-from ganwright.pixels import as_floats, to_bytes
+from ganwright.pixels import as_floats
 from ganwright.seeds import seed_torch
 
 
@@ -23,6 +24,7 @@ class Translating(Pretrained):
     """A trained game that may turn images into images."""
 
     _footprints: dict[str, Footprint]
+    _drawn: dict[str, bool]
 
     @overload
     def translate(
@@ -63,7 +65,7 @@ class Translating(Pretrained):
                 arrays [H, W], [H, W, C] or [n, H, W, C]. Where label maps were learned from,
                 these are label maps.
             direction: b2a for the way back, where there is one.
-            seed: determines the noise, where there is some: other seeds give other images.
+            seed: determines each image's noise, where there is some: other seeds give other images.
             tile: larger images are translated in tiles of so many pixels, see `inference`.
             style: a photo whose style they take, in families with an encoder of styles: a Pillow
                 image or a uint8 array, or float [1, C, H, W] of the training images' size.
@@ -81,11 +83,10 @@ class Translating(Pretrained):
         if isinstance(images, Tensor):
             return torch.cat(list(self.strips(images, **options)), 2)
 
-        def translated(pixels: Tensor) -> Tensor:
-            return torch.cat([to_bytes(rows) for rows in self.strips(pixels, **options)], 2)
-
-        maps, mask = self.label_map(direction), self.drawn_map(direction)
-        return like(images, self.channels(direction), translated, maps, mask)
+        taken = Kind(self.channels(direction), self.levels(direction), self.label_map(direction))
+        drawn = (direction != "b2a" and self.spec.target) or self.spec.shape
+        made = Kind(drawn[0], self.levels(direction, output=True), self.drawn_map(direction))
+        return like(images, partial(self.strips, **options), taken, made)
 
     @torch.no_grad()
     def strips(
@@ -108,8 +109,24 @@ class Translating(Pretrained):
         """
         check("translate", images, (self.channels(direction), None, None))
         known, way = self.footprint(direction), self._way(direction, style)
+        if len(images) > 1 and self._draws(direction):
+            # each as alone: what others are translated with it must not choose its noise
+            options: dict[str, Any] = {"direction": direction, "seed": seed, "style": style}
+            each = (self.strips(image[None], tile=tile, **options) for image in images)
+            yield torch.cat([torch.cat(list(rows), 2) for rows in each])
+            return
         seed_torch(seed, "translate")
         yield from strips(way, images, known, tile)
+
+    def _draws(self, direction: str) -> bool:
+        """Whether images depend on the seed."""
+        if direction not in self._drawn:
+            shape, made = self._shape(direction), []
+            for seed in range(2):
+                seed_torch(seed, "translate")
+                made.append(self._way(direction)(torch.zeros(1, *shape)))
+            self._drawn[direction] = not torch.equal(*made)
+        return self._drawn[direction]
 
     def footprint(self, direction: str = "a2b") -> Footprint:
         """What sizes its translator takes and how far it looks."""
@@ -154,7 +171,7 @@ class Translating(Pretrained):
         if "style" not in inspect.signature(translate).parameters:
             raise SettingsError(f"{self.family} takes no style from a photo; leave style out")
         if not isinstance(photo, Tensor):
-            photo = fitted_all(photo, shape)
+            photo = fitted_all(photo, shape, self.levels(output=True))
         check("a style", photo, shape)
         if len(photo) != 1:
             raise SettingsError(f"a style is that of one photo, not of {len(photo)}; give one")

@@ -14,7 +14,7 @@ from ganwright.config.spelling import convert
 from ganwright.errors import SettingsError
 from ganwright.function import Function
 from ganwright.inference.chunks import CHUNK
-from ganwright.inference.labels import rows_of, several, wanted
+from ganwright.inference.labels import one_class, rows_of, several, wanted
 from ganwright.inference.model import Model
 
 
@@ -137,8 +137,9 @@ def shifted(
         float32 [count, steps, C, H, W] in [-1, 1], on the CPU.
 
     Raises:
-        SettingsError: there are labels, and the model has none; or an unknown one.
+        SettingsError: there are labels, and the model has none; or an unknown one, or several.
     """
+    one_class(labels)
     z = model.latents(1, seed=seed)
     steps = (found[:, None] * strengths[:, None]).flatten(0, 1)
     parts: Iterator[Tensor]

@@ -98,18 +98,26 @@ class Learned:
         if model.family != "advgan":
             raise SettingsError(f"{model.run} is a run of {model.family}; advgan= takes advgan's")
 
-    def examples(self, f: Classifier, x: Tensor, y: Tensor, toward: int | None = None) -> Tensor:
-        """The images as its G changes them; `f` and `y` are not looked at.
+    def check(self, shape: tuple[int, ...], toward: int | None) -> None:
+        """See that it attacks such images, and aims at this class.
 
         Raises:
-            SettingsError: it was trained to aim at another class.
+            SettingsError: it was trained on others, or to aim at another class.
         """
+        if self.model.spec.shape != shape:
+            raise SettingsError(
+                f"{self.model.run} attacks images of {list(self.model.spec.shape)}, and these are "
+                f"of {list(shape)}; train advgan on such images"
+            )
         own: int | None = getattr(self.model.game.cfg, "toward")  # noqa: B009 - its own Config
         if own != toward:
             raise SettingsError(
                 f"{self.model.run} was trained with toward={own}, and --toward is {toward}; make "
                 "them the same"
             )
+
+    def examples(self, f: Classifier, x: Tensor, y: Tensor, toward: int | None = None) -> Tensor:
+        """The images as its G changes them; `f` and `y` are not looked at."""
         with torch.no_grad():
             changed: Tensor = self.model.ability("translate")(x)
         return changed
@@ -149,6 +157,9 @@ def attack(
     f = frozen(named, data.spec, device)
     scene = _Scene(f, f, None, trial.toward)
     scenes: dict[str, tuple[_Changing, _Scene]] = {k: (how, scene) for k, how in attacks.items()}
+    for each in attacks.values():
+        if isinstance(each, Learned):
+            each.check(data.spec.shape, trial.toward)
     if clean is not None:
         model, through = load(clean, device=trial.device), adaptive or PGD()
         scene = scene._replace(clean=cleaner(model, data.spec.shape, projection or Projection()))

@@ -58,8 +58,8 @@ def restyle(
     if not isinstance(game, Styled):
         raise SettingsError(f"{model.family} has no styles; restyle a run of stylegan2, stylegan3")
     shape = refuse_misfits(model, examples)
-    kept = out.with_name(f"{out.name}-examples")
     check_free(out)
+    kept = out.with_name(f"{out.name}-examples")
     if kept.exists():
         raise RunError(f"{kept} exists, where the examples go; name another --out, or remove it")
     found = project(model, examples, search=search)

@@ -106,15 +106,15 @@ def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
         raise RunError(f"init is {place}, which does not exist; give a run folder or a state dict")
     if place.is_file():
         return _of_file(place)
-    folder, step = place, None
+    folder, held_in, step = place, place / "checkpoints", None
     if place.name.startswith("step-") and (place / "manifest.json").is_file():
-        folder, step = place.parent.parent, checkpoint.step_of(place)
-    if not (folder / "checkpoints").is_dir():
+        folder, held_in, step = place.parent.parent, place.parent, checkpoint.step_of(place)
+    if not held_in.is_dir():
         raise RunError(
             f"init is {place}, which is no run folder; give one, a checkpoint in one, or a file "
             f"of type {', '.join(_SAFE + _TORCH)}"
         )
-    held = checkpoint.load_weights(folder / "checkpoints", step=step, warn=warn)
+    held = checkpoint.load_weights(held_in, step=step, warn=warn)
     if held is None:
         raise RunError(f"{folder} has no usable checkpoint yet, so no run can start from it")
     tensors = held.game if raw else held.game | held.average

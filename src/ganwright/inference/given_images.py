@@ -1,0 +1,138 @@
+"""Images that Python hands over: Pillow images and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ganwright.data.image import UNREADABLE, Fit
+from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Levels
+from ganwright.data.read.deep import numbers_of
+from ganwright.errors import DataError, SettingsError
+from ganwright.inference.image_files import Picture, fit_of, picture_of
+from ganwright.pixels import as_floats, to_bytes
+
+_DEEP = ("uint8", "uint16", "int32", "float32")
+"""Types of numbers that Pillow has grey images of."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What images are: so many channels of 8 bits, of other numbers, or of classes."""
+
+    channels: int
+    levels: Levels | None = None
+    label_map: LabelMap | None = None
+
+    @property
+    def deep(self) -> bool:
+        """Whether they have other numbers than 8 bits."""
+        return self.label_map is None and self.levels is not None and self.levels.deep
+
+    def check(self) -> None:
+        """Refuse what Pillow has no images of.
+
+        Raises:
+            SettingsError: naming the way to get them.
+        """
+        if self.levels is None or not self.deep:
+            return
+        if self.channels != 1 or self.levels.type not in _DEEP:
+            raise SettingsError(
+                f"Pillow has no images of {self.channels} channels in {self.levels.type}; give "
+                "tensors, or files to `ganwright translate`"
+            )
+
+    def read(self, image: Image.Image) -> Picture:
+        """One of them, as its file would be read."""
+        if self.levels is None or self.label_map is not None:
+            return picture_of(image, self.channels, self.label_map)
+        return Picture(_brought(fit_of(self.levels, self.channels), image))
+
+    def image(self, strips: Iterable[Tensor], source: Picture) -> Image.Image:
+        """What was made of `source`, in strips [1, C, rows, W] in [-1, 1]."""
+        if self.deep and self.levels is not None:
+            return Image.fromarray(self.levels.numbers(torch.cat(list(strips), 2)[0, 0]))
+        pixels = torch.cat([to_bytes(rows) for rows in strips], 2)[0]
+        return source.with_pixels(pixels, self.label_map).image()
+
+
+def like(
+    images: Any, function: Callable[[Tensor], Iterable[Tensor]], taken: Kind, made: Kind
+) -> Any:
+    """Apply a function to Pillow images or arrays; give what was given.
+
+    Args:
+        images: a Pillow image, a list of them, or a uint8 array [H, W], [H, W, C], [n, H, W, C].
+        function: from [1, C, H, W] to strips of an image, from the top.
+        taken: what it takes.
+        made: what it gives.
+
+    Raises:
+        DataError: they are nothing of that kind, cannot be read, or hold unknown classes.
+        SettingsError: what it gives fits into none.
+    """
+    made.check()
+    given = many(images)
+    try:
+        pictures = [taken.read(image) for image in given]
+    except UNREADABLE as error:
+        raise DataError(f"an image cannot be read ({error})") from error
+    drawn = [made.image(function(p.pixels[None]), p) for p in pictures]
+    if isinstance(images, Image.Image):
+        return drawn[0]
+    if not isinstance(images, np.ndarray):
+        return drawn
+    arrays = [np.asarray(image) for image in drawn]
+    return np.stack(arrays) if images.ndim == 4 else arrays[0]
+
+
+def many(images: Any) -> list[Image.Image]:
+    """Pillow images of an image, of a list of them, or of a uint8 array.
+
+    Raises:
+        DataError: it is something else.
+    """
+    if isinstance(images, Image.Image):
+        return [images]
+    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim in (2, 3, 4):
+        stack = images if images.ndim == 4 else images[None]
+        return [Image.fromarray(a[..., 0] if a.shape[2:] == (1,) else a) for a in stack]
+    if isinstance(images, Sequence) and all(isinstance(i, Image.Image) for i in images):
+        return list(images)
+    what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
+    raise DataError(
+        f"images are tensors [n, C, H, W] in [-1, 1], Pillow images, or uint8 arrays "
+        f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
+    )
+
+
+def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None) -> Tensor:
+    """Pillow images or a uint8 array, as `many` takes them: float [n, C, H, W].
+
+    Each is read as its file would be, scaled to cover `shape` (C, H, W), and its middle cut out.
+
+    Raises:
+        DataError: there is none, they are nothing of that kind, or have other channels or numbers.
+    """
+    given = many(images)
+    if not given:
+        raise DataError("there is no image; give one or several")
+    fit = fit_of(levels, shape[0], (shape[1], shape[2]))
+    try:
+        return torch.stack([as_floats(_brought(fit, image)) for image in given])
+    except UNREADABLE as error:
+        raise DataError(f"an image cannot be read ({error})") from error
+
+
+def _brought(fit: Fit, image: Image.Image) -> Tensor:
+    """The image as its file would be; of many bits, Pillow's own conversion would lose some."""
+    numbers = numbers_of(image) if fit.levels else None
+    return fit.picture(image if numbers is None else numbers)
