@@ -30,7 +30,7 @@ from ganwright.inference.given_images import Kind, fitted_all
 from ganwright.inference.image_files import output_of, read_picture, write_picture
 from ganwright.inference.model import Model
 from ganwright.inference.sample_files import write_image
-from ganwright.pixels import from_bytes
+from ganwright.pixels import as_floats, from_bytes
 from ganwright.report.grid import tile
 from ganwright.run.run_folder import read_spec
 
@@ -296,6 +296,17 @@ def test_pillow_images_of_many_bits_are_read_as_their_files_are(
     assert torch.equal(fitted_all(images[1], (1, 8, 8), model.levels())[0], kept.pixels)
     with pytest.raises(DataError, match="there is no image; give one or several"):
         fitted_all([], (1, 8, 8))
+
+
+def test_arrays_of_other_numbers_are_named(tmp_path: Path) -> None:
+    """A run without levels is one of 8 bits, or of floats from -1 to 1 that Python gave."""
+    for name, kind, most in (("bytes", np.uint8, 255), ("floats", np.float32, 1)):
+        np.save(tmp_path / f"{name}.npy", np.full((1, 4, 4), most, kind))
+        assert as_floats(read_picture(tmp_path / f"{name}.npy", 1).pixels).mean() == 1
+    for name, kind, told in (("deep", np.uint16, "holds uint16"), ("far", np.float32, "beyond")):
+        np.save(tmp_path / f"{name}.npy", np.full((1, 4, 4), 200, kind))
+        with pytest.raises(DataError, match=rf"{name}\.npy cannot be read .*{told}"):
+            read_picture(tmp_path / f"{name}.npy", 1)
 
 
 def test_images_that_pillow_lacks_are_named() -> None:

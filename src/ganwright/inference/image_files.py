@@ -14,6 +14,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ganwright import atomic
+from ganwright.data.depth import FLOATS
 from ganwright.data.image import (
     UNREADABLE,
     Fit,
@@ -125,6 +126,8 @@ def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
     fit = fit_of(levels, channels)
     with path.open("rb") as file:
         read = read_in(file, path.name, Reading(alpha=fit.alpha))
+    if levels is None and isinstance(read, np.ndarray) and read.dtype != np.uint8:
+        fit = replace(fit, levels={FLOATS.type: FLOATS})  # of runs of Python's floats
     return Picture(fit.picture(read))
 
 
