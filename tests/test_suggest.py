@@ -111,7 +111,8 @@ def test_a_suggestion_is_measured_and_fills_the_time(monkeypatch: pytest.MonkeyP
         assert f"\n{line} " in said
     assert found.command in said
     monkeypatch.setattr(suggesting, "TRIAL", 100 * second)
-    assert found.trial == pytest.approx(100, abs=1)
+    many = replace(found, settings=replace(found.settings, steps=10_000))  # on any machine
+    assert many.trial == pytest.approx(100, abs=1)
 
 
 def test_its_configuration_trains(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
