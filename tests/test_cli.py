@@ -295,6 +295,32 @@ def test_a_family_of_the_table_may_stand_behind_several_values(
     assert trained[1][1].game.conditional
 
 
+def test_values_of_a_flag_are_no_family_where_a_file_names_one(
+    trained: list[tuple[Any, ...]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text("family: dcgan\n", encoding="utf-8")
+    argv = ["train", "--config", str(file), "--metrics", "FID", "KID"]
+    assert main([*argv, "--out", str(tmp_path / "x")]) == 0
+    assert trained[0][0].__name__ == "DCGAN"
+    assert error_of(["train", "--metrics", "FID", "KID"], capsys).startswith("train needs a family")
+
+
+def test_modules_in_the_working_folder_are_found(
+    trained: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an installed command has it: the folder of the program stands in sys.path, not this."""
+    (tmp_path / "own_loss_here.py").write_text(
+        "from ganwright.losses import Hinge\nclass Mine(Hinge):\n    pass\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    argv = ["train", "dcgan", "--game.loss", "own_loss_here.Mine", "--out", str(tmp_path / "x")]
+    assert main(argv) == 0
+    assert type(trained[0][1].game.loss).__name__ == "Mine"
+    assert sys.path[-1] == str(tmp_path), "behind all others"
+
+
 def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
     for argv in (["--flip", "true", "--flip", "FALSE"], ["--flip", "--no-flip"], ["--flip=false"]):
         assert main(["train", TOY, *argv, "--out", str(tmp_path / "x")]) == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,21 +15,27 @@ from typing import Any, cast
 import pytest
 import torch
 from rich.console import Console
+from test_cli import QUICK
 
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.callbacks.console import (
     JSONLines,
     LiveLine,
     NotebookBar,
+    Quiet,
     counts,
     display,
     next_commands,
     since,
     terms,
 )
+from ganwright.callbacks.unhindered import Unhindered
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import quoted
 from ganwright.data.types import Images, Spec
 from ganwright.families import family
+from ganwright.report.card import grid_files
+from ganwright.training import checkpoint
 
 ROW = {
     "step": 50,
@@ -183,6 +191,65 @@ def test_a_notebook_gets_a_bar_that_is_redrawn_in_place(monkeypatch: pytest.Monk
     assert len(shown) == 1
 
 
+class Broken(Callback):
+    """A display whose output is gone, from the first row on."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def started(self, run: Run) -> None:
+        self.told.append("started")
+
+    def logged(self, run: Run, row: Any) -> None:
+        self.told.append("logged")
+        raise OSError(28, "No space left on device")
+
+    def finished(self, run: Run) -> None:
+        self.told.append("finished")
+
+
+def test_a_run_goes_on_where_nobody_can_be_told(tmp_path: Path) -> None:
+    run, broken = fake(), Broken()
+    shown = Unhindered(broken)
+    shown.started(run)
+    shown.logged(run, ROW)
+    shown.logged(run, ROW)
+    shown.warned(run, "late")
+    shown.finished(run)
+    shown.closed(run)
+    assert broken.told == ["started", "logged"]
+
+
+@pytest.mark.parametrize("lost", ["/dev/full", "a pipe"])
+def test_training_saves_all_when_its_output_cannot_be_written(lost: str, tmp_path: Path) -> None:
+    """Status 0: the run is whole, and a full disk is told on standard error."""
+    run = tmp_path / "run"
+    argv = ["train", "dcgan", *QUICK, "--steps", "3", "--log-every", "1", "--out", str(run)]
+    code = f"import sys; from ganwright.cli import main; sys.exit(main({argv!r}))"
+    out: Any = subprocess.PIPE
+    if lost == "/dev/full":
+        if not Path(lost).exists():
+            pytest.skip("this system has no /dev/full")
+        out = open(lost, "w", encoding="utf-8")  # noqa: SIM115 - closed below
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=out, stderr=subprocess.PIPE, encoding="utf-8"
+    )
+    (process.stdout or out).close()
+    assert process.stderr is not None
+    with process.stderr:
+        said = process.stderr.read()
+    assert process.wait(120) == 0, said
+    assert checkpoint.steps(run / "checkpoints")[-1].name == "step-000003"
+    assert "Traceback" not in said
+    told = "warning: progress cannot be shown any more (No space left on device); training goes on"
+    assert said.count(told) == (lost == "/dev/full")
+
+
+def test_a_program_without_a_console_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    assert isinstance(display(), Quiet)
+
+
 def test_only_the_first_process_speaks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +263,20 @@ def test_only_the_first_process_speaks(
 def test_folders_with_blanks_are_quoted_for_the_shell() -> None:
     run = fake(folder=Path("my runs/x"), step=5, interrupted=True)
     assert next_commands(run)["resume"] == "ganwright resume 'my runs/x'"
+
+
+def test_words_are_quoted_as_the_shell_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (quoted("my runs/a"), quoted(Path("runs/a"))) == ("'my runs/a'", "runs/a")
+    monkeypatch.setattr(os, "name", "nt")
+    assert quoted("my runs\\a") == '"my runs\\a"'
+    assert quoted("runs\\a") == "runs\\a"
+
+
+def test_grids_come_in_the_order_of_their_steps(tmp_path: Path) -> None:
+    (tmp_path / "samples").mkdir()
+    for step in (999_500, 1_000_000, 500):
+        (tmp_path / "samples" / f"step-{step:06}.png").touch()
+    assert [int(path.stem[5:]) for path in grid_files(tmp_path)] == [500, 999_500, 1_000_000]
 
 
 def test_only_what_the_family_can_is_offered() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def test_what_was_best_is_remembered_when_a_run_goes_on(tmp_path: Path) -> None:
     more = {"metrics": [FID()], "evaluate_every": 2, "evaluate_samples": 80, "keep_best": "FID"}
     ganwright.resume(tmp_path / "run", steps=6, quiet=True, **more)
     assert json.loads(known.read_text(encoding="utf-8")) == about
+
+
+def test_a_better_one_of_an_earlier_step_is_kept(tmp_path: Path) -> None:
+    """After a rollback, or a crash behind a measurement, steps are made again."""
+    trained(tmp_path / "run", keep_best="FID")
+    best = tmp_path / "run" / "best"
+    (had,) = checkpoint.steps(best)
+    late = had.rename(best / "step-000009")
+    about = {"metric": "FID (digits)", "value": 1e9, "step": 9}
+    (best / "best.json").write_text(json.dumps(about), encoding="utf-8")
+    more = {"metrics": [FID()], "evaluate_every": 2, "evaluate_samples": 80, "keep_best": "FID"}
+    ganwright.resume(tmp_path / "run", steps=6, quiet=True, **more)
+    assert not late.exists()
+    assert [checkpoint.step_of(p) for p in checkpoint.steps(best)] == [6]
+    assert ganwright.load(tmp_path / "run", best=True).step == 6
 
 
 def test_measuring_changes_no_weight(run: Path, tmp_path: Path) -> None:
@@ -500,3 +516,25 @@ def test_a_sweep_ends_in_a_table_and_is_not_made_twice(
     assert calls == []
     assert main([*argv, "--batch-size", "32"]) == 2
     assert "is a run with other settings (batch_size: 128 -> 32)" in capsys.readouterr().err
+
+
+def test_a_sweep_from_weights_goes_on(tmp_path: Path) -> None:
+    """A run keeps the checksum of what it began with, which nobody writes on the command line."""
+    base = tmp_path / "base"
+    trained(base)
+    cls, settings = tiny("dcgan", steps=1, init=str(base))
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    sweep._check(cls, sweep.Job(tmp_path / "run", (), settings))
+    other = replace(settings, init=str(tmp_path / "other"))
+    with pytest.raises(RunError, match="is a run with other settings"):
+        sweep._check(cls, sweep.Job(tmp_path / "run", (), other))
+
+
+def test_a_tuned_sweep_goes_on(tmp_path: Path) -> None:
+    """What --tune found stands in the run, and was not asked for."""
+    cls, settings = tiny("dcgan", steps=1, layout="contiguous", cpu_threads=1)
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    asked = replace(settings, layout="auto", cpu_threads=None)
+    sweep._check(cls, sweep.Job(tmp_path / "run", ("--tune",), asked))
+    with pytest.raises(RunError, match="is a run with other settings"):
+        sweep._check(cls, sweep.Job(tmp_path / "run", (), asked))

@@ -134,7 +134,7 @@ def trained(
     run: Path, fails: Fails, on_collapse: str, **changes: Any
 ) -> tuple[ganwright.Model, list[dict[str, Any]]]:
     every = {"log_every": 1, "save_every": 2, "sample_every": 4}
-    cls, settings = tiny("gan", steps=8, on_collapse=on_collapse, **(every | changes))
+    cls, settings = tiny("gan", on_collapse=on_collapse, **({"steps": 8} | every | changes))
     model = ganwright.train(cls, settings, run, callbacks=[fails], **QUIET)
     lines = (run / "health.jsonl").read_text("utf-8").splitlines()
     return model, [json.loads(line) for line in lines]
@@ -189,6 +189,36 @@ def test_a_run_that_always_fails_ends(tmp_path: Path, monkeypatch: pytest.Monkey
         model, _ = trained(tmp_path / "run", Fails(monkeypatch, {6}), "rollback")
     assert model.step == 6
     assert sum("back to step 0" in str(w.message) for w in warned) == 2
+
+
+def test_the_last_checkpoints_are_not_removed_for_a_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten rows before step 14 is step 4, and steps 10, 12 and 14 are kept: the run stops."""
+    fails = Fails(monkeypatch, {14})
+    with pytest.warns(UserWarning, match="all alike"):
+        model, _ = trained(tmp_path / "run", fails, "rollback", steps=20, keep=3)
+    kept = [checkpoint.step_of(p) for p in checkpoint.steps(tmp_path / "run" / "checkpoints")]
+    assert (model.step, kept) == (14, [10, 12, 14])
+    assert len((tmp_path / "run" / "metrics.jsonl").read_bytes().splitlines()) == 14
+
+
+def test_a_resumed_run_does_not_go_back_to_where_it_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights at that time are not those of step 0."""
+    cls, settings = tiny("gan", steps=4, save_every=4, log_every=1, sample_every=4)
+    ganwright.train(cls, settings, tmp_path / "run", **QUIET)
+    before = weights(tmp_path / "run")
+    fails = Fails(monkeypatch, {6})
+    with pytest.warns(UserWarning, match="all alike"):
+        model = ganwright.resume(
+            tmp_path / "run", steps=8, on_collapse="rollback", callbacks=[fails], **QUIET
+        )
+    assert model.step == 6
+    kept = checkpoint.steps(tmp_path / "run" / "checkpoints")
+    assert [checkpoint.step_of(path) for path in kept] == [4, 6]
+    assert not torch.equal(weights(tmp_path / "run"), before)
 
 
 def test_what_a_resumed_run_makes_again_is_forgotten(

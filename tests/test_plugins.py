@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from functools import partial
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,16 @@ for topic in {topics}:
     print("=", topic, flush=True)
     assert main(["list", topic]) == 0
 """
+
+
+def test_rows_that_are_no_class_are_named_and_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function among the losses; settings that do not name it work."""
+    wrong = EntryPoint("wrong", "json:loads", "ganwright.losses")
+    monkeypatch.setattr(plugins, "rows", lambda topic: {"wrong": wrong})
+    for function in (plugins.loaded, plugins.classes, plugins.load):
+        monkeypatch.setattr(plugins, function.__name__, function.__wrapped__)
+    with pytest.warns(UserWarning, match="wrong of an installed package, one of losses, is no cl"):
+        assert plugins.classes("losses") == {}
 
 
 def test_its_rows_are_listed(site: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -162,6 +163,17 @@ def test_a_resumed_run_says_where_it_continues(tmp_path: Path, recorders: list[R
     resume(tmp_path / "run", steps=6, quiet=True)
     assert recorders[1].calls[1] == ("rewound", None, 4)
     assert list(recorders[1].told("log")) == [6]
+
+
+def test_a_run_killed_before_its_first_checkpoint_begins_its_curves_anew(
+    tmp_path: Path, recorders: list[Recorder]
+) -> None:
+    trained(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    with pytest.warns(UserWarning, match="training starts over at step 0"):
+        resume(tmp_path / "run", steps=4, quiet=True)
+    assert recorders[1].calls[1] == ("rewound", None, 0)
+    assert list(recorders[1].told("log")) == [2, 4]
 
 
 @pytest.mark.parametrize("fails", ["open", "log", "images", "histograms", "finish"])

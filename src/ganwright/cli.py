@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import pkgutil
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ganwright.commands import COMMANDS
@@ -21,21 +23,54 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 2: the user's mistake, told in one sentence on standard error. 130: interrupted.
     """
+    _look_here()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a letter
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _say
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(words) or _written(words)
     except GanwrightError as error:
         print(f"ganwright: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        _written(words)
         return 0
+    except OSError:
+        if status := _written(words):
+            return status
+        raise
+
+
+def _written(words: Sequence[str]) -> int:
+    """The exit status once all output is written; what cannot be is told, and goes nowhere.
+
+    Python would end with a traceback of its own. A run's folder holds all that training prints.
+    """
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+        if isinstance(error, BrokenPipeError):  # whoever read it has what it wanted
+            return 0
+        print(f"ganwright: the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 0 if words[:1] and words[0] in _TRAINING else 2
+    return 0
+
+
+def _look_here() -> None:
+    """Let settings name modules of the folder that one works in, where no other has their name."""
+    with suppress(OSError):  # the folder may be gone
+        here = os.getcwd()
+        if not {"", here} & set(sys.path):
+            sys.path.append(here)
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -86,6 +121,7 @@ def overview() -> str:
     )
 
 
+_TRAINING = ("train", "resume", "fork", "restyle")
 _FIRST = (
     ("data photos/", "see what the folder is taken for"),
     ("train dcgan --data photos/ --out runs/photos", "train; Ctrl-C saves and stops"),

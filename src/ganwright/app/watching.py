@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from ganwright.app.listening import asked_by
 from ganwright.errors import RunError
+from ganwright.report.card import grid_files
 
 _GRID = re.compile(r"/samples/((?:step-\d+|data)\.png)")
 _PAGES = ("/", "/report.html")
@@ -138,7 +139,7 @@ def _waiting(run: Path) -> str:
 
 def _grids(run: Path) -> list[str]:
     """The names of the sample grids, the newest last."""
-    return sorted(file.name for file in (run / "samples").glob("step-*.png"))
+    return [file.name for file in grid_files(run)]
 
 
 def _own(run: Path, inside: Path) -> bytes | None:

@@ -44,14 +44,15 @@ class KeepBest(Callback):
         if name is None or not self._cost(values[name]) < self._best:
             return
         try:
-            path = save(run, run.folder / BEST, self._config, keep=1)
+            place = run.folder / BEST  # the best so far may be of a later step: after a rollback
+            path = save(run, place, self._config, keep=1 + len(checkpoint.steps(place)))
             about = {"metric": self.metric, "value": values[name], "step": run.step}
-            atomic.write(run.folder / BEST / "best.json", json.dumps(about))
+            atomic.write(place / "best.json", json.dumps(about))
         except (RunError, OSError) as error:
             run.warn(f"the best checkpoint could not be kept: {error}")
             return
         self._best = self._cost(values[name])
-        for other in checkpoint.steps(run.folder / BEST):
+        for other in checkpoint.steps(place):
             if other != path:
                 with suppress(OSError):
                     atomic.remove(other)

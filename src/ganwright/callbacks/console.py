@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
 import warnings
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.config.spelling import quoted
 from ganwright.report.card import inline
 from ganwright.report.grid import png
 from ganwright.report.records import COUNTS
@@ -40,6 +40,8 @@ def display() -> Callback:
         return Callback()
     if in_notebook():
         return NotebookBar()
+    if sys.stdout is None:  # a program without a console
+        return Quiet()
     return LiveLine() if sys.stdout.isatty() else JSONLines()
 
 
@@ -221,7 +223,7 @@ def ending(run: Run) -> str:
 
 def next_commands(run: Run) -> dict[str, str]:
     """What one may want to do with a run that its family can: a purpose and its command."""
-    place = shlex.quote(str(run.folder))
+    place = quoted(run.folder)
     more = "" if run.interrupted else f" --steps {2 * run.step}"
     commands = {
         "sample": f"ganwright sample {place}",

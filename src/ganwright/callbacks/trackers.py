@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.callbacks.metrics_log import last
 from ganwright.trackers.several import Several
 from ganwright.trackers.tracker import Histogram
 
@@ -30,7 +31,7 @@ class Trackers(Callback):
             return
         self._open = Several(self.names, run.folder, run.warn)
         run.notes = (*run.notes, *self._open.where)
-        if run.step:
+        if run.step or last(run.folder / "metrics.jsonl"):  # killed before its first checkpoint
             self._open.rewound(run.step)
         self._watch_next(run)
 

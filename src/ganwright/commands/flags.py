@@ -159,13 +159,15 @@ def strays(argv: Sequence[str], *instances: Any) -> tuple[list[int], list[int]]:
     single = {flag_of(n) for n, h in hints if h is not bool and get_origin(h) is not tuple}
     switches = {flag_of(n) for n, h in hints if h is bool}
     switches |= {f"--no-{flag[2:]}" for flag in switches}
-    loose, free = [], []
+    many = {flag_of(n) for n, h in hints if get_origin(h) is tuple}
+    loose, free, among = [], [], False
     for i, (before, word) in enumerate(pairwise(["", *argv])):
+        among = word in many if word.startswith("--") else among
         if word.startswith("-") or before in single:
             continue
         loose.append(i)
         alone = before in switches and word.lower() not in ("true", "false")
-        if alone or not before.startswith("--") or "=" in before:
+        if not among and (alone or not before.startswith("--") or "=" in before):
             free.append(i)
     return loose, free
 

@@ -91,9 +91,9 @@ def _families() -> Iterable[Row]:
 
     for name, entry in FAMILIES.items():
         yield name, f"{entry.title}, arXiv:{entry.paper}"
-    for name, game in plugins.loaded("families").items():
-        if name not in FAMILIES:
-            yield name, f"{game.title}, of {_package('families', name)}"
+    for name, game in plugins.classes("families").items():
+        if name not in FAMILIES and hasattr(game, "title"):
+            yield name, f"{game.title}, of {plugins.package('families', name)}"
 
 
 def _recipes() -> Iterable[Row]:
@@ -120,7 +120,7 @@ def _data() -> Iterable[Row]:
     for name, known in SETS.items():
         yield name, f"torchvision's {known.builder}, under --data-root"
     for name, read in plugins.loaded("data").items():
-        yield name, f"{first_sentence(read)} Of {_package('data', name)}"
+        yield name, f"{first_sentence(read)} Of {plugins.package('data', name)}"
     yield "a path", "a folder or a zip of images"
     yield "hf:owner/name", "a data set of the Hugging Face hub"
 
@@ -132,13 +132,7 @@ def _trackers() -> Iterable[Row]:
         yield name, f"{entry.title}; needs the package {entry.package}"
     for name in plugins.rows("trackers"):
         if name not in TRACKERS:
-            yield name, f"of {_package('trackers', name)}"
-
-
-def _package(topic: str, name: str) -> str:
-    """The installed package that adds a row."""
-    dist = plugins.rows(topic)[name].dist
-    return dist.name if dist else "an installed package"
+            yield name, f"of {plugins.package('trackers', name)}"
 
 
 def first_sentence(member: Any) -> str:

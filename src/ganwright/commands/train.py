@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
@@ -172,6 +173,10 @@ def status(model: Model) -> int:
     return 130 if model.interrupted else 0
 
 
+_OWN = re.compile(r"[\w.]+:[\w.]+")
+"""A family of one's own: module:Class."""
+
+
 def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     """The family, wherever it stands, and the arguments without it.
 
@@ -182,7 +187,10 @@ def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
 
     loose, free = strays(argv, Place(), Settings())
     words = [i for i in free if argv[i][:1].isalpha()]
-    found = words if words[:1] == [0] else [i for i in loose if argv[i] in names()] or words
+    found = words[:1]
+    if found != [0]:
+        named = [i for i in loose if argv[i] in names()]
+        found = named or found or [i for i in loose if _OWN.fullmatch(argv[i])]
     if not found:
         return None, list(argv)
     return argv[found[0]], [*argv[: found[0]], *argv[found[0] + 1 :]]

@@ -26,19 +26,38 @@ def loaded(topic: str) -> Mapping[str, Any]:
 
 
 @cache
+def classes(topic: str) -> Mapping[str, type]:
+    """Those of `loaded` that are classes; what is none is named and skipped."""
+    found = loaded(topic)
+    for name, member in found.items():
+        if not isinstance(member, type):
+            warnings.warn(
+                f"{name} of {package(topic, name)}, one of {topic}, is no class and is skipped",
+                stacklevel=2,
+            )
+    return {name: member for name, member in found.items() if isinstance(member, type)}
+
+
+@cache
 def load(topic: str, name: str) -> Any:
     """What one entry point stands for; None, with a warning, where it cannot be loaded."""
     point = rows(topic)[name]
     try:
         return point.load()
     except Exception as error:  # a plug-in's import runs its own code
-        package = point.dist.name if point.dist else "an installed package"
         reason = " ".join(str(error).split()) or type(error).__name__
         warnings.warn(
-            f"{name} of {package}, one of {topic}, cannot be loaded ({reason}) and is skipped",
+            f"{name} of {package(topic, name)}, one of {topic}, cannot be loaded ({reason}) and "
+            "is skipped",
             stacklevel=2,
         )
         return None
+
+
+def package(topic: str, name: str) -> str:
+    """The installed package that adds a row."""
+    point = rows(topic)[name]
+    return point.dist.name if point.dist else "an installed package"
 
 
 @cache

@@ -49,7 +49,7 @@ def table(topic: str) -> dict[str, type]:
     if topic not in TABLES:
         raise SettingsError(f"there is no table of {topic}; {nearest(topic, TABLES)}")
     own = dict(pkgutil.resolve_name(TABLES[topic]))
-    return {**plugins.loaded(topic), **own}
+    return {**plugins.classes(topic), **own}
 
 
 def choices(base: type) -> dict[str, type]:
@@ -113,7 +113,8 @@ def _resolved(path: str) -> Any:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:
         raise SettingsError(
-            f"{path} cannot be imported ({error}); is its folder on PYTHONPATH?"
+            f"{path} cannot be imported ({error}); run this in its folder, or put that on "
+            "PYTHONPATH"
         ) from error
 
 

@@ -6,12 +6,14 @@ Files and flags are read by the same conversion, so a setting has the same spell
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from decimal import Decimal
 from pathlib import Path
+from subprocess import list2cmdline
 from typing import (
     Annotated,
     Any,
@@ -215,6 +217,11 @@ def path_of(value: str | Path) -> Path:
         return Path(value).expanduser()
     except RuntimeError:  # the home of nobody, as in ~~x: a name like others
         return Path(value)
+
+
+def quoted(word: str | Path) -> str:
+    """A word of a command as the shell here takes it."""
+    return list2cmdline([str(word)]) if os.name == "nt" else shlex.quote(str(word))
 
 
 def _pythons_own(value: Any) -> Any:

@@ -33,5 +33,11 @@ def inline(grid: bytes) -> str:
 
 def newest_grid(run: Path) -> bytes | None:
     """The newest sample grid in a run folder."""
-    found = sorted((run / "samples").glob("step-*.png"))
+    found = grid_files(run)
     return found[-1].read_bytes() if found else None
+
+
+def grid_files(run: Path) -> list[Path]:
+    """The sample grids in a run folder in the order of their steps, the newest last."""
+    found = (run / "samples").glob("step-*.png")
+    return sorted(found, key=lambda path: (len(path.name), path.name))  # 1000000 after 999500

@@ -13,6 +13,7 @@ import numpy as np
 from ganwright import atomic
 from ganwright.families import FAMILIES
 from ganwright.report import html
+from ganwright.report.card import grid_files
 from ganwright.report.drawing import axis_of, drawn, last, mark
 from ganwright.report.exhibits import Exhibits, read_exhibits
 from ganwright.report.plots import Group, Plot, groups, names
@@ -60,7 +61,7 @@ def write_report(run: Path, out: Path | None = None, *, price: float | None = No
 
 def grids(record: Record) -> list[tuple[str, Path]]:
     """Sample grids by what they are called: the first, the last, and some between."""
-    paths = sorted((record.folder / "samples").glob("step-*.png"))
+    paths = grid_files(record.folder)
     if len(paths) > SHOWN:
         paths = [paths[i] for i in np.linspace(0, len(paths) - 1, SHOWN).round().astype(int)]
     return [(f"step {_number(path)}", path) for path in paths]

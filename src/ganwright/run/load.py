@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from ganwright.config.ranges import Whole
-from ganwright.config.spelling import convert
+from ganwright.config.spelling import convert, quoted
 from ganwright.config.trust import trusting
 from ganwright.errors import RunError
 from ganwright.families import name_of
@@ -64,8 +64,8 @@ def load(
     if found is None:
         why = f" ({'; '.join(problems)})" if problems else ""
         raise RunError(
-            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {folder}` continues "
-            "training"
+            f"{folder} has no usable checkpoint yet{why}; `ganwright resume {quoted(folder)}` "
+            "continues training"
         )
     if found.config is not None:
         with trusting(trust):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from ganwright.callbacks.callback import Run
 from ganwright.callbacks.evaluation import Evaluation
+from ganwright.config.spelling import quoted
 from ganwright.errors import DataError, RunError
 from ganwright.memory import WORKER_KILLED, out_of_memory, said
 from ganwright.run import shortage
@@ -57,7 +58,11 @@ def _step(run: Run) -> None:
         fork = ""
         if short := out_of_memory(error):
             flags = shortage.less(run.trainer)
-            fork = f", and `ganwright fork {run.folder} {flags}` with less memory" if flags else ""
+            fork = (
+                f", and `ganwright fork {quoted(run.folder)} {flags}` with less memory"
+                if flags
+                else ""
+            )
         why = shortage.within(run.trainer, error) if short else _killed(error)
         if not why:
             raise
@@ -83,6 +88,5 @@ def _killed(error: BaseException) -> str:
 
 
 def _failed(run: Run, what: str, why: str) -> str:
-    return (
-        f"{what} failed: {why}. `ganwright resume {run.folder}` continues from the last checkpoint"
-    )
+    on = f"`ganwright resume {quoted(run.folder)}`"
+    return f"{what} failed: {why}. {on} continues from the last checkpoint"

@@ -17,6 +17,7 @@ from ganwright.callbacks.report import Report
 from ganwright.callbacks.rows import MetricsFile, Rows
 from ganwright.callbacks.samples import Samples
 from ganwright.callbacks.trackers import Trackers
+from ganwright.callbacks.unhindered import Unhindered
 from ganwright.config.ranges import Count
 from ganwright.config.read_back import whole
 from ganwright.config.settings import Settings
@@ -144,7 +145,7 @@ def run_of(
         Rows(),
         Checkpoints(settings.save_every),
         Report(settings.sample_every),
-        Quiet() if around.quiet else display(),
+        Quiet() if around.quiet else Unhindered(display()),
     )
     return Run(
         folder, name_of(type(trainer.game)), settings, trainer, source, callbacks, notes=notes

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganwright import atomic
 from ganwright.callbacks.callback import Run
+from ganwright.config.spelling import quoted
 from ganwright.errors import NonFiniteError, RunError
 from ganwright.training import checkpoint
 from ganwright.training.meter import Trouble
@@ -22,7 +23,7 @@ class Recovery:
     """Reads the meter, logs what it holds, and acts on what was not finite."""
 
     def __init__(self, run: Run) -> None:
-        self.run = run
+        self.run, self.began = run, run.step
         self.initial = (
             {k: v.clone() for k, v in run.game.state_dict().items()}
             if "rollback" in (run.settings.on_nan, run.settings.on_collapse)
@@ -66,8 +67,20 @@ class Recovery:
         if trainer.attempt >= ROLLBACKS:
             run.stop(f"{reason}, after {ROLLBACKS} rollbacks")
             return False
+        if not trainer.engine.gathered(self._held(step))[0]:
+            run.stop(
+                f"{reason}, and no checkpoint of step {step:,} or before is left to go back to; "
+                "--keep more"
+            )
+            return False
         self._back(reason, at_most=step)
         return True
+
+    def _held(self, step: int) -> bool:
+        """Whether there is something to go back to: its beginning only where none was yet saved."""
+        kept = checkpoint.steps(self.run.folder / "checkpoints")
+        early = any(checkpoint.step_of(path) <= step for path in kept)
+        return early or (not self.began and step < self.run.settings.save_every)
 
     def _go_back(self, trouble: Trouble) -> None:
         run, trainer = self.run, self.run.trainer
@@ -78,7 +91,8 @@ class Recovery:
             run.tell("diverged", f"{what}{tries}")
             raise NonFiniteError(
                 f"{what}{tries}; the update was skipped and the last good checkpoint is kept; "
-                "lower the learning rate, use --precision fp32, or continue with --on-nan rollback"
+                "lower the learning rate, use --precision fp32, or continue with `ganwright fork "
+                f"{quoted(run.folder)} --on-nan rollback`"
             )
         self._back(what)
         run.tell("diverged", what)
@@ -94,6 +108,8 @@ class Recovery:
                         atomic.remove(late)
         with trainer.engine.together():
             found = checkpoint.load_newest(folder, warn=run.warn)
+            if found is None and self.began:
+                raise RunError(f"{what}, and {folder} holds no checkpoint to go back to")
             if found is None:
                 trainer.game.load_state_dict(self.initial)
                 trainer.restart()

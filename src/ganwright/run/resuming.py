@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ganwright.config.changes import differences
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import quoted
 from ganwright.errors import RunError
 from ganwright.families import name_of
 from ganwright.game import Game
@@ -172,7 +173,7 @@ def check_world(
     raise RunError(
         f"{run} was trained by {_processes(then)} and {now} would change its results, since it has "
         f"{' and '.join(why)}; continue with `{how} resume {run}`, or in a new folder with "
-        f"`ganwright fork {run}`"
+        f"`ganwright fork {quoted(run)}`"
     )
 
 

@@ -28,6 +28,7 @@ from typing import Any
 from ganwright import atomic
 from ganwright.config import trust
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import quoted
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.data.named import absolute, there
@@ -96,7 +97,8 @@ def check_free(out: Path) -> None:
         raise RunError(f"{out} is being trained by {holder}; choose another --out")
     if (out / "config.yaml").is_file():
         raise RunError(
-            f"{out} exists; resume it with `ganwright resume {out}`, or choose another --out"
+            f"{out} exists; resume it with `ganwright resume {quoted(out)}`, or choose another "
+            "--out"
         )
     raise RunError(f"{out} exists and is no run folder; choose another --out")
 

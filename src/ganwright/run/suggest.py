@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -13,7 +12,7 @@ from typing import Any
 from ganwright.augment import ADA
 from ganwright.config.changes import flag_of, leaves
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import spell
+from ganwright.config.spelling import quoted, spell
 from ganwright.data.describe import FEW
 from ganwright.data.open import Prepared
 from ganwright.data.options import DataOptions
@@ -104,7 +103,7 @@ class Suggestion:
         cls = game_class(self.family)
         filled = {"image_size": cls.image_size, "batch_size": cls.batch_size}
         usual = dict(leaves(defaults(cls))) | filled
-        yield from ("--data", shlex.quote(str(settings.data)))
+        yield from ("--data", quoted(str(settings.data)))
         for name, value in leaves(settings):
             if name != "data" and value != usual[name]:
                 yield from _given(flag_of(name), value)
@@ -203,4 +202,4 @@ def _given(flag: str, value: Any) -> Iterator[str]:
     yield flag
     for item in value if isinstance(value, tuple) else (value,):
         text = item if isinstance(item, str) else spell(item, brief=True)
-        yield shlex.quote("none" if item is None else text)
+        yield quoted("none" if item is None else text)

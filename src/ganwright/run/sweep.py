@@ -23,6 +23,8 @@ from ganwright.errors import RunError
 from ganwright.game import Game
 from ganwright.run.assembly import resolved
 from ganwright.run.run_folder import read_config
+from ganwright.run.tune import CHOSEN
+from ganwright.run.weights import same_place
 from ganwright.training import checkpoint
 
 FORGOTTEN = (
@@ -175,8 +177,11 @@ def _check(cls: type[Game], job: Job) -> None:
     if not (job.folder / "config.yaml").is_file():
         return
     was, old = read_config(job.folder)
-    kept = {name: getattr(old, name) for name in (*FREE, "precision") if name != "data"}
+    found = CHOSEN if "--tune" in job.flags else ("precision",)
+    kept = {name: getattr(old, name) for name in (*FREE, *found) if name != "data"}
     wanted = dataclasses.replace(resolved(cls, job.settings), **kept)
+    if wanted.init and old.init and same_place(wanted.init, old.init):
+        wanted = dataclasses.replace(wanted, init=old.init)
     changed = ["its family"] if was is not cls else differences(old, wanted)
     if changed:
         raise RunError(

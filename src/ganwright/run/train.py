@@ -13,7 +13,7 @@ from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.changes import differences, keywords
 from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import FREE, Settings
-from ganwright.config.spelling import convert
+from ganwright.config.spelling import convert, quoted
 from ganwright.config.trust import remember, trusting
 from ganwright.errors import RunError
 from ganwright.families import name_of
@@ -186,7 +186,7 @@ def resume(
     if changed := differences(old, dataclasses.replace(settings, **frozen)):
         raise RunError(
             f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
-            f"`ganwright fork {folder}` continues with others in a new folder"
+            f"`ganwright fork {quoted(folder)}` continues with others in a new folder"
         )
     check(settings.log)
     engine = Engine.of(settings)

@@ -80,6 +80,13 @@ def read(settings: Settings, warn: Callable[[str], None]) -> tuple[Weights | Non
     return replace(found, tensors=tensors), replace(settings, init=found.pinned)
 
 
+def same_place(init: str, pinned: str) -> bool:
+    """Whether `init`, as a user gives it, names the weights that a run keeps with a checksum."""
+    place, _, pin = init.partition(_PIN)
+    known, _, kept = pinned.partition(_PIN)
+    return str(Path(path_of(place)).absolute()) == known and pin in ("", kept)
+
+
 def take_over(game: Game, weights: Weights) -> tuple[str, ...]:
     """Copy into a game's networks all weights that fit by name and shape; says what did not.
 
