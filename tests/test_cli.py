@@ -20,6 +20,7 @@ from ganwright.commands import COMMANDS
 from ganwright.commands.flags import docs
 from ganwright.config.changes import flag_of
 from ganwright.config.settings import FREE, Settings
+from ganwright.errors import SettingsError
 from ganwright.families import FAMILIES
 from ganwright.losses import Hinge, LeastSquares, NonSaturating
 from ganwright.optim import Adam, AdamW, Cosine
@@ -319,6 +320,18 @@ def test_modules_in_the_working_folder_are_found(
     assert main(argv) == 0
     assert type(trained[0][1].game.loss).__name__ == "Mine"
     assert sys.path[-1] == str(tmp_path), "behind all others"
+
+
+def test_a_run_has_one_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = error_of(["train", "dcgan", "--steps=3", "--epochs", "2"], capsys)
+    assert said == "--steps and --epochs both say how long the run is; give one of them"
+    with pytest.raises(SettingsError, match="steps and epochs both say how long"):
+        runs.train("dcgan", steps=3, epochs=2, out=tmp_path / "run")
+
+
+def test_negative_numbers_may_have_exponents(trained: list[tuple[Any, ...]]) -> None:
+    assert main(["train", "dcgan", "--range", "-1e3", "-2.5E-1"]) == 0
+    assert trained[0][1].range == (-1000, -0.25)
 
 
 def test_switches_take_what_files_have(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
+import re
 import textwrap
 import types
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin
@@ -111,6 +113,8 @@ class Parser:
         words = list(argv)
         while words:
             flag, given, value = words.pop(0).partition("=")
+            if _POWER.fullmatch(flag):  # argparse takes -1e3 for a flag
+                flag = format(Decimal(flag), "f")
             if flag not in self._switches:
                 yield flag + given + value
                 continue
@@ -170,6 +174,9 @@ def strays(argv: Sequence[str], *instances: Any) -> tuple[list[int], list[int]]:
         if not among and (alone or not before.startswith("--") or "=" in before):
             free.append(i)
     return loose, free
+
+
+_POWER = re.compile(r"-(\d+\.?\d*|\.\d+)[eE][-+]?\d{1,2}")
 
 
 class _OneSentence(argparse.ArgumentParser):

@@ -78,6 +78,8 @@ def train(argv: Sequence[str]) -> int:
     if family is None and _config_of(rest) is None:
         return _without_family(rest)
     _, game, place, settings = parsed(family, rest)
+    if place.epochs is not None and "--steps" in (word.partition("=")[0] for word in rest):
+        raise SettingsError("--steps and --epochs both say how long the run is; give one of them")
     if place.dry_run:
         from ganwright.commands.profile import summary
         from ganwright.run.profile import measure

@@ -15,7 +15,7 @@ from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert, quoted
 from ganwright.config.trust import remember, trusting
-from ganwright.errors import RunError
+from ganwright.errors import RunError, SettingsError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
@@ -97,6 +97,8 @@ def train(
     cls = game_class(game) if isinstance(game, str) else class_of(game)
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
+    if epochs is not None and "steps" in changes:
+        raise SettingsError("steps and epochs both say how long the run is; give one of them")
     chosen = keywords(with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, data)
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
