@@ -93,11 +93,62 @@ def test_parquet_and_data_frames_are_the_same_table(tmp_path: Path) -> None:
         ([("a", "a"), ("1", "2")], "two columns of one name among a, a"),
         ([("a", "b")], "no rows or no columns"),
         ([("a",), *((f"v{i}",) for i in range(101))], "101 different values, such as 'v0', and"),
+        ([("a",), ("1.5",), ("nan",), ("2",)], r"no number in column a, row 2 \(nan\), and numb"),
+        ([("a",), ("N/A",), ("2",), ("2",)], r"no number in column a, row 1 \(N/A\)"),
+        ([("a",), ("1",), ("<NA>",)], r"no number in column a, row 2 \(<NA>\)"),
+        ([("a",), ("1",), ("2",), ("-inf",)], r"infinite number in column a, row 3 \(-inf\)"),
+        ([("a",), ("1e999",), ("2",)], r"infinite number in column a, row 1 \(1e999\)"),
+        ([("a", "sort"), ("1", "x"), ("2", "")], "empty cell in column sort, row 2; fill it"),
+        ([("a", "sort"), ("1", "0"), ("2", "null")], r"no number in column sort, row 2 \(null\)"),
+        ([("age;kind",), ("1;x",), ("2;y",)], "separates its cells by semicolons; write it with"),
+        ([("age;kind",), ("1", "5;x"), ("2", "5;y")], "separates its cells by semicolons"),
+        ([("age\tkind",), ("1\tx",), ("2\ty",)], "separates its cells by tabs; write it with com"),
     ],
 )
 def test_what_is_no_table_is_one_sentence(rows: Any, sentence: str, tmp_path: Path) -> None:
+    label = "?label=sort" if "sort" in rows[0] else ""
     with pytest.raises(DataError, match=sentence):
-        open_data(str(write(tmp_path / "x.csv", rows)), task=Images)
+        open_data(f"{write(tmp_path / 'x.csv', rows)}{label}", task=Images)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", None])
+def test_what_a_frame_lacks_is_an_empty_cell(ending: str | None, tmp_path: Path) -> None:
+    for cells in ([1.5, float("nan")], ["x", None], [1, pandas.NA], [pandas.Timestamp(0), None]):
+        data: Any = pandas.DataFrame({"a": cells, "b": [1.0, 2.0]})
+        if ending == "csv":
+            data.to_csv(tmp_path / "x.csv", index=False)
+        elif ending == "parquet":
+            data = data.astype({"a": "Int64"}) if cells[0] == 1 else data
+            data.to_parquet(tmp_path / "x.parquet")
+        with pytest.raises(DataError, match="an empty cell in column a, row 2; fill it"):
+            stack(data if ending is None else str(tmp_path / f"x.{ending}"))
+
+
+@pytest.mark.parametrize("names", [("x", "x"), (1, "1")])
+def test_a_frame_with_two_columns_of_one_name_is_refused(names: Any) -> None:
+    frame = pandas.DataFrame([[1.0, 2.0]] * 20, columns=list(names))
+    with pytest.raises(DataError, match="data frame has two columns of one name among"):
+        stack(frame)
+
+
+def test_labels_beside_a_frame_all_have_a_name() -> None:
+    frame = pandas.DataFrame({"a": [1.5, 2.0, 4.0]})
+    for missing in ("", " ", None, float("nan")):
+        with pytest.raises(DataError, match="image 1 has an empty label; fill it"):
+            stack((frame, ["p", missing, "q"]))
+
+
+def test_a_category_may_be_called_none_or_inf() -> None:
+    table = table_of({"a": ["none", "some", "inf"], "b": ["nan", "nan", "nan"]}, None, "x")
+    assert [column.values for column in table.columns] == [("inf", "none", "some"), ("nan",)]
+
+
+def test_small_numbers_keep_their_digits() -> None:
+    cells = {"a": ["1.25e-10", "-3e-10", "0.5e-10"], "b": ["0.25", "1e-10", "0.1234567891234"]}
+    table = table_of(cells, None, "x")
+    assert [column.decimals for column in table.columns] == [12, 9]
+    rows = list(csv.DictReader(table.csv(table.encoded(cells)).splitlines()))
+    assert [row["a"] for row in rows] == ["0.000000000125", "-0.000000000300", "0.000000000050"]
 
 
 def test_a_label_that_is_no_column_is_named(tmp_path: Path) -> None:

@@ -223,6 +223,16 @@ def twins_csv(path: Path, world: Path) -> None:
     path.write_text("a,a\n1,2\n3,4\n", encoding="utf-8")
 
 
+def nan_csv(path: Path, world: Path) -> None:
+    """a .csv file with a number that is missing"""
+    path.write_text("x,kind\n1.5,a\nnan,b\n2.5,a\n", encoding="utf-8")
+
+
+def semicolons_csv(path: Path, world: Path) -> None:
+    """a .csv file with semicolons"""
+    path.write_text("x;kind\n1,5;a\n2,5;b\n", encoding="utf-8")
+
+
 def bare_csv(path: Path, world: Path) -> None:
     """a .csv file with a head alone"""
     path.write_text("a,b\n", encoding="utf-8")

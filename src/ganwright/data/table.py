@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
 
 import torch
 from torch import Tensor
@@ -17,6 +17,10 @@ from ganwright.errors import DataError
 
 MOST_VALUES = 100
 """A column of text with more values than this is no column of categories."""
+MISSING = {"", "nan", "na", "n/a", "none", "null", "<na>", "nat"}
+"""How programs write, in any capitals, that a number is missing."""
+_DIGITS = 9
+"""As many digits of a column's largest number are written, as float32 tells apart."""
 
 
 @dataclass(frozen=True)
@@ -109,30 +113,26 @@ def table_of(cells: Mapping[str, Sequence[str]], label: str | None, name: str) -
     """What a table's columns are: numbers where all cells are, else categories.
 
     Raises:
-        DataError: it has no rows or no such column, a cell is empty, or a column is neither.
+        DataError: it has no rows or no such column, a cell is empty, one cell is no finite number
+            and the others of its column are, or a column is neither.
     """
     if label is not None and label not in cells:
         raise DataError(f"{name} has no column {label}; it has {', '.join(cells)}")
     if len(cells) - (label is not None) < 1 or not next(iter(cells.values())):
         raise DataError(f"{name} has no rows or no columns to learn from")
-    columns = tuple(_column(key, values, name) for key, values in cells.items() if key != label)
+    numbers = {key: _numbers(key, values, name) for key, values in cells.items()}
+    columns = tuple(
+        _column(key, values, numbers[key], name) for key, values in cells.items() if key != label
+    )
     place = list(cells).index(label) if label is not None else 0
     return Table(columns, label, place)
 
 
-def _column(key: str, cells: Sequence[str], name: str) -> Column:
-    empty = next((i for i, cell in enumerate(cells) if not cell.strip()), None)
-    if empty is not None:
-        raise DataError(
-            f"{name} has an empty cell in column {key}, row {empty + 1}; fill it or leave the row "
-            "out"
-        )
-    numbers = [_number(cell) for cell in cells]
-    known = [number for number in numbers if number is not None]
-    if len(known) == len(cells):
-        spread = torch.tensor(known, dtype=torch.float64)
+def _column(key: str, cells: Sequence[str], numbers: Sequence[float], name: str) -> Column:
+    if numbers:
+        spread = torch.tensor(numbers, dtype=torch.float64)
         std = float(spread.std(correction=0)) or 1.0
-        return Column(key, (), float(spread.mean()), std, max(map(_decimals, cells)))
+        return Column(key, (), float(spread.mean()), std, _decimals(cells, numbers))
     values = tuple(sorted(set(cells)))
     if len(values) > MOST_VALUES:
         raise DataError(
@@ -142,15 +142,44 @@ def _column(key: str, cells: Sequence[str], name: str) -> Column:
     return Column(key, values)
 
 
+def _numbers(key: str, cells: Sequence[str], name: str) -> list[float]:
+    """The numbers that a column's cells are; none where they are categories.
+
+    Raises:
+        DataError: a cell is empty, or it is no finite number and others are.
+    """
+    empty = next((i for i, cell in enumerate(cells) if not cell.strip()), None)
+    if empty is not None:
+        raise DataError(
+            f"{name} has an empty cell in column {key}, row {empty + 1}; fill it or leave the row "
+            "out"
+        )
+    found = [number for cell in cells if (number := _number(cell)) is not None]
+    if len(found) < len(cells) or not any(map(math.isfinite, found)):
+        return []
+    odd = next((i for i, number in enumerate(found) if not math.isfinite(number)), None)
+    if odd is not None:
+        what = "an infinite number" if math.isinf(found[odd]) else "no number"
+        raise DataError(
+            f"{name} has {what} in column {key}, row {odd + 1} ({cells[odd]}), and numbers in the "
+            "other rows; give a number or leave the row out"
+        )
+    return found
+
+
 def _number(cell: str) -> float | None:
+    """The number that a cell is, NaN where it says that one is missing; None for other text."""
+    if cell.strip().lower() in MISSING:
+        return math.nan
     try:
-        number = float(cell)
+        return float(cell)
     except ValueError:
         return None
-    return number if math.isfinite(number) else None
 
 
-def _decimals(cell: str) -> int:
-    """Digits behind the point, at most 9; of 1e-5 as many as it has written out."""
-    plain: Any = f"{float(cell):.9f}" if "e" in cell.lower() else cell.strip()
-    return min(9, len(plain.partition(".")[2].rstrip("0")))
+def _decimals(cells: Sequence[str], numbers: Sequence[float]) -> int:
+    """Digits behind the point that the cells have, and at most 9 or those that small ones need."""
+    written = [Decimal(cell.strip()).normalize().as_tuple().exponent for cell in cells]
+    largest = max(map(abs, numbers))
+    most = max(_DIGITS, _DIGITS - 1 - math.floor(math.log10(largest))) if largest else 0
+    return min(most, max(-int(exponent) for exponent in (*written, 0)))

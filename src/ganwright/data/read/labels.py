@@ -52,7 +52,7 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
         named: the names that a data set gives its classes, if it does.
 
     Raises:
-        DataError: they are neither, too few, negative, or too large.
+        DataError: they are neither, too few, negative, too large, or an empty name.
     """
     if dimensions(labels) == 2:
         return _rows(labels, count)
@@ -102,12 +102,20 @@ def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
 def _from_names(
     values: np.ndarray[Any, Any], known: tuple[str, ...]
 ) -> tuple[Tensor, tuple[str, ...]]:
+    empty = next((i for i, name in enumerate(values.tolist()) if not name.strip()), None)
+    if empty is not None:
+        raise DataError(f"image {empty} has an empty label; fill it or leave the image out")
     names = sorted(set(values.tolist()))
     if all(name.isdecimal() for name in names):
         names.sort(key=int)
     classes = known if set(names) <= set(known) else tuple(names)
     place = {name: number for number, name in enumerate(classes)}
     return torch.tensor([place[name] for name in values.tolist()]), classes
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell of a column holds nothing: None, or NaN."""
+    return value is None or (isinstance(value, float) and value != value)
 
 
 def _array(labels: Any) -> np.ndarray[Any, Any]:
@@ -117,5 +125,5 @@ def _array(labels: Any) -> np.ndarray[Any, Any]:
     if isinstance(labels, list | tuple):
         labels = [label.item() if isinstance(label, Tensor) else label for label in labels]
         if any(isinstance(label, str) for label in labels):
-            labels = [str(label) for label in labels]
+            labels = ["" if is_missing(label) else str(label) for label in labels]
     return np.asarray(labels)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ganwright.data.query import Query
-from ganwright.data.read.labels import numbered
+from ganwright.data.read.labels import is_missing, numbered
 from ganwright.data.sides import Source, Stack
 from ganwright.data.table import table_of
 from ganwright.data.types import Images
@@ -34,8 +34,22 @@ def is_frame(given: Any) -> bool:
 
 
 def source_of_frame(frame: Any, labels: Any = None) -> Source:
-    """The rows of a data frame, perhaps with labels for them."""
-    cells = {str(name): [str(cell) for cell in frame[name]] for name in frame.columns}
+    """The rows of a data frame, perhaps with labels for them.
+
+    Raises:
+        DataError: two columns have one name, a cell is missing, or a column is neither numbers nor
+            categories.
+    """
+    names = [str(name) for name in frame.columns]
+    _check_names(names, "the data frame")
+    missing = frame.isna()
+    cells = {
+        name: [
+            "" if lacks else str(cell)
+            for cell, lacks in zip(frame.iloc[:, k], missing.iloc[:, k], strict=True)
+        ]
+        for k, name in enumerate(names)
+    }
     source = source_of_cells(cells, Query(), "the data frame")
     if labels is None:
         return source
@@ -65,8 +79,8 @@ def _csv(path: Path) -> dict[str, list[str]]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table ({error})") from error
     rows = [row for row in rows if row]
-    if len(set(head)) < len(head):
-        raise DataError(f"{path} has two columns of one name among {', '.join(head)}; rename one")
+    _check_names(head, str(path))
+    _check_commas(path, [head, *rows])
     for number, row in enumerate(rows, 1):
         if len(row) != len(head):
             raise DataError(
@@ -74,6 +88,22 @@ def _csv(path: Path) -> dict[str, list[str]]:
                 f"{len(head)} columns"
             )
     return {name: [row[k] for row in rows] for k, name in enumerate(head)}
+
+
+def _check_names(names: Sequence[str], name: str) -> None:
+    """Cells are known by their column's name, so that one of two columns would be lost."""
+    if len(set(names)) < len(names):
+        raise DataError(f"{name} has two columns of one name among {', '.join(names)}; rename one")
+
+
+def _check_commas(path: Path, rows: Sequence[Sequence[str]]) -> None:
+    """Files of other separators have one column in their first line; numbers may have commas."""
+    for mark, words in ((";", "semicolons"), ("\t", "tabs")):
+        if len(rows[0]) == 1 and all(any(mark in cell for cell in row) for row in rows):
+            raise DataError(
+                f"{path} separates its cells by {words}; write it with commas between cells and "
+                "points in numbers"
+            )
 
 
 def _parquet(path: Path) -> dict[str, list[str]]:
@@ -84,10 +114,11 @@ def _parquet(path: Path) -> dict[str, list[str]]:
             f"{path} takes the package pyarrow: pip install 'ganwright[science]', or save it as CSV"
         ) from None
     try:
-        columns = pyarrow.parquet.read_table(path).to_pydict()
+        table = pyarrow.parquet.read_table(path)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as a table ({error})") from error
+    _check_names(table.column_names, str(path))
     return {
-        name: ["" if cell is None else str(cell) for cell in cells]
-        for name, cells in columns.items()
+        name: ["" if is_missing(cell) else str(cell) for cell in cells]
+        for name, cells in table.to_pydict().items()
     }
