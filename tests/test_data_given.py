@@ -182,6 +182,23 @@ def test_items_that_turn_bad_are_named_as_they_come(bad: Any, sentence: str) -> 
     assert bool(batch.images.isfinite().all())
 
 
+@pytest.mark.parametrize("cache", [False, True])
+@pytest.mark.parametrize("listed", [False, True])
+def test_floats_after_bytes_are_no_images_of_the_same_kind(listed: bool, cache: bool) -> None:
+    """Where the first items are bytes, a float of -1 would be taken for less than black."""
+    byte = (PICTURE * 127).abs().to(torch.uint8)
+    parts = [Set(lambda i: byte, 16), Set(lambda i: PICTURE, 4)]
+    joined = torch.utils.data.ConcatDataset(parts)
+    data = list(joined) if listed else joined
+    sentence = r"cannot be used: item 1[6-9] \(holds float32, which the others do not\)"
+    with pytest.raises(DataError, match=sentence):
+        opened(data, cache=cache).batch(0, 20)
+    with pytest.warns(UserWarning, match="holds float32, which the others do not"):
+        batch = opened(data, cache=cache, on_bad_file="skip").batch(0, 20)
+    assert float(batch.images.min()) == -1
+    assert float(batch.images.max()) == pytest.approx(127 / 127.5 - 1)
+
+
 @FORKS
 def test_a_worker_that_dies_is_one_sentence() -> None:
     def deadly(index: int) -> Tensor:

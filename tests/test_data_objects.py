@@ -135,6 +135,12 @@ def test_bad_items_of_an_iterable_are_named_or_passed_over() -> None:
         assert levels(data.batch(2, 8)) == [16, 17, 19, 0, 1, 2, 3, 4]
 
 
+def test_floats_of_an_iterable_that_began_with_bytes_are_named() -> None:
+    mixed = Passing(make=lambda n: picture(n) if n < 18 else picture(n) / 255)
+    with pytest.raises(DataError, match=r"item 18 .* \(holds float32, which the others do not\)"):
+        opened(mixed).batch(2, 8)
+
+
 def broken(number: int) -> Tensor:
     if number == 17:
         raise KeyError("gone")

@@ -194,11 +194,11 @@ class Fit:
     def _pixels(self, picture: Read) -> Tensor:
         if isinstance(picture, Image.Image):
             picture = _tensor(plain(picture, self.alpha)).numpy()
-        if not self.levels:
-            return torch.from_numpy(np.ascontiguousarray(picture))
         levels = self.levels.get(str(picture.dtype), EIGHT_BITS)
         if levels is EIGHT_BITS and picture.dtype != np.uint8:
             raise ValueError(f"holds {picture.dtype}, which the others do not")
+        if not self.levels:
+            return torch.from_numpy(np.ascontiguousarray(picture))
         return levels.floats(np.ascontiguousarray(picture))
 
     def file(self, image: Read) -> Tensor:
