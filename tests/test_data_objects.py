@@ -272,6 +272,40 @@ def test_columns_of_a_hugging_face_data_set_are_named() -> None:
         opened(table().remove_columns("img"))
 
 
+def deep(white: int) -> Any:
+    """Twenty pictures of 16 bits, the n-th a twentieth of white brighter than the one before."""
+    rows = {"img": [np.full((8, 8), white * n // 20, np.uint16) for n in range(20)]}
+    return datasets.Dataset.from_dict(rows, features=datasets.Features(img=datasets.Image()))
+
+
+def test_sixteen_bits_of_hugging_face_reach_the_networks() -> None:
+    data = opened(deep(65535))
+    found = data.batch(0, 20).images[:, 0, 0, 0].sort().values
+    assert torch.allclose(found, torch.arange(20) / 10 - 1, atol=1e-4)
+    assert data.spec.levels is not None
+    assert (data.spec.levels.high, data.spec.levels.type) == (65535, "uint16")
+
+
+def test_twelve_bits_and_a_range_of_hugging_face_are_heeded() -> None:
+    expected = torch.arange(20) / 10 - 1
+    twelve = opened(deep(4095))
+    assert torch.allclose(twelve.batch(0, 20).images[:, 0, 0, 0].sort().values, expected, atol=1e-3)
+    assert any("taken for 12 bits" in note for note in twelve.notes)
+    for depth in ("keep", 8):
+        ranged = opened(datasets.DatasetDict(train=deep(1000)), range=(0.0, 1000.0), depth=depth)
+        found = ranged.batch(0, 20).images[:, 0, 0, 0].sort().values
+        assert torch.allclose(found, expected, atol=0.005)
+    eight = opened(deep(65535), depth=8).batch(0, 20).images[:, 0, 0, 0].sort().values
+    assert torch.allclose(eight, expected, atol=0.005)
+
+
+def test_arrays_of_hugging_face_are_as_those_of_python() -> None:
+    rows = deep(65535)
+    data = opened(rows.with_transform(lambda r: {"img": [np.asarray(x) for x in r["img"]]}))
+    found = data.batch(0, 20).images[:, 0, 0, 0]
+    assert torch.allclose(found.sort().values.unique(), torch.arange(20) / 10 - 1, atol=1e-4)
+
+
 def test_splits_of_hugging_face_are_splits() -> None:
     data = opened(datasets.DatasetDict(train=table(6), test=table(3)))
     held = data.held_out(9)

@@ -137,6 +137,15 @@ def test_twelve_bits_in_sixteen_are_said_and_a_range_is_heeded(tmp_path: Path) -
         opened(str(tmp_path), range=(5, 2))
 
 
+def test_a_range_speaks_of_the_numbers_of_the_file_also_in_eight_bits(tmp_path: Path) -> None:
+    Image.fromarray((ALL[0] % 1001).astype(np.uint16)).save(tmp_path / "0.png")
+    whole = first(str(tmp_path), range=(0.0, 1000.0), depth=8)
+    expected = torch.from_numpy(ALL[0] % 1001 / 500 - 1.0).float()
+    assert torch.allclose(whole[0], expected, atol=0.005)
+    listed = first([Image.open(tmp_path / "0.png")], range=(0.0, 1000.0), depth=8)
+    assert torch.equal(whole, listed)
+
+
 def test_a_number_beyond_the_others_is_named_with_its_file(tmp_path: Path) -> None:
     for i in range(64):
         np.save(tmp_path / f"{i:02}.npy", np.full((2, 2), 60_000 if i == 33 else 9, np.uint16))

@@ -35,6 +35,11 @@ class Reading:
     depth: Literal["keep", 8] = "keep"
     alpha: Literal["keep", "white", "drop"] = "white"
 
+    @property
+    def deep(self) -> bool:
+        """Whether more than 8 bits are read as they are; a range speaks of those of the file."""
+        return self.depth == "keep" or bool(self.range)
+
 
 @dataclass(frozen=True)
 class Levels:

@@ -136,7 +136,7 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     if name.startswith("hf:"):
         from ganwright.data.read.hub import open_hub
 
-        return replace(open_hub(name.removeprefix("hf:")), query=query)
+        return replace(open_hub(name.removeprefix("hf:"), options.reading), query=query)
     if not path.exists():
         raise _unknown(name)
     if array:

@@ -34,7 +34,7 @@ def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
     Args:
         file: opened at its beginning.
         name: whose ending tells arrays from images.
-        reading: whether bits are kept where Pillow would bring them to 8.
+        reading: whether bits are read where Pillow would bring them to 8.
 
     Raises:
         OSError, ValueError: it is none, or cannot be read.
@@ -43,7 +43,7 @@ def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
         return _head(_read_array(file, name, pixels=False))
     try:
         with Image.open(file) as image:
-            kind = _deep_type(image) if reading.depth == "keep" else None
+            kind = _deep_type(image) if reading.deep else None
             if kind is None:
                 if image.mode == "F":
                     raise ValueError("has floating-point pixels")
@@ -72,7 +72,7 @@ def read_in(file: BinaryIO, name: str, reading: Reading) -> Read:
         return _read_array(file, name)
     try:
         with Image.open(file) as image:
-            kind = _deep_type(image) if reading.depth == "keep" else None
+            kind = _deep_type(image) if reading.deep else None
             if kind is None:
                 image.load()
                 return image

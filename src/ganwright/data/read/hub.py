@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data.read.items import Items
+from ganwright.data.image import Read
+from ganwright.data.levels import Levels, Reading
+from ganwright.data.read.items import EIGHT, Items, image_of
 from ganwright.data.read.labels import numbered
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Images
@@ -19,10 +21,14 @@ from ganwright.errors import DataError, missing_extra
 _TESTS = ("test", "validation", "valid", "val")
 
 
-def open_hub(text: str) -> Source:
+def open_hub(text: str, reading: Reading = EIGHT) -> Source:
     """The source called `owner/name[:config][/split]`.
 
     Without a split, `train` is for training, and `test` or `validation` is held out.
+
+    Args:
+        text: the name.
+        reading: what is said of the numbers in the images.
 
     Raises:
         DataError: it cannot be loaded, or has no column of images.
@@ -43,10 +49,11 @@ def open_hub(text: str) -> Source:
             "the network and your access"
         ) from error
     if split is not None:
-        return Source(f"hf:{text}", Images, (rows_of(HuggingFace(found), f"hf:{text}"),))
+        rows = rows_of(HuggingFace(found), f"hf:{text}", reading)
+        return Source(f"hf:{text}", Images, (rows,))
     if "train" not in found:
         raise DataError(f"hf:{text} has no train split; name one of {', '.join(found)} after a /")
-    return _splits(HuggingFace(found), f"hf:{text}")
+    return _splits(HuggingFace(found), f"hf:{text}", reading)
 
 
 @dataclass(frozen=True)
@@ -77,20 +84,20 @@ def named(given: Any) -> HuggingFace | None:
     return HuggingFace(given) if is_hugging_face(given) else None
 
 
-def source_of_rows(given: HuggingFace) -> Source:
+def source_of_rows(given: HuggingFace, reading: Reading = EIGHT) -> Source:
     """The source that such an object makes, with its test split where it has one.
 
     Raises:
         DataError: it has no split `train`, or not the columns.
     """
     if not isinstance(given.rows, Mapping):
-        return Source("the data", Images, (rows_of(given, "the data set"),))
+        return Source("the data", Images, (rows_of(given, "the data set", reading),))
     if "train" not in given.rows:
         raise DataError(
             f"the data set has no split train; pass one of {', '.join(given.rows)}, as in "
             f'data["{next(iter(given.rows), "train")}"]'
         )
-    return _splits(given, "the data set")
+    return _splits(given, "the data set", reading)
 
 
 def passing(given: HuggingFace) -> PassingRows | None:
@@ -105,10 +112,10 @@ def passing(given: HuggingFace) -> PassingRows | None:
     return PassingRows(HuggingFace(rows, given.image, given.label))
 
 
-def _splits(given: HuggingFace, name: str) -> Source:
+def _splits(given: HuggingFace, name: str, reading: Reading) -> Source:
     def side(split: str) -> Rows:
         part = HuggingFace(given.rows[split], given.image, given.label)
-        return rows_of(part, name)
+        return rows_of(part, name, reading)
 
     test = next((key for key in _TESTS if key in given.rows), None)
     return Source(name, Images, (side("train"),), None if test is None else (side(test),))
@@ -131,8 +138,8 @@ def parsed(text: str) -> tuple[str, str | None, str | None]:
 class Column:
     """Reads the image of the i-th row."""
 
-    def __init__(self, rows: Any, column: str) -> None:
-        self.rows, self.column = rows, column
+    def __init__(self, rows: Any, column: str, reading: Reading) -> None:
+        self.rows, self.column, self.reading = rows, column, reading
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -141,8 +148,8 @@ class Column:
         """What the row holds."""
         return self.rows[index][self.column]
 
-    def __call__(self, index: int) -> Image.Image:
-        """The decoded image.
+    def __call__(self, index: int) -> Read:
+        """The decoded image, as numbers where it has more than 8 bits.
 
         Raises:
             ValueError: the row has none.
@@ -150,7 +157,7 @@ class Column:
         image = self[index]
         if not isinstance(image, Image.Image):
             raise ValueError("holds no image")
-        return image
+        return image_of(image, None, self.reading)
 
 
 class PassingRows:
@@ -187,10 +194,11 @@ def _known(features: Mapping[str, Any], column: str, name: str) -> None:
         raise DataError(f"{name} has no {what}; it has {', '.join(features)}")
 
 
-def rows_of(given: HuggingFace, name: str) -> Rows:
+def rows_of(given: HuggingFace, name: str, reading: Reading) -> Rows:
     """The images of a table's rows, and their labels.
 
-    Rows that a transform of your own makes are read again each time.
+    Rows that a transform of your own makes are read again each time. The first images say how many
+    bits the others have.
 
     Raises:
         DataError: it has not the columns, or its labels are not allowed.
@@ -201,11 +209,15 @@ def rows_of(given: HuggingFace, name: str) -> Rows:
     if not len(rows):
         raise DataError(f"{name} is empty; give at least one image")
     labels, classes = _labels(given, name)
-    column, names = Column(rows, picture), [f"row {i} of {name}" for i in range(len(rows))]
-    form = getattr(rows, "format", {"type": None})["type"]
-    if form is None and type(features[picture]).__name__ == "Image":
-        return Rows(column, names, labels=labels, classes=classes)
-    return Rows(Items(column), names, labels=labels, classes=classes, anew=form == "custom")
+    names = [f"row {i} of {name}" for i in range(len(rows))]
+    column, form = Column(rows, picture, reading), getattr(rows, "format", {"type": None})["type"]
+    files = form is None and type(features[picture]).__name__ == "Image"
+    read = column if files else Items(column, reading=reading)
+    found = Rows(read, names, labels=labels, classes=classes, anew=form == "custom")
+    kinds = frozenset(head.type for head in found.known())
+    # Floats of a format or a transform are as Python's are; those of files may have any range.
+    plain = Levels(-1, 1, "float32") if "float32" in kinds and not files else None
+    return replace(found, kinds=kinds, levels=plain)
 
 
 def _labels(given: HuggingFace, name: str) -> tuple[Tensor | None, tuple[str, ...]]:

@@ -74,7 +74,7 @@ def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) ->
     Args:
         picture: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
         channels: how many it may have; None allows any.
-        reading: whether more than 8 bits are kept, and whether there is a range.
+        reading: whether more than 8 bits are read, and whether there is a range.
 
     Raises:
         ValueError: it is something else; the sentence goes behind its name.
@@ -84,7 +84,7 @@ def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) ->
         found = channels_of(image.mode) if isinstance(image, Image.Image) else len(image)
         wrong = channels is not None and found not in channels
     elif isinstance(picture, Image.Image):
-        kept = numbers_of(picture) if reading.depth == "keep" else None
+        kept = numbers_of(picture) if reading.deep else None
         image, found = picture if kept is None else kept, channels_of(picture.mode)
         # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
         wrong = channels is not None and found > max(channels)
@@ -104,7 +104,7 @@ def _numbers(picture: Tensor, reading: Reading) -> Read:
     Raises:
         ValueError: floats are not in [-1, 1], and there is no range.
     """
-    if (reading.depth == 8 and not reading.range) or picture.dtype == torch.uint8:
+    if not reading.deep or picture.dtype == torch.uint8:
         picture = _bytes(picture)
         return as_image(picture) if len(picture) in (1, 3) else picture.numpy()
     if picture.is_floating_point() and not reading.range:

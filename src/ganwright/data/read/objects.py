@@ -52,7 +52,7 @@ def source_of(
     if isinstance(given, DataLoader):
         given = data_set_of(given)
     if (rows_given := hub.named(given)) is not None:
-        return hub.source_of_rows(rows_given)
+        return hub.source_of_rows(rows_given, reading)
     if is_frame(given):
         return source_of_frame(given)
     if isinstance(given, tuple) and len(given) == 2 and is_frame(given[0]):
@@ -120,7 +120,7 @@ def _side(given: Any, how: _How, labels: Any = None) -> Side:
     if isinstance(given, DataLoader) and data_set_of(given) is not None:
         return _side(data_set_of(given), how, labels)
     if (rows_given := hub.named(given)) is not None:
-        return hub.rows_of(rows_given, "the data set")
+        return hub.rows_of(rows_given, "the data set", how.reading)
     if isinstance(given, tuple) and len(given) == 2 and _are_labels(*given):
         return _side(given[0], how, given[1])
     if hasattr(given, "__getitem__") and hasattr(given, "__len__") and not isinstance(given, dict):
