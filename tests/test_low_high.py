@@ -14,6 +14,7 @@ from PIL import Image
 import ganwright
 from ganwright.cli import main
 from ganwright.data import open_data
+from ganwright.data.cached import pack
 from ganwright.data.options import DataOptions
 from ganwright.data.transforms import Crop
 from ganwright.data.types import Paired
@@ -44,6 +45,33 @@ def test_the_factor_is_read_from_the_sizes(tmp_path: Path) -> None:
     assert "low and high resolution differ by a factor of 4" in data.notes
     batch = data.batch(0, 3)
     assert torch.equal(batch.a.repeat_interleave(4, 2).repeat_interleave(4, 3), batch.b)
+
+
+@pytest.mark.parametrize("size", [None, 16])
+def test_packs_and_the_cache_keep_the_factor(
+    size: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    pairs(tmp_path / "set")
+    plain = opened(tmp_path / "set", image_size=size)
+    text, options = f"{tmp_path / 'set'}?low=own", DataOptions(image_size=size)
+    pack(text, tmp_path / "x.pack", task=Paired, options=options, say=lambda _: None)
+    for data in (
+        opened(tmp_path / "x.pack", "", image_size=size),
+        opened(tmp_path / "set", image_size=size, cache=True),
+    ):
+        assert data.spec == plain.spec
+        for one, other in zip(data.batch(1, 3), plain.batch(1, 3), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_a_pack_that_forgot_the_factor_is_refused(tmp_path: Path) -> None:
+    pairs(tmp_path / "set")
+    file = tmp_path / "x.pack"
+    pack(f"{tmp_path / 'set'}?low=own", file, task=Paired, say=lambda _: None)
+    file.write_bytes(file.read_bytes().replace(b'"factor": 4, ', b""))
+    with pytest.raises(DataError, match=r"how much larger its second images are.*; pack the data"):
+        opened(file, "")
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -206,6 +207,41 @@ def test_cache_reads_pictures_once_and_notices_changes(
     os.utime(changed, ns=(1, 1))
     same(open_data(cats, task=Images, options=SIZE), open_data(cats, task=Images, options=options))
     assert len(list(own_cache.iterdir())) == 2
+
+
+def deep(folder: Path) -> str:
+    """Six pictures of 16 bits, the n-th all of 200 times n."""
+    folder.mkdir()
+    for i in range(6):
+        Image.fromarray(np.full((8, 8), 200 * i, np.uint16)).save(folder / f"{i}.png")
+    return str(folder)
+
+
+@pytest.mark.parametrize("options", [{}, {"range": (0.0, 1000.0)}])
+def test_more_bits_are_packed_once_they_are_brought_to_eight(
+    options: dict[str, Any], tmp_path: Path, own_cache: Path
+) -> None:
+    text = deep(tmp_path / "deep")
+    sentence = "cannot be packed: .* no label maps; to bring them to 8 bits, train with --depth 8 "
+    with pytest.raises(DataError, match=sentence):
+        open_data(text, task=Images, options=DataOptions(cache=True, **options))
+    with pytest.raises(DataError, match=sentence):
+        pack(text, tmp_path / "x.pack", options=DataOptions(**options))
+    plain = open_data(text, task=Images, options=DataOptions(depth=8, **options))
+    for _ in range(2):
+        data = open_data(text, task=Images, options=DataOptions(depth=8, cache=True, **options))
+        same(plain, data)
+    grey = data.batch(0, 6).images[:, 0, 0, 0].sort().values  # type: ignore[attr-defined]
+    white = 1000 if options else 65535
+    expected = torch.arange(6) * 400 / white - 1
+    assert torch.allclose(grey, expected, atol=0.005)
+
+
+def test_a_range_that_was_not_packed_is_refused(cats: Path) -> None:
+    pack(str(cats), cats / "x.pack", options=SIZE, say=lambda text: None)
+    options = DataOptions(image_size=16, range=(0.0, 100.0))
+    with pytest.raises(SettingsError, match=r"without the range asked for.*; leave --range out"):
+        open_data(cats / "x.pack", task=Images, options=options)
 
 
 def test_a_reader_travels_to_other_processes(cats: Path) -> None:

@@ -16,6 +16,9 @@ from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images
 from ganwright.errors import DataError, SettingsError
 
+_FORM = 2
+"""What packs say of themselves; those of before in the user's cache are not opened."""
+
 
 def pack(
     text: str,
@@ -58,7 +61,8 @@ def cached(text: str, task: type[Batch], options: DataOptions) -> Source:
             "cache keeps decoded folders and zip files, and the items of a Dataset given in "
             f"Python; {text} needs none, so leave cache out"
         )
-    asked = (task.__name__, options.image_size, options.channels, options.skip, options.reading)
+    wanted = (options.image_size, options.channels, options.skip, options.reading)
+    asked = (_FORM, task.__name__, *wanted)
     listed = [listing(Path(os.path.expanduser(name))) for name in names_of(text)]
     file = cache_file(repr((absolute(text), asked, listed)))
     if not is_pack(file):

@@ -81,7 +81,7 @@ def _depth(side: Side, name: str, options: DataOptions) -> Depth:
 
 
 def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
-    heads = side.known()
+    heads, reading = side.known(), Reading() if side.ready else reading
     alpha, channels = any(head.alpha for head in heads), max(head.channels for head in heads)
     notes: tuple[str, ...] = ()
     if alpha and reading.alpha != "keep":

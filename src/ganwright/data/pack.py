@@ -71,10 +71,12 @@ def write_pack(
 def _check(source: Source, side: Fitted) -> None:
     if not isinstance(side.side, Rows):
         raise DataError(f"{source.name} is in memory already; pack a folder or a zip file")
-    if side.anew or side.fit.label_map is not None or side.fit.channels not in (1, 3):
+    deep = side.fit.bytes_a_number > 1
+    if side.anew or side.fit.label_map is not None or side.fit.channels not in (1, 3) or deep:
+        helps = "; to bring them to 8 bits, train with --depth 8 --cache" if deep else ""
         raise DataError(
             f"{source.name} cannot be packed: a pack holds images of 8 bits in 1 or 3 channels, "
-            "which are the same each time, and no label maps"
+            f"which are the same each time, and no label maps{helps}"
         )
 
 
@@ -100,7 +102,12 @@ def _fill(
     about = {
         "task": source.kind.__name__,
         "query": asdict(source.query),
-        "options": {"image_size": options.image_size, "channels": options.channels},
+        "factor": source.factor,
+        "options": {
+            "image_size": options.image_size,
+            "channels": options.channels,
+            "range": list(options.range),
+        },
         "fingerprint": marks,
         "sides": sides,
     }

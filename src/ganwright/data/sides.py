@@ -79,6 +79,7 @@ class Rows:
         again: what `read` gives may differ each time, as of a data set that augments its images
             with the global generators: whoever calls it seeds them and gives them back.
         fresh: `read` opens a file each time, which nobody has decoded or keeps.
+        ready: images are in 8 bits as they are to be, whatever is said of the numbers in files.
     """
 
     read: Callable[[int], Read]
@@ -91,6 +92,7 @@ class Rows:
     kinds: frozenset[str] = frozenset({"uint8"})
     levels: Levels | None = None
     fresh: bool = False
+    ready: bool = False
 
     def __len__(self) -> int:
         return len(self.names)

@@ -122,7 +122,7 @@ def open_pack(path: Path, options: DataOptions) -> Source:
     try:
         return _opened(path, known, options)
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        if isinstance(error, SettingsError):
+        if isinstance(error, DataError | SettingsError):
             raise
         raise DataError(f"{path} is damaged ({error!r}); pack the data again") from error
 
@@ -137,13 +137,24 @@ def _opened(path: Path, known: dict[str, Any], options: DataOptions) -> Source:
                 f"{path} was packed with {name} {packed or 'not given'}, and {given} is asked for; "
                 f"{better}, or pack the data again"
             )
+    if options.range and list(options.range) != known["options"].get("range", []):
+        raise SettingsError(
+            f"{path} was packed without the range asked for, and holds images of 8 bits; leave "
+            "--range out, or pack the data again"
+        )
     sides = {
         split: None if found is None else tuple(_rows(path, side, split) for side in found)
         for split, found in known["sides"].items()
     }
     assert sides["train"] is not None
     task, query = BATCHES[known["task"]], Query(**known["query"])
-    return Source(str(path), task, sides["train"], sides["test"], query, marks=known["fingerprint"])
+    if query.low == "own" and "factor" not in known:
+        raise DataError(
+            f"{path} does not say how much larger its second images are, as packs of low=own did "
+            "not before; pack the data again"
+        )
+    factor, marks = known.get("factor", 1), known["fingerprint"]
+    return Source(str(path), task, sides["train"], sides["test"], query, factor=factor, marks=marks)
 
 
 def described(path: Path) -> dict[str, Any]:
@@ -176,4 +187,5 @@ def _rows(path: Path, side: dict[str, Any], split: str) -> Rows:
         [Head(height, width, channels, mode) for height, width in sizes.tolist()],
         None if side["labels"] is None else torch.tensor(side["labels"]),
         tuple(side["classes"]),
+        ready=True,
     )
