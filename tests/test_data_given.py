@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 import ganwright
-from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, open_data
+from ganwright.data import Data, DataOptions, Images, Paired, SemiSupervised, Unpaired, open_data
 from ganwright.data.types import Spec
 from ganwright.errors import DataError, SettingsError
 from ganwright.families.aae import AAE
@@ -433,3 +433,34 @@ def test_an_item_that_is_no_pair_is_named() -> None:
     mixed = Set(lambda i: (PICTURE, PICTURE) if i != 17 else PICTURE)
     with pytest.raises(DataError, match=r"item 17 \(raised TypeError: the item is no pair"):
         opened(mixed, Paired).batch(0, 20)
+
+
+def test_numbers_may_stand_in_another_order_of_bytes(tmp_path: Path) -> None:
+    deep = (np.arange(4 * 64) * 250).astype(np.uint16).reshape(4, 8, 8)
+    turned = deep.astype(">u2")
+    np.save(tmp_path / "x.npy", turned)
+    expected = opened(deep).batch(0, 4).images
+    for given in (turned, tmp_path / "x.npy", list(turned)):
+        assert torch.equal(opened(given).batch(0, 4).images, expected)
+    assert opened((deep, np.eye(4, dtype=">f4"))).batch(0, 4).labels.sum() == 4
+
+
+@pytest.mark.parametrize("name", ["labels", "targets"])
+def test_labels_that_are_no_list_are_asked_of_the_items(name: str) -> None:
+    for labels in (lambda: [1], torch.tensor(3), np.int64(3), 7):
+        data = Set(lambda i: (PICTURE, i % 2))
+        setattr(data, name, labels)
+        assert opened(data).spec.classes == ("0", "1")
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("digits->sines", "sides of digits->sines hold images and signals; give two of the same"),
+        ("ring->digits", "sides of ring->digits hold points or rows and images; give two of the"),
+        ((torch.rand(9, 2), torch.zeros(9, 1, 8, 8)), "the data hold points or rows and images"),
+    ],
+)
+def test_domains_of_different_things_are_refused(given: Any, sentence: str) -> None:
+    with pytest.raises(DataError, match=sentence):
+        opened(given, Unpaired)

@@ -113,6 +113,13 @@ def test_labels_of_an_iterable_need_the_names_of_their_classes() -> None:
     assert data.batch(0, 4).labels is None
 
 
+def test_classes_of_an_iterable_that_are_no_list_are_none() -> None:
+    given = Passing(make=lambda n: (picture(n), n % 2))
+    given.classes = lambda: ["even", "odd"]  # type: ignore[attr-defined]
+    with pytest.warns(UserWarning, match="unless it has `classes`"):
+        assert opened(given).spec.classes == ()
+
+
 def test_a_generator_lasts_as_long_as_it_does() -> None:
     data = opened(picture(n) for n in range(20))
     assert levels(data.batch(0, 10)) == list(range(10))

@@ -153,6 +153,33 @@ def test_a_number_beyond_the_others_is_named_with_its_file(tmp_path: Path) -> No
         opened(str(tmp_path))
 
 
+@pytest.mark.parametrize("ending", ["png", "tif", "npy"])
+def test_a_kind_of_which_no_file_can_be_read_is_named_or_skipped(
+    ending: str, tmp_path: Path
+) -> None:
+    """A file whose head is whole says its type; its numbers cannot be looked at."""
+    for i in range(4):
+        Image.fromarray(np.full((64, 64), 60 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    broken = tmp_path / f"x.{ending}"
+    pixels = np.random.default_rng(0).integers(0, 65536, (64, 64), np.uint16)
+    if ending == "npy":
+        np.save(broken, pixels)
+    else:
+        Image.fromarray(pixels.astype(np.float32) if ending == "tif" else pixels).save(broken)
+    broken.write_bytes(broken.read_bytes()[:2000])
+    with pytest.raises(DataError, match=rf"1 image cannot be used: .*x\.{ending} \("):
+        opened(str(tmp_path)).batch(0, 4)
+    with pytest.warns(UserWarning, match=rf"skipped 1 image.*x\.{ending}"):
+        data = opened(str(tmp_path), on_bad_file="skip")
+    grey = data.batch(0, 4).images[:, 0, 0, 0].sort().values
+    assert torch.allclose(grey, torch.arange(4) * 60 / 127.5 - 1)
+    assert data.spec.levels is None
+    for i in range(4):
+        (tmp_path / f"{i}.png").unlink()
+    with pytest.raises(DataError, match=rf"1 image cannot be used: .*x\.{ending} \("):
+        opened(str(tmp_path)).batch(0, 1)
+
+
 def test_dicom_is_rescaled_to_its_units(tmp_path: Path) -> None:
     raw = np.array([[0, 1024], [1524, 4095]])
     dicom(tmp_path / "x.dcm", raw, RescaleSlope=1, RescaleIntercept=-1024)

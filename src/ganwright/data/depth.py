@@ -95,6 +95,8 @@ def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
     if side.types == {"uint8"} and not reading.range:
         return Depth(channels, {}, None, reading, notes)
     chosen = choose(name, side.types, side.few, reading)
+    if set(chosen.levels) <= {"uint8"} and not reading.range:  # no other can be read
+        return Depth(channels, {}, None, reading, notes)
     widest = None if reading.depth == 8 else chosen.widest
     return Depth(channels, chosen.levels, widest, reading, (*notes, *chosen.notes))
 

@@ -56,7 +56,8 @@ class Iterated(Endless):
 
     def __init__(self, given: Any, options: DataOptions, device: torch.device) -> None:
         self.given, self.options, self.device = given, options, device
-        self._classes = tuple(map(str, getattr(given, "classes", None) or ()))
+        known = getattr(given, "classes", None)
+        self._classes = tuple(map(str, known)) if isinstance(known, list | tuple) else ()
         self._passed_over = self._said = 0
         self._kept: list[_Row] = []
         self._rewind()

@@ -99,6 +99,12 @@ EIGHT_BITS = Levels(0, 255, "uint8")
 """Those of most image files, which stay bytes until a batch is made of them."""
 
 
+def native(array: Any) -> Numbers:
+    """An array as torch takes it: writable, not mirrored, in this machine's order of bytes."""
+    kept: Numbers = np.require(array, requirements=["C", "W"])
+    return kept.astype(kept.dtype.newbyteorder("="), copy=False)
+
+
 def plain_type(dtype: Any) -> str:
     """The type that images are kept in: floats of all widths are float32.
 
@@ -134,11 +140,14 @@ def choose(
     Args:
         name: what messages call the images.
         types: that they have.
-        look: some images of a type.
+        look: some images of a type, those that can be read.
         reading: what the user says.
 
     Raises:
         DataError: a type does not say which of its numbers are black and white.
+
+    Returns:
+        The levels, less those of types of which no image can be read.
     """
     levels, notes = {}, []
     for kind in sorted(types):
@@ -146,19 +155,24 @@ def choose(
             low, high = reading.range
             levels[kind] = Levels(low, high, kind, clip=True)
             continue
-        levels[kind], note = _of_type(name, kind, look)
+        found = _of_type(name, kind, look)
+        if found is None:  # none can be read, which is said of those images when they are
+            continue
+        levels[kind], note = found
         notes += [note] if note else []
     return Chosen(levels, tuple(notes))
 
 
 def _of_type(
     name: str, kind: str, look: Callable[[str], Iterator[Numbers]]
-) -> tuple[Levels, str | None]:
+) -> tuple[Levels, str | None] | None:
     if kind == "bool":
         return Levels(0, 1, "uint8"), None
     if kind == "uint8":
         return EIGHT_BITS, None
     seen = [(float(x.min()), float(x.max())) for x in look(kind)]
+    if not seen:
+        return None
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
     about = f"{name} holds numbers from {low:g} to {high:g} in {kind}"
     if kind == "uint16":

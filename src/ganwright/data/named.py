@@ -103,8 +103,8 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
         sides = [_named(part, Images, options, query) for part in parts]
         return replace(joined(text, *sides), query=query)
     found = _named(text, task, options, query)
-    side = query.onehot
-    if side is not None and found.train["ab".index(side)].label_map is None:
+    side, maps = query.onehot, dict(zip("ab", (s.label_map for s in found.train), strict=False))
+    if side is not None and maps.get(side) is None:
         raise DataError(
             f"data option onehot is for label maps, and side {side} of {text} has none; leave it "
             "out"

@@ -68,7 +68,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     low = query.low if task is Paired and source.kind is Images else None
     if low == "own":
         raise DataError(f"{source.name} has one image each; low=own is for two folders")
-    if isinstance(source.train[0], Stack) and source.train[0].pictures.ndim < 4:
+    if _axes(source) < 4:
         return _points(source, task)
     if source.factor > 1:
         return _enlarged(source, task, options)
@@ -98,6 +98,19 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     shown = test if test and all(map(len, test)) else None
     spec = _spec(task, train, low, found)
     return Settled(spec, train, shown, window, cut, low, notes_of(found))
+
+
+def _axes(source: Source) -> int:
+    """Axes of what the sides hold: 4 for images, 3 for signals, 2 for points and rows.
+
+    Raises:
+        DataError: they hold different things.
+    """
+    axes = [side.pictures.ndim if isinstance(side, Stack) else 4 for side in source.train]
+    if len(set(axes)) > 1:
+        a, b = ({2: "points or rows", 3: "signals"}.get(count, "images") for count in axes)
+        raise DataError(f"the sides of {source.name} hold {a} and {b}; give two of the same kind")
+    return axes[0]
 
 
 def _check_divides(window: tuple[int, int], low: int) -> None:

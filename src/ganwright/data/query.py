@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
@@ -110,10 +111,10 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return convert
 
 
-def _at_least(kind: type[Any], least: float) -> Callable[[str], Any]:
+def _at_least(kind: type[Any], least: float, most: float = inf) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
         value = kind(text)
-        if not value >= least:
+        if not least <= value <= most:
             raise ValueError(text)
         return value
 
@@ -132,7 +133,7 @@ _OPTIONS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "splits": ("yes or no", lambda text: _one_of("yes", "no")(text) == "yes"),
     "onehot": ("a or b, a side of label maps", _one_of("a", "b")),
     "instances": ("a, the side that is translated", _one_of("a")),
-    "jitter": ("a number of at least 1, such as 1.117", _at_least(float, 1)),
+    "jitter": ("a number from 1 to 100, such as 1.117", _at_least(float, 1, 100)),
     "low": ("a whole number of at least 2, or own", _low),
     "stack": ("a whole number of at least 2", _at_least(int, 2)),
     "label": ("a column's name", str),

@@ -14,8 +14,9 @@ from PIL import Image
 from torch import Tensor
 
 from ganwright.data.image import Read, as_image, channels_of, head_of_read
-from ganwright.data.levels import Levels, Reading, plain_type
+from ganwright.data.levels import Levels, Reading, native, plain_type
 from ganwright.data.read.deep import numbers_of
+from ganwright.data.read.float_range import check_floats
 from ganwright.data.read.labels import is_label, names_a_class, numbered
 from ganwright.data.sides import Rows
 from ganwright.errors import DataError
@@ -172,10 +173,17 @@ def _labels(reader: Items, first: Sequence[Any]) -> Any:
         return None
     count = len(reader.items)
     known = getattr(reader.items, "targets", getattr(reader.items, "labels", None))
-    # Where a transform changes labels, the list is not what the items say.
-    if known is not None and len(known) == count and all(map(_agree, known, first)):
+    if _lists(known, count, first):
         return known
     return [item[1] for item in _looked_at(reader, range(count))]
+
+
+def _lists(known: Any, count: int, first: Sequence[Any]) -> bool:
+    """Whether it is a list of so many labels, which where a transform changes them is not so."""
+    try:
+        return len(known) == count and all(map(_agree, known, first))
+    except TypeError:  # a method, or a single number
+        return False
 
 
 def _agree(known: Any, item: Any) -> bool:
@@ -200,7 +208,7 @@ def _upright(picture: Tensor | np.ndarray[Any, Any]) -> Tensor:
     if isinstance(picture, np.ndarray):
         # Arrays have their channels last, unless that cannot be.
         last = last or (len(shape) == 3 and (shape[2] in (1, 3) or shape[2] == shape[0]))
-        picture = torch.as_tensor(np.require(picture, requirements=["C", "W"]))
+        picture = torch.as_tensor(native(picture))
     picture = picture.permute(2, 0, 1) if last else picture
     picture = picture[None] if picture.ndim == 2 else picture
     if picture.ndim != 3 or not picture.numel():
@@ -227,43 +235,6 @@ def _bytes(picture: Tensor) -> Tensor:
     return to_bytes(picture)
 
 
-def _check_floats(pictures: Sequence[Any]) -> None:
-    """Refuse floats of another range; a single item that is broken is left to be named later."""
-    floats = [x for picture in pictures if (x := _floats(picture)) is not None]
-    finite = [x for x in floats if bool(x.isfinite().all())]
-    if finite:
-        positive = all(float(x.min()) >= 0 for x in finite)
-        check_range(torch.cat(finite) if positive else finite[0])
-
-
-def check_range(pictures: Tensor, *, points: bool = False) -> None:
-    """Refuse floats that are not in [-1, 1].
-
-    Raises:
-        DataError: they are in [0, 1], are larger, or are not all finite.
-    """
-    low, high = (float(x) for x in pictures.aminmax())
-    if not (-torch.inf < low and high < torch.inf):
-        raise DataError("the data holds NaN or infinite values; remove or fix those images")
-    if points:
-        return
-    if low >= 0 and high <= 1 and high > low:
-        raise DataError("float images are in [0, 1]; bring them to [-1, 1] with x * 2 - 1")
-    if not (low >= -1.001 and high <= 1.001):
-        raise DataError(
-            f"float images must be in [-1, 1], got [{low:.3g}, {high:.3g}]; "
-            "scale them, or give uint8"
-        )
-
-
-def _floats(picture: Any) -> Tensor | None:
-    if isinstance(picture, np.ndarray) and picture.dtype.kind == "f":
-        picture = torch.from_numpy(picture.astype(np.float32))
-    if isinstance(picture, Tensor) and picture.is_floating_point() and picture.numel():
-        return picture.detach().float().flatten()
-    return None
-
-
 def kinds_among(pictures: Sequence[Any], reading: Reading) -> frozenset[str]:
     """The types of a data set's first images, as they are read."""
     found = set()
@@ -287,7 +258,7 @@ def channels_among(pictures: Sequence[Any], reading: Reading) -> frozenset[int] 
             "or a tensor, alone or with a label"
         )
     if not reading.range:
-        _check_floats(pictures)
+        check_floats(pictures)
     found: set[int] = set()
     for picture in pictures:
         if isinstance(picture, Image.Image):

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganwright.data.levels import native
 from ganwright.errors import DataError
 
 MOST = 100_000
@@ -88,7 +89,7 @@ def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
         DataError: rows hold other numbers than 0 and 1, or are too few.
     """
     try:
-        rows = torch.as_tensor(np.asarray(labels)).float()
+        rows = torch.as_tensor(native(labels)).float()
     except (TypeError, ValueError):
         rows = torch.empty(0, 0)
     if len(rows) != count or not ((rows == 0) | (rows == 1)).all():

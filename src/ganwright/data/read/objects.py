@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ganwright.data.levels import Reading, choose, plain_type
+from ganwright.data.levels import Reading, choose, native, plain_type
 from ganwright.data.read import hub
-from ganwright.data.read.items import EIGHT, check_range, rows
+from ganwright.data.read.float_range import check_range
+from ganwright.data.read.items import EIGHT, rows
 from ganwright.data.read.labels import dimensions, numbered
 from ganwright.data.read.loaders import Unbatched, data_set_of, is_iterable
 from ganwright.data.read.parts import parts_of
@@ -193,13 +194,13 @@ def _levelled(pictures: Tensor, how: _How) -> Stack:
 
 
 def as_tensor(given: Any) -> Tensor:
-    """A tensor of an array, copied where torch cannot share it: read-only, or mirrored.
+    """A tensor of an array, copied where torch cannot share it, see `native`.
 
     Raises:
         DataError: its type is none of torch's.
     """
     if isinstance(given, np.ndarray):
-        given = np.require(given, requirements=["C", "W"])
+        given = native(given)
     try:
         return torch.as_tensor(given)
     except TypeError:
