@@ -137,6 +137,11 @@ def test_masks_are_known_by_their_files_or_by_a_switch(
         ("?a:mask", Images, "data option a:mask is for pairs of images"),
         ("?a:masks", Paired, r"data option a:masks must be mask or image, as in \?a:mask"),
         ("?c:mask", Paired, "unknown data option c:"),
+        ("?low=own&a:mask", Paired, "low=own and a:mask exclude each other"),
+        ("?low=4&b:mask", Paired, "low=4 and b:mask exclude each other"),
+        ("?low=own&jitter=1.2", Paired, "low=own and jitter exclude each other, since"),
+        ("?low=2&jitter=1.2", Paired, "low=2 and jitter exclude each other, since"),
+        ("?low=2&a=photo", Paired, "data options a and b are for two domains"),
     ],
 )
 def test_the_switch_is_refused_where_it_says_nothing(
@@ -146,6 +151,63 @@ def test_the_switch_is_refused_where_it_says_nothing(
     photos(tmp_path / "photo")
     with pytest.raises(DataError, match=sentence):
         opened(f"{tmp_path}{query}", task)
+
+
+@pytest.mark.parametrize(
+    ("data", "task", "option"),
+    [
+        ("glyphs-unpaired?a=x", Unpaired, "a"),
+        ("digits-paired?b=x", Paired, "b"),
+        ("glyphs-masked?a:mask", Paired, "a:mask"),
+        ("digits?splits=yes", Images, "splits"),
+        ("digits->digits?a=x", Unpaired, "a"),
+        ("ring?jitter=1.2", Images, "jitter"),
+        ("sines?crop=random", Images, "crop"),
+    ],
+)
+def test_what_a_set_cannot_answer_is_refused(data: str, task: type, option: str) -> None:
+    with pytest.raises(DataError, match=f"data option {option} is for .*images, not .*; leave it"):
+        opened(data, task)
+
+
+@pytest.mark.parametrize(("query", "side"), [("?a:mask", "a"), ("?a=right&b:mask", "b")])
+def test_halves_of_images_may_be_masks(query: str, side: str, tmp_path: Path) -> None:
+    """The left halves hold the classes 0 and 1, the right ones grey from 100 on."""
+    left = np.arange(64).reshape(8, 8) % 2
+    for i in range(3):
+        grey(tmp_path / f"{i}.png", np.concatenate([left, left + 100 + i], 1))
+    spec = opened(f"{tmp_path}{query}", Paired).spec
+    maps = (spec.label_map, spec.target_map)
+    found = maps["ab".index(side)]
+    assert found is not None
+    assert found.values == (0, 1)
+    assert maps["ba".index(side)] is None
+    shapes = ((3, 8, 8), (1, 8, 8))
+    assert (spec.shape, spec.target) == (shapes if side == "a" else shapes[::-1])
+    both = opened(str(tmp_path), Paired).spec
+    assert (both.label_map, both.target_map) == (None, None), "untold, none is guessed"
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [("", 10), ("?a=TrainA", 10), ("?a=TrainB", 200), ("?a=trainb", 200), ("?b=A", 200)],
+)
+def test_marked_domains_change_places_whatever_their_capitals(
+    query: str, first: int, tmp_path: Path
+) -> None:
+    for name, level in (("TrainA", 10), ("TrainB", 200)):
+        grey(tmp_path / name / "0.png", np.full((8, 8), level))
+    batch = opened(f"{tmp_path}{query}", Unpaired).batch(0, 1)
+    assert round((float(batch.a[0, 0, 0, 0]) + 1) * 127.5) == first
+
+
+def test_marked_domains_are_asked_for_by_their_names(tmp_path: Path) -> None:
+    for name in ("trainA", "trainB"):
+        grey(tmp_path / name / "0.png", np.zeros((8, 8)))
+    with pytest.raises(DataError, match="trainA and trainB, and data option a=horse names neither"):
+        opened(f"{tmp_path}?a=horse", Unpaired)
+    with pytest.raises(DataError, match="data options a and b are both trainB; name two folders"):
+        opened(f"{tmp_path}?a=B&b=trainB", Unpaired)
 
 
 @pytest.mark.parametrize(("how", "channels"), [("", 3), ("&onehot=b", 5)])

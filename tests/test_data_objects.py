@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 import torch
 from helpers import CONV, tensors
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset, WeightedRandomSampler
 
 import ganwright
 import ganwright.families
 from ganwright.data import DataOptions, HuggingFace, Images, Paired, RunData, Spec, open_data
+from ganwright.data.levels import EIGHT_BITS
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.game import Game, Player
 
@@ -118,6 +120,27 @@ def test_classes_of_an_iterable_that_are_no_list_are_none() -> None:
     given.classes = lambda: ["even", "odd"]  # type: ignore[attr-defined]
     with pytest.warns(UserWarning, match="unless it has `classes`"):
         assert opened(given).spec.classes == ()
+
+
+@pytest.mark.parametrize("alpha", ["keep", "drop", "white"])
+def test_transparency_of_an_iterable_is_as_that_of_a_list(alpha: str) -> None:
+    clear = np.full((8, 8, 4), (200, 100, 50, 0), np.uint8)
+    items = [Image.fromarray(clear)] * 20
+    passing, listed = (opened(x, alpha=alpha) for x in (Passing(make=items.__getitem__), items))
+    shown = {"keep": [200, 100, 50, 0], "drop": [200, 100, 50], "white": [255] * 3}[alpha]
+    for data in (passing, listed):
+        pixel = data.batch(0, 4).images[0, :, 0, 0]
+        assert ((pixel + 1) * 127.5).round().tolist() == shown
+    assert passing.spec.levels == listed.spec.levels
+    said = any("transparency in the iterable" in note for note in passing.notes)
+    assert said == (alpha != "keep")
+
+
+def test_bands_of_an_iterable_are_written_as_those_of_a_list() -> None:
+    items = [torch.full((4, 8, 8), n, dtype=torch.uint8) for n in range(20)]
+    passing, listed = opened(Passing(make=items.__getitem__)), opened(items)
+    assert passing.spec.shape == listed.spec.shape == (4, 8, 8)
+    assert passing.spec.levels == listed.spec.levels == EIGHT_BITS
 
 
 def test_a_generator_lasts_as_long_as_it_does() -> None:

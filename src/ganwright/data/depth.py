@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ganwright.data.image import head_of_read
+from ganwright.data.image import Head, head_of_read
 from ganwright.data.levels import EIGHT_BITS, Levels, Numbers, Reading, choose
 from ganwright.data.options import DataOptions
 from ganwright.data.read.items import image_of
@@ -68,6 +68,15 @@ def _depth(side: Side, name: str, options: DataOptions) -> Depth:
         floats = side.pictures.is_floating_point()
     else:
         found, floats = _of_rows(side, name, options.reading), side.levels is not None
+    return _as_asked(found, name, options, floats=floats)
+
+
+def _as_asked(found: Depth, name: str, options: DataOptions, *, floats: bool) -> Depth:
+    """The depth with the channels that are asked for, and what outputs of them hold.
+
+    Raises:
+        SettingsError: channels are asked for that cannot be made of those there are.
+    """
     alpha = found.reading.alpha == "keep"
     channels, widest = _asked(found.channels, name, options), found.written
     if widest is None and channels not in GREY_OR_COLOUR:
@@ -82,14 +91,7 @@ def _depth(side: Side, name: str, options: DataOptions) -> Depth:
 
 def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
     heads, reading = side.known(), Reading() if side.ready else reading
-    alpha, channels = any(head.alpha for head in heads), max(head.channels for head in heads)
-    notes: tuple[str, ...] = ()
-    if alpha and reading.alpha != "keep":
-        what = "shows white" if reading.alpha == "white" else "is dropped"
-        notes = (f"transparency in {name} {what}; --alpha keep makes it a channel",)
-    if not alpha:
-        reading = replace(reading, alpha="white")
-    channels += reading.alpha == "keep"
+    channels, reading, notes = _transparent(heads, name, reading)
     if side.levels is not None and not reading.range:
         return Depth(channels, {side.levels.type: side.levels}, None, reading, notes)
     if side.types == {"uint8"} and not reading.range:
@@ -101,32 +103,48 @@ def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
     return Depth(channels, chosen.levels, widest, reading, (*notes, *chosen.notes))
 
 
-def of_items(pictures: Sequence[Any], channels: int, options: DataOptions) -> Depth:
+def _transparent(
+    heads: Sequence[Head], name: str, reading: Reading
+) -> tuple[int, Reading, tuple[str, ...]]:
+    """Channels with that of transparency if it is kept, what becomes of it, and notes on it."""
+    alpha, channels = any(head.alpha for head in heads), max(head.channels for head in heads)
+    notes: tuple[str, ...] = ()
+    if alpha and reading.alpha != "keep":
+        what = "shows white" if reading.alpha == "white" else "is dropped"
+        notes = (f"transparency in {name} {what}; --alpha keep makes it a channel",)
+    if not alpha:
+        reading = replace(reading, alpha="white")
+    return channels + (reading.alpha == "keep"), reading, notes
+
+
+def of_items(pictures: Sequence[Any], options: DataOptions) -> Depth:
     """The depth of an iterable's images, by the first of them.
 
     Raises:
         DataError, SettingsError: as of `depths`.
     """
-    reading, found = options.reading, []
+    name, found = "the iterable", []
     for picture in pictures:
         try:
-            read = image_of(picture, None, reading)
+            found.append(image_of(picture, None, options.reading))
         except ValueError:  # named when it comes to be drawn
             continue
-        found.append(read)
-    kinds = {head_of_read(read).type for read in found}
-    channels = _asked(channels, "the iterable", options)
+    heads = [head_of_read(read) for read in found] or [Head(0, 0, 3, "")]
+    channels, reading, notes = _transparent(heads, name, options.reading)
+    kinds = {head.type for head in heads}
     if kinds <= {"uint8"} and not reading.range:
-        return Depth(channels)
-    if kinds <= {"uint8", "float32"} and not reading.range:
-        return Depth(channels, {"float32": FLOATS})
+        depth = Depth(channels, {}, None, reading, notes)
+    elif kinds <= {"uint8", "float32"} and not reading.range:
+        depth = Depth(channels, {"float32": FLOATS}, None, reading, notes)
+    else:
 
-    def look(kind: str) -> Iterator[Numbers]:
-        return (x for x in found if isinstance(x, np.ndarray) and x.dtype == kind)
+        def look(kind: str) -> Iterator[Numbers]:
+            return (x for x in found if isinstance(x, np.ndarray) and x.dtype == kind)
 
-    chosen = choose("the iterable", kinds, look, reading)
-    widest = None if reading.depth == 8 else chosen.widest
-    return Depth(channels, chosen.levels, widest, reading, chosen.notes)
+        chosen = choose(name, kinds, look, reading)
+        widest = None if reading.depth == 8 else chosen.widest
+        depth = Depth(channels, chosen.levels, widest, reading, (*notes, *chosen.notes))
+    return _as_asked(depth, name, options, floats="float32" in kinds)
 
 
 def _asked(own: int, name: str, options: DataOptions) -> int:

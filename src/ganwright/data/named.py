@@ -11,7 +11,13 @@ import torch
 
 from ganwright.config import plugins
 from ganwright.data.options import DataOptions
-from ganwright.data.query import Query, check_query, parse_query
+from ganwright.data.query import (
+    Query,
+    check_exclusive,
+    check_folders_alone,
+    check_query,
+    parse_query,
+)
 from ganwright.data.read.combine import joined, stacked
 from ganwright.data.read.deep import ARRAYS, arrays_in
 from ganwright.data.read.files import open_files
@@ -100,6 +106,7 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
         parts = [part.strip() for part in text.split("->")]
         if len(parts) != 2 or not all(parts):
             raise DataError(f'"{text}" must name two sets, as in "mnist->usps"')
+        check_folders_alone(replace(query, splits=None), text)
         sides = [_named(part, Images, options, query) for part in parts]
         return replace(joined(text, *sides), query=query)
     found = _named(text, task, options, query)
@@ -127,6 +134,8 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         raise DataError(
             f"{name} is no table, and data option label names a column of a table; leave it out"
         )
+    if array or table or name in known_sets() or name.startswith("hf:"):
+        check_folders_alone(query, name)
     if name in EMBEDDED:
         return _embedded(name, task, options, query)
     if name in SETS:
@@ -171,6 +180,7 @@ def _embedded(name: str, task: type[Batch], options: DataOptions, query: Query) 
         raise DataError(f"{name} is drawn by the library; low=own is for two folders of your own")
     if query.low is None:
         query = replace(query, low=source.query.low)
+        check_exclusive(query)
     return replace(source, name=name, query=query)
 
 

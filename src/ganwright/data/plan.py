@@ -69,6 +69,9 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     if low == "own":
         raise DataError(f"{source.name} has one image each; low=own is for two folders")
     if _axes(source) < 4:
+        if query.crop or query.jitter > 1:
+            option = "crop" if query.crop else "jitter"
+            raise DataError(f"data option {option} is for images, not {source.name}; leave it out")
         return _points(source, task)
     if source.factor > 1:
         return _enlarged(source, task, options)

@@ -89,7 +89,7 @@ def check_query(query: Query, task: type[Batch]) -> None:
             f"data option instances={query.instances} adds a channel to those of the classes; add "
             f"onehot={query.instances}, or leave it out"
         )
-    if (query.a or query.b) and task not in (Paired, Unpaired):
+    if (query.a or query.b) and (task not in (Paired, Unpaired) or isinstance(query.low, int)):
         raise DataError("data options a and b are for two domains; leave them out")
     if query.a and query.a == query.b:
         raise DataError(f"data options a and b are both {query.a}; name two folders")
@@ -98,8 +98,53 @@ def check_query(query: Query, task: type[Batch]) -> None:
             raise DataError(
                 f"data option {key}:{query.kind(key)} is for pairs of images; leave it out"
             )
+    check_exclusive(query)
+
+
+def check_exclusive(query: Query) -> None:
+    """Refuse options of which one would go unheard.
+
+    Raises:
+        DataError: naming both.
+    """
+    low = None if query.low is None else f"low={query.low}"
     if query.crop and query.jitter > 1:
         raise DataError("data options crop and jitter exclude each other; leave one out")
+    if low and query.jitter > 1:
+        raise DataError(
+            f"data options {low} and jitter exclude each other, since pairs of low and high "
+            "resolution are cut and never scaled; leave one out"
+        )
+    mask = next((f"{key}:mask" for key in "ab" if query.kind(key) == "mask"), None)
+    if low and mask:
+        raise DataError(
+            f"data options {low} and {mask} exclude each other, since class numbers have no low "
+            "resolution; leave one out"
+        )
+
+
+def check_folders_alone(query: Query, name: str) -> None:
+    """Refuse what only a folder or a zip file can answer.
+
+    Args:
+        query: what the string asked for.
+        name: what is neither.
+
+    Raises:
+        DataError: it asks for a subfolder, for splits or for masks.
+    """
+    asked = {
+        "a": query.a,
+        "b": query.b,
+        "splits": query.splits,
+        **{f"{key}:{query.kind(key)}": query.kind(key) for key in "ab"},
+    }
+    option = next((option for option, value in asked.items() if value is not None), None)
+    if option is not None:
+        raise DataError(
+            f"data option {option} is for one folder or zip file of images, not {name}; leave it "
+            "out"
+        )
 
 
 def _one_of(*names: str) -> Callable[[str], str]:

@@ -37,7 +37,11 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     top, top_test = tree.splits()
     if task is Paired and not top.folders:
         halves = [_halves(part, query) for part in (top, top_test) if part is not None]
-        return Source(tree.name, Paired, halves[0], halves[1] if top_test else None, query)
+        told = "mask" in (query.a_kind, query.b_kind) or query.onehot is not None
+        # Halves of one image are of one kind, so that no side is guessed to be a label map.
+        known = mark(halves, query, 1, class_names(tree)) if told else Marked(halves)
+        shown, held = known.splits[0], known.splits[1] if top_test else None
+        return Source(tree.name, Paired, shown, held, query, known.doubts)
     train, test = _domains(tree, query)
     if task is Unpaired:
         a, b, *tests = domains_of([*train, *(test or ())])
@@ -72,7 +76,7 @@ def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
     two = marked("train")
     if two is not None:
         test = marked("test") or marked("val")
-        back = query.a in ("B", "trainB") or query.b in ("A", "trainA")
+        back = _swapped(tree, query)
         return (two[::-1], test and test[::-1]) if back else (two, test)
     train, test_tree = tree.splits()
     a, b = _two_folders(train, query)
@@ -80,6 +84,27 @@ def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
         return (a, b), _two_folders(test_tree, query)
     (a, a_test), (b, b_test) = a.splits(), b.splits()
     return (a, b), (a_test, b_test) if a_test and b_test else None
+
+
+def _swapped(tree: Tree, query: Query) -> bool:
+    """Whether `?a=` and `?b=` ask for trainA and trainB the other way round.
+
+    Raises:
+        DataError: they name something else, or one folder twice.
+    """
+    a, b = tree.folder_named(["traina"]), tree.folder_named(["trainb"])
+    places = {"a": 0, "traina": 0, "b": 1, "trainb": 1}
+    asked = []
+    for key, wanted in (("a", query.a), ("b", query.b)):
+        if wanted is not None and wanted.lower() not in places:
+            raise DataError(
+                f"{tree.name} has the domains {a} and {b}, and data option {key}={wanted} names "
+                "neither; name one of them, or leave it out"
+            )
+        asked.append(None if wanted is None else places[wanted.lower()])
+    if asked[0] is not None and asked[0] == asked[1]:
+        raise DataError(f"data options a and b are both {(a, b)[asked[0]]}; name two folders")
+    return asked[0] == 1 or asked[1] == 0
 
 
 def _two_folders(tree: Tree, query: Query) -> Two:
