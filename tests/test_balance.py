@@ -9,6 +9,7 @@ import torch
 
 from ganwright.data import open_data
 from ganwright.data.options import DataOptions
+from ganwright.data.serve.order import Draw
 from ganwright.data.types import Images, Paired, SemiSupervised
 from ganwright.errors import SettingsError
 
@@ -46,6 +47,15 @@ def test_processes_share_a_balanced_batch_and_seeds_order_it() -> None:
     parts = [opened().batch(3, 8, rank, 2).images for rank in (0, 1)]
     assert torch.equal(torch.cat(parts), whole)
     assert not torch.equal(opened(seed=1).batch(3, 8).images, whole)
+
+
+def test_one_order_is_kept_for_each_class() -> None:
+    stream = opened()._streams[0]
+    for draw in range(200):
+        stream.picks(Draw(draw, 30))
+    assert sorted(stream._newest) == [0, 1, 2]
+    again = opened()._streams[0]
+    assert torch.equal(stream.picks(Draw(3, 30)).members, again.picks(Draw(3, 30)).members)
 
 
 def test_few_labels_are_balanced_and_unlabelled_pictures_are_not() -> None:

@@ -74,6 +74,35 @@ def test_exif_rotation_is_heeded(tmp_path: Path) -> None:
     assert int(shown[:, 1:].max()) == 0
 
 
+def chunks_behind(file: Path, kind: bytes) -> None:
+    """Move a PNG's chunks of a kind behind its pixels, where the format allows them too."""
+    data, at, parts = file.read_bytes(), 8, []
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        parts.append(data[at:end])
+        at = end
+    moved = [part for part in parts if part[4:8] == kind]
+    rest = [part for part in parts if part[4:8] != kind]
+    assert moved
+    file.write_bytes(data[:8] + b"".join([*rest[:-1], *moved, rest[-1]]))
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_rotation_behind_the_pixels_is_heeded(bits: int, tmp_path: Path) -> None:
+    pixels = np.zeros((4, 6), np.uint8 if bits == 8 else np.uint16)
+    pixels[:, 0] = 2**bits - 1
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    save(image, tmp_path / "x.png", exif=exif)
+    chunks_behind(tmp_path / "x.png", b"eXIf")
+    for given in (tmp_path, [Image.open(tmp_path / "x.png")]):
+        shown = open_data(given, task=Images).batch(0, 1).images[0]
+        assert shown.shape == (1, 6, 4)
+        assert shown[0, 0].tolist() == [1] * 4
+        assert float(shown[0, 1:].max()) == -1
+
+
 def test_one_colour_picture_makes_all_coloured(tmp_path: Path) -> None:
     save(flat(GREY, "L"), tmp_path / "a.png")
     save(flat(RED), tmp_path / "b.png")

@@ -399,6 +399,25 @@ def test_few_labels_are_kept_of_the_classes_that_occur() -> None:
     assert sorted(data.batch(0, 4).labels.tolist()) == [3, 3, 7, 7]
 
 
+def test_a_bad_labelled_item_gives_way_to_a_labelled_one() -> None:
+    """Its neighbours are unlabelled, and what they show must not come with a label."""
+    items = [(torch.full((1, 4, 4), n, dtype=torch.uint8), n % 2) for n in range(60)]
+    known = opened(items, SemiSupervised, labels_per_class=3)._streams[0].subset
+    assert known is not None
+    bad = int(known[0])
+    broken = Set(lambda i: ("broken", i % 2) if i == bad else items[i], 60)
+    if bad < 16:
+        broken.make = lambda i: items[i] if i != bad else (torch.zeros(1, 5, 5), i % 2)
+    data = opened(broken, SemiSupervised, labels_per_class=3, on_bad_file="skip")
+    with pytest.warns(UserWarning, match="skipped 1 image"):
+        drawn = [data.batch(draw, 6) for draw in range(8)]
+    shown = {round((float(x) + 1) * 127.5) for b in drawn for x in b.images[:, 0, 0, 0]}
+    assert shown == set(known.tolist()) - {bad}
+    for batch in drawn:
+        levels = ((batch.images[:, 0, 0, 0] + 1) * 127.5).round().long()
+        assert torch.equal(levels % 2, batch.labels)
+
+
 def test_items_may_be_pairs() -> None:
     def both(index: int) -> tuple[Any, Tensor]:
         noise = torch.rand(())

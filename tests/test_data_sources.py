@@ -520,3 +520,9 @@ def test_real_mnist(real: Path) -> None:
     assert (data.spec.count, len(held.images)) == (60_000, 10_000)
     counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     assert torch.bincount(data.batch(0, 60_000).labels).tolist() == counts
+
+
+@pytest.mark.parametrize("depth", [6, 7, 10**9])
+def test_too_many_combinations_are_refused(depth: int) -> None:
+    with pytest.raises(DataError, match=f"stacked {depth} times has more combinations of its 10"):
+        opened(f"digits?stack={depth}")

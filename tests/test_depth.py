@@ -220,6 +220,15 @@ def test_transparency_is_kept_shown_white_or_dropped(tmp_path: Path) -> None:
     assert first(str(tmp_path / "deep"), alpha="keep")[:, 0, 0].tolist() == [1, -1, -1, -1]
 
 
+def test_plain_floats_that_are_scaled_stay_in_range() -> None:
+    """Bicubic resampling overshoots at an edge from -1 to 1."""
+    edge = torch.ones(2, 1, 8, 8)
+    edge[..., :4] = -1
+    scaled = opened(edge, image_size=12).batch(0, 2).images
+    assert (float(scaled.min()), float(scaled.max())) == (-1, 1)
+    assert torch.equal(opened(edge).batch(0, 2).images, edge)
+
+
 def test_what_is_scaled_stays_in_range() -> None:
     steps = torch.zeros(1, 1, 64, 64).sub(1)
     steps[..., ::9] = 1

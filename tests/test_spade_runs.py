@@ -81,6 +81,15 @@ def test_names_of_classes_are_kept(tmp_path: Path) -> None:
         trained(folder, tmp_path / "other")
 
 
+def test_names_may_lie_in_the_training_split_and_begin_with_a_mark(tmp_path: Path) -> None:
+    folder = masks(tmp_path / "data")
+    (folder / "train" / "label_names.txt").write_text(NAMES, encoding="utf-8-sig")
+    trained(folder, tmp_path / "run")
+    maps = load(tmp_path / "run", device="cpu").spec.label_map
+    assert maps is not None
+    assert maps.titles == ("wall", "small window", "3", "door")
+
+
 def test_one_map_has_several_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, run = masks(tmp_path / "data"), tmp_path / "run"
     own = {"latent": 3, "encoder": StyleEncoder(width=4)}

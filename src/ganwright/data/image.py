@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import EIGHT_BITS, Levels, Numbers
-from ganwright.data.reduced import decoded_smaller, turned
+from ganwright.data.reduced import decoded_smaller, told_behind, turned
 from ganwright.pixels import to_bytes
 
 Read: TypeAlias = Image.Image | Numbers
@@ -58,7 +58,7 @@ def head_of(image: Image.Image) -> Head:
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise ValueError("has several frames")
     width, height = image.size
-    if _may_turn(image) and image.getexif().get(_ORIENTATION, 1) >= 5:
+    if (_may_turn(image) or told_behind(image)) and image.getexif().get(_ORIENTATION, 1) >= 5:
         width, height = height, width
     return Head(height, width, channels_of(image.mode), image.mode, alpha=has_alpha(image))
 
@@ -83,6 +83,7 @@ def _may_turn(image: Image.Image) -> bool:
 
 def upright(image: Image.Image) -> Image.Image:
     """The image as it should be seen, EXIF rotation considered."""
+    image.load()  # a PNG may speak of it behind its pixels
     return ImageOps.exif_transpose(image) if _may_turn(image) else image
 
 

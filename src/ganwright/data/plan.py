@@ -188,7 +188,8 @@ def _fitted(
     if isinstance(side, Stack):
         fit = Fit(stored, depth.channels)
         pictures = fit.stack(side.pictures)
-        if side.levels is not None:  # to scale is to overshoot
+        # To scale is to overshoot. What is not scaled stays the caller's own memory.
+        if pictures.is_floating_point() and pictures.shape[2:] != side.pictures.shape[2:]:
             pictures = pictures.clamp(-1, 1)
         return Fitted(replace(side, pictures=pictures), fit, window, cut)
     reading = depth.reading

@@ -22,7 +22,7 @@ def class_names(tree: Tree) -> dict[int, str]:
     """
     try:
         with tree.opener(tree.file(FILE)) as file:
-            text = file.read().decode("utf-8", "replace")
+            text = file.read().decode("utf-8-sig", "replace")
     except (OSError, KeyError):
         return {}
     names: dict[int, str] = {}

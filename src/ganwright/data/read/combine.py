@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from ganwright.data.read.labels import MOST
 from ganwright.data.sides import Side, Source, Stack
 from ganwright.data.types import Images, Unpaired
 from ganwright.errors import DataError
@@ -33,7 +34,7 @@ def stacked(source: Source, depth: int) -> Source:
     section 4.2, draws its triples from both splits).
 
     Raises:
-        DataError: the images are not grey, or not in memory.
+        DataError: the images are not grey, or not in memory, or have too many combinations.
     """
     train = _triples(source.name, source.train[0], depth, _TRAIN, "train")
     test = source.test and (_triples(source.name, source.test[0], depth, _TEST, "test"),)
@@ -43,12 +44,17 @@ def stacked(source: Source, depth: int) -> Source:
 def _triples(name: str, side: Side, depth: int, count: int, split: str) -> Stack:
     if not isinstance(side, Stack) or side.pictures.ndim != 4 or side.channels != 1:
         raise DataError(f"{name} cannot be stacked; only sets of grey digits can, such as mnist")
+    base = len(side.classes)
+    if base ** min(depth, 64) > MOST:  # beyond 64 the number itself takes long
+        raise DataError(
+            f"{name} stacked {depth} times has more combinations of its {base} classes than the "
+            f"{MOST:,} that labels may number; give a smaller stack"
+        )
     generator = torch.Generator().manual_seed(seed_of("stacked", name, split))
     chosen = torch.randint(len(side), (count, depth), generator=generator)
     pictures = side.pictures[:, 0][chosen]
     if side.labels is None:
         return Stack(pictures)
-    base = len(side.classes)
     places = base ** torch.arange(depth - 1, -1, -1)
     digits = len(str(base**depth - 1))
     classes = tuple(str(k).zfill(digits) for k in range(base**depth))

@@ -39,7 +39,11 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         halves = [_halves(part, query) for part in (top, top_test) if part is not None]
         told = "mask" in (query.a_kind, query.b_kind) or query.onehot is not None
         # Halves of one image are of one kind, so that no side is guessed to be a label map.
-        known = mark(halves, query, 1, class_names(tree)) if told else Marked(halves)
+        known = (
+            mark(halves, query, 1, class_names(tree) or class_names(top))
+            if told
+            else Marked(halves)
+        )
         shown, held = known.splits[0], known.splits[1] if top_test else None
         return Source(tree.name, Paired, shown, held, query, known.doubts)
     train, test = _domains(tree, query)
@@ -54,7 +58,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
     ]
     splits, factor = [pair for pair, _ in matched], matched[0][1]
-    names = class_names(tree)
+    names = class_names(tree) or class_names(top)
     marked = mark(splits, query, channels, names) if query.low is None else Marked(splits)
     if matched[-1][1] != factor:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -72,6 +72,7 @@ class Stream:
     cut: bool = False
     subset: Tensor | None = None
     classes: tuple[Tensor, ...] = ()
+    _newest: dict[int, tuple[int, Tensor]] = field(default_factory=dict, repr=False, compare=False)
 
     def picks(self, draw: Draw) -> Picks:
         """The rows of a draw: positions [number * size, ...) of endless shuffled epochs."""
@@ -100,6 +101,13 @@ class Stream:
         index = torch.cat(parts)
         return index if self.subset is None else self.subset[index]
 
+    def behind(self, index: int, ahead: int) -> int:
+        """The image so many places behind another, of those that the stream keeps to."""
+        if self.subset is None or not ahead:
+            return (index + ahead) % self.count
+        place = int((self.subset == index).nonzero()[0])
+        return int(self.subset[(place + ahead) % len(self.subset)])
+
     def _balanced(self, position: int) -> Tensor:
         """The index at a position: every round has each class once, in a new order.
 
@@ -110,8 +118,15 @@ class Stream:
         chosen = int(turn[place])
         members = self.classes[chosen]
         epoch, place = divmod(number, len(members))
+        return members[self._of_class(chosen, epoch)[place]]
+
+    def _of_class(self, chosen: int, epoch: int) -> Tensor:
+        """The order of a class's images in an epoch; of each class the newest one is kept."""
         seed = seed_of(self.seed, epoch, self.name, "class", chosen)
-        return members[_of_class(len(members), seed)[place]]
+        kept = self._newest.get(chosen)
+        if kept is None or kept[0] != seed:
+            kept = self._newest[chosen] = seed, _permutation(len(self.classes[chosen]), seed)
+        return kept[1]
 
     def random(self, draw: Draw, what: str) -> torch.Generator:
         """What a draw's random numbers of one kind come from, of all ranks."""
@@ -122,11 +137,11 @@ class Stream:
 @lru_cache(maxsize=16)
 def shuffled(count: int, seed: int) -> Tensor:
     """A permutation of [0, count)."""
+    return _permutation(count, seed)
+
+
+def _permutation(count: int, seed: int) -> Tensor:
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-
-
-_of_class = lru_cache(maxsize=4096)(shuffled.__wrapped__)
-"""As `shuffled`, kept for as many classes."""
 
 
 def corner(place: Tensor | None, sizes: Tensor, window: Sequence[int], grid: int = 1) -> Tensor:

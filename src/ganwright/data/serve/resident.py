@@ -153,7 +153,7 @@ class _Reader(Dataset[_Read | DataError]):
         """The images at the index; where skipping is allowed, at the next that can be read."""
         error = DataError("no image can be read")
         for ahead in range(100 if self.skip else 1):
-            other = (index + ahead) % stream.count
+            other = stream.behind(index, ahead)
             try:
                 return other, [
                     self._picture(self.sides[side], other, seed) for side in stream.sides
