@@ -43,7 +43,7 @@ def turned(image: Image.Image) -> bool:
 def told_behind(image: Image.Image) -> bool:
     """Whether an opened PNG has chunks behind its pixels that may speak of rotation.
 
-    Pillow reads these when it decodes the pixels; here all others are passed over.
+    Pillow reads these when it decodes the pixels; here the pixels are skipped.
     """
     file = getattr(image, "fp", None)
     if image.format != "PNG" or file is None:

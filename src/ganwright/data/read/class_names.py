@@ -11,15 +11,22 @@ from ganwright.errors import DataError
 FILE = PurePosixPath(NAMES)
 
 
-def class_names(tree: Tree) -> dict[int, str]:
-    """What `label_names.txt` calls each class number; nothing where there is no such file.
+def class_names(*trees: Tree) -> dict[int, str]:
+    """What the first `label_names.txt` calls each class number; nothing where there is none.
 
     Each line is a class number and a name: `3 window`. A number behind the name, as CMP's facades
     have it, is skipped.
 
+    Args:
+        *trees: where the file may lie, next to their folders.
+
     Raises:
         DataError: a line is something else.
     """
+    return next(filter(None, map(_names_in, trees)), {})
+
+
+def _names_in(tree: Tree) -> dict[int, str]:
     try:
         with tree.opener(tree.file(FILE)) as file:
             text = file.read().decode("utf-8-sig", "replace")

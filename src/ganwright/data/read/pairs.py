@@ -34,18 +34,9 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     Raises:
         DataError: the layout is another, a partner is missing, or sizes within a pair differ.
     """
-    top, top_test = tree.splits()
+    top, _ = tree.splits()
     if task is Paired and not top.folders:
-        halves = [_halves(part, query) for part in (top, top_test) if part is not None]
-        told = "mask" in (query.a_kind, query.b_kind) or query.onehot is not None
-        # Halves of one image are of one kind, so that no side is guessed to be a label map.
-        known = (
-            mark(halves, query, 1, class_names(tree) or class_names(top))
-            if told
-            else Marked(halves)
-        )
-        shown, held = known.splits[0], known.splits[1] if top_test else None
-        return Source(tree.name, Paired, shown, held, query, known.doubts)
+        return _side_by_side(tree, query)
     train, test = _domains(tree, query)
     if task is Unpaired:
         a, b, *tests = domains_of([*train, *(test or ())])
@@ -58,7 +49,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
         for two, found in zip(twos, (heads[:2], heads[2:]), strict=False)
     ]
     splits, factor = [pair for pair, _ in matched], matched[0][1]
-    names = class_names(tree) or class_names(top)
+    names = class_names(tree, top)
     marked = mark(splits, query, channels, names) if query.low is None else Marked(splits)
     if matched[-1][1] != factor:
         raise DataError(
@@ -226,6 +217,17 @@ class Half:
         middle = image.width // 2
         box = (0, 0, middle, image.height) if self.left else (middle, 0, image.width, image.height)
         return image.crop(box)
+
+
+def _side_by_side(tree: Tree, query: Query) -> Source:
+    """Pairs of halves, which are of one kind, so that neither is guessed to be a label map."""
+    top, test = tree.splits()
+    halves = [_halves(part, query) for part in (top, test) if part is not None]
+    marked = Marked(halves)
+    if "mask" in (query.a_kind, query.b_kind) or query.onehot is not None:
+        marked = mark(halves, query, 1, class_names(tree, top))
+    held = marked.splits[1] if test else None
+    return Source(tree.name, Paired, marked.splits[0], held, query, marked.doubts)
 
 
 def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
