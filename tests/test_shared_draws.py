@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from ganwright.data.types import Images, Spec
 from ganwright.errors import GameError
 from ganwright.game import Game, Lazy, Player, Terms, showing
-from ganwright.networks import ResNetTranslator
+from ganwright.layers.forward_state import Memory
+from ganwright.networks import Networks, ResNetTranslator
 from ganwright.optim import SGD
 from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
@@ -176,6 +177,51 @@ def test_statistics_and_vectors_of_the_one_that_draws_move_once_a_step() -> None
         once.parametrizations.weight.train()
         once.weight  # noqa: B018  one iteration
     torch.testing.assert_close(norm._u, once.parametrizations.weight[0]._u)
+
+
+class Counter(Memory):
+    """Hands on what it is given, and counts how often it takes something in."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.held:
+            self.count += 1
+        return x
+
+
+@pytest.mark.parametrize("order", ["DG", "GD"])
+def test_memories_of_the_one_that_draws_take_in_each_draw_once(order: str) -> None:
+    """Three steps draw three times; what the penalty looks at again is not counted again."""
+    game = Pair(order, lazy=True)
+    counter = Counter()
+    game.G = nn.Sequential(nn.Linear(3, 3), counter)  # type: ignore[assignment]
+    list(trainer(game).play(3))
+    assert len(game.drawn) == 3
+    assert int(counter.count) == 3
+
+
+@pytest.mark.parametrize(
+    ("net", "statistic", "fresh"),
+    [
+        (TINY["stylegan2"]["networks"], "mean", 0.0),
+        (TINY["stylegan3"]["networks"], "power", 1.0),
+    ],
+)
+def test_shared_fakes_move_the_running_statistics_of_g(
+    net: Networks, statistic: str, fresh: float
+) -> None:
+    cls, _ = tiny("dcgan")
+    game = cls.Config(networks=net, latent=8, share_fakes=True)
+    playing = trainer_of("dcgan", game=game)
+    playing.play_step()
+    found = [t for name, t in playing.game.G.named_buffers() if name.endswith(f".{statistic}")]
+    assert found
+    assert all((t != fresh).any() for t in found)
 
 
 @pytest.mark.parametrize(

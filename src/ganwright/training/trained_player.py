@@ -78,7 +78,8 @@ class TrainedPlayer:
         # what it draws ahead of its update is a part of that
         self._iterated = kind == "draws"
         held = [*self.held, *(part for part, _ in self.spectral)]
-        held += [] if kind == "main" else self.memories
+        # what is drawn ahead is no second look at a batch, unlike the pass of a lazy objective
+        held += [] if kind in ("main", "draws") else self.memories
         with constant(self.others), still(held):
             try:
                 yield
