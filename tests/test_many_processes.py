@@ -37,6 +37,7 @@ GAMES: dict[str, dict[str, Any]] = {
     "wgan-gp": {"networks": PLAIN, "d_moves": 2},
     "acgan": {"networks": DROPPED},
     "cyclegan": TRANSLATING,
+    "stylegan3": {"networks": dataclasses.replace(TINY["stylegan3"]["networks"], group=1)},
 }
 """What has no layer that looks across rows."""
 

@@ -259,6 +259,14 @@ def test_magnitudes_are_a_running_mean_of_squares() -> None:
     assert float(layer.power) == pytest.approx(power)
 
 
+def test_magnitudes_take_in_the_images_of_all_processes() -> None:
+    """Here 4 images of square 9, elsewhere 4 of 25: 8 images of 17 in a half-life of 8."""
+    layer = Magnitude(half_life=8.0)
+    layer.everyone = lambda mine: torch.cat([mine, torch.full_like(mine, 25.0)])
+    layer(3 * torch.ones(4, 2, 5, 5))
+    assert float(layer.power) == pytest.approx((1 + 17) / 2)
+
+
 def test_only_ds_update_moves_the_running_means() -> None:
     trainer = trainer_of("stylegan3")
     game: Any = trainer.game

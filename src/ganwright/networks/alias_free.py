@@ -103,8 +103,9 @@ class Magnitude(Memory):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and not self.held:
             with torch.no_grad():
-                weight = 1 - 0.5 ** (len(x) / self.half_life)
-                self.power.lerp_(wide(x).square().mean().to(self.power.dtype), weight)
+                squares = self.of_all(wide(x).square().mean()[None])  # one of each process
+                weight = 1 - 0.5 ** (len(squares) * len(x) / self.half_life)
+                self.power.lerp_(squares.mean().to(self.power.dtype), weight)
         return x * self.power.rsqrt().to(x.dtype)
 
 

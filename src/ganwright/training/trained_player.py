@@ -37,7 +37,7 @@ class TrainedPlayer:
     """A player with its optimizer, its evaluators, and what stays still during its updates."""
 
     def __init__(self, player: Player, engine: Engine, game: Game) -> None:
-        self.player = player
+        self.player, self.engine = player, engine
         unique = {id(w): w for net in player.networks for w in net.parameters()}
         self.weights = [w for w in unique.values() if w.requires_grad]
         called = {id(w): name for name, w in game.named_parameters()}
@@ -90,6 +90,20 @@ class TrainedPlayer:
         """The gradients that there are, by "player/gradients/weight"."""
         pairs = zip(self.names, gradients, strict=True)
         return {f"{self.player.name}/gradients/{n}": g for n, g in pairs if g is not None}
+
+    def averaged(self, gradients: Sequence[Tensor | None], values: Tensor) -> list[Tensor | None]:
+        """Averages over all processes, the values' in place; None for what is None in all."""
+        # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
+        sent = [
+            torch.zeros_like(w) if g is None and w.requires_grad else g
+            for w, g in zip(self.weights, gradients, strict=True)
+        ]
+        had = torch.tensor([g is not None for g in gradients]).to(values)
+        self.engine.average([*(g for g in sent if g is not None), values, had])
+        if all(g is not None for g in gradients):
+            return sent
+        # a gradient of zeros would let momentum move what one process leaves alone
+        return [g if somewhere else None for g, somewhere in zip(sent, had.tolist(), strict=True)]
 
     def clear(self) -> None:
         """Forget the gradients."""

@@ -208,12 +208,7 @@ class Trainer:
         assert total is not None
         values = total / len(batches) if len(batches) > 1 else total
         if self.engine.world > 1:
-            # a weight that had no gradient here may have one elsewhere: ranks send the same shapes
-            gradients = [
-                torch.zeros_like(w) if g is None and w.requires_grad else g
-                for w, g in zip(trained.weights, gradients, strict=True)
-            ]
-            self.engine.average([*(g for g in gradients if g is not None), values])
+            gradients = trained.averaged(gradients, values)
         gradient = GRADIENT if kind == "main" else "_".join([GRADIENT, *terms])
         return Pass(gradients, names, values, gradient)
 
