@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from helpers import TINY, tiny, trainer_of
+from helpers import FULL, TINY, tiny, trainer_of
 from processes import SMALL, processes, ran
 from torch import Tensor, nn
 
@@ -22,8 +22,10 @@ from ganwright.errors import RunError
 from ganwright.layers.minibatch import across_rows
 from ganwright.layers.norm import InstanceNorm, NoNorm
 from ganwright.networks import ConvNet, ResNetTranslator
+from ganwright.penalties import GradientPenalty
 from ganwright.precision import default_type
 from ganwright.run.assembly import assemble, resolved
+from ganwright.seeds import count_rows, rows_counted
 from ganwright.training import checkpoint
 from ganwright.training import processes as talk
 from ganwright.training.engine import Engine
@@ -37,6 +39,12 @@ GAMES: dict[str, dict[str, Any]] = {
     "wgan-gp": {"networks": PLAIN, "d_moves": 2},
     "acgan": {"networks": DROPPED},
     "cyclegan": TRANSLATING,
+    "gan": {"networks": FULL, "pack": 2, "penalties": (GradientPenalty(every=2),)},
+    "stylegan2": {
+        "networks": dataclasses.replace(TINY["stylegan2"]["networks"], group=1),
+        "path_every": 2,
+        "path_decay": 0.0,  # the mean length of the batch enters the square of each
+    },
     "stylegan3": {"networks": dataclasses.replace(TINY["stylegan3"]["networks"], group=1)},
 }
 """What has no layer that looks across rows."""
@@ -102,7 +110,7 @@ def test_their_sameness_is_no_accident(tmp_path: Path) -> None:
 
 def rows_of(draw: Any, rank: int, world: int, rows: int) -> Tensor:
     torch.manual_seed(4)
-    with WholeBatch(rows, rank, world):
+    with WholeBatch([rows], rank, world):
         return draw(rows)
 
 
@@ -146,6 +154,20 @@ def test_what_stands_for_two_batches_is_sliced_in_each() -> None:
     assert torch.equal(second, whole[[2, 3, 6, 7]])
 
 
+@pytest.mark.parametrize("what", NOISE)
+def test_fewer_rows_that_count_are_sliced_too(what: str) -> None:
+    """3 packs of 2 rows: each process draws for 6 packs, and keeps its own 3."""
+    torch.manual_seed(4)
+    whole = NOISE[what](6)
+    parts = []
+    for rank in (0, 1):
+        torch.manual_seed(4)
+        with rows_counted(6) as counts, WholeBatch(counts, rank, 2):
+            count_rows(3)
+            parts.append(NOISE[what](3))
+    assert torch.equal(torch.cat(parts), whole)
+
+
 def test_what_has_no_row_for_each_image_is_drawn_by_all_alike() -> None:
     for draw in (lambda _: torch.randn(()), lambda _: torch.randn(5), lambda _: torch.rand(3, 4)):
         first, second = (rows_of(draw, rank, 2, 4) for rank in (0, 1))
@@ -155,7 +177,7 @@ def test_what_has_no_row_for_each_image_is_drawn_by_all_alike() -> None:
 def test_gradients_pass_through_dropped_rows() -> None:
     x = torch.ones(2, 6, requires_grad=True)
     torch.manual_seed(4)
-    with WholeBatch(2, 1, 2):
+    with WholeBatch([2], 1, 2):
         y = F.dropout(x, 0.5)
     y.sum().backward()
     assert x.grad is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -46,3 +47,36 @@ def generators_kept() -> Iterator[None]:
         finally:
             np.random.set_state(arrays)
             random.setstate(plain)
+
+
+class _Open(threading.local):
+    """The numbers of rows that count in the batch that this thread computes on, if it is a part."""
+
+    def __init__(self) -> None:
+        self.counts: list[int] | None = None
+
+
+_open = _Open()
+
+
+def count_rows(n: int) -> None:
+    """Say that n rows stand for this process's share of a batch, which may have more itself.
+
+    For what looks at a part of the rows, or at several as one: among several processes, random
+    tensors of n rows are then each process's own, too, until the objective ends.
+    """
+    if _open.counts is not None:
+        _open.counts.append(n)
+
+
+@contextmanager
+def rows_counted(rows: int) -> Iterator[list[int]]:
+    """Within, the numbers of rows that stand for this process's share: `rows`, then what is said.
+
+    See `count_rows`.
+    """
+    before, _open.counts = _open.counts, (counts := [rows])
+    try:
+        yield counts
+    finally:
+        _open.counts = before

@@ -22,6 +22,7 @@ from ganwright.families.noise_game import SharingGame
 from ganwright.game import Terms
 from ganwright.losses import Inputs, Scorer
 from ganwright.penalties import charge
+from ganwright.seeds import count_rows
 from ganwright.unroll import unrolled
 
 
@@ -98,5 +99,6 @@ class GAN(UnrollableGame):
                 raise SettingsError(
                     f"a batch of {len(x)} does not divide into packs of {self.cfg.pack}"
                 )
+            count_rows(len(x) // self.cfg.pack)  # penalties and D draw for packs
             x = x.reshape(len(x) // self.cfg.pack, -1, *x.shape[2:])
         return x

@@ -31,6 +31,7 @@ from ganwright.game import Lazy, Player, Terms
 from ganwright.networks import StyleNet
 from ganwright.observing import observe
 from ganwright.penalties import R1, Penalty, path_lengths
+from ganwright.seeds import count_rows
 
 
 class StyleGAN2(StyledGame):
@@ -88,6 +89,7 @@ class StyleGAN2(StyledGame):
         """The spread of |J_w^T y| around its running mean a, on a part of the batch."""
         cfg = self.cfg
         n = max(1, int(cfg.path_share * len(batch.images)))
+        count_rows(n)
         labels = None if batch.labels is None else batch.labels[:n]
         w = self.G.styles(self.noise(n), labels, mix=self.mix(n))
         lengths = path_lengths(self.G.synthesis, w)

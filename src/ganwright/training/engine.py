@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ganwright.config.settings import Layout, Precision, Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.layers.forward_state import Memory
+from ganwright.seeds import rows_counted
 from ganwright.training.compiler import check_compiler
 from ganwright.training.processes import connected, join
 from ganwright.training.synced_batch_norm import SyncedBatchNorm
@@ -140,7 +141,8 @@ class Engine:
         """
         with ExitStack() as both:
             if self.shares:
-                both.enter_context(WholeBatch(rows, self.rank, self.world))
+                counts = both.enter_context(rows_counted(rows))
+                both.enter_context(WholeBatch(counts, self.rank, self.world))
             if self.shares and self.synced:
                 both.enter_context(SyncedBatchNorm(self.rank, self.world))
             yield

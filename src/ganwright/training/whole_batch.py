@@ -36,16 +36,18 @@ class WholeBatch(TorchFunctionMode):
     """Within, random tensors of this process's rows are the rows of what one process would draw.
 
     A tensor has a row, or several, for each image if its first dimension is a multiple of `rows`:
-    [k rows, ...] stands for k whole batches. All other tensors are the same in all processes.
+    [k rows, ...] stands for k whole batches. So it does for what an objective calls `count_rows`
+    with, where it is no multiple of `rows`. All other tensors are the same in all processes.
 
     Args:
-        rows: this process's share of the batch.
+        counts: this process's share of the batch, `rows`; then further numbers of rows that stand
+            for it, which may come while the mode is on.
         rank, world: whose share, and of how many.
     """
 
-    def __init__(self, rows: int, rank: int, world: int) -> None:
+    def __init__(self, counts: Sequence[int], rank: int, world: int) -> None:
         super().__init__()
-        self.rows, self.rank, self.world = rows, rank, world
+        self.counts, self.rank, self.world = counts, rank, world
 
     def __torch_function__(
         self,
@@ -59,40 +61,45 @@ class WholeBatch(TorchFunctionMode):
             return self._like(func, args, named)
         if func in SIZED:
             return self._sized(func, args, named)
-        if func in FILLED and self._shared(args[0].shape):
+        if func in FILLED and self._rows(args[0].shape):
             return args[0].copy_(self._like(func, args, named))
         return func(*args, **named)
 
     def _like(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        given = [x for x in (*args, *named.values()) if isinstance(x, Tensor)]
+        rows = next(filter(None, (self._rows(x.shape) for x in given)), 0)
         drawn = func(*map(self._whole, args), **{k: self._whole(v) for k, v in named.items()})
-        grown = [x for x in (*args, *named.values()) if self._whole(x) is not x]
-        return self._own(drawn) if grown else drawn
+        return self._own(drawn, rows) if rows else drawn
 
     def _sized(self, func: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]) -> Any:
         limits, size = args, named.get("size")
         if size is None:
             given = bool(args) and isinstance(args[-1], Sequence)
             limits, size = (args[:-1], args[-1]) if given else ((), args)
-        if not self._shared(size):
+        rows = self._rows(size)
+        if not rows:
             return func(*args, **named)
         named = {k: v for k, v in named.items() if k != "size"}
-        return self._own(func(*limits, (size[0] * self.world, *size[1:]), **named))
+        return self._own(func(*limits, (size[0] * self.world, *size[1:]), **named), rows)
 
-    def _shared(self, size: Sequence[int]) -> bool:
-        return len(size) > 0 and size[0] > 0 and size[0] % self.rows == 0
+    def _rows(self, size: Sequence[int]) -> int:
+        """The rows of this process's share in a tensor of this size; 0 where it has none."""
+        if not size or not size[0]:
+            return 0
+        return next((rows for rows in self.counts if size[0] % rows == 0), 0)
 
     def _whole(self, x: Any) -> Any:
         """[k rows, ...] -> [k world rows, ...]; the others' rows are copies, and not looked at."""
-        if not isinstance(x, Tensor) or not self._shared(x.shape):
+        if not isinstance(x, Tensor) or not (rows := self._rows(x.shape)):
             return x
-        parts = x.unflatten(0, (-1, 1, self.rows))
+        parts = x.unflatten(0, (-1, 1, rows))
         whole = parts.repeat(1, self.world, *[1] * (parts.ndim - 2)).flatten(0, 2)
         # numbers are drawn in the order in which they lie in memory
         if x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last):
             whole = whole.contiguous(memory_format=torch.channels_last)
         return whole
 
-    def _own(self, whole: Tensor) -> Tensor:
+    def _own(self, whole: Tensor, rows: int) -> Tensor:
         """[k world rows, ...] -> [k rows, ...]."""
-        parts: Tensor = whole.unflatten(0, (-1, self.world, self.rows))
+        parts: Tensor = whole.unflatten(0, (-1, self.world, rows))
         return parts.select(1, self.rank).flatten(0, 1)
