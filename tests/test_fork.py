@@ -97,6 +97,31 @@ def test_what_no_longer_fits_is_named(run: Path, tmp_path: Path) -> None:
     assert "D's optimizer starts over for" in said
 
 
+@pytest.fixture(scope="module")
+def translating(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose pools of 3 have been full since its first batch of 4."""
+    out = tmp_path_factory.mktemp("translating") / "run"
+    cls, settings = tiny("cyclegan", steps=1, sample_every=4)
+    runs.train(cls, settings, out, quiet=True)
+    assert tensors(out)["game.past_A.count"] == 3
+    return out
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [({}, 3), ({"image_size": 32}, 1), ({"pool": 5}, 1), ({"pool": 2}, 1)],
+)
+def test_a_pool_that_no_longer_fits_begins_empty(
+    translating: Path, tmp_path: Path, changes: dict[str, Any], count: int
+) -> None:
+    """One step stores its only fake; blank images that are counted would be shown to D instead."""
+    ganwright.fork(translating, tmp_path / "fork", steps=2, batch_size=1, quiet=True, **changes)
+    found = tensors(tmp_path / "fork")
+    for name in ("game.past_A", "game.past_B"):
+        assert found[f"{name}.count"] == count
+        assert all(image.any() for image in found[f"{name}.images"][:count])
+
+
 def test_other_data_is_named(run: Path, tmp_path: Path) -> None:
     images = torch.zeros(16, 1, 8, 8, dtype=torch.uint8)
     ganwright.fork(run, tmp_path / "fork", steps=5, data=images, quiet=True)

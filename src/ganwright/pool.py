@@ -29,6 +29,10 @@ class ReplayPool(Memory):
         self.register_buffer("images", torch.zeros(size, *shape))
         self.register_buffer("count", torch.zeros((), dtype=torch.long))
 
+    def forget(self) -> None:
+        """Empty it: a count of images that are not there would show them as fakes."""
+        self.count.zero_()
+
     def forward(self, fakes: Tensor) -> Tensor:
         """[n, C, H, W] of fakes -> as many, including some from the past."""
         if not self.size:

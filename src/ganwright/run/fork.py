@@ -42,7 +42,7 @@ from ganwright.run.weights import checksum
 from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
-from ganwright.training.fitting import adopt, fit, fits
+from ganwright.training.fitting import adopt, fit, fits, forget
 from ganwright.training.trainer import Trainer
 
 
@@ -166,6 +166,8 @@ def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
     fitted = fit(own, found.game)
     if not fits(trainer.game, fitted):
         raise RunError("none of the run's weights fits the networks of these settings")
-    trainer.game.carried(own.keys() - set(fitted.taken))
+    fresh = own.keys() - set(fitted.taken)
+    forget(trainer.game, fresh)
+    trainer.game.carried(fresh)
     fit(trainer.average.networks.state_dict(), found.average)
     return [*fitted.lines(), *adopt(trainer, found.training)]

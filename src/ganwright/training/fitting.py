@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganwright.layers.forward_state import Memory
 from ganwright.training.trained_player import TrainedPlayer
 from ganwright.training.trainer import Trainer
 
@@ -69,6 +70,14 @@ def fits(game: nn.Module, found: Fit) -> bool:
     learned = dict(game.named_parameters())
     large = {name for name, w in learned.items() if w.ndim > 1}
     return not (large or learned.keys()).isdisjoint(found.taken)
+
+
+def forget(game: nn.Module, fresh: Collection[str]) -> None:
+    """Let each memory begin anew of whose buffers at least one is among the `fresh` tensors."""
+    for name, part in game.named_modules():
+        own = {f"{name}.{buffer}" for buffer, _ in part.named_buffers()}
+        if isinstance(part, Memory) and not own.isdisjoint(fresh):
+            part.forget()
 
 
 def networks(game: nn.Module) -> dict[str, Tensor]:
