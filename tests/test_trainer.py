@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ganwright.config.schedule import CONSTANT, Schedule
 from ganwright.data.types import Images, Spec
 from ganwright.game import Game, Lazy, Phase, Player, Terms
 from ganwright.losses import NonSaturating
 from ganwright.observing import observe
-from ganwright.optim import SGD, Adam, Linear, LinearDecay, RMSprop
+from ganwright.optim import SGD, Adam, Delayed, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
 from ganwright.training.trained_player import step_or_undo
 from ganwright.training.trainer import Trainer
@@ -252,6 +253,75 @@ def test_lazy_objectives_step_by_themselves_with_corrected_rates() -> None:
     list(trainer.play(5))
     # steps 0 to 4: five main steps and two lazy ones, each times lr c
     assert w.item() == pytest.approx(1 - 0.1 * 4 / 5 * (5 + 2 * 4), abs=1e-6)
+
+
+def lazily(moves: Any, schedule: Schedule = CONSTANT, **changes: Any) -> tuple[Toy, Player]:
+    """A player of gradient 1, and of gradient 1 by a lazy term in every 4th step."""
+    game = Toy()
+    w = game.a.weight
+    player = Player(
+        "a",
+        [game.a],
+        lambda _: {"main": w.sum()},
+        lazy=(Lazy(lambda _: {"rare": w.sum()}, every=4),),
+        moves=moves,
+        schedules={"rare": schedule},
+        **{"optimizer": SGD(lr=0.1), **changes},
+    )
+    game.given = (player,)
+    return game, player
+
+
+@pytest.mark.parametrize(
+    ("moves", "every", "updates"),
+    [
+        (1, 1, 4),
+        (5, 1, 20),
+        (lambda step: 3 if step == 0 else 2, 1, 9),
+        (1, 2, 2),  # it plays in steps 0 and 2
+        (3, 6, 6),  # and here in 0 and 6, of 12 from one lazy pass to the next
+    ],
+)
+def test_a_lazy_term_weighs_as_if_it_were_in_all_updates(
+    moves: Any, every: int, updates: int
+) -> None:
+    """After the first lazy pass, of weight u, for u updates: each is shortened to u / (u + 1)."""
+    game, player = lazily(moves, every=every)
+    trainer = _trainer(game)
+    trainer.play_step()
+    first = player.moves_at(0)
+    assert game.a.weight.item() == pytest.approx(
+        1 - 0.1 * updates / (updates + 1) * (first + updates), abs=1e-5
+    )
+
+
+def test_the_correction_follows_the_updates_of_each_stretch() -> None:
+    """10 updates in steps 0 to 3, then 4: c = 10/11, then 4/5; betas and alpha to its power."""
+    for optimizer, name, numbers in (
+        (Adam(lr=0.1, betas=(0.5, 0.9)), "betas", (0.5, 0.9)),
+        (RMSprop(lr=0.1, alpha=0.9), "alpha", (0.9,)),
+    ):
+        game, _ = lazily(lambda step: 7 if step == 0 else 1, optimizer=optimizer)
+        trainer = _trainer(game)
+        for step in trainer.play(5):
+            c = 10 / 11 if step <= 4 else 4 / 5
+            group = trainer.players[0].optimizer.param_groups[0]
+            assert group["lr"] == pytest.approx(0.1 * c)
+            found = group[name] if name == "betas" else (group[name],)
+            assert found == pytest.approx([number**c for number in numbers])
+
+
+@pytest.mark.parametrize(("start", "moved"), [(1, 0), (0, 1)])
+def test_a_lazy_pass_of_nothing_makes_no_update(start: int, moved: int) -> None:
+    """With momentum a gradient of 0 would move the weight, and it is no move for the game."""
+    game, _ = lazily(1, Delayed(start), optimizer=SGD(lr=0.1, momentum=0.9))
+    trainer = _trainer(game)
+    trainer.play_step()
+    assert [set(terms) for _, terms in game.after_calls] == [{"main"}, {"rare"}][: 1 + moved]
+    # c = 4/5; momentum .9 of the main gradient 1, and 4 times the lazy one
+    further = (0.9 + 4) if moved else 0
+    assert game.a.weight.item() == pytest.approx(1 - 0.08 * (1 + further))
+    assert trainer.meter.read()[0]["a/rare"] == pytest.approx(moved * 0.92)
 
 
 def test_lazy_correction_of_betas() -> None:

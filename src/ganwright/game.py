@@ -27,6 +27,9 @@ Draw: TypeAlias = Callable[[Any], Any]
 class Lazy:
     """An objective charged every `every`-th step, in a pass of its own, `every` times as heavy.
 
+    Where its player makes several updates in a step, it is so many times as heavy again: as if it
+    were charged in each. A pass all of whose terms have a schedule's factor of 0 moves nothing.
+
     Karras et al. (2020), arXiv:1912.04958, appendix B ("lazy regularization").
     """
 

@@ -33,8 +33,8 @@ class Optimizer(Checked):
         """Torch's optimizer over `parameters`.
 
         Args:
-            lazy: StyleGAN2's correction c = k / (k + 1) for an objective every k-th
-                step: lr becomes c lr, and betas become beta^c (arXiv:1912.04958, appendix B).
+            lazy: StyleGAN2's correction c = k / (k + 1) for an objective after every k-th
+                update: lr becomes c lr, and betas become beta^c (arXiv:1912.04958, appendix B).
         """
         raise NotImplementedError
 
@@ -63,12 +63,10 @@ class Adam(Optimizer):
     beta2_schedule: Schedule = Constant()
 
     def at(self, step: int, lazy: float = 1.0) -> dict[str, Any]:
-        numbers = super().at(step, lazy)
-        if isinstance(self.beta2_schedule, Constant):
-            return numbers
         beta1, beta2 = self.betas
-        beta2 = max(0.0, 1 - (1 - beta2) * self.beta2_schedule.factor(step))
-        return {**numbers, "betas": (beta1**lazy, beta2**lazy)}
+        if not isinstance(self.beta2_schedule, Constant):
+            beta2 = max(0.0, 1 - (1 - beta2) * self.beta2_schedule.factor(step))
+        return {**super().at(step, lazy), "betas": (beta1**lazy, beta2**lazy)}
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         betas = (self.betas[0] ** lazy, self.betas[1] ** lazy)
@@ -120,6 +118,9 @@ class RMSprop(Optimizer):
 
     def build(self, parameters: Iterable[nn.Parameter], lazy: float = 1.0) -> torch.optim.Optimizer:
         return torch.optim.RMSprop(parameters, self.lr * lazy, self.alpha**lazy, self.eps)
+
+    def at(self, step: int, lazy: float = 1.0) -> dict[str, Any]:
+        return {**super().at(step, lazy), "alpha": self.alpha**lazy}
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

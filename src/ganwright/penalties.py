@@ -107,7 +107,8 @@ class Penalty(Checked):
 
     Args:
         weight: factor on the cost.
-        every: lazy regularisation: charged every `every`-th step, `every` times as heavy.
+        every: lazy regularisation: charged every `every`-th step, as heavy as in all updates of D
+            from there to the next.
         schedule: the factor on the weight at each step.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from torch import Tensor
 from ganwright._torch import step_unless
 from ganwright.data.types import Batch
 from ganwright.errors import GameError
-from ganwright.game import Draw, Game, Objective, Player
+from ganwright.game import Draw, Game, Lazy, Objective, Player
 from ganwright.layers.forward_state import Memory, constant, self_moving, spectral, still
 from ganwright.observing import evaluate, evaluate_watched, named
 from ganwright.precision import wide
@@ -25,12 +26,16 @@ Found = TypeVar("Found")
 
 @dataclass
 class Pass:
-    """What one backward pass left behind: gradients, named values, and the gradient's name."""
+    """What one backward pass left behind: gradients, named values, and the gradient's name.
+
+    It is not `charged` where it is lazy, and schedules make nothing of all its terms.
+    """
 
     gradients: list[Tensor | None]
     names: list[str]
     values: Tensor
     gradient: str
+    charged: bool = True
 
 
 class TrainedPlayer:
@@ -44,9 +49,7 @@ class TrainedPlayer:
         self.names = [called[id(w)] for w in self.weights]
         mine = {id(w) for w in self.weights}
         self.others = [w for w in game.parameters() if id(w) not in mine]
-        # StyleGAN2's correction of lr and betas for the passes that lazy objectives add
-        self.lazy = 1 / (1 + sum(1 / lazy.every for lazy in player.lazy))
-        self.optimizer = player.optimizer.build(self.weights, self.lazy)
+        self.optimizer = self.fresh_optimizer()
         self.scaler = engine.scaler()
         self.evaluators = {"main": _evaluator(evaluate, player.objective, engine)} | {
             f"lazy{i}": _evaluator(evaluate, lazy.objective, engine)
@@ -61,6 +64,28 @@ class TrainedPlayer:
         self.spectral = [(m, iterate) for m, iterate in spectral(game) if id(m) in own]
         self.memories = [m for m in game.modules() if isinstance(m, Memory)]
         self._named: dict[str, str] = {}
+
+    def fresh_optimizer(self) -> torch.optim.Optimizer:
+        """As it is before the first step."""
+        return self.player.optimizer.build(self.weights, self.correction(0))
+
+    def correction(self, step: int) -> float:
+        """StyleGAN2's correction of lr and betas for the passes that lazy objectives add."""
+        return 1 / (1 + sum(1 / self.updates(lazy, step) for lazy in self.player.lazy))
+
+    def updates(self, lazy: Lazy, step: int) -> int:
+        """Its main updates from one pass of a lazy objective, in this step or before, to the next.
+
+        So often a term would count that is charged in all of them.
+        """
+        every = math.lcm(lazy.every, self.player.every)
+        first = step - step % every
+        return sum(map(self.player.moves_at, range(first, first + every))) or 1
+
+    def charged(self, terms: Sequence[str], step: int) -> bool:
+        """Whether the schedules leave anything of one of these terms at this step."""
+        factors = self.player.factors_at(step)
+        return any(factors.get(name, 1.0) for name in terms)
 
     @contextmanager
     def turn(self, kind: str) -> Iterator[None]:

@@ -147,9 +147,8 @@ class Trainer:
     def _play_lazies(self, trained: TrainedPlayer) -> None:
         for index, lazy in enumerate(trained.player.lazy):
             if self.step % lazy.every == 0:
-                done = self._differentiate(
-                    trained, self._held, f"lazy{index}", 0, weight=lazy.every
-                )
+                weight = trained.updates(lazy, self.step)
+                done = self._differentiate(trained, self._held, f"lazy{index}", 0, weight=weight)
                 self._apply(trained, done)
 
     def _batches_for(self, player: Player, fresh: bool, phase: Phase) -> list[Batch]:
@@ -210,7 +209,8 @@ class Trainer:
         if self.engine.world > 1:
             gradients = trained.averaged(gradients, values)
         gradient = GRADIENT if kind == "main" else "_".join([GRADIENT, *terms])
-        return Pass(gradients, names, values, gradient)
+        charged = kind == "main" or trained.charged(terms, self.step)
+        return Pass(gradients, names, values, gradient, charged)
 
     @torch.no_grad()
     def _apply(self, trained: TrainedPlayer, done: Pass) -> None:
@@ -218,7 +218,7 @@ class Trainer:
         player, optimizer = trained.player, trained.optimizer
         for w, gradient in zip(trained.weights, done.gradients, strict=True):
             w.grad = gradient
-        if trained.scaler:
+        if trained.scaler and done.charged:
             trained.scaler.unscale_(optimizer)
         gradients = [g for g in done.gradients if g is not None]
         norm = get_total_norm(gradients)
@@ -228,8 +228,9 @@ class Trainer:
         if not trained.scaler:  # fp16's scaling expects infinite gradients now and then
             finite &= torch.isfinite(norm)
         for group in optimizer.param_groups:
-            group.update(player.optimizer.at(self.step, trained.lazy))
-        moved = guarded_step(optimizer, finite, trained.scaler)
+            group.update(player.optimizer.at(self.step, trained.correction(self.step)))
+        # a gradient of zeros would let momentum move the weights
+        moved = done.charged and guarded_step(optimizer, finite, trained.scaler)
         trained.clear()
         if self.watched is not None and done.gradient == GRADIENT:
             self.watched |= trained.named_gradients(done.gradients)
@@ -252,7 +253,7 @@ class Trainer:
         """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
         self.step = self.draws = self.images = 0
         for trained in self.players:
-            trained.optimizer = trained.player.optimizer.build(trained.weights, trained.lazy)
+            trained.optimizer = trained.fresh_optimizer()
         self.average.update(0, 0)
 
     def state_dict(self) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             for tensor, old in zip(live, before, strict=True):
                 tensor.copy_(old)
     for trained in trainer.players:
-        trained.optimizer = trained.player.optimizer.build(trained.weights, trained.lazy)
+        trained.optimizer = trained.fresh_optimizer()
         trained.scaler = trainer.engine.scaler()
     trainer.step = trainer.draws = trainer.images = 0
     trainer.meter = Meter(trainer.engine.device)
