@@ -97,6 +97,15 @@ def test_what_no_longer_fits_is_named(run: Path, tmp_path: Path) -> None:
     assert "D's optimizer starts over for" in said
 
 
+def test_a_new_p_of_ada_counts_where_no_target_moves_it(run: Path, tmp_path: Path) -> None:
+    change: dict[str, Any] = {"augment_d": "ADA(p=0.25, target=none)"}
+    ganwright.fork(run, tmp_path / "first", steps=5, quiet=True, **change)
+    change["augment_d"] = "ADA(p=0.5, target=none)"
+    ganwright.fork(tmp_path / "first", tmp_path / "second", steps=6, quiet=True, **change)
+    assert tensors(tmp_path / "first")["game.augment.p"] == 0.25
+    assert tensors(tmp_path / "second")["game.augment.p"] == 0.5
+
+
 @pytest.fixture(scope="module")
 def translating(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose pools of 3 have been full since its first batch of 4."""

@@ -102,7 +102,7 @@ class Adaptive(Transformed):
         return () if self.settings.target is None else ("real_sign",)
 
     def before_step(self, step: int) -> None:
-        if not isinstance(self.settings.schedule, Constant):
+        if self.settings.target is None:  # also in a fork, which takes over another run's p
             self.p.fill_(min(1.0, self.settings.p * self.settings.schedule.factor(step)))
 
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
