@@ -16,9 +16,19 @@ from torch import Tensor, nn
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.ccgan import CCGAN, hole_error
+from ganwright.losses import (
+    Hinge,
+    LeastSquares,
+    Loss,
+    NonSaturating,
+    Relativistic,
+    RelativisticAverage,
+    Wasserstein,
+)
 from ganwright.networks import EncoderDecoder
 from ganwright.networks.base import Discriminator
 from ganwright.networks.vgg import VGGA, VGGCritic
+from ganwright.observing import recording
 
 SPEC = Spec(SemiSupervised, (1, 8, 8), None, ("a", "b"))
 
@@ -80,9 +90,35 @@ def test_objectives_by_hand() -> None:
 
 def test_ccgan_squared_also_judges_all_that_was_drawn() -> None:
     game, batch = by_hand(alpha=0.5)
-    whole = game.discriminator(batch)["adv_whole"]
-    assert whole.item() == pytest.approx(0.5 * (softplus(0) + softplus(1)))
+    with recording() as seen:
+        terms = game.discriminator(batch)
+    # -log(1 - sigmoid(1)) of the whole output; real images count once, in adv
+    assert terms["adv_whole"].item() == pytest.approx(0.5 * softplus(1))
+    assert terms["adv"].item() == pytest.approx(softplus(0) + softplus(0.25))
+    assert {k: float(v) for k, v in seen if "whole" in k} == {"fake_whole": pytest.approx(1)}
     assert game.generator(batch)["adv_whole"].item() == pytest.approx(0.5 * softplus(-1))
+
+
+@pytest.mark.parametrize(
+    ("loss", "term"),
+    [
+        (LeastSquares(), 0.5 * (1 - 0) ** 2),
+        (LeastSquares(a=-1.0, scale=1.0), (1 + 1) ** 2),
+        (Hinge(), 1 + 1),
+        (Wasserstein(), 1),
+        (NonSaturating(smooth=0.1), softplus(1)),  # which only real images feel
+    ],
+)
+def test_other_losses_judge_whole_outputs_as_fakes_alone(loss: Loss, term: float) -> None:
+    game, batch = by_hand(alpha=0.5, loss=loss)
+    assert game.discriminator(batch)["adv_whole"].item() == pytest.approx(0.5 * term)
+
+
+@pytest.mark.parametrize("loss", [Relativistic(), RelativisticAverage()])
+def test_a_loss_of_pairs_has_no_term_for_whole_outputs(loss: Loss) -> None:
+    CCGAN.Config(loss=loss)
+    with pytest.raises(SettingsError, match=r"alpha=0\.5 judges .* has a loss of fakes beside"):
+        CCGAN.Config(loss=loss, alpha=0.5)
 
 
 def test_the_labels_of_labelled_pictures_alone_count() -> None:
@@ -139,7 +175,7 @@ def test_the_discriminator_sees_composites() -> None:
     assert game.discriminator(batch)["adv"].item() == pytest.approx(2 * softplus(0))
     game.cfg = dataclasses.replace(game.cfg, alpha=1.0)
     whole = game.discriminator(batch)["adv_whole"].item()
-    assert whole == pytest.approx(softplus(0) + softplus(0.75))
+    assert whole == pytest.approx(softplus(0.75))
 
 
 class _Outside(nn.Module):

@@ -66,6 +66,10 @@ class Loss(Checked):
         """The generator's loss."""
         raise NotImplementedError
 
+    def of_fakes(self, scores: Tensor) -> Tensor:
+        """The discriminator's loss of fakes alone, a scalar of their scores, where it has one."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
 class NonSaturating(Loss):
@@ -85,9 +89,12 @@ class NonSaturating(Loss):
         # with smoothing the best D is (1 - s) p / (p + q), so (1 - s) / 2 where p = q
         even = math.log((1 - self.smooth) / (1 + self.smooth))
         r, f = scores(D, real, fake, even)
-        loss = softplus(-r).mean() + softplus(f).mean()
+        loss = softplus(-r).mean() + self.of_fakes(f)
         # cross-entropy against 1 - s is softplus(-r) + s r, since softplus(r) = softplus(-r) + r
         return loss + self.smooth * r.mean() if self.smooth else loss
+
+    def of_fakes(self, scores: Tensor) -> Tensor:
+        return softplus(scores).mean()
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return softplus(-score(D, fake)).mean()
@@ -129,6 +136,9 @@ class LeastSquares(Loss):
         r, f = scores(D, real, fake, (self.a + self.b) / 2)
         return self.scale * ((r - self.b).square().mean() + (f - self.a).square().mean())
 
+    def of_fakes(self, scores: Tensor) -> Tensor:
+        return self.scale * (scores - self.a).square().mean()
+
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return self.scale * (score(D, fake) - self.c).square().mean()
 
@@ -145,9 +155,12 @@ class Wasserstein(Loss):
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
-        loss = f.mean() - r.mean()
+        loss = self.of_fakes(f) - r.mean()
         observe("wasserstein", -loss)
         return loss
+
+    def of_fakes(self, scores: Tensor) -> Tensor:
+        return scores.mean()
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return -score(D, fake).mean()
@@ -170,7 +183,10 @@ class Hinge(Loss):
 
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake, 0.0)
-        return relu(self._margins(r) - r).mean() + relu(self._margins(f) + f).mean()
+        return relu(self._margins(r) - r).mean() + self.of_fakes(f)
+
+    def of_fakes(self, scores: Tensor) -> Tensor:
+        return relu(self._margins(scores) + scores).mean()
 
     def _margins(self, scores: Tensor) -> Tensor | float:
         return 1 - self.jitter * torch.rand_like(scores) if self.jitter else 1.0

@@ -7,8 +7,8 @@ x_G = G(m x), and x_I = m x + (1 - m) x_G is the image with its hole filled.
     G maximises  E[log D(x_I)]
 
 where the last term of D is for labelled images only. CC-GAN² (section 3.2) also gives D the whole
-output of G, alpha log(1 - D(x_G)), which G must fool too, with alpha .5. The result is an
-inpainting network and a classifier.
+output of G, alpha log(1 - D(x_G)), which G must fool too, with alpha .5; with another loss, the
+term is what that loss has of fakes. The result is an inpainting network and a classifier.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from ganwright.families.augmented import OneJudge, shown, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
-from ganwright.losses import Loss, NonSaturating
+from ganwright.losses import Loss, NonSaturating, score
 from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
-from ganwright.observing import observe, scope
+from ganwright.observing import observe, spread
 from ganwright.optim import Adam, Optimizer
 from ganwright.penalties import Penalty, charge, lazies, refuse_twins, schedules
 from ganwright.precision import wide
@@ -82,6 +82,12 @@ class CCGAN(OneWay, OneJudge):
         def __post_init__(self) -> None:
             super().__post_init__()
             refuse_twins(self.penalties)
+            if self.alpha and type(self.loss).of_fakes is Loss.of_fakes:
+                raise SettingsError(
+                    f"alpha={self.alpha} judges whole outputs as fakes alone, and "
+                    f"{type(self.loss).__name__} has a loss of fakes beside real images only; "
+                    "choose NonSaturating, LeastSquares, Hinge or Wasserstein, or set alpha=0"
+                )
 
     cfg: Config
 
@@ -127,10 +133,10 @@ class CCGAN(OneWay, OneJudge):
             **charge(cfg.penalties, D, real, filled),
         }
         if cfg.alpha:
-            with scope("whole"):
-                seen = shown(self.augment, whole)
-                adv = cfg.loss.discriminator(D.score, h, D.features(seen))
-            terms["adv_whole"] = cfg.alpha * adv
+            judged = score(D, shown(self.augment, whole))
+            observe("fake_whole", judged.mean())
+            spread("scores/fake_whole", judged)
+            terms["adv_whole"] = cfg.alpha * cfg.loss.of_fakes(judged)
         return terms
 
     def generator(self, batch: SemiSupervised) -> Terms:
