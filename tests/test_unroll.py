@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import exp
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families import family
 from ganwright.families.gan import GAN
+from ganwright.layers.forward_state import constant
 from ganwright.losses import LeastSquares, Loss, Scorer, Wasserstein
 from ganwright.networks import MLP, ConvNet
+from ganwright.optim import Delayed, LinearDecay
 from ganwright.penalties import R1, GradientPenalty
 from ganwright.unroll import unrolled
 
@@ -100,6 +103,62 @@ def test_it_is_where_gradient_descent_would_lead_with_batch_norm_and_penalties(
     slopes = torch.autograd.grad(cost(), list(weights.values()))
     moved = {k: w - 0.05 * s for (k, w), s in zip(weights.items(), slopes, strict=True)}
     torch.testing.assert_close(ahead, functional_call(game.D, moved, (x,)), rtol=1e-4, atol=1e-5)
+
+
+def test_only_what_is_named_moves_by_hand() -> None:
+    """D(x) = a b x with b alone free: D's loss a b theta has the slope a theta by b."""
+    D = nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False), nn.Flatten(0))
+    with torch.no_grad():
+        D[0].weight.fill_(3.0)
+        D[1].weight.fill_(2.0)
+    theta = torch.tensor([[0.5]])
+    ahead = unrolled(D, lambda score: {"adv": score(theta).mean()}, 2, 0.1, {"1.weight"})
+    b = 2.0 - 2 * 0.1 * 3 * 0.5
+    assert ahead(torch.ones(1, 1)).item() == pytest.approx(3 * b)
+
+
+def answers(game: GAN, x: Tensor, fake: Tensor) -> Tensor:
+    torch.manual_seed(3)
+    return game.foreseen(x, fake)(x)
+
+
+def test_frozen_weights_of_d_stay_in_the_unrolled_updates_too() -> None:
+    """Once in training: in G's turn no weight of D requires a gradient."""
+    trainer = trainer_of("dcgan", game=tiny_unrolled(), freeze=("D.stack.1",))
+    game = trainer.game
+    assert isinstance(game, GAN)
+    names = {name for name, _ in game.D.named_parameters()}
+    x, fake = torch.randn(2, 4, 1, 8, 8)
+    with constant(game.parameters()):
+        found = answers(game, x, fake)
+        game.moving = frozenset(n for n in names if not n.startswith("stack.1."))
+        assert torch.equal(found, answers(game, x, fake))
+        game.moving = frozenset(names)
+        assert not torch.allclose(found, answers(game, x, fake))
+
+
+def tiny_unrolled(**changes: object) -> Any:
+    settings: dict[str, Any] = TINY["dcgan"] | {"unroll": 2, "unroll_lr": 0.1}
+    return family("dcgan").Config(**(settings | changes))
+
+
+def test_unrolled_updates_charge_penalties_by_their_schedules() -> None:
+    """Nothing before step 5, all of it from there on, and half of it in between."""
+    plain, charged = (
+        trainer_of("dcgan", game=tiny_unrolled(penalties=p)).game for p in ((), (R1(weight=9.0),))
+    )
+    half = trainer_of("dcgan", game=tiny_unrolled(penalties=(R1(weight=4.5),))).game
+    x, fake = torch.randn(2, 4, 1, 8, 8)
+    for schedule, step, same in (
+        (Delayed(5), 4, plain),
+        (Delayed(5), 5, charged),
+        (LinearDecay(0, 10), 5, half),
+    ):
+        penalties = (R1(weight=9.0, schedule=schedule),)
+        game = trainer_of("dcgan", game=tiny_unrolled(penalties=penalties)).game
+        game.before_step(step)
+        torch.testing.assert_close(answers(game, x, fake), answers(same, x, fake))
+    assert not torch.allclose(answers(plain, x, fake), answers(charged, x, fake))
 
 
 def test_a_step_of_the_unrolled_game_logs_only_what_really_happened() -> None:

@@ -9,7 +9,7 @@ G's gradient runs through all K updates, so G sees how D would answer. D itself 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
@@ -23,7 +23,13 @@ from ganwright.observing import recording
 Weights = dict[str, Tensor]
 
 
-def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr: float) -> Scorer:
+def unrolled(
+    D: nn.Module,
+    objective: Callable[[Scorer], Terms],
+    moves: int,
+    lr: float,
+    names: Collection[str] | None = None,
+) -> Scorer:
     """D as it would score after some updates by gradient descent, differentiable through them.
 
     Args:
@@ -31,12 +37,13 @@ def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr:
         objective: what D minimises, given how it scores; it may take gradients by the inputs.
         moves: how many updates (K).
         lr: their length.
+        names: of the parameters that they change; all of D's if not given.
     """
 
     def scorer(weights: Weights) -> Scorer:
         def score(*args: Any) -> Tensor:
             buffers = {name: b.clone() for name, b in D.named_buffers()}
-            with torch.autocast(next(iter(weights.values())).device.type, enabled=False):
+            with torch.autocast(device, enabled=False):
                 result: Tensor = functional_call(D, {**weights, **buffers}, args)
             return result
 
@@ -45,7 +52,8 @@ def unrolled(D: nn.Module, objective: Callable[[Scorer], Terms], moves: int, lr:
     def cost(weights: Weights) -> Tensor:
         return torch.stack(list(objective(scorer(weights)).values())).sum()
 
-    weights: Weights = dict(D.named_parameters())
+    device = next(D.parameters()).device.type
+    weights: Weights = {k: w for k, w in D.named_parameters() if names is None or k in names}
     with recording():  # and forgotten: D does not really move
         for _ in range(moves):
             slopes = torch.func.grad(cost)(weights)

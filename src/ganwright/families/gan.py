@@ -10,8 +10,8 @@ defaults.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
+import torch
 from torch import Tensor
 
 from ganwright.config.ranges import Count, Positive, Whole
@@ -21,7 +21,7 @@ from ganwright.families.augmented import watch
 from ganwright.families.noise_game import SharingGame
 from ganwright.game import Terms
 from ganwright.losses import Inputs, Scorer
-from ganwright.penalties import charge
+from ganwright.penalties import charge, schedules
 from ganwright.seeds import count_rows
 from ganwright.unroll import unrolled
 
@@ -37,6 +37,25 @@ class UnrollableGame(SharingGame):
         """Learning rate of those updates, which are plain gradient descent."""
 
     cfg: Config
+
+    factors: Tensor
+
+    def __init__(self, cfg: Config, spec: Spec, *, labelled: bool = False) -> None:
+        super().__init__(cfg, spec, labelled=labelled)
+        self.schedules = schedules(cfg.penalties)
+        self.register_buffer("factors", torch.ones(len(self.schedules)), persistent=False)
+        self.moving: frozenset[str] | None = None
+
+    def before_training(self) -> None:
+        """Note which weights of D move: in G's turn none of them requires a gradient."""
+        super().before_training()
+        named = self.D.named_parameters()
+        self.moving = frozenset(name for name, w in named if w.requires_grad)
+
+    def before_step(self, step: int) -> None:
+        super().before_step(step)
+        for place, schedule in zip(self.factors, self.schedules.values(), strict=True):
+            place.fill_(schedule.factor(step))  # compiled code would be anew for each number
 
     def discriminator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
@@ -54,10 +73,17 @@ class UnrollableGame(SharingGame):
         return {"adv": adv, **charge(self.cfg.penalties, D, real, fake)}
 
     def foreseen(self, real: Inputs, fake: Inputs) -> Scorer:
-        """D as it would answer these fakes after `unroll` updates."""
+        """D as it would answer these fakes after `unroll` updates of what it moves."""
+
+        def objective(D: Scorer) -> Terms:
+            terms = dict(self.criticise(D, real, fake))
+            for name, factor in zip(self.schedules, self.factors, strict=True):
+                if name in terms:
+                    terms[name] = terms[name] * factor
+            return terms
+
         cfg = self.cfg
-        objective = partial(self.criticise, real=real, fake=fake)
-        return unrolled(self.D, objective, cfg.unroll, cfg.unroll_lr)
+        return unrolled(self.D, objective, cfg.unroll, cfg.unroll_lr, self.moving)
 
 
 class GAN(UnrollableGame):
