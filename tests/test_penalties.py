@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from ganwright.errors import SettingsError
 from ganwright.losses import Inputs
+from ganwright.optim import Delayed
 from ganwright.penalties import (
     DRAGAN,
     PENALTIES,
@@ -220,6 +222,16 @@ def test_clipping() -> None:
         WeightClipping(c=0.01).after(D)
     assert torch.allclose(D.w, torch.tensor([0.01, -0.004]))
     assert charge([WeightClipping()], D, torch.zeros(1, 2), torch.zeros(1, 2)) == {}
+
+
+@pytest.mark.parametrize(
+    "given", [{"weight": 0.01}, {"every": 2}, {"schedule": Delayed(5)}], ids=["w", "e", "s"]
+)
+def test_clipping_has_a_bound_alone(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=r"so give its bound alone: WeightClipping\(c=0.01\)"):
+        WeightClipping(**given)
+    with pytest.raises(SettingsError, match=r"WeightClipping has weight=0\.01, every=1 and"):
+        WeightClipping(0.01)
 
 
 def test_lazy_penalties_become_objectives_of_their_own() -> None:

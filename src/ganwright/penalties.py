@@ -217,11 +217,26 @@ class WeightClipping(Penalty):
 
         w <- min(max(w, -c), c)     after each update, for every weight w of D
 
-    A constraint, not a cost: it adds no term and needs no weight.
+    A constraint, not a cost: it adds no term, and has no weight, interval or schedule.
+
+    Args:
+        c: the bound.
+
+    Raises:
+        SettingsError: `weight`, `every` or `schedule` is given.
     """
 
     weight: NonNegative = 0.0
     c: Positive = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (self.weight, self.every, self.schedule) != (0.0, 1, Constant()):
+            raise SettingsError(
+                f"WeightClipping has weight={self.weight}, every={self.every} and "
+                f"schedule={self.schedule}; it clips after each update, so give its bound alone: "
+                "WeightClipping(c=0.01)"
+            )
 
     def after(self, D: nn.Module) -> None:
         for w in D.parameters():
