@@ -36,6 +36,12 @@ def test_a_part_of_a_batch_is_a_step(epochs: float, steps: int) -> None:
     assert lasting(settings, None, 20) is settings
 
 
+def test_a_step_takes_in_all_accumulated_batches() -> None:
+    """100 images, 8 in a batch, 3 batches in an update: 2 epochs are 200 / 24 steps."""
+    _, settings = tiny("gan", batch_size=8, accumulate=3)
+    assert lasting(settings, 2, 100).steps == 9
+
+
 def test_wrong_epochs_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, settings = tiny("gan", batch_size=8)
     with pytest.raises(SettingsError, match=r"epochs is 0\.0; it must be above 0"):

@@ -85,7 +85,8 @@ def lasting(settings: Settings, epochs: float | None, count: int) -> Settings:
             f"epochs is {length}, but how many images this data has is not known; give steps"
         )
     assert settings.batch_size is not None
-    return dataclasses.replace(settings, steps=math.ceil(length * count / settings.batch_size))
+    images = settings.batch_size * settings.accumulate  # of an update
+    return dataclasses.replace(settings, steps=math.ceil(length * count / images))
 
 
 def assemble(
