@@ -17,6 +17,7 @@ from ganwright.errors import SettingsError
 from ganwright.families import family
 from ganwright.losses import NonSaturating
 from ganwright.observing import evaluate, observed_in
+from ganwright.regularisers import FeatureMatching
 from ganwright.training.trainer import Trainer
 
 JUDGED = {
@@ -145,6 +146,18 @@ def test_a_restored_game_has_the_p_of_the_saved_one() -> None:
         p = getattr(restored.game, f"augment_{domain}").p
         assert torch.equal(p, getattr(saved.game, f"augment_{domain}").p)
         assert p.item() != 0.5
+
+
+@pytest.mark.parametrize("name", ["dcgan", "acgan", "infogan", "r3gan", "stylegan2", "stylegan3"])
+def test_regularisers_compare_what_d_sees(name: str) -> None:
+    """Real images and samples have the same features where D sees zeros of both."""
+    terms = []
+    for augment in (None, Blank()):
+        trainer = augmented(name, augment, regularisers=(FeatureMatching(),))
+        terms.append(trainer.game.generator(trainer.batches.batch(0, 4)))  # type: ignore[operator]
+    plain, blank = (found["FeatureMatching"].item() for found in terms)
+    assert plain > 1e-6
+    assert blank == pytest.approx(0, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["ebgan", "began"])

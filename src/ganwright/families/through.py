@@ -15,7 +15,7 @@ from ganwright.data.types import Images
 from ganwright.families.augmented import watch
 from ganwright.families.noise_game import RegularisedGame
 from ganwright.game import Terms
-from ganwright.losses import Scorer
+from ganwright.losses import Inputs, Scorer
 from ganwright.penalties import charge
 
 
@@ -50,4 +50,11 @@ class ThroughGame(RegularisedGame):
     def generator(self, batch: Images) -> Terms:
         real, fake = self.judged(batch)
         adv = self.cfg.loss.generator(self.logits, real, fake)
-        return {"adv": adv, **self.regularise(real, fake)}
+        if not self.cfg.regularisers:  # then nothing more is drawn
+            return {"adv": adv}
+        return {"adv": adv, **self.regularise(self.seen(real), self.seen(fake))}
+
+    def seen(self, x: Inputs) -> Inputs:
+        """Plain images, perhaps with labels, as D sees them: regularisers compare its features."""
+        first, *rest = x if isinstance(x, tuple) else (x,)
+        return (self.shown(first), *rest) if rest else self.shown(first)
