@@ -453,6 +453,24 @@ def test_step_or_undo_puts_weights_and_state_back(kind: Any) -> None:
     assert torch.equal(w, other), "skipped steps leave no trace"
 
 
+@pytest.mark.parametrize("kind", [Adam(lr=0.1), RMSprop(lr=0.1)], ids=str)
+def test_step_or_undo_knows_the_state_of_a_weight_that_moves_later(kind: Any) -> None:
+    """The first weight gets its first gradient after the second one has a state."""
+    first, second = (nn.Parameter(torch.full((2, 3), float(i))) for i in (1, 2))
+    optimizer = kind.build([first, second])
+    second.grad = torch.ones(2, 3)
+    step_or_undo(optimizer, torch.tensor(True))
+    kept = copy.deepcopy(optimizer.state[second])
+    at = second.detach().clone()
+    first.grad, second.grad = torch.full((2, 3), float("nan")), torch.ones(2, 3)
+    step_or_undo(optimizer, torch.tensor(False))
+    assert torch.equal(first, torch.ones(2, 3))
+    assert torch.equal(second, at)
+    assert optimizer.state[second].keys() == kept.keys()
+    assert all(torch.equal(t, kept[key]) for key, t in optimizer.state[second].items())
+    assert not any(t.any() for t in optimizer.state[first].values())
+
+
 @pytest.mark.usefixtures("compiler")
 def test_compiled_objectives_play_like_eager_ones() -> None:
     def make() -> Norms:

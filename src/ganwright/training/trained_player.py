@@ -226,21 +226,19 @@ def guarded_step(
 @torch.no_grad()
 def step_or_undo(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
     """Step, then put weights and state back where `finite` is false, without asking the host."""
-    weights = [w for group in optimizer.param_groups for w in group["params"]]
-    before = _tensors(optimizer, weights)
-    saved = [t.clone() for t in before]
+    saved = {place: t.clone() for place, t in _tensors(optimizer).items()}
     optimizer.step()
-    if len(after := _tensors(optimizer, weights)) != len(before):  # the first step made the state
-        saved += [torch.zeros_like(t) for t in after[len(before) :]]
-    for now, old in zip(after, saved, strict=True):
+    for place, now in _tensors(optimizer).items():
+        # a weight's first step makes its state, which begins at zero
+        old = saved[place] if place in saved else torch.zeros_like(now)
         now.copy_(torch.where(finite.to(now.device), now, old))
 
 
-def _tensors(optimizer: torch.optim.Optimizer, weights: list[Tensor]) -> list[Tensor]:
-    state = [
-        t
-        for w in weights
-        for _, t in sorted(optimizer.state.get(w, {}).items())
-        if isinstance(t, Tensor)
-    ]
-    return [*weights, *state]
+def _tensors(optimizer: torch.optim.Optimizer) -> dict[tuple[int, str], Tensor]:
+    """The weights, and what the optimizer keeps of each, by the weight's number and its name."""
+    found: dict[tuple[int, str], Tensor] = {}
+    for i, w in enumerate(w for group in optimizer.param_groups for w in group["params"]):
+        kept = optimizer.state.get(w, {})
+        tensors = {"": w, **{key: t for key, t in kept.items() if isinstance(t, Tensor)}}
+        found |= {(i, key): t for key, t in tensors.items()}
+    return found
