@@ -117,7 +117,7 @@ def test_other_losses_judge_whole_outputs_as_fakes_alone(loss: Loss, term: float
 @pytest.mark.parametrize("loss", [Relativistic(), RelativisticAverage()])
 def test_a_loss_of_pairs_has_no_term_for_whole_outputs(loss: Loss) -> None:
     CCGAN.Config(loss=loss)
-    with pytest.raises(SettingsError, match=r"alpha=0\.5 judges .* has a loss of fakes beside"):
+    with pytest.raises(SettingsError, match=r"alpha=0\.5 judges .* only has a loss that compares"):
         CCGAN.Config(loss=loss, alpha=0.5)
 
 

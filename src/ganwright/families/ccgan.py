@@ -85,8 +85,8 @@ class CCGAN(OneWay, OneJudge):
             if self.alpha and type(self.loss).of_fakes is Loss.of_fakes:
                 raise SettingsError(
                     f"alpha={self.alpha} judges whole outputs as fakes alone, and "
-                    f"{type(self.loss).__name__} has a loss of fakes beside real images only; "
-                    "choose NonSaturating, LeastSquares, Hinge or Wasserstein, or set alpha=0"
+                    f"{type(self.loss).__name__} only has a loss that compares them with real "
+                    "images; choose NonSaturating, LeastSquares, Hinge or Wasserstein, or alpha=0"
                 )
 
     cfg: Config

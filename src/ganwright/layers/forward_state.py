@@ -37,7 +37,7 @@ class Memory(nn.Module):
         return rows if self.everyone is None else self.everyone(rows.contiguous())
 
     def forget(self) -> None:
-        """Begin anew: some of its buffers did not fit those of another run, so none may stay."""
+        """Start over: some of its buffers did not fit those of another run, so none may stay."""
 
     def own(self, rows: Tensor, n: int) -> Tensor:
         """The n rows of this process among those of all."""

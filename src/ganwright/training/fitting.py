@@ -73,7 +73,7 @@ def fits(game: nn.Module, found: Fit) -> bool:
 
 
 def forget(game: nn.Module, fresh: Collection[str]) -> None:
-    """Let each memory begin anew of whose buffers at least one is among the `fresh` tensors."""
+    """Let each memory start over of whose buffers at least one is among the `fresh` tensors."""
     for name, part in game.named_modules():
         own = {f"{name}.{buffer}" for buffer, _ in part.named_buffers()}
         if isinstance(part, Memory) and not own.isdisjoint(fresh):
