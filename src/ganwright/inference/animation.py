@@ -56,7 +56,7 @@ FORMATS: dict[str, Encoder] = {
 }
 """File endings -> what encodes frames, uint8 [H, W, 1 or 3], at so many a second."""
 _SLOWEST, _FASTEST = 1 / 60, {".gif": 50.0, ".webp": 500.0, ".png": 500.0, ".mp4": 500.0}
-"""Frames a second: GIF counts in hundredths, and browsers do not heed a single one."""
+"""Frames a second: GIF counts in hundredths, and browsers ignore a single one."""
 
 
 def encoder(path: Path, fps: float) -> Encoder:

@@ -1,4 +1,4 @@
-"""Images that Python hands over: Pillow images and arrays."""
+"""Images from Python instead of files: Pillow images and arrays."""
 
 from __future__ import annotations
 
