@@ -220,6 +220,15 @@ def test_transparency_is_kept_shown_white_or_dropped(tmp_path: Path) -> None:
     assert first(str(tmp_path / "deep"), alpha="keep")[:, 0, 0].tolist() == [1, -1, -1, -1]
 
 
+def test_floats_of_one_file_need_no_others(tmp_path: Path) -> None:
+    """A run on plain floats has no levels, and translates files of them; no other type is known."""
+    np.save(tmp_path / "x.npy", np.float32([[[-1, 0.25], [0.5, 1]]]))
+    assert read_picture(tmp_path / "x.npy", 1).pixels.flatten().tolist() == [-1, 0.25, 0.5, 1]
+    np.save(tmp_path / "y.npy", ALL)
+    with pytest.raises(DataError, match=r"y\.npy cannot be read .*holds uint16, which the others"):
+        read_picture(tmp_path / "y.npy", 1)
+
+
 def test_plain_floats_that_are_scaled_stay_in_range() -> None:
     """Bicubic resampling overshoots at an edge from -1 to 1."""
     edge = torch.ones(2, 1, 8, 8)

@@ -310,7 +310,7 @@ def test_a_file_of_other_numbers_is_named(number: int, tmp_path: Path) -> None:
         ("a=label&b=photo&onehot=a", "0.png is no label map (a grey or palette image of class"),
         ("a=label&b=photo&onehot=a", "but I;16; for ids of instances, add onehot=a&instances=a"),
         ("a=photo&b=label&onehot=a&instances=a", "photo/0.png is no label map (a grey or palette"),
-        (f"{ASKED}&low=2", "data option onehot is for label maps, and side a of"),
+        (f"{ASKED}&low=2", "data options a and b are for two domains, and low=2 makes both of one"),
     ],
 )
 def test_wrong_data_is_one_sentence(

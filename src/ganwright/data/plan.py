@@ -193,7 +193,8 @@ def _fitted(
             pictures = pictures.clamp(-1, 1)
         return Fitted(replace(side, pictures=pictures), fit, window, cut)
     reading = depth.reading
-    fit = Fit(stored, depth.channels, side.label_map, depth.levels, reading.alpha, reading.depth)
+    how = (depth.levels, reading.alpha, reading.depth)
+    fit = Fit(stored, depth.channels, side.label_map, *how, floats=False)
     return Fitted(side, fit, window, cut)
 
 

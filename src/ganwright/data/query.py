@@ -89,8 +89,13 @@ def check_query(query: Query, task: type[Batch]) -> None:
             f"data option instances={query.instances} adds a channel to those of the classes; add "
             f"onehot={query.instances}, or leave it out"
         )
-    if (query.a or query.b) and (task not in (Paired, Unpaired) or isinstance(query.low, int)):
+    if (query.a or query.b) and task not in (Paired, Unpaired):
         raise DataError("data options a and b are for two domains; leave them out")
+    if (query.a or query.b) and isinstance(query.low, int):
+        raise DataError(
+            f"data options a and b are for two domains, and low={query.low} makes both of one "
+            "image; leave them out, or low"
+        )
     if query.a and query.a == query.b:
         raise DataError(f"data options a and b are both {query.a}; name two folders")
     for key in "ab":
