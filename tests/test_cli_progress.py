@@ -241,7 +241,9 @@ def test_training_saves_all_when_its_output_cannot_be_written(lost: str, tmp_pat
     assert process.wait(120) == 0, said
     assert checkpoint.steps(run / "checkpoints")[-1].name == "step-000003"
     assert "Traceback" not in said
-    told = "warning: progress cannot be shown any more (No space left on device); training goes on"
+    told = (
+        "warning: progress cannot be shown any more (No space left on device); training continues"
+    )
     assert said.count(told) == (lost == "/dev/full")
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _written(words: Sequence[str]) -> int:
-    """The exit status once all output is written; what cannot be is told, and goes nowhere.
+    """The exit status once all output is written; what cannot be is named, and dropped.
 
     Python would end with a traceback of its own. A run's folder holds all that training prints.
     """

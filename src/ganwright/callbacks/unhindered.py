@@ -1,4 +1,4 @@
-"""A run goes on where what it says can no longer be written."""
+"""A run continues where what it says can no longer be written."""
 
 from __future__ import annotations
 
@@ -55,6 +55,6 @@ class Unhindered(Callback):
                 with suppress(OSError):
                     print(
                         f"ganwright: warning: progress cannot be shown any more ({error.strerror})"
-                        "; training goes on",
+                        "; training continues",
                         file=sys.stderr,
                     )

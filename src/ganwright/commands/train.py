@@ -176,7 +176,7 @@ def status(model: Model) -> int:
 
 
 _OWN = re.compile(r"[\w.]+:[\w.]+")
-"""A family of one's own: module:Class."""
+"""A family of your own: module:Class."""
 
 
 def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:

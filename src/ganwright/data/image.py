@@ -154,7 +154,6 @@ class Fit:
         levels: what numbers of each type mean; without any, all are 8 bits and stay bytes.
         alpha: what becomes of transparent parts, see `plain`.
         depth: 8 brings all to 8 bits.
-        floats: without levels, float32 is taken as it is, in [-1, 1]; else it is refused.
     """
 
     size: tuple[int, int] | None
@@ -163,7 +162,6 @@ class Fit:
     levels: Mapping[str, Levels] = field(default_factory=dict)
     alpha: Literal["keep", "white", "drop"] = "white"
     depth: Literal["keep", 8] = "keep"
-    floats: bool = True
 
     @property
     def bytes_a_number(self) -> int:
@@ -198,8 +196,7 @@ class Fit:
         if isinstance(picture, Image.Image):
             picture = _tensor(plain(picture, self.alpha)).numpy()
         levels = self.levels.get(str(picture.dtype), EIGHT_BITS)
-        told = bool(self.levels) or not self.floats or picture.dtype != np.float32
-        if levels is EIGHT_BITS and picture.dtype != np.uint8 and told:
+        if levels is EIGHT_BITS and picture.dtype != np.uint8:
             raise ValueError(f"holds {picture.dtype}, which the others do not")
         if not self.levels:
             return torch.from_numpy(np.ascontiguousarray(picture))

@@ -69,8 +69,8 @@ class Iterated(Endless):
         self._allowed = None if options.channels else own
         self._labelled = self._has_labels(first[0])
         depth = of_items(pictures, options)
-        how = (depth.levels, depth.reading.alpha, options.depth)
-        self._fit = Fit(options.size, depth.channels, None, *how, floats=False)
+        alpha, kept = depth.reading.alpha, options.depth
+        self._fit = Fit(options.size, depth.channels, levels=depth.levels, alpha=alpha, depth=kept)
         self._shape: tuple[int, ...] | None = None
         rows = self._rows(0, len(first))
         self._shape = tuple(rows[0].picture.shape)

@@ -193,8 +193,7 @@ def _fitted(
             pictures = pictures.clamp(-1, 1)
         return Fitted(replace(side, pictures=pictures), fit, window, cut)
     reading = depth.reading
-    how = (depth.levels, reading.alpha, reading.depth)
-    fit = Fit(stored, depth.channels, side.label_map, *how, floats=False)
+    fit = Fit(stored, depth.channels, side.label_map, depth.levels, reading.alpha, reading.depth)
     return Fitted(side, fit, window, cut)
 
 
