@@ -50,7 +50,7 @@ class Metric(Checked):
         return {f"{type(self).__name__}/{name}": float(x) for name, x in values.items()}
 
     def rises(self, name: str) -> bool:
-        """Whether a larger number of this name is better."""
+        """Whether a larger number of this name is better: where a metric's numbers differ in it."""
         return self.larger
 
     def about(self) -> dict[str, str]:

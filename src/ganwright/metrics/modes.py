@@ -108,6 +108,9 @@ class MixtureModes(Metric):
     mixture: Literal["ring", "grid"] = "ring"
     """Which mixture."""
 
+    def rises(self, name: str) -> bool:
+        return not name.endswith("reverse_kl")
+
     def measure(self, real: Tensor | None, fake: Tensor) -> Mapping[str, float]:
         found = modes(fake, MIXTURES[self.mixture]())
         return {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -28,7 +27,8 @@ class StackedModes(Metric):
     p_i is the share of samples that show the i-th triple.
     """
 
-    larger: ClassVar[bool] = True
+    def rises(self, name: str) -> bool:
+        return name.startswith("stacked modes")
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
         extract = built(DigitFeatures(), fake.device)
