@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rings
+from budget import keep, kept, same
+from ganwright.errors import RunError
 from ganwright.game import Game
+from ganwright.penalties import R1, R2
 
 ROW = {
     "name": "GAN",
@@ -22,12 +26,16 @@ ROW = {
 }
 
 
+def written(folder: Path, lines: list[dict[str, Any]]) -> Path:
+    results = folder / "results.jsonl"
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    return results
+
+
 def test_a_row_states_means_errors_and_the_fraction_of_the_budget(tmp_path: Path) -> None:
     """Of two values a distance d apart the standard error is d / 2."""
-    results = tmp_path / "results.jsonl"
     lines = [ROW | {"step": 250}, ROW, ROW | {"data": "grid", "modes": [25, 25]}]
-    results.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    found = rings.rows(results)
+    found = rings.rows(written(tmp_path, lines), (0, 1))
     assert found["GAN", "ring"]["step"] == 4000, "the last line"
     ring = rings.compared("ring", found).splitlines()[-1]
     measured = "7.00 ± 1.00 (all in 1) | 85.00 ± 5.00 | 0.3750 ± 0.1250"
@@ -53,13 +61,65 @@ def test_settings_are_those_of_the_recipe() -> None:
     assert rings.settings_of("PacGAN4", "ring").game.simultaneous  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize(("data", "weight"), [("ring", 0.001), ("grid", 0.03)])
+def test_the_page_prints_the_penalties_that_best_is_trained_with(data: str, weight: float) -> None:
+    game = rings.settings_of("best", data).game
+    assert game.penalties == (R1(weight), R2(weight))  # type: ignore[union-attr]
+    assert rings.settings_of("PacGAN2", data).game.penalties == ()  # type: ignore[union-attr]
+    (line,) = (x for x in rings.page({}).parts[-1].splitlines() if x.startswith("| `penalties`"))
+    cells = dict(zip(rings.MIXTURES, line.split(" | ")[1:], strict=True))
+    assert cells[data].strip("| ") == f"`(R1(weight={weight}), R2(weight={weight}))`"
+
+
+def test_only_rows_of_the_seeds_and_penalties_of_the_table_count(tmp_path: Path) -> None:
+    """Explored seeds, and `best` from a time when its penalties were left out."""
+    own = {"seeds": list(rings.SEEDS)}
+    best = ROW | own | {"name": "best"}
+    spelled = {"penalties": "(R1(weight=0.001), R2(weight=0.001))"}
+    lines = [ROW | own | {"step": 7}, ROW | {"seeds": list(rings.EXPLORED)}, best]
+    assert {k: v["step"] for k, v in rings.rows(written(tmp_path, lines)).items()} == {
+        ("GAN", "ring"): 7
+    }
+    found = rings.rows(written(tmp_path, [best | spelled]))
+    assert found["best", "ring"]["step"] == 4000
+
+
+def test_exploring_leaves_the_table_s_folder_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--explore", "--steps", "1", "--every", "1", "--cells", "best-ring"]
+    monkeypatch.setattr("sys.argv", ["rings.py", *words, "--out", str(tmp_path)])
+    rings.main()
+    assert [path.name for path in tmp_path.iterdir()] == ["explored"]
+    (row,) = rings.rows(tmp_path / "explored" / rings.RESULTS, rings.EXPLORED).values()
+    assert (row["name"], row["step"]) == ("best", 1)
+
+
+def test_a_cell_of_other_settings_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rings.Cell("best", "ring", (0,), tmp_path).train(1)
+    monkeypatch.setitem(rings.PENALTY, "ring", 0.5)
+    with pytest.raises(RunError, match=r"with game\.penalties .*0\.001.* asks for .*0\.5"):
+        rings.Cell("best", "ring", (0,), tmp_path)
+
+
+def test_a_run_of_another_budget_is_refused(tmp_path: Path) -> None:
+    keep(tmp_path, {"minutes": 1.0})
+    same(tmp_path, {"minutes": 1.0}, kept(tmp_path))
+    with pytest.raises(RunError, match=r"with minutes 1\.0, and this table asks for 10\.0; remove"):
+        same(tmp_path, {"minutes": 10.0}, kept(tmp_path))
+    with pytest.raises(RunError, match=r"with minutes that are not known, and .* for 10\.0"):
+        same(tmp_path, {"minutes": 10.0}, kept(tmp_path / "other"))
+
+
 def test_a_cell_goes_on_where_it_stopped(tmp_path: Path) -> None:
     """Two steps, stopped, and a third: as three at once, in weights and in what is measured."""
     for out, stops in ((tmp_path / "a", (2, 3)), (tmp_path / "b", (3,))):
         out.mkdir()
         for steps in stops:
             rings.Cell("PacGAN4", "ring", (0, 5), out).train(steps)
-    a, b = (rings.rows(tmp_path / x / "results.jsonl")["PacGAN4", "ring"] for x in "ab")
+    a, b = (rings.rows(tmp_path / x / "results.jsonl", (0, 5))["PacGAN4", "ring"] for x in "ab")
     assert a["step"] == b["step"] == 3
     for key in ("seeds", "modes", "high_quality"):
         assert a[key] == b[key]

@@ -7,7 +7,7 @@ Networks and data are PacGAN's (recipe ring-pacgan), its budget is 400,000 steps
 seeds of a cell (a setting on a data set) are trained as one stack. Cells take turns of --every
 steps, up to --steps or as far as --minutes reach; after each turn stand a checkpoint and a line in
 OUT/results.jsonl, of which the page takes each cell's last. The settings of `best` were chosen on
-the seeds of --explore, which no table shows.
+the seeds of --explore, which stand in OUT/explored and in no table.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ from typing import Any
 
 import torch
 
+from budget import same, spelled
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import spell
 from ganwright.errors import NonFiniteError
 from ganwright.families.gan import GAN
 from ganwright.losses import Relativistic
 from ganwright.metrics.modes import MIXTURES, Modes, modes
 from ganwright.optim import Adam
+from ganwright.penalties import R1, R2
 from ganwright.recipes import find
-from ganwright.run.config_file import from_yaml
+from ganwright.run.config_file import from_yaml, to_yaml
 from ganwright.run.recovery import restore
 from ganwright.seeds import seed_torch
 from ganwright.training import checkpoint
@@ -79,17 +80,37 @@ PUBLISHED = {
 """Modes, high quality in percent, reverse KL: means of ten runs ± standard errors."""
 
 
+def recipe() -> Settings:
+    """PacGAN's own experiment."""
+    return from_yaml(find(Path("ring-pacgan")).read_text(encoding="utf-8"))[1]
+
+
 def settings_of(name: str, data: str) -> Settings:
     """The recipe's settings with those of a name."""
-    _, recipe = from_yaml(find(Path("ring-pacgan")).read_text(encoding="utf-8"))
-    game = recipe.game
-    assert isinstance(game, GAN.Config)
-    half_life = HALF_LIFE.get(name, 0)
-    return replace(recipe, data=data, ema_half_life=half_life, game=replace(game, **SETTINGS[name]))
+    settings = recipe()
+    assert isinstance(settings.game, GAN.Config)
+    game = replace(settings.game, **SETTINGS[name])
+    if name == "best":
+        game = replace(game, penalties=(R1(PENALTY[data]), R2(PENALTY[data])))
+    return replace(settings, data=data, ema_half_life=HALF_LIFE.get(name, 0), game=game)
+
+
+def changed(name: str, data: str) -> dict[str, str]:
+    """What a name's settings on a data set change of the recipe, spelled, by name."""
+    old, new = spelled(recipe()), spelled(settings_of(name, data))
+    return {
+        key.removeprefix("game."): value
+        for key, value in new.items()
+        if value != old[key] and key != "data"
+    }
 
 
 class Cell:
-    """A setting on a data set, all seeds at once, resumed from its newest checkpoint."""
+    """A setting on a data set, all seeds at once, resumed from its newest checkpoint.
+
+    Raises:
+        RunError: that checkpoint was trained with other settings.
+    """
 
     def __init__(self, name: str, data: str, seeds: Sequence[int], out: Path) -> None:
         self.name, self.data, self.seeds = name, data, seeds
@@ -97,7 +118,10 @@ class Cell:
         self.settings = settings_of(name, data)
         self.cpu = 0.0
         self.trainer = trainer_of(self.settings, seeds)
+        self.config = to_yaml("gan", self.settings)
         if found := checkpoint.load_newest(self.folder):
+            had = spelled(from_yaml(found.config)[1]) if found.config else {}
+            same(self.folder, spelled(self.settings), had)
             restore(self.trainer, found, self.folder)
             self.cpu = found.training["cpu"]
 
@@ -124,7 +148,7 @@ class Cell:
             )
         state = trainer.state_dict()
         state["training"]["cpu"] = self.cpu
-        checkpoint.save(self.folder, state, keep=2)
+        checkpoint.save(self.folder, state, keep=2, config=self.config)
         found = self.measured()
         row = {
             "name": self.name,
@@ -132,6 +156,7 @@ class Cell:
             "step": trainer.step,
             "cpu": round(self.cpu),
             "seeds": list(self.seeds),
+            "penalties": penalties(self.name, self.data),
             "modes": [m.found for m in found],
             "high_quality": [round(m.high_quality, 4) for m in found],
             "reverse_kl": [round(m.reverse_kl, 4) for m in found],
@@ -153,10 +178,21 @@ class Cell:
         return [modes(p, MIXTURES[self.data]()) for p in points]
 
 
-def rows(results: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    """Each cell's last line."""
+def penalties(name: str, data: str) -> str:
+    """Those of a cell, spelled."""
+    return changed(name, data).get("penalties", "()")
+
+
+def rows(results: Path, seeds: Sequence[int] = SEEDS) -> dict[tuple[str, str], dict[str, Any]]:
+    """Each cell's last line of these seeds and of the cell's penalties."""
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return {(row["name"], row["data"]): row for row in map(json.loads, lines)}
+    found = {}
+    for row in map(json.loads, lines):
+        cell = (row["name"], row["data"])
+        # A line that names no penalties is of a time when no cell had any.
+        if row["seeds"] == list(seeds) and row.get("penalties", "()") == penalties(*cell):
+            found[cell] = row
+    return found
 
 
 def compared(data: str, found: dict[tuple[str, str], dict[str, Any]]) -> str:
@@ -190,12 +226,9 @@ def page(found: dict[tuple[str, str], dict[str, Any]]) -> Page:
     result.say(INTRODUCTION)
     result.say("## Ring of eight", compared("ring", found), "At best: 98.89 % and .0014.")
     result.say("## Grid of 25", compared("grid", found), "At best: 98.89 % and .0048.")
-    lines = [[f"`{key}`", f"`{spell(value)}`"] for key, value in SETTINGS["best"].items()]
-    lines += [
-        [f"`penalties`, {data}", f"`R1({weight}) R2({weight})`"] for data, weight in PENALTY.items()
-    ]
-    lines += [["`ema_half_life`", f"`{HALF_LIFE['best']}`"]]
-    result.say("`best` changes these settings of the recipe:", table(["setting", "value"], lines))
+    by_data = [changed("best", data) for data in MIXTURES]
+    lines = [[f"`{key}`", *(f"`{each[key]}`" for each in by_data)] for key in by_data[0]]
+    result.say("`best` changes these settings of the recipe:", table(["setting", *MIXTURES], lines))
     return result
 
 
@@ -222,14 +255,14 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     until = time.process_time() + 60 * args.minutes
-    args.out.mkdir(parents=True, exist_ok=True)
-    seeds = EXPLORED if args.explore else SEEDS
+    out, seeds = (args.out / "explored", EXPLORED) if args.explore else (args.out, SEEDS)
+    out.mkdir(parents=True, exist_ok=True)
     for stop in range(args.every, args.steps + args.every, args.every):
         for cell in args.cells:
             name, _, data = cell.rpartition("-")
-            done = rows(args.out / RESULTS).get((name, data), {"step": 0})["step"]
+            done = rows(out / RESULTS, seeds).get((name, data), {"step": 0})["step"]
             if done < min(stop, args.steps) and time.process_time() < until:
-                Cell(name, data, seeds, args.out).train(min(stop, args.steps))
+                Cell(name, data, seeds, out).train(min(stop, args.steps))
     if not args.explore:
         page(rows(args.out / RESULTS)).write(args.page)
 
