@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import ganwright
+from budget import same
 from ganwright.augment import DiffAugment
 from ganwright.data import DataOptions, Images, open_data
 from ganwright.metrics.judge import classifier, shifted
@@ -60,7 +61,10 @@ def few(known: Known, count: int, seed: int) -> Known:
 
 def samples(real: Known, run: Path, seed: int, args: argparse.Namespace) -> Known:
     """What is written of a run on these digits, which is trained if it is not there."""
-    if not run.exists():
+    if run.exists():
+        had = ganwright.load(run, device="cpu").step
+        same(run, {"steps": args.steps}, {"steps": had})
+    else:
         ganwright.train(
             "acgan",
             data=(to_bytes(real[0]), real[1]),

@@ -5,8 +5,8 @@
 
 Families are trained on MNIST by their recipes mnist-NAME until their process has computed for so
 many minutes, whatever number of steps that is, and measured on 10,000 samples of their averaged
-weights against the 10,000 test images. Every run is a folder of OUT; one that is there is measured
-and not trained again.
+weights against the 10,000 test images. Every run is a folder of OUT; one that is there and had as
+many minutes is measured and not trained again.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 
 import ganwright
+from budget import keep, kept, same
 from ganwright.metrics.distances import FID, KID
 from ganwright.metrics.labelled import ConditionalAccuracy
 from ganwright.metrics.metric import Metric
@@ -60,11 +61,15 @@ def play(job: tuple[str, int, argparse.Namespace]) -> dict[str, float | str]:
     name, seed, args = job
     torch.set_num_threads(1)
     run = args.out / f"{name}-{seed}"
-    if not run.exists():
+    given = {"minutes": args.minutes}
+    if run.exists():
+        same(run, given, kept(run))
+    else:
         family, settings = from_yaml(find(Path(f"mnist-{name}")).read_text(encoding="utf-8"))
         settings = replace(settings, data_root=args.data_root, download=args.download, seed=seed)
         settings = replace(settings, steps=10**7, sample_every=10**6, device="cpu")
         runs.train(family, settings, run, quiet=True, callbacks=(Clock(args.minutes),))
+        keep(run, given)
     metrics: tuple[Metric, ...] = (FID(), KID(), PrecisionRecall(), DensityCoverage())
     if name in LABELLED:
         metrics += (ConditionalAccuracy(),)

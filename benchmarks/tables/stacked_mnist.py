@@ -3,7 +3,8 @@
     python benchmarks/tables/stacked_mnist.py --data-root data --download   # PacGAN's 50 epochs
     python benchmarks/tables/stacked_mnist.py --quick                       # a minute, no download
 
-Every row is a run in OUT, which is resumed where it stopped. Modes are told by the reader of
+Every row is a run in OUT, which is resumed where it stopped; one of other settings, or of more
+steps, is refused. Modes are told by the reader of
 ganwright.metrics.judge, a digit a channel. The page states the samples, the reference
 distribution, and what a perfect sampler's divergence would be.
 """
@@ -20,15 +21,19 @@ import torch
 from torch import Tensor
 
 import ganwright
-from ganwright.config.settings import Settings
+from budget import same, spelled
+from ganwright.config.settings import FREE, Settings
 from ganwright.families.dcgan import DCGAN
 from ganwright.families.priors import Uniform
+from ganwright.inference.model import Model
 from ganwright.layers.norm import NoNorm
 from ganwright.losses import NonSaturating, Relativistic
 from ganwright.metrics.judge import accuracy, opened, probabilities
 from ganwright.networks import ConvNet
 from ganwright.optim import Adam
 from ganwright.penalties import R1, R2
+from ganwright.run.assembly import resolved
+from ganwright.run.run_folder import read_config
 from page import DOCS, Page, mean_error, table
 
 MODES = 1000
@@ -146,6 +151,24 @@ def reference_of(data: str, root: Path) -> Tensor:
     return torch.einsum("i,j,k->ijk", share, share, share).flatten()
 
 
+def trained(run: Path, settings: Settings) -> Model:
+    """The run of these settings, at their last step.
+
+    Raises:
+        RunError: what is there has other data or networks, or more steps.
+    """
+    if not run.exists():
+        return ganwright.train(DCGAN, settings, run)
+    elsewhere = {*FREE, "precision"} - {"data"}
+    asked = spelled(resolved(DCGAN, settings))
+    same(run, {k: v for k, v in asked.items() if k not in elsewhere}, spelled(read_config(run)[1]))
+    model = ganwright.load(run, device="cpu")
+    if model.step < settings.steps:
+        return ganwright.resume(run, steps=settings.steps)
+    same(run, {"steps": settings.steps}, {"steps": model.step})
+    return model
+
+
 def measured(name: str, scale: Scale, args: argparse.Namespace) -> list[list[float]]:
     """For each seed modes, divergence from the data's shares, and from equal ones."""
     reference = reference_of(scale.data, args.data_root)
@@ -153,13 +176,7 @@ def measured(name: str, scale: Scale, args: argparse.Namespace) -> list[list[flo
     out = []
     for seed in args.seeds:
         run = args.out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-        settings = settings_of(name, scale, seed, args)
-        if not run.exists():
-            model = ganwright.train(DCGAN, settings, run)
-        else:
-            model = ganwright.load(run, device="cpu")
-            if model.step < settings.steps:
-                model = ganwright.resume(run, steps=settings.steps)
+        model = trained(run, settings_of(name, scale, seed, args))
         modes = modes_of(model.sample(scale.samples, seed=0), scale.data, args.data_root)
         found, divergence = counted(modes, reference)
         out.append([found, divergence, counted(modes, equal)[1]])
