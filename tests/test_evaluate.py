@@ -23,12 +23,14 @@ from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.distances import FID
 from ganwright.metrics.diversity import Diversity, PathLength
-from ganwright.metrics.image_set import of_game
+from ganwright.metrics.evaluation import evaluate as metrics_of
+from ganwright.metrics.image_set import of_game, of_tensor
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
 from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
-from ganwright.metrics.restoration import Restoration
+from ganwright.metrics.restoration import Restoration, restored
+from ganwright.metrics.two_sample import TwoSample
 from ganwright.report import write_report
 from ganwright.report.terms import meaning
 from ganwright.run import evaluation, run_folder, sweep
@@ -271,6 +273,71 @@ def test_masks_are_measured_in_training_and_afterwards(query: str, tmp_path: Pat
     assert {r.name for r in found} <= row.keys()
     assert 0 < row["mean IoU"] < row["pixel accuracy"] < 1
     assert found[0].value == pytest.approx(row["mean IoU"])
+
+
+@pytest.mark.parametrize("pairs", [Restoration(), MeanIoU()])
+def test_metrics_of_pairs_have_as_many_truths_as_samples(pairs: Any, tmp_path: Path) -> None:
+    """70 test pairs, more than a part of a walk; others compare with all of them."""
+    numbers = torch.randint(4, (71, 16, 16)).to(torch.uint8)
+    for part in ("train", "test"):
+        (tmp_path / "data" / part).mkdir(parents=True)
+        kept = numbers[:4] if part == "train" else numbers[1:]
+        folder(tmp_path / "data" / part / "mask", kept)
+        folder(tmp_path / "data" / part / "photo", kept * 60)
+    data = f"{tmp_path / 'data'}?a=photo&b=mask"
+    cls, settings = tiny("pix2pix", data=data, image_size=16, steps=1, batch_size=1)
+    wanted: dict[str, Any] = {"metrics": [pairs, PrecisionRecall(k=1)], "evaluate_samples": 67}
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True, **wanted)
+    row = rows(tmp_path / "run" / "metrics.jsonl")[-1]
+    choice = Choice(n=67, device="cpu")
+    for found in evaluate(tmp_path / "run", wanted["metrics"][:1], choice=choice):
+        assert found.value == pytest.approx(row[found.name])
+
+
+def test_only_metrics_of_pairs_have_a_smaller_reference() -> None:
+    """Of 130 truths and 100 translations that are right, the last 30 truths are no one's."""
+    truth = torch.rand(130, 1, 16, 16) * 2 - 1
+    real, fake = of_tensor(truth, paired=True), of_tensor(truth[:100], paired=True)
+    found = metrics_of([Restoration(), PrecisionRecall(k=1)], lambda _: real, fake)
+    counts = {r.name: r.protocol["reference_count"] for r in found}
+    assert counts == dict.fromkeys(("PSNR", "SSIM"), 100) | dict.fromkeys(
+        ("precision (digits)", "recall (digits)"), 130
+    )
+    assert next(r.value for r in found if r.name == "SSIM") == pytest.approx(1)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (40, 32)])
+def test_a_border_that_leaves_nothing_is_one_sentence(shape: tuple[int, int]) -> None:
+    images = torch.rand(3, 1, *shape) * 2 - 1
+    with pytest.raises(SettingsError, match=f"border of 16 .* {shape[0]}x32 images; .* most 15"):
+        restored(images, images, 16)
+    assert restored(images, images, 15).psnr.shape == (3,)
+
+
+def test_the_reference_s_hash_depends_on_no_other_metric() -> None:
+    """A metric that looks at the real images has it, whether or not one before it did."""
+    images = torch.rand(90, 1, 16, 16) * 2 - 1
+    other = images.clone()
+    other[-1] = -other[-1]
+
+    def hashes(real: torch.Tensor, *metrics: Any) -> dict[str, Any]:
+        known = of_tensor(real)
+        found = metrics_of(metrics, lambda _: known, of_tensor(images))
+        return {r.name: r.protocol.get("reference_hash") for r in found}
+
+    two, fid = TwoSample(epochs=1), FID()
+    one = hashes(images, two, fid)
+    assert one == hashes(images, fid, two) == hashes(images, fid) | hashes(images, two)
+    assert len(set(one.values())) == 1
+    assert set(one.values()).isdisjoint(hashes(other, two).values())
+    points = of_tensor(torch.randn(60, 2))
+    about = metrics_of([two], lambda _: points, of_tensor(torch.randn(60, 2)))[0].protocol
+    assert len(about["reference_hash"]) == 32
+
+
+def test_a_metric_that_compares_with_nothing_has_no_reference_s_hash(run: Path) -> None:
+    found = evaluate(run, [FID(), PathLength(samples=2)], choice=FEW)
+    assert ["reference_hash" in r.protocol for r in found] == [True, False]
 
 
 def test_points_have_metrics_of_their_own(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Un
 from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.features import Features, built
-from ganwright.metrics.statistics import Statistics, collect
+from ganwright.metrics.statistics import Statistics, collect, hash_of
 from ganwright.seeds import generators_kept, seed_torch
 
 AT_ONCE = 64
@@ -33,7 +33,7 @@ class ImageSet:
     Args:
         name: what it is, for the protocol.
         count: how many there are.
-        walk: begins at the first: parts of `Images`, [n, C, H, W] in [-1, 1].
+        parts: begins at the first: parts of `Images`, [n, C, H, W] in [-1, 1].
         split: of the data; empty for samples.
         classes: names of the labels.
         store: a folder that keeps their statistics.
@@ -46,7 +46,7 @@ class ImageSet:
 
     name: str
     count: int
-    walk: Callable[[], Iterator[Images]]
+    parts: Callable[[], Iterator[Images]]
     split: str = ""
     classes: tuple[str, ...] = ()
     store: Path | None = None
@@ -56,7 +56,34 @@ class ImageSet:
     spec: Spec | None = None
     paired: bool = False
     device: torch.device = torch.device("cpu")
+    looked_at: bool = False
+    """Whether a metric has asked for them."""
     _known: dict[str, Statistics] = field(default_factory=dict)
+    _hash: list[str] = field(default_factory=list)
+
+    def walk(self) -> Iterator[Images]:
+        """All of them, from the first: parts of `Images`, [n, C, H, W] in [-1, 1]."""
+        self.looked_at = True
+        return self.parts()
+
+    def unseen(self) -> ImageSet:
+        """The same, not yet looked at; what either learns of them, both know."""
+        return replace(self, looked_at=False)
+
+    def first(self, count: int) -> ImageSet:
+        """The first `count` of them, a set of its own; the same where there are no more."""
+        if count >= self.count:
+            return self
+
+        def parts() -> Iterator[Images]:
+            left = count
+            for images, labels in self.parts():
+                yield Images(images[:left], None if labels is None else labels[:left])
+                left -= len(images)
+                if left <= 0:
+                    return
+
+        return replace(self, count=count, parts=parts, store=None, _known={}, _hash=[])
 
     def tensor(self, most: int) -> Tensor:
         """The first images, at most so many, in memory, on the CPU."""
@@ -70,6 +97,7 @@ class ImageSet:
 
     def statistics(self, features: Features) -> Statistics:
         """Their statistics: computed once, and kept where there is a store."""
+        self.looked_at = True
         file = self._file(features)
         if features.key not in self._known:
             found = Statistics.load(file) if file else None
@@ -83,8 +111,11 @@ class ImageSet:
 
     @property
     def content(self) -> str:
-        """A hash of their bytes, once they were walked."""
-        return next((known.content for known in self._known.values()), "")
+        """A hash of their bytes, of their statistics where these are known, else of a walk."""
+        known = next((known.content for known in self._known.values()), "")
+        if not known and not self._hash:
+            self._hash.append(hash_of(self.parts()))
+        return known or self._hash[0]
 
     def _file(self, features: Features) -> Path | None:
         if self.store is None:

@@ -28,6 +28,7 @@ class MeanIoU(Metric):
     """
 
     larger: ClassVar[bool] = True
+    pairs: ClassVar[bool] = True
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
         truth = needed(real, "MeanIoU")

@@ -22,6 +22,8 @@ class Metric(Checked):
     """Whether a larger number is better."""
     split: ClassVar[str | None] = None
     """The split that it compares with, whatever the user's choice."""
+    pairs: ClassVar[bool] = False
+    """Whether it compares each image with its own truth: both sides are given as many."""
 
     def measure(self, real: Tensor | None, fake: Tensor) -> Mapping[str, float]:
         """Numbers by name.

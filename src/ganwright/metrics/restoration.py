@@ -39,6 +39,7 @@ class Restoration(Metric):
     """
 
     larger: ClassVar[bool] = True
+    pairs: ClassVar[bool] = True
 
     border: Whole = 0
     """Pixels left out on each side: the scale in super-resolution."""
@@ -69,7 +70,16 @@ def restored(made: Tensor, truth: Tensor, border: int = 0) -> Fidelity:
 
     Args:
         border: pixels cut off on each side.
+
+    Raises:
+        SettingsError: the border leaves nothing of them.
     """
+    height, width = made.shape[-2:]
+    if 2 * border >= min(height, width):
+        raise SettingsError(
+            f"a border of {border} pixels leaves nothing of {height}x{width} images; take at most "
+            f"{(min(height, width) - 1) // 2}"
+        )
     x, y = (
         luma(rounded(t[..., border : t.shape[-2] - border, border : t.shape[-1] - border]))
         for t in (made, truth)
