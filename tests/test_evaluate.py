@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,7 @@ def test_a_run_is_evaluated_without_its_data(run: Path, monkeypatch: pytest.Monk
         "samples": 80,
         "seed": 0,
         "step": 4,
+        "weights": "average",
         "reference": "digits",
         "reference_count": 180,
         "split": "test",
@@ -508,6 +510,100 @@ def test_numbers_of_other_protocols_do_not_compare(tmp_path: Path) -> None:
         RunError, match="do not compare: samples 100 and 50; evaluate them in the same way"
     ):
         compare(runs)
+
+
+def only_logged(run: Path, value: float, **protocol: Any) -> Path:
+    """The same run, never evaluated, whose training logged a FID in a way that it says or not."""
+    (run / "evaluation.jsonl").unlink()
+    text = json.dumps({"step": 2, "FID (digits)": value}) + "\n"
+    (run / "metrics.jsonl").write_text(text, encoding="utf-8")
+    if protocol:
+        (run / "protocols.json").write_text(json.dumps({"FID (digits)": protocol}), "utf-8")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        ({}, "samples 100 and unknown"),
+        ({"samples": 50}, "samples 100 and 50"),
+        ({"samples": 100, "weights": "raw"}, "weights average and raw"),
+    ],
+)
+def test_what_was_evaluated_and_what_training_logged_are_not_one_number(
+    tmp_path: Path, protocol: dict[str, Any], said: str
+) -> None:
+    runs = [
+        made(tmp_path / "a", 0, "Hinge", 3.0),
+        only_logged(made(tmp_path / "b", 1, "Hinge", 0.0), 5.0, **protocol),
+    ]
+    with pytest.raises(RunError, match=f"of .*a and of .*b do not compare: {said}; evaluate them"):
+        compare(runs)
+
+
+def test_logged_numbers_compare_by_their_protocols(tmp_path: Path) -> None:
+    """Runs of before do not say how: that is a note."""
+    a, b, c, d = (
+        only_logged(made(tmp_path / name, seed, "Hinge", 0.0), value, **protocol)
+        for name, seed, value, protocol in [
+            ("a", 0, 3.0, {"samples": 80}),
+            ("b", 1, 5.0, {"samples": 80, "weights": "average"}),
+            ("c", 2, 5.0, {"samples": 40}),
+            ("d", 3, 5.0, {}),
+        ]
+    )
+    assert compare([a, b]).notes == ()
+    assert compare([a, b]).rows[0][1]["FID (digits)"] == (4, pytest.approx(2**0.5), 2)
+    with pytest.raises(RunError, match="samples 80 and 40"):
+        compare([a, c])
+    assert compare([a, d]).notes == (
+        f"how FID (digits) of {d} was measured is not known; evaluate it",
+    )
+
+
+def test_training_says_how_it_measures(run: Path, tmp_path: Path) -> None:
+    """Three ways differ in samples, in weights, and in nothing."""
+    known = json.loads((run / "protocols.json").read_text(encoding="utf-8"))["FID (digits)"]
+    assert (known["samples"], known["reference_count"]) == (80, 180)
+    trained(tmp_path / "fewer", seed=1, evaluate_samples=70)
+    trained(tmp_path / "alike", seed=2)
+    (run_again := tmp_path / "first").mkdir()
+    shutil.copytree(run, run_again, dirs_exist_ok=True)
+    (run_again / "evaluation.jsonl").unlink(missing_ok=True)
+    with pytest.raises(RunError, match="do not compare: samples 80 and 70"):
+        compare([run_again, tmp_path / "fewer"])
+    assert compare([run_again, tmp_path / "alike"]).rows[0][1]["FID (digits)"][2] == 2
+
+
+def test_raw_weights_and_another_truncation_are_another_protocol(tmp_path: Path) -> None:
+    cls, settings = tiny("stylegan2", steps=1)
+    model = ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    truncated = model.truncated(0.5)
+    found = [
+        dict(evaluate(which, [Diversity()], choice=FEW, **more)[0].protocol)
+        for which, more in ((model, {}), (model.run, {"raw": True}), (truncated, {}))
+    ]
+    assert [about["weights"] for about in found] == ["average", "raw", "average"]
+    assert [about.get("truncation") for about in found] == [None, None, 0.5]
+
+
+def test_runs_at_different_steps_are_named(tmp_path: Path) -> None:
+    steps = (4, 2, 4)
+    a, b, c = (made(tmp_path / "abc"[i], i, "Hinge", 3.0, step=steps[i]) for i in range(len(steps)))
+    (note,) = compare([a, b, c]).notes
+    assert note.startswith("one row holds runs measured at different steps: ")
+    assert f"{b} at step 2, the rest at 4 of " in note
+    assert compare([a, c]).notes == ()
+
+
+def test_a_cell_of_fewer_seeds_says_how_many(tmp_path: Path) -> None:
+    runs = [made(tmp_path / str(i), i, "Hinge", 3.0) for i in range(3)]
+    for i, run in enumerate(runs):
+        with (run / "evaluation.jsonl").open("a", encoding="utf-8") as file:
+            row = {"name": "KID", "value": 1.0 + i, "samples": 100} if i else {}
+            file.write(json.dumps(row) + "\n")
+            file.write((json.dumps({"name": "IS", "value": 7}) if i == 2 else "") + "\n")
+    assert compare(runs).cells()[1][1:] == ["3 ± 0", "2.5 ± 0.71 (2 seeds)", "7 (1 seed)", "3"]
 
 
 def test_numbers_of_training_serve_where_nothing_was_evaluated(run: Path, tmp_path: Path) -> None:

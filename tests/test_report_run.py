@@ -298,12 +298,26 @@ def test_several_runs_are_compared_on_one_page(tmp_path: Path) -> None:
     assert page.value("held_out/error") == ["-", "0.5"]
     assert page.value("IS (y) (evaluated)") == ["3.25", "-"]
     assert page.labels == ["FID (x)", "held_out/error", "D/adv"]
+    assert "do not compare" not in page.text
     adv = page.text[page.text.index("D/adv") :]
     assert "a: 2" in adv
     assert "b: 12" in adv
     assert len(page.sources) == 3
     assert "://" not in text
     assert not (runs_[0] / "plots").exists()
+
+
+def test_numbers_of_other_protocols_are_said_on_the_page(tmp_path: Path) -> None:
+    runs_ = [make_run(tmp_path / name, [row(1)]) for name in "abc"]
+    for run, samples in zip(runs_, (100, 100, 50), strict=True):
+        about = {"name": "FID", "value": 1.0, "step": 1, "samples": samples}
+        (run / "evaluation.jsonl").write_text(json.dumps(about) + "\n", encoding="utf-8")
+        known = json.dumps({"KID": {"samples": samples * 2}})
+        (run / "protocols.json").write_text(known, encoding="utf-8")
+    page = Page(write_comparison(runs_, tmp_path / "c.html").read_text(encoding="utf-8"))
+    assert "FID (evaluated) of a and of c do not compare: samples 100 and 50." in page.text
+    assert "KID of a and of c do not compare: samples 200 and 100." in page.text
+    assert page.text.count("do not compare") == 2
 
 
 def test_runs_without_names_of_their_own_go_by_their_paths(tmp_path: Path) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
+from ganwright import atomic
 from ganwright.callbacks.callback import Periodic, Run
 from ganwright.data import RunData
 from ganwright.data.types import leading, rows
@@ -13,6 +16,7 @@ from ganwright.game import Game
 from ganwright.metrics.evaluation import Result, evaluate
 from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
 from ganwright.metrics.metric import Metric
+from ganwright.report.protocols import TRAINING, of_training
 from ganwright.report.records import HELD_OUT
 from ganwright.seeds import seed_torch
 
@@ -40,6 +44,7 @@ class Evaluation(Periodic):
         """What was measured, and whether larger is better."""
         self.tried = False
         self._sets: dict[str, ImageSet] = {}
+        self._protocols: dict[str, dict[str, Any]] = {}
 
     def try_out(self, game: Game, data: RunData, seed: int) -> None:
         """Measure once before the run: what does not fit is said before anything is written.
@@ -62,6 +67,7 @@ class Evaluation(Periodic):
             return
         with run.averaged() as game:
             values = self._measure(game, run.data, run.settings.seed)
+        self._keep_protocols(run)
         if values:
             run.larger |= self.larger
             run.log(values)
@@ -76,7 +82,18 @@ class Evaluation(Periodic):
         fake = _made(game, data, self.samples, seed)
         results = evaluate(self.metrics, lambda split: self._real(data, split), fake)
         self.larger |= {result.name: result.larger for result in results}
+        self._protocols = {result.name: dict(result.protocol) for result in results}
         return values | _row(results)
+
+    def _keep_protocols(self, run: Run) -> None:
+        """Write how metrics are measured, where that is not what the run says already."""
+        if not self._protocols or of_training(run.folder) == self._protocols:
+            return
+        path = run.folder / TRAINING
+        try:
+            atomic.write(path, json.dumps(self._protocols, indent=1))
+        except OSError as error:
+            run.warn(f"could not write {path}: {atomic.reason(error)}")
 
     def _real(self, data: RunData, split: str | None) -> ImageSet:
         split = split or ("test" if "test" in data.splits() else "train")

@@ -18,7 +18,8 @@ from ganwright.report import html
 from ganwright.report.drawing import Axis, drawn
 from ganwright.report.page import duration, grids, terms
 from ganwright.report.plots import Plot, names, series
-from ganwright.report.records import SPREAD, Record, finite, read_record, read_rows
+from ganwright.report.protocols import evaluations, of_training, unlike
+from ganwright.report.records import SPREAD, Record, finite, read_record
 
 Runs: TypeAlias = dict[str, Record]
 
@@ -37,7 +38,8 @@ def write_comparison(runs: Sequence[Path], out: Path) -> Path:
     sections = {
         "Runs": html.table(_overview(found), ["", *found]),
         "Settings that differ": html.table(_differing(found), ["", *found]),
-        "Final numbers": html.table(_numbers(found), ["", *found]),
+        "Final numbers": html.table(_numbers(found), ["", *found])
+        + "".join(html.paragraph(sentence) for sentence in _unlike(found)),
         "Samples": html.cards(
             html.card(name, shown)
             for name, record in found.items()
@@ -86,12 +88,22 @@ def _numbers(runs: Runs) -> Iterator[list[str]]:
 
 
 def _evaluated(record: Record) -> dict[str, str]:
-    rows = read_rows(record.folder / "evaluation.jsonl")
     return {
-        f"{row.get('name')} (evaluated)": f"{row['value']:.4g}"
-        for row in rows
-        if finite(row.get("value"))
+        f"{name} (evaluated)": f"{row['value']:.4g}"
+        for name, row in evaluations(record.folder).items()
+        if finite(row["value"])
     }
+
+
+def _unlike(runs: Runs) -> Iterator[str]:
+    """A sentence on each number that was not measured in one way."""
+    for kind, read in ((" (evaluated)", evaluations), ("", of_training)):
+        known = {label: read(record.folder) for label, record in runs.items()}
+        for name in dict.fromkeys(name for found in known.values() for name in found):
+            first, *others = [label for label, found in known.items() if name in found]
+            whys = ((other, unlike(known[first][name], known[other][name])) for other in others)
+            if found := next(((other, why) for other, why in whys if why), None):
+                yield f"{name}{kind} of {first} and of {found[0]} do not compare: {found[1]}."
 
 
 def _logged(record: Record) -> dict[str, str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ganwright.config.settings import FREE
 from ganwright.config.spelling import spell
 from ganwright.errors import RunError
 from ganwright.families import name_of
+from ganwright.report.protocols import evaluations, of_training, unlike
 from ganwright.report.records import read_record
 from ganwright.run.run_folder import read_config
 
@@ -22,8 +22,8 @@ PLACE = (*(set(FREE) - {"data", "steps"}), "seed", "precision")
 """Settings that do not tell one group from another."""
 MACHINE = ("precision", "device")
 """Those of them that do where one seed was trained with several."""
-VARYING = ("name", "value", "spread", "seed", "step", "reference", "when")
-"""What may differ in the protocols of one column."""
+NAMED = 3
+"""Runs that a note names at most."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class Measured:
         machine: those of MACHINE.
         values: by name.
         protocols: of each value, as far as it is known.
+        evaluated: whether they are of `ganwright evaluate`, and not what training logged.
+        step: at which they were measured.
+        steps: how many the run was to have.
     """
 
     run: Path
@@ -45,6 +48,9 @@ class Measured:
     machine: Mapping[str, str]
     values: Mapping[str, float]
     protocols: Mapping[str, Mapping[str, Any]]
+    evaluated: bool
+    step: int
+    steps: int
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -65,8 +71,9 @@ class Table:
         """The table as text; the spread is a sample's deviation, left out of one run."""
         lines = [[*self.heads, *self.names, "seeds"]]
         for labels, values in self.rows:
-            found = [_cell(values.get(name), around) for name in self.names]
-            lines.append([*labels, *found, str(max((n for *_, n in values.values()), default=0))])
+            seeds = max((n for *_, n in values.values()), default=0)
+            found = [_cell(values.get(name), around, seeds) for name in self.names]
+            lines.append([*labels, *found, str(seeds)])
         return lines
 
     def text(self) -> str:
@@ -101,7 +108,8 @@ def compare(runs: Sequence[str | Path]) -> Table:
 
     Numbers are the newest of `ganwright evaluate`; of a run that was never evaluated, the last that
     training logged. A run that repeats another one, with its seed, is no second sample: the notes
-    name it, and it is left out.
+    name it, and it is left out. They also name what a row was measured at different steps of, and
+    numbers that training logged without saying how they were measured.
 
     Raises:
         RunError: a folder is no run, nothing was measured, or not in the same way.
@@ -110,7 +118,7 @@ def compare(runs: Sequence[str | Path]) -> Table:
     for run in map(Path, runs):
         folders.setdefault(run.resolve(), run)
     found = [measured(run) for run in folders.values()]
-    _alike(found)
+    unsure = _alike(found)
     found, notes = _each_once(_by_machine(found))
     names = tuple(dict.fromkeys(name for each in found for name in each.values))
     if not names:
@@ -125,6 +133,7 @@ def compare(runs: Sequence[str | Path]) -> Table:
     for each in found:
         groups.setdefault(tuple(each.settings.get(k, "-") for k in heads), []).append(each)
     rows = [(labels, {n: s for n in names if (s := _spread(g, n))}) for labels, g in groups.items()]
+    notes += (*unsure, *(note for group in groups.values() for note in _unequal(group)))
     return Table(tuple(h.removeprefix("game.") for h in heads), names, tuple(rows), notes)
 
 
@@ -167,51 +176,60 @@ def measured(run: Path) -> Measured:
             own[f.name] = _spelled(getattr(settings, f.name))
     for f in fields(settings.game):
         own[f"game.{f.name}"] = _spelled(getattr(settings.game, f.name))
-    protocols = {str(row["name"]): row for row in _evaluations(run)}
-    values = {name: float(row["value"]) for name, row in protocols.items()}
+    evaluated = evaluations(run)
+    values = {name: float(row["value"]) for name, row in evaluated.items()}
+    step = max((int(row.get("step", settings.steps)) for row in evaluated.values()), default=0)
+    if not evaluated:
+        values, step = _logged(run)
     machine = {name: str(getattr(settings, name)) for name in MACHINE}
-    return Measured(run, settings.seed, own, machine, values or _logged(run), protocols)
+    protocols = evaluated or of_training(run)
+    about = (protocols, bool(evaluated), step, settings.steps)
+    return Measured(run, settings.seed, own, machine, values, *about)
 
 
-def _evaluations(run: Path) -> list[dict[str, Any]]:
-    path = run / "evaluation.jsonl"
-    rows = []
-    for line in path.read_bytes().splitlines() if path.is_file() else ():
-        try:
-            row = json.loads(line)
-            row["name"], float(row["value"])
-        except (ValueError, KeyError, TypeError):
-            continue
-        rows.append(row)
-    return rows
-
-
-def _logged(run: Path) -> dict[str, float]:
-    """The last of each number that was measured in training: not the players' terms."""
+def _logged(run: Path) -> tuple[dict[str, float], int]:
+    """The last of each number that was measured in training, not the players' terms; the step."""
     record = read_record(run)
     values = {name: record.values(name)[1] for name in record.measured}
-    return {name: float(found[-1]) for name, found in values.items() if len(found)}
+    found = {name: float(known[-1]) for name, known in values.items() if len(known)}
+    return found, int(record.last.get("step", 0))
 
 
-def _alike(runs: Sequence[Measured]) -> None:
-    """See that each number was measured in one way.
+def _alike(runs: Sequence[Measured]) -> tuple[str, ...]:
+    """See that each number was measured in one way; returns of which that is not known.
 
     Raises:
         RunError: it was not.
     """
-    seen: dict[str, tuple[Path, dict[str, Any]]] = {}
+    seen: dict[str, Measured] = {}
+    unsure: dict[str, str] = {}
     for each in runs:
-        for name, row in each.protocols.items():
-            own = {k: v for k, v in row.items() if k not in VARYING}
-            first, other = seen.setdefault(name, (each.run, own))
-            different = [k for k in own.keys() | other.keys() if own.get(k) != other.get(k)]
-            if different:
-                key = sorted(different)[0]
-                ours, theirs = own.get(key, "unknown"), other.get(key, "unknown")
+        for name in each.values:
+            first = seen.setdefault(name, each)
+            mine, theirs = (dict(r.protocols.get(name, {})) for r in (each, first))
+            why = unlike(theirs, mine)
+            if not why:
+                continue
+            if (mine and theirs) or first.evaluated != each.evaluated:
                 raise RunError(
-                    f"{name} of {first} and of {each.run} do not compare: {key.replace('_', ' ')} "
-                    f"{theirs} and {ours}; evaluate them in the same way"
+                    f"{name} of {first.run} and of {each.run} do not compare: {why}; evaluate "
+                    "them in the same way"
                 )
+            run = first.run if mine else each.run
+            unsure[name] = f"how {name} of {run} was measured is not known; evaluate it"
+    return tuple(unsure.values())
+
+
+def _unequal(group: Sequence[Measured]) -> Iterator[str]:
+    """What is to be said of a row whose runs were measured at different steps."""
+    most = max(each.step for each in group)
+    less = [f"{each.run} at step {each.step:,}" for each in group if each.step < most]
+    if less:
+        others = f" and {len(less) - NAMED} others" if len(less) > NAMED else ""
+        yield (
+            f"one row holds runs measured at different steps: {', '.join(less[:NAMED])}{others}, "
+            f"the rest at {most:,} of {max(each.steps for each in group):,}"
+        )
 
 
 def _spread(group: Sequence[Measured], name: str) -> tuple[float, float, int] | None:
@@ -222,11 +240,13 @@ def _spread(group: Sequence[Measured], name: str) -> tuple[float, float, int] | 
     return statistics.fmean(values), around, len(values)
 
 
-def _cell(found: tuple[float, float, int] | None, around: str) -> str:
+def _cell(found: tuple[float, float, int] | None, around: str, seeds: int) -> str:
+    """A mean and its spread; its count where that is not the row's."""
     if found is None:
         return "-"
     mean, spread, count = found
-    return f"{mean:.4g}{around}{spread:.2g}" if count > 1 else f"{mean:.4g}"
+    text = f"{mean:.4g}{around}{spread:.2g}" if count > 1 else f"{mean:.4g}"
+    return text if count == seeds else f"{text} ({count} seed{'s' * (count > 1)})"
 
 
 def _spelled(value: Any) -> str:

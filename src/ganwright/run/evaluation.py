@@ -100,12 +100,20 @@ def evaluate(
             return of_game(other.game, choice.n, choice.seed + 1, f"samples of {against}")
         return _opened(against, _like(choice, fake)).of(wanted)
 
-    about = {"seed": choice.seed} | ({} if model is None else {"step": model.step})
+    about = {"seed": choice.seed} | ({} if model is None else _weights(model))
     results = measured(chosen, reference, fake, **about)
     if model is not None:
         _write(model.run, results)
         _track(model, results)
     return results
+
+
+def _weights(model: Model) -> dict[str, Any]:
+    """What the protocol says of a model: its step and weights, and a truncation not its own."""
+    own = read_config(model.run, type(model.game))[1].game
+    found = {"step": model.step, "weights": model.init.get("init_weights", "average")}
+    asked = getattr(model.game.cfg, "truncation", None)
+    return found if asked == getattr(own, "truncation", None) else found | {"truncation": asked}
 
 
 class Opened:
