@@ -606,6 +606,17 @@ def test_a_cell_of_fewer_seeds_says_how_many(tmp_path: Path) -> None:
     assert compare(runs).cells()[1][1:] == ["3 ± 0", "2.5 ± 0.71 (2 seeds)", "7 (1 seed)", "3"]
 
 
+def test_labels_in_turn_do_not_compare_with_those_as_in_the_data(tmp_path: Path) -> None:
+    """Nor does what was evaluated before protocols said it; a family without labels does."""
+    new = {"weights": "average"}
+    protocols = [new | {"labels": "as in the data"}, new, {}, {"labels": "in turn"}]
+    runs = [made(tmp_path / str(i), i, "Hinge", 3.0, **p) for i, p in enumerate(protocols)]
+    assert compare(runs[:2]).rows[0][1]["FID (digits)"][2] == 2
+    assert compare(runs[2:]).rows[0][1]["FID (digits)"][2] == 2
+    with pytest.raises(RunError, match="labels as in the data and in turn"):
+        compare([runs[0], runs[2]])
+
+
 def test_numbers_of_training_serve_where_nothing_was_evaluated(run: Path, tmp_path: Path) -> None:
     trained(tmp_path / "run")
     (group,) = compare([tmp_path / "run"]).rows

@@ -72,7 +72,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
         if query.crop or query.jitter > 1:
             option = "crop" if query.crop else "jitter"
             raise DataError(f"data option {option} is for images, not {source.name}; leave it out")
-        return _points(source, task)
+        return _points(source, task, options)
     if source.factor > 1:
         return _enlarged(source, task, options)
     cropped = query.crop or low is not None
@@ -99,7 +99,7 @@ def settle(source: Source, task: type[Batch], options: DataOptions) -> Settled:
             "--image-size"
         )
     shown = test if test and all(map(len, test)) else None
-    spec = _spec(task, train, low, found)
+    spec = _counted(_spec(task, train, low, found), train[0].side, options)
     return Settled(spec, train, shown, window, cut, low, notes_of(found))
 
 
@@ -197,7 +197,7 @@ def _fitted(
     return Fitted(side, fit, window, cut)
 
 
-def _points(source: Source, task: type[Batch]) -> Settled:
+def _points(source: Source, task: type[Batch], options: DataOptions) -> Settled:
     """Points, rows of tables and signals, which have no size to be brought to."""
 
     def fitted(sides: tuple[Side, ...]) -> tuple[Fitted, ...]:
@@ -205,7 +205,8 @@ def _points(source: Source, task: type[Batch]) -> Settled:
 
     train = fitted(source.train)
     test = fitted(source.test) if source.test else None
-    return Settled(_spec(task, train, None, (Depth(1),)), train, test, ())
+    spec = _counted(_spec(task, train, None, (Depth(1),)), train[0].side, options)
+    return Settled(spec, train, test, ())
 
 
 def _spec(
@@ -225,6 +226,14 @@ def _spec(
     spec = Spec(task, shape, None, classes, count, levels=a, several=several)
     side = train[0].side
     return replace(spec, table=side.table, signal=side.signal) if isinstance(side, Stack) else spec
+
+
+def _counted(spec: Spec, side: Side, options: DataOptions) -> Spec:
+    """The same with the images of each class, unless batches hold classes in equal parts."""
+    if not spec.classes or spec.several or options.balance or side.labels is None:
+        return spec
+    counts = torch.bincount(side.labels.cpu(), minlength=len(spec.classes))
+    return replace(spec, counts=tuple(counts.tolist()))
 
 
 def labelled(side: Side, options: DataOptions) -> Tensor | None:

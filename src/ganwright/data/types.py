@@ -68,6 +68,8 @@ class Spec:
         label_map: how files become images of domain a, where they are label maps.
         target_map: the same of domain b.
         present: the numbers of the classes that training images have; empty where all occur.
+        counts: how many training images each class has, where batches hold classes as often as
+            they occur; empty where that is not so, or not known.
         levels: the numbers that files of domain a (or of the images) hold, where these are not
             8 bits, grey or in colour.
         target_levels: those of domain b.
@@ -89,6 +91,7 @@ class Spec:
     several: bool = False
     table: Table | None = None
     signal: Signal | None = None
+    counts: tuple[int, ...] = ()
 
     @property
     def asked(self) -> tuple[int, ...]:

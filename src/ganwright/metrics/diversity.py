@@ -14,7 +14,7 @@ from ganwright.errors import SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
-from ganwright.metrics.image_set import AT_ONCE, ImageSet
+from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.statistics import Statistics
 from ganwright.seeds import generators_kept, seed_torch
@@ -88,7 +88,7 @@ class PathLength(Metric):
         with generators_kept(), torch.no_grad():
             seed_torch("path length")
             for start in range(0, self.samples, AT_ONCE):
-                found.append(between(*self._ends(game, min(AT_ONCE, self.samples - start))))
+                found.append(between(*self._ends(game, min(AT_ONCE, self.samples - start), start)))
         length = torch.cat(found).double() / self.step**2
         return {"PPL" if self.lpips else "path length (digits)": float(length.mean())}
 
@@ -96,9 +96,9 @@ class PathLength(Metric):
         net = "lpips-vgg" if self.lpips else DigitFeatures().key
         return {"features": net, "steps": f"{self.samples} of {self.step:g}"}
 
-    def _ends(self, game: Any, n: int) -> tuple[Tensor, Tensor]:
+    def _ends(self, game: Any, n: int, start: int) -> tuple[Tensor, Tensor]:
         a, b = game.noise(n), game.noise(n)
-        labels = game.in_turn(n) if getattr(game, "classes", 0) else None
+        labels = labels_of(game, n, 0, start) if getattr(game, "classes", 0) else None
         t = torch.rand(n, *[1] * (a.ndim - 1), device=a.device) * (1 - self.step)
         low, high = slerp(a, b, t), slerp(a, b, t + self.step)
         made: Tensor = game.G(torch.cat([low, high]), None if labels is None else labels.repeat(2))

@@ -78,6 +78,7 @@ def _results(
     real = None if real is None else real.unseen()
     values = metric.judge(real, fake)
     about = {**metric.about(), "samples": fake.count, **protocol}
+    about |= {"labels": fake.labels} if fake.labels else {}
     if real is not None:
         about |= {"reference": real.name, "reference_count": real.count}
         about |= {"split": real.split} if real.split else {}

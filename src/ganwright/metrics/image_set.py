@@ -20,7 +20,7 @@ from ganwright.errors import DataError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.statistics import Statistics, collect, hash_of
-from ganwright.seeds import generators_kept, seed_torch
+from ganwright.seeds import generators_kept, seed_of, seed_torch
 
 AT_ONCE = 64
 """Images in a part: as many as `sample` draws noise for at a time."""
@@ -41,6 +41,7 @@ class ImageSet:
         shape: (C, H, W) of each, where it is known beforehand.
         game: draws them, if one does.
         spec: of the data that they are, or were learned from.
+        labels: how labels of samples were chosen; empty where none were.
         paired: the i-th of two such sets show the same thing.
     """
 
@@ -54,6 +55,7 @@ class ImageSet:
     shape: tuple[int, ...] = ()
     game: Any = None
     spec: Spec | None = None
+    labels: str = ""
     paired: bool = False
     device: torch.device = torch.device("cpu")
     looked_at: bool = False
@@ -169,7 +171,7 @@ def of_data(
 
 
 def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
-    """Samples of a game, those that `sample` draws with this seed; labels in turn.
+    """Samples of a game, those that `sample` draws with this seed for labels as in the data.
 
     Raises:
         SettingsError: it does not sample.
@@ -184,15 +186,33 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
         for start in range(0, count, AT_ONCE):
             with generators_kept(), torch.no_grad():
                 seed_torch(seed, "sample", start)
-                labels = game.in_turn(start + AT_ONCE)[start:] if labelled else None
+                labels = labels_of(game, AT_ONCE, seed, start) if labelled else None
                 x = draw(AT_ONCE, labels=labels) if labelled else draw(AT_ONCE)
             rows = slice(count - start)
             yield Images(x[rows].float(), None if labels is None else labels[rows])
 
     classes = game.spec.classes if labelled else ()
     about: dict[str, Any] = {"shape": game.spec.shape, "game": game, "device": game.device}
-    about["spec"] = game.spec
+    about |= {"spec": game.spec, "labels": way_of(game) if labelled else ""}
     return ImageSet(name, count, walk, classes=classes, **about)
+
+
+def labels_of(game: Game, n: int, seed: int, start: int = 0) -> Tensor:
+    """Labels of n samples from the `start`-th on, int64 [n], the same each time.
+
+    Classes are drawn as often as they occur in the data; where that is not known, and where the
+    game learned them in equal parts, they come in turn.
+    """
+    if not any(game.spec.counts):
+        return game.in_turn(start + n)[start:]
+    generator = torch.Generator().manual_seed(seed_of("labels", seed, start))
+    shares = torch.tensor(game.spec.counts, dtype=torch.float64)
+    return torch.multinomial(shares, n, replacement=True, generator=generator).to(game.device)
+
+
+def way_of(game: Game) -> str:
+    """How `labels_of` chooses, for the protocol."""
+    return "as in the data" if any(game.spec.counts) else "in turn"
 
 
 def translated(game: Game, data: RunData, split: str, limit: int | None, seed: int) -> ImageSet:

@@ -11,7 +11,7 @@ TRAINING = "protocols.json"
 """The file in a run folder that says how metrics were measured in training, by name."""
 VARYING = ("name", "value", "spread", "seed", "step", "reference", "when")
 """What may differ in the protocols of one number."""
-BEFORE = {"weights": "average"}
+BEFORE = {"weights": "average", "labels": "in turn"}
 """What was always so before protocols said it."""
 
 
@@ -42,9 +42,7 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     a, b = (_stated(each) for each in (one, other))
     for key in sorted(a.keys() | b.keys()):
         # A game that takes no labels says nothing of them, and compares with any that does.
-        if a.get(key) == b.get(key) or (
-            a and b and key == "labels" and not (key in a and key in b)
-        ):
+        if a.get(key) == b.get(key) or (key == "labels" and not (key in a and key in b)):
             continue
         name, values = key.replace("_", " "), (x.get(key, "unknown") for x in (a, b))
         return f"{name} {' and '.join(map(str, values))}"

@@ -232,7 +232,8 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         values["shape"] = tuple(map(int, values["shape"]))
         values["target"] = values["target"] and tuple(map(int, values["target"]))
         values["classes"] = tuple(values["classes"])
-        values["present"] = tuple(values.get("present", ()))
+        for name in ("present", "counts"):
+            values[name] = tuple(values.get(name, ()))
         for name in ("label_map", "target_map"):
             if values.get(name):
                 values[name] = LabelMap.stored(values[name])
