@@ -66,7 +66,8 @@ def compare(argv: Sequence[str]) -> int:
 def sweep(argv: Sequence[str]) -> int:
     """Train a family with every combination of settings that have several values, and each seed.
 
-    A stopped sweep continues if you run it again. At the end it prints the table of `compare`.
+    A stopped sweep continues if you run it again, except for runs that a callback stopped. At the
+    end it prints the table of `compare`.
     """
     family, rest = family_of(argv)
     parser = Parser("sweep", sweep.__doc__ or "", {"FAMILY": "See `ganwright list`."})

@@ -6,6 +6,7 @@ RUN/data.json         where the data lay, and what tells it from other data
 RUN/origin.json       whose weights it began with, if it did not begin from nothing
 RUN/metrics.jsonl     a line of numbers each log interval
 RUN/protocols.json    how metrics among them are measured
+RUN/ended.json        at which step training ended, and whether a callback stopped it
 RUN/samples/          grids, always of the same latents or inputs
 RUN/checkpoints/      see checkpoint.py
 RUN/.lock             who writes to it; see lock.py

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
+from ganwright import atomic
 from ganwright.callbacks.callback import Run
 from ganwright.inference.model import Model
 from ganwright.run import lock
 from ganwright.run.loop import play
 from ganwright.training.engine import Engine
+
+ENDED = "ended.json"
+"""At which step training ended, and why, if a callback stopped it."""
 
 
 @contextmanager
@@ -27,6 +33,25 @@ def played(run: Run) -> Model:
     """The model, once the run has been trained up to its last step or is stopped."""
     with closing(run.data):
         play(run)
+    if run.main:
+        _keep_end(run)
     game = run.trainer.average.view(run.game)
     game.requires_grad_(False).eval()
     return Model(run.family, game, run.data.spec, run.step, run.folder, interrupted=run.interrupted)
+
+
+def stopped_at(run: Path) -> int | None:
+    """The step at which a callback stopped a run the last time that it ended, if one did."""
+    try:
+        known: Any = json.loads((run / ENDED).read_text(encoding="utf-8"))
+        return int(known["step"]) if known["reason"] else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _keep_end(run: Run) -> None:
+    # A callback may have stopped it on another process than this one, which has no reason then.
+    stopped = not run.last and not run.interrupted
+    reason = (run.reason or "a callback stopped it") if stopped else None
+    with suppress(OSError):  # the run is saved; without this file a sweep would continue it
+        atomic.write(run.folder / ENDED, json.dumps({"step": run.step, "reason": reason}))

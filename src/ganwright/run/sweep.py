@@ -15,7 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
+from ganwright import atomic
 from ganwright.config.changes import differences
 from ganwright.config.settings import FREE, Settings
 from ganwright.data.cores import cores
@@ -23,6 +25,7 @@ from ganwright.errors import RunError
 from ganwright.game import Game
 from ganwright.run.assembly import resolved
 from ganwright.run.run_folder import read_config
+from ganwright.run.running import stopped_at
 from ganwright.run.tune import CHOSEN
 from ganwright.run.weights import same_place
 from ganwright.training import checkpoint
@@ -35,6 +38,8 @@ FORGOTTEN = (
     "--evaluate-samples",
 )
 """Flags that a resumed run does not remember."""
+MEASURED = "measured.json"
+"""The file in a run folder that says with which flags of `evaluate` a sweep measured it."""
 LONGEST = 120
 """Characters of a folder's name that say what was varied."""
 
@@ -121,6 +126,8 @@ def sweep(
             if done.returncode:
                 lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
                 return f"{job.folder}: {lines[-1].removeprefix('ganwright: ')}"
+            if words[0] == "evaluate":
+                atomic.write(job.folder / MEASURED, json.dumps(list(measure)))
         tell(f"{job.folder} is done")
         return None
 
@@ -131,15 +138,16 @@ def sweep(
 
 
 def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[str]]:
-    """What is still to be done for a run."""
+    """What is still to be done for a run; what a callback has stopped is trained."""
     place = str(job.folder)
     if not (job.folder / "config.yaml").is_file():
         yield ["train", family, *job.flags, "--out", place]
-    elif _steps(job.folder) < job.settings.steps:
+    elif stopped_at(job.folder) != _steps(job.folder) < job.settings.steps:
         around = _around(job.flags)
         yield ["resume", place, "--steps", str(job.settings.steps), *around]
     evaluated = job.folder / "evaluation.jsonl"
-    if not evaluated.is_file() or _steps(job.folder) > _evaluated(evaluated):
+    stale = not evaluated.is_file() or _steps(job.folder) > _evaluated(evaluated)
+    if stale or _measured(job.folder) != list(measure):
         yield ["evaluate", place, *measure]
 
 
@@ -152,6 +160,14 @@ def _around(flags: Sequence[str]) -> list[str]:
             keep = word.partition("=")[0] in FORGOTTEN
         kept += [word] if keep else []
     return kept
+
+
+def _measured(run: Path) -> Any:
+    """The flags of `evaluate` that a sweep last measured a run with."""
+    try:
+        return json.loads((run / MEASURED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _evaluated(path: Path) -> int:
