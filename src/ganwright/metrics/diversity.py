@@ -83,6 +83,11 @@ class PathLength(Metric):
         game = fake.game
         if not (hasattr(game, "noise") and hasattr(game, "G")):
             raise SettingsError("PathLength needs a family that makes samples from noise with G")
+        if fake.shape and len(fake.shape) != 3:
+            raise SettingsError(
+                f"PathLength compares images, got samples of shape {tuple(fake.shape)}; leave it "
+                "out"
+            )
         between = lpips("vgg", fake.device) if self.lpips else squared(DigitFeatures(), fake.device)
         found = []
         with generators_kept(), torch.no_grad():

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.config.checked import Checked
+from ganwright.config.spelling import spell
 
 Extractor = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 """Images [n, 1 or 3, H, W] in [-1, 1] to features [n, d] and, where there are, logits [n, k]."""
@@ -33,8 +34,11 @@ class Features(Checked):
 
     @property
     def key(self) -> str:
-        """What tells these features from others, weights included."""
-        raise NotImplementedError
+        """What tells these features from others, weights included; how they are spelled by default.
+
+        Features whose weights may change under one spelling say more.
+        """
+        return spell(self)
 
     def build(self, device: torch.device) -> Extractor:
         """The network, ready on a device.

@@ -80,11 +80,25 @@ class ClassificationAccuracy(Metric):
                 "ClassificationAccuracy needs samples and real images of the same classes, got "
                 f"{_some(fake.classes)} and {_some(known.classes)}"
             )
+        if known.spec is not None and known.spec.several:
+            raise SettingsError(
+                "ClassificationAccuracy needs one class per image, and these images have several "
+                "labels each; leave it out, or compare with data of one class per image"
+            )
+        if fake.shape and known.shape and fake.shape != known.shape:
+            raise SettingsError(
+                f"ClassificationAccuracy needs images of one shape, got samples {fake.shape} and "
+                f"real images {known.shape}; bring them to one --image-size and --channels"
+            )
         net = self.trained(fake)
         right = total = 0
         with torch.no_grad():
             for images, labels in known.walk():
-                assert labels is not None
+                if labels is None:
+                    raise SettingsError(
+                        f"ClassificationAccuracy needs the class of each image, and {known.name} "
+                        "has none; compare with labelled data"
+                    )
                 found = net(images.float().cpu()).argmax(1)
                 right, total = right + int((found == labels.cpu()).sum()), total + len(found)
         return {"classification accuracy": right / total}

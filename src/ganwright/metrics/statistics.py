@@ -141,7 +141,7 @@ def collect(parts: Iterable[Images], extract: Extractor, classes: Sequence[str] 
     Images are rounded to 8 bits first, as files would hold them.
 
     Raises:
-        SettingsError: they are points, or fewer than two.
+        SettingsError: they are points, or fewer than two, or features are not finite.
     """
     moments, content = Moments(), hashlib.blake2b(digest_size=16)
     vectors, logits, labels = Kept(), Kept(), Kept()
@@ -149,6 +149,11 @@ def collect(parts: Iterable[Images], extract: Extractor, classes: Sequence[str] 
         pixels = eight_bit(images)
         content.update(pixels.cpu().numpy().tobytes())
         features, scores = extract(pixels.to(images.dtype).div(127.5).sub(1))
+        if not features.isfinite().all():
+            raise SettingsError(
+                "features of these images are NaN or infinite; take other --features, or check "
+                "their weights"
+            )
         vectors.add(features.float())
         for kept, rows in ((logits, scores), (labels, known)):
             if rows is not None:

@@ -1,0 +1,93 @@
+"""What a metric cannot measure is one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers import FULL, tiny
+
+import ganwright
+from ganwright.data.types import Images, Spec
+from ganwright.errors import SettingsError
+from ganwright.metrics.distances import FID, KID
+from ganwright.metrics.diversity import Diversity, PathLength
+from ganwright.metrics.features import Extractor, Features
+from ganwright.metrics.image_set import ImageSet, of_tensor
+from ganwright.metrics.labelled import ClassificationAccuracy
+from ganwright.run.evaluation import Choice
+
+FAST = ClassificationAccuracy(steps=1)
+
+
+def labelled(shape: tuple[int, ...] = (1, 8, 8), *, labels: bool = True, **about: Any) -> ImageSet:
+    kinds = torch.arange(4) % 2 if labels else None
+    images = torch.rand(4, *shape) * 2 - 1
+    return of_tensor(images, kinds, classes=("a", "b"), shape=shape, name="theirs", **about)
+
+
+@pytest.mark.parametrize(
+    ("real", "said"),
+    [
+        (
+            labelled(labels=False, spec=Spec(Images, (1, 8, 8), several=True)),
+            "needs one class per image, and these images have several labels each; leave it out",
+        ),
+        (labelled(labels=False), "needs the class of each image, and theirs has none; compare"),
+        (
+            labelled((1, 16, 16)),
+            r"of one shape, got samples \(1, 8, 8\) and real images \(1, 16, 16\); bring them",
+        ),
+    ],
+)
+def test_what_cannot_be_classified_is_said(real: ImageSet, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        FAST.judge(real, labelled())
+
+
+def test_a_path_of_points_has_no_length_in_digits(tmp_path: Path) -> None:
+    small: dict[str, Any] = {"networks": FULL, "steps": 1, "batch_size": 4, "device": "cpu"}
+    model = ganwright.train("gan", data="ring", out=tmp_path / "run", quiet=True, **small)
+    with pytest.raises(SettingsError, match=r"compares images, got samples of shape \(2,\); leave"):
+        ganwright.evaluate(model, [PathLength(samples=2)], choice=Choice(n=4, device="cpu"))
+
+
+@dataclass(frozen=True)
+class Means(Features):
+    """The mean of each row of pixels, over `least`."""
+
+    least: float = 1.0
+
+    def build(self, device: torch.device) -> Extractor:
+        return lambda x: (x.mean((1, 3)) / self.least, None)
+
+
+def test_features_of_one_s_own_go_by_their_spelling() -> None:
+    assert Means().key == "test_metric_sentences.Means(least=1.0)"
+    assert Means(2.0).key == "test_metric_sentences.Means(least=2.0)"
+    images = of_tensor(torch.rand(60, 1, 8, 8) * 2 - 1)
+    found: Mapping[str, float] = FID(Means()).judge(images, images)
+    assert found["FID (Means)"] == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("metric", [FID, KID, Diversity])
+def test_features_that_are_not_finite_are_said(metric: Any) -> None:
+    """Over 0, black rows are NaN and others infinite."""
+    images = of_tensor(torch.zeros(60, 1, 8, 8))
+    with pytest.raises(SettingsError, match="features of these images are NaN or infinite; take"):
+        metric(Means(0.0)).judge(images, images)
+
+
+def test_multi_label_data_is_said_before_the_run(tmp_path: Path) -> None:
+    cls, settings = tiny("cgan", steps=1)
+    rows = torch.tensor([[0, 1], [1, 1], [1, 0], [1, 1]] * 10)
+    data = (torch.rand(40, 1, 8, 8) * 2 - 1, rows)
+    with pytest.raises(SettingsError, match="needs one class per image"):
+        ganwright.train(
+            cls, settings, tmp_path / "run", data=data, metrics=[FAST], evaluate_samples=4
+        )
+    assert not (tmp_path / "run").exists()
