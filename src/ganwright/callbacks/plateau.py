@@ -10,6 +10,7 @@ from typing import Any
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count
+from ganwright.errors import nearest
 from ganwright.metrics.metric import matching
 
 
@@ -25,10 +26,12 @@ class Plateau(Checked, Callback):
     """Whether larger is better; when None, as the metric or the family says, and else not."""
     _best: float = field(default=math.inf, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
+    _said: bool = field(default=False, init=False, repr=False)
 
     def logged(self, run: Run, row: Mapping[str, Any]) -> None:
         name = matching(self.metric, row)
         if name is None:
+            self._say_missing(run, row)
             return
         larger = run.larger.get(name, False) if self.larger is None else self.larger
         value = -row[name] if larger else row[name]
@@ -36,3 +39,16 @@ class Plateau(Checked, Callback):
         self._best = min(self._best, value)
         if self._waited >= self.patience:
             run.stop(f"{self.metric} has not improved for {self.patience} rows")
+
+    def finished(self, run: Run) -> None:
+        if self._best == math.inf and not run.larger:
+            self._say_missing(run, {})
+
+    def _say_missing(self, run: Run, row: Mapping[str, Any]) -> None:
+        """Say once that a row of what was measured, or a run that ended, has no such number."""
+        measured = [name for name in run.larger if name in row]
+        if self._said or (row and not measured):
+            return
+        self._said = True
+        hint = nearest(self.metric, measured) if measured else "measure it: --metrics FID"
+        run.warn(f"Plateau waits for {self.metric}, which is not measured; {hint}")

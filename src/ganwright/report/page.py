@@ -187,11 +187,12 @@ def _evaluation(run: Path) -> str:
 
 def _cost(record: Record, price: float | None) -> Iterable[tuple[str, str]]:
     """What training took, by the log."""
-    seconds, step = record.seconds, record.last.get("step", 0)
-    if not seconds or not step:
+    step, images = (record.last.get(x, 0) - record.before(x) for x in ("step", "images"))
+    seconds = record.seconds
+    if not seconds or step <= 0:
         return
     yield "time", duration(seconds)
-    yield "images per second", f"{record.last.get('images', 0) / seconds:,.1f}"
+    yield "images per second", f"{images / seconds:,.1f}"
     yield "milliseconds per step", f"{1000 * seconds / step:,.3g}"
     waits, peak = record.values("data_wait")[1], record.values("memory_mb")[1]
     if len(waits):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -30,6 +30,7 @@ class Record:
         damaged: lines of metrics.jsonl that cannot be read.
         spec: its spec.json; empty where that cannot be read.
         environment: its environment.json; empty where that cannot be read.
+        origin: its origin.json; empty where it began from nothing.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Record:
     damaged: int
     spec: Mapping[str, Any]
     environment: Mapping[str, Any]
+    origin: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -90,10 +92,15 @@ class Record:
         points = np.array(known, dtype=float).reshape(-1, 2)
         return points[:, 0], points[:, 1]
 
+    def before(self, count: str) -> int:
+        """The steps or images of the run that this one was forked from: not its own work."""
+        found = self.origin.get(count)
+        return found if isinstance(found, int) else 0
+
     @property
     def seconds(self) -> float:
         """How long training took: of each row, its images by its images per second."""
-        total, before = 0.0, 0.0
+        total, before = 0.0, float(self.before("images"))
         for row in self.rows:
             images, pace = row.get("images"), row.get("images_per_second")
             if finite(images) and finite(pace):
@@ -118,8 +125,8 @@ def read_record(run: Path) -> Record:
     if not isinstance(config, Mapping):
         raise RunError(f"{run / 'config.yaml'} holds no settings; it must be a mapping")
     rows, damaged = _steps(run / "metrics.jsonl")
-    spec, environment = (_mapping(run / f"{name}.json") for name in ("spec", "environment"))
-    return Record(run, config, rows, damaged, spec, environment)
+    files = (_mapping(run / f"{name}.json") for name in ("spec", "environment", "origin"))
+    return Record(run, config, rows, damaged, *files)
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, cached_property
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ganwright.config.settings import Settings
 from ganwright.config.sizes import size_of
 from ganwright.data import Images, RunData, open_data
 from ganwright.data.types import Paired
-from ganwright.errors import DataError, RunError, SettingsError
+from ganwright.errors import DataError, RunError, SettingsError, nearest
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.metrics.distances import FID
@@ -79,8 +80,10 @@ def evaluate(
         **which: `step`, `raw`, `best`: which weights of a run, see `load`.
 
     Raises:
-        GanwrightError: images are missing, too few, or do not fit a metric.
+        GanwrightError: images are missing, too few, or do not fit a metric; or weights are chosen
+            of something that is no run folder.
     """
+    _check_which(target, which)
     choice = choice or Choice()
     chosen = [_with(metric, features) for metric in objects(metrics or USUAL, Metric)]
     model = target if isinstance(target, Model) else None
@@ -106,6 +109,20 @@ def evaluate(
         _write(model.run, results)
         _track(model, results)
     return results
+
+
+def _check_which(target: Any, which: Mapping[str, Any]) -> None:
+    """See that keywords choose weights, and of a run folder, which alone has several."""
+    names = signature(load).parameters.keys() - {"run", "device"}
+    for name, value in which.items():
+        if name not in names:
+            raise SettingsError(f"evaluate takes no {name}; {nearest(name, names)}")
+        chosen = value is not None and value is not False
+        if chosen and (isinstance(target, Model) or not is_run(target)):
+            what = "a model" if isinstance(target, Model) else str(target)
+            raise SettingsError(
+                f"{name} chooses the weights of a run folder, and {what} is none; name the run"
+            )
 
 
 def _weights(model: Model) -> dict[str, Any]:
@@ -197,7 +214,7 @@ class Home:
                 f"{self.folder} was trained on data given in Python, and keeps no statistics of it "
                 "for these metrics; name images to compare with as --against"
             )
-        settings = located(old, old, self.known)
+        settings = located(old, old, self.known, "name its place with --against")
         data = open_data(
             settings.data,
             task=cls.task,

@@ -21,7 +21,7 @@ FILE = "origin.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """What origin.json holds.
+    """What origin.json holds, besides the step and the images with which the run began.
 
     Args:
         how: "init" or "fork".
@@ -40,7 +40,8 @@ def first(origin: Origin, trainer: Trainer, keep: int) -> Callable[[Path], None]
     """What writes origin.json and the first checkpoint into a run folder that is being made."""
 
     def write(folder: Path) -> None:
-        atomic.write(folder / FILE, json.dumps(vars(origin), indent=1))
+        before = {"step": trainer.step, "images": trainer.images}
+        atomic.write(folder / FILE, json.dumps(vars(origin) | before, indent=1))
         checkpoint.save(
             folder / "checkpoints",
             trainer.state_dict(),

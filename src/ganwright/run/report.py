@@ -69,7 +69,7 @@ def _opened(model: Model, warn: Callable[[str], None]) -> RunData | None:
         if known is not None and known["fingerprint"]["kind"] == "given":
             warn("nearest training images are not shown: the data was given in Python")
             return None
-        settings = resolved(cls, located(old, old, known))
+        settings = resolved(cls, located(old, old, known, "move it back for a moment"))
         return opened(cls, settings, Engine(model.game.device), known=known)
     except GanwrightError as error:
         warn(f"nearest training images are not shown: {error}")

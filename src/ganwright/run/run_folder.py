@@ -149,13 +149,19 @@ def read_data(run: Path) -> dict[str, Any] | None:
     return known
 
 
-def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> Settings:
+def located(
+    settings: Settings,
+    old: Settings,
+    known: dict[str, Any] | None,
+    helps: str = "name its place with --data",
+) -> Settings:
     """The settings with the data where it was, unless they say that it has moved.
 
     Args:
         settings: of the run as it is to continue.
         old: as it was.
         known: what `read_data` found.
+        helps: what to do where it was moved.
 
     Raises:
         RunError: it is no longer there.
@@ -167,9 +173,7 @@ def located(settings: Settings, old: Settings, known: dict[str, Any] | None) -> 
         settings = dataclasses.replace(settings, data=source)
     elif settings.data is not None and not there(absolute(settings.data)):
         place = source if settings.data == old.data else settings.data
-        raise RunError(
-            f"the data of this run is not at {place}; if it was moved, name its place with --data"
-        )
+        raise RunError(f"the data of this run is not at {place}; if it was moved, {helps}")
     if settings.data_root == old.data_root and Path(known["data_root"]).exists():
         settings = dataclasses.replace(settings, data_root=Path(known["data_root"]))
     return settings
