@@ -64,8 +64,6 @@ def allowed(path: str, resolve: Callable[[str], Any]) -> Any:
         remember(owners(path, found))
         return found
     if not _may_name(path):  # before it is imported
-        if _place(_top(path)) is None:
-            return resolve(path)  # which says that it is not there
         raise _refusal(path, _top(path))
     found = resolve(path)
     for owner in owners(path, found):

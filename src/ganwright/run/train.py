@@ -11,6 +11,7 @@ from typing import Any
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.config.changes import differences, keywords
+from ganwright.config.ranges import Positive
 from ganwright.config.read_back import modules, read_back
 from ganwright.config.settings import FREE, Settings
 from ganwright.config.spelling import convert, quoted
@@ -97,7 +98,7 @@ def train(
     cls = game_class(game) if isinstance(game, str) else class_of(game)
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
-    if epochs is not None and "steps" in changes:
+    if epochs is not None and convert(epochs, Positive, "epochs") and "steps" in changes:
         raise SettingsError("steps and epochs both say how long the run is; give one of them")
     chosen = keywords(with_game(settings, cls), changes)
     chosen = resolved(cls, chosen, data)
