@@ -23,6 +23,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -37,6 +38,17 @@ from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.training.engine import Engine, usable_cores
 from ganwright.training.trainer import Trainer
 
+INTRODUCTION = """\
+<!-- not run: writes this page -->
+```sh
+python benchmarks/speed --seconds 0.7 --out docs/results/speed.md
+```
+
+Training by the library and by loops written by hand, on the same networks, data and batches, in
+turn in one process. `x script` is how many times as fast as a loop of most published code a
+contestant is: the median over blocks. The careful loops freeze opponents, use fused optimizers and
+read no number. `shared` draws the [fakes of a step once](../parts.md#fakes-drawn-once-a-step), as
+all loops by hand do.""".splitlines()
 LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
 
 
@@ -216,8 +228,8 @@ def main() -> None:
         parser.error(f"unknown cases {', '.join(unknown)}; choose from {', '.join(CASES)}")
     device = torch.device(args.device)
     torch.set_num_threads(usable_cores())
-    head = f"{machine(device)}; {args.blocks} blocks of {args.seconds:g} s."
-    lines = ["# Speed", "", head, ""]
+    head = f"{machine(device)}; {args.blocks} blocks of {args.seconds:g} s; {date.today()}."
+    lines = ["# Speed", "", *INTRODUCTION, "", head, ""]
     for ready in (False, True):
         lines += table(args, device, ready=ready)
     if args.out:
