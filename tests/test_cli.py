@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import shutil
@@ -320,6 +321,17 @@ def test_modules_in_the_working_folder_are_found(
     assert main(argv) == 0
     assert type(trained[0][1].game.loss).__name__ == "Mine"
     assert sys.path[-1] == str(tmp_path), "behind all others"
+
+
+def test_the_working_folder_is_open_to_what_is_asked_for_alone(
+    trained: list[tuple[Any, ...]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's folder may hold a module called like a package that is not installed."""
+    (tmp_path / "not_installed_here.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p not in ("", str(tmp_path))])
+    assert main(["train", "dcgan", "--game.loss", "Hinge", "--out", str(tmp_path / "x")]) == 0
+    assert importlib.util.find_spec("not_installed_here") is None
 
 
 def test_a_run_has_one_length(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

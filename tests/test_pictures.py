@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -303,6 +304,20 @@ def test_noise_depends_on_the_image_and_the_seed_alone(colour_run: Path, tmp_pat
     for i in range(3):
         torch.testing.assert_close(together[i : i + 1], model.translate(x[i : i + 1], seed=3))
     assert not torch.allclose(together, model.translate(x, seed=4), atol=1e-3)
+
+
+def test_noise_is_noticed_in_a_network_that_makes_nothing_of_nothing(
+    colour_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dropout of zeros is zeros, whatever the seed."""
+    model = load(colour_run, device="cpu")
+    cls = type(model.game)
+    drops = partial(torch.nn.functional.dropout, p=0.5)
+    monkeypatch.setattr(cls, "translate", lambda game, x, direction: drops(x))
+    x = torch.ones(2, model.spec.shape[0], 16, 16)
+    both = model.translate(x, seed=1)
+    assert torch.equal(both[0], both[1])
+    assert torch.equal(both[:1], model.translate(x[:1], seed=1))
 
 
 def test_classify_names_each_picture(

@@ -8,7 +8,6 @@ import pkgutil
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from ganwright.commands import COMMANDS
@@ -23,7 +22,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: done. 2: the user's mistake, told in one sentence on standard error. 130: interrupted.
     """
-    _look_here()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may lack a letter
             stream.reconfigure(errors="replace")
@@ -61,16 +59,8 @@ def _written(words: Sequence[str]) -> int:
         if isinstance(error, BrokenPipeError):  # whoever read it has what it wanted
             return 0
         print(f"ganwright: the output cannot be written: {error.strerror}", file=sys.stderr)
-        return 0 if words[:1] and words[0] in _TRAINING else 2
+        return 0 if words and words[0] in _TRAINING else 2
     return 0
-
-
-def _look_here() -> None:
-    """Let settings name modules of the folder that one works in, where no other has their name."""
-    with suppress(OSError):  # the folder may be gone
-        here = os.getcwd()
-        if not {"", here} & set(sys.path):
-            sys.path.append(here)
 
 
 def _run(argv: Sequence[str]) -> int:

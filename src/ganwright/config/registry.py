@@ -109,6 +109,7 @@ def resolved(path: str) -> Any:
 
 
 def _resolved(path: str) -> Any:
+    trust.look_here(path)
     try:
         return pkgutil.resolve_name(path)
     except (ImportError, AttributeError, ValueError) as error:

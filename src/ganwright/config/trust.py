@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,6 +101,28 @@ def remember(modules: Iterable[str]) -> None:
         atomic.write(_file(), json.dumps(known, indent=1))
 
 
+def look_here(path: str) -> None:
+    """Let a module be found that lies in the working folder, behind all others.
+
+    An installed command does not look there: a folder from strangers could hold a module that has
+    the name of a package which is not installed, so only one that is asked for opens it.
+    """
+    name = _top(path)
+    with suppress(ImportError, ValueError):
+        if name in sys.modules or importlib.util.find_spec(name) is not None:
+            return
+    if _here(name) is not None:
+        sys.path.append(os.getcwd())
+
+
+def _here(name: str) -> ModuleSpec | None:
+    """The module of that name in the working folder, which may be gone."""
+    with suppress(OSError):
+        spec = PathFinder.find_spec(name, [os.getcwd()])
+        return spec if spec is not None and spec.loader is not None else None
+    return None
+
+
 def _may_name(path: str) -> bool:
     top = _top(path)
     if top == "__main__" or _is_open(path.replace(":", ".")):  # neither imports anything
@@ -118,7 +141,7 @@ def _top(path: str) -> str:
 def _place(name: str) -> str | None:
     """The file of a module, or the folder of a package; it is not imported."""
     try:
-        spec = importlib.util.find_spec(name)
+        spec = importlib.util.find_spec(name) or _here(name)
     except (ImportError, ValueError):
         return None
     if spec is None:

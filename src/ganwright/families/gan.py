@@ -54,7 +54,8 @@ class UnrollableGame(SharingGame):
 
     def before_step(self, step: int) -> None:
         super().before_step(step)
-        for place, schedule in zip(self.factors, self.schedules.values(), strict=True):
+        foreseen = self.schedules.values() if self.cfg.unroll else ()
+        for place, schedule in zip(self.factors, foreseen, strict=False):
             place.fill_(schedule.factor(step))  # compiled code would be anew for each number
 
     def discriminator(self, batch: Images) -> Terms:

@@ -19,8 +19,8 @@ def wanted(spec: Spec, label: int | str) -> Tensor:
     """A label as a family takes it: its number, or 0 and 1 for each class, [classes].
 
     A word is a name first, and else a number: a class called "1" may have the number 0. Where an
-    image may have several labels, "none" stands for an image without any, unless a class
-    is called so.
+    image may have several labels, "none" stands for an image without any, unless a class is called
+    so.
 
     Raises:
         SettingsError: there is no such class, or no training image was of it.

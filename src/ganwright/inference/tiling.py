@@ -90,7 +90,7 @@ def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) ->
             local &= isinstance(layer, _POINTWISE) or (still and not layer.training)
 
     with torch.no_grad(), _watched(modules, watch):
-        out = function(_probe(shape, modules))
+        out = function(probe(shape, modules))
     scale = out.shape[2] // shape[1]
     if out.shape[2:] != (shape[1] * scale, shape[2] * scale):
         raise SettingsError(
@@ -244,7 +244,8 @@ def _reach(layer: nn.Module) -> int:
     return apart * (kernel // 2)
 
 
-def _probe(shape: tuple[int, ...], modules: nn.Module) -> Tensor:
+def probe(shape: tuple[int, ...], modules: nn.Module) -> Tensor:
+    """An image [1, C, H, W] that is nowhere flat: of 0 alone a network may make 0."""
     weight = next(modules.parameters())
     return torch.linspace(-1, 1, math.prod(shape), device=weight.device).view(1, *shape)
 
@@ -253,7 +254,7 @@ def _takes(function: Function, modules: nn.Module, shape: tuple[int, ...]) -> bo
     """Whether a network takes images of another size than it was trained on."""
     try:
         with torch.no_grad():
-            function(_probe(shape, modules))
+            function(probe(shape, modules))
     except RuntimeError:  # torch says so when sizes do not fit
         return False
     return True
@@ -267,7 +268,7 @@ def _unmoved(
     It catches what layers do not show: attention, statistics, a network's own arithmetic.
     """
     side = math.ceil((2 * radius + 2) / multiple + 1) * multiple
-    one = _probe((shape[0], side, side), modules)
+    one = probe((shape[0], side, side), modules)
     near = (torch.arange(side, device=one.device) - side // 2).abs() <= radius
     other = torch.where(near[:, None] & near, one, 0.4 + 0.5 * (99 * one).cos())
     with torch.no_grad():

@@ -15,7 +15,7 @@ from ganwright.data.levels import Levels
 from ganwright.errors import SettingsError
 from ganwright.inference.given_images import Kind, fitted_all, like
 from ganwright.inference.pretrained import Pretrained
-from ganwright.inference.tiling import TILE, Footprint, check, footprint, strips
+from ganwright.inference.tiling import TILE, Footprint, check, footprint, probe, strips
 from ganwright.pixels import as_floats
 from ganwright.seeds import seed_torch
 
@@ -121,10 +121,10 @@ class Translating(Pretrained):
     def _draws(self, direction: str) -> bool:
         """Whether images depend on the seed."""
         if direction not in self._drawn:
-            shape, made = self._shape(direction), []
+            image, made = probe(self._shape(direction), self.game), []
             for seed in range(2):
                 seed_torch(seed, "translate")
-                made.append(self._way(direction)(torch.zeros(1, *shape)))
+                made.append(self._way(direction)(image))
             self._drawn[direction] = not torch.equal(*made)
         return self._drawn[direction]
 

@@ -227,8 +227,9 @@ class Trainer:
         finite = torch.isfinite(done.values).all()
         if not trained.scaler:  # fp16's scaling expects infinite gradients now and then
             finite &= torch.isfinite(norm)
+        numbers = player.optimizer.at(self.step, trained.correction(self.step))
         for group in optimizer.param_groups:
-            group.update(player.optimizer.at(self.step, trained.correction(self.step)))
+            group.update(numbers)
         # a gradient of zeros would let momentum move the weights
         moved = done.charged and guarded_step(optimizer, finite, trained.scaler)
         trained.clear()
