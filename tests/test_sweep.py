@@ -1,0 +1,159 @@
+"""A sweep: what it varies, and what it trains on and measures anew when it is run again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import tiny
+from test_evaluate import trained
+
+import ganwright
+from ganwright.cli import main
+from ganwright.commands.compare import divided, grouped
+from ganwright.errors import RunError
+from ganwright.run import sweep
+
+SMALL = ["--game.networks", "ConvNet(width=4)", "--image-size", "8", "--device", "cpu"]
+
+
+@dataclass(frozen=True)
+class Stops(ganwright.Callback):
+    """Ends a run after two steps."""
+
+    def stepped(self, run: ganwright.Run) -> None:
+        if run.step == 2:
+            run.stop("two are enough")
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The commands that a sweep runs; its processes are this one."""
+    found: list[str] = []
+
+    class Done:
+        returncode, stderr = 0, ""
+
+    def called(argv: list[str], **_: Any) -> Done:
+        found.append(argv[3])
+        assert main(argv[3:]) == 0
+        return Done()
+
+    monkeypatch.setattr(sweep.subprocess, "run", called)
+    return found
+
+
+def swept(out: Path, *words: str, n: int = 4) -> int:
+    metrics = ["--metrics", "PrecisionRecall(k=1)"]
+    own = ["--steps", "3", "--jobs", "1", "-n", str(n), "--evaluate-samples", "4"]
+    return main(["sweep", "dcgan", *metrics, *SMALL, *own, "--out", str(out), *words])
+
+
+def end_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "ended.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_run_says_where_and_why_it_ended(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    cls, settings = tiny("dcgan", steps=3)
+    ganwright.train(cls, settings, run, callbacks=[Stops()], quiet=True)
+    assert end_of(run) == {"step": 2, "reason": "two are enough"}
+    ganwright.resume(run, quiet=True)
+    assert end_of(run) == {"step": 3, "reason": None}
+
+
+def test_what_a_callback_stopped_is_not_trained_on(tmp_path: Path, calls: list[str]) -> None:
+    """What was interrupted is, and so is what went on since."""
+    run, stops = tmp_path / "seed-0", ["--callbacks", "test_sweep.Stops"]
+    assert swept(tmp_path, *stops) == 0
+    assert swept(tmp_path, *stops) == 0
+    assert (calls, end_of(run)["step"]) == (["train", "evaluate"], 2)
+    (run / "ended.json").write_text(json.dumps({"step": 1, "reason": "x"}), encoding="utf-8")
+    assert swept(tmp_path) == 0
+    assert calls[2:] == ["resume", "evaluate"]
+
+
+def test_other_metrics_are_measured_anew(tmp_path: Path, calls: list[str]) -> None:
+    for n in (4, 4, 5):
+        assert swept(tmp_path, n=n) == 0
+    assert calls == ["train", "evaluate", "evaluate"]
+    lines = (tmp_path / "seed-0" / "evaluation.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["samples"] for line in lines] == [4, 4, 5, 5]
+
+
+def test_flags_with_several_values_are_varied() -> None:
+    words = "--game.loss Hinge Wasserstein --steps 10 --log a b --game.penalties (R1(),) (R2(),)"
+    _, settings = tiny("dcgan")
+    varied, fixed = divided(grouped(words.split()), settings)
+    assert varied == {
+        "--game.loss": ["Hinge", "Wasserstein"],
+        "--game.penalties": ["(R1(),)", "(R2(),)"],
+    }
+    assert fixed == ["--steps", "10", "--log", "a", "b"]
+    names = dict(sweep.grid(varied, [0, 1]))
+    assert len(names) == 8
+    assert names["loss-Hinge-penalties-R2-seed-1"][-2:] == ["--seed", "1"]
+
+
+def test_each_combination_has_a_folder_of_its_own() -> None:
+    varied = {"--data": ["/faces", "faces", "x" * 300, "x" * 301]}
+    names = [name for name, _ in sweep.grid(varied, [0])]
+    assert len({name.lower() for name in names}) == 4
+    assert max(map(len, names)) < 200
+    assert [name for name, _ in sweep.grid(varied, [0])] == names
+
+
+def test_what_is_asked_twice_is_trained_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[sweep.Job] = []
+    monkeypatch.setattr(sweep, "sweep", lambda _, __, jobs, *___: asked.extend(jobs))
+    losses = ["--game.loss", "Hinge", "Hinge()", "--seeds", "0", "1", "0"]
+    assert main(["sweep", "dcgan", *losses, "--out", str(tmp_path / "sweep")]) == 2
+    assert "sweep/loss-Hinge-" in capsys.readouterr().err  # it was not trained here
+    assert [job.settings.seed for job in asked] == [0, 1]
+    asked.clear()
+    best = ["--metrics", "FID", "--keep-best", "FID", "KID"]  # no settings, and not the same runs
+    assert main(["sweep", "dcgan", *best, "--out", str(tmp_path / "other")]) == 2
+    assert [job.flags[3] for job in asked] == ["FID", "KID"]
+
+
+def test_a_sweep_ends_in_a_table_and_is_not_made_twice(
+    tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(tmp_path / "sweep"), "-n", "80", "--jobs", "1"]
+    argv = ["sweep", "dcgan", "--seeds", "0", "1", "--steps", "1", "--metrics", "FID", *SMALL, *out]
+    assert main([*argv, "--evaluate-samples", "80"]) == 0
+    assert calls == ["train", "evaluate"] * 2
+    assert capsys.readouterr().out.splitlines()[-1].startswith("dcgan   ")
+    calls.clear()
+    assert main([*argv, "--evaluate-samples", "80"]) == 0
+    assert calls == []
+    assert main([*argv, "--batch-size", "32"]) == 2
+    assert "is a run with other settings (batch_size: 128 -> 32)" in capsys.readouterr().err
+
+
+def test_a_sweep_from_weights_goes_on(tmp_path: Path) -> None:
+    """A run keeps the checksum of what it began with, which nobody writes on the command line."""
+    base = tmp_path / "base"
+    trained(base)
+    cls, settings = tiny("dcgan", steps=1, init=str(base))
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    sweep._check(cls, sweep.Job(tmp_path / "run", (), settings))
+    other = replace(settings, init=str(tmp_path / "other"))
+    with pytest.raises(RunError, match="is a run with other settings"):
+        sweep._check(cls, sweep.Job(tmp_path / "run", (), other))
+
+
+def test_a_tuned_sweep_goes_on(tmp_path: Path) -> None:
+    """What --tune found stands in the run, and was not asked for."""
+    cls, settings = tiny("dcgan", steps=1, layout="contiguous", cpu_threads=1)
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    asked = replace(settings, layout="auto", cpu_threads=None)
+    sweep._check(cls, sweep.Job(tmp_path / "run", ("--tune",), asked))
+    with pytest.raises(RunError, match="is a run with other settings"):
+        sweep._check(cls, sweep.Job(tmp_path / "run", (), asked))
