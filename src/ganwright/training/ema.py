@@ -13,6 +13,9 @@ from ganwright._torch import with_children
 from ganwright.config.schedule import CONSTANT, Schedule
 from ganwright.game import Game
 
+IMAGES, SHARE = 16, 0.01
+"""An average waits for so many images, but for no more than this share of its half-life."""
+
 
 class EMA:
     """The average of some of a game's networks, with a half-life counted in images.
@@ -20,6 +23,9 @@ class EMA:
     As in StyleGAN2 (arXiv:1912.04958): the half-life is ramped up, at most `ramp` times the images
     seen, so that early averages forget the initial weights. Weights and the game's
     `averaged_buffers`, such as BatchNorm's statistics, are averaged; other buffers are copied.
+
+    Where steps have fewer than 16 images, the average takes in the weights every 16 images: they
+    change little in between, and with batches of one it would cost as much as the optimizer.
 
     Args:
         game: whose networks are averaged.
@@ -38,6 +44,8 @@ class EMA:
         schedule: Schedule = CONSTANT,
     ) -> None:
         self.half_life = half_life
+        self.waiting = 0
+        """Images since the average last took in the weights."""
         self.ramp = ramp
         self.schedule = schedule
         names = game.averaged if names is None else names
@@ -52,18 +60,26 @@ class EMA:
 
     def beta(self, images: int, seen: int, step: int = 0) -> float:
         """How much of the old average stays after `images` more, `seen` in all, in this step."""
-        half_life = self.half_life * self.schedule.factor(step)
-        half_life = min(half_life, self.ramp * seen) if self.ramp else half_life
+        half_life = self._half_life(seen, step)
         return float(0.5 ** (images / half_life)) if half_life > 0 and seen else 0.0
+
+    def _half_life(self, seen: int, step: int) -> float:
+        half_life = self.half_life * self.schedule.factor(step)
+        return min(half_life, self.ramp * seen) if self.ramp else half_life
 
     @torch.no_grad()
     def update(self, images: int, seen: int, step: int = 0) -> None:
-        """Take in the weights after a step of `images` images."""
+        """Take in the weights after a step of `images` images, now or with those of later steps."""
+        self.waiting += images
+        if seen and self.waiting < min(IMAGES, SHARE * self._half_life(seen, step)):
+            return
         if self._lerp:
             averages, weights = (list(t) for t in zip(*self._lerp, strict=True))
-            get_ema_multi_avg_fn(self.beta(images, seen, step))(averages, weights, seen)
-        for average, buffer in self._copy:
-            average.copy_(buffer)
+            average = get_ema_multi_avg_fn(self.beta(self.waiting, seen, step))
+            average(averages, weights, seen)
+        for mean, buffer in self._copy:
+            mean.copy_(buffer)
+        self.waiting = 0
 
     def view(self, game: Game) -> Game:
         """The game with the averages instead of the networks; all else is shared with it."""

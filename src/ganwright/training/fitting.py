@@ -98,6 +98,7 @@ def adopt(trainer: Trainer, state: dict[str, Any]) -> list[str]:
     """
     trainer.step, trainer.draws = state["step"], state["draws"]
     trainer.images, trainer.attempt = state["images"], state["attempt"]
+    trainer.average.waiting = state.get("waiting", 0)
     said = []
     for trained in trainer.players:
         name, count = trained.player.name, len(trained.weights)

@@ -271,6 +271,7 @@ class Trainer:
                 "draws": self.draws,
                 "images": self.images,
                 "attempt": self.attempt,
+                "waiting": self.average.waiting,
                 "world": self.engine.world,
                 **of_optimizers(self.players),
             },
@@ -294,3 +295,4 @@ class Trainer:
             load_optimizers(self.players, training, what)
         self.step, self.draws = training["step"], training["draws"]
         self.images, self.attempt = training["images"], training["attempt"]
+        self.average.waiting = training.get("waiting", 0)

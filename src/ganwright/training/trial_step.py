@@ -64,7 +64,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
     for trained in trainer.players:
         trained.optimizer = trained.fresh_optimizer()
         trained.scaler = trainer.engine.scaler()
-    trainer.step = trainer.draws = trainer.images = 0
+    trainer.step = trainer.draws = trainer.images = trainer.average.waiting = 0
     trainer.meter = Meter(trainer.engine.device)
 
 
