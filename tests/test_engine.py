@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -195,6 +197,87 @@ def test_the_half_life_ramps_up() -> None:
     assert ema.beta(64, 1280) == pytest.approx(0.5 ** (64 / 64))
     assert ema.beta(64, 10**9) == pytest.approx(0.5 ** (64 / 10_000))
     assert EMA(Single(), half_life=0).beta(64, 10**9) == 0
+
+
+def taken(ema: EMA, game: Single, steps: int, images: int, seen: int) -> list[float]:
+    """The average of weights 1, 2, 3 ... after each step."""
+    found = []
+    for step in range(steps):
+        with torch.no_grad():
+            game.net[0].weight.fill_(step + 1.0)
+        seen += images
+        ema.update(images, seen)
+        found.append(ema.networks["net"][0].weight.item())  # type: ignore[index,operator,union-attr]
+    return found
+
+
+def test_an_average_takes_in_small_steps_every_16_images() -> None:
+    game = Single()
+    nn.init.zeros_(game.net[0].weight)
+    ema = EMA(game, half_life=4000, ramp=0)
+    found = taken(ema, game, steps=4, images=8, seen=0)
+    kept = 0.5 ** (16 / 4000)
+    first = (1 - kept) * 2
+    second = kept * first + (1 - kept) * 4
+    assert found == pytest.approx([0, first, first, second], rel=1e-5)
+    assert ema.waiting == 0
+    taken(ema, game, steps=1, images=2, seen=32)
+    assert ema.waiting == 2
+
+
+def test_an_average_takes_in_each_step_where_it_has_16_images_or_the_half_life_is_short() -> None:
+    game = Single()
+    ema = EMA(game, half_life=10_000, ramp=0.05)
+    assert len(set(taken(ema, game, steps=3, images=16, seen=10**6))) == 3
+    # after 1,000 images the half-life is 50 of them
+    assert len(set(taken(ema, game, steps=3, images=1, seen=1000))) == 3
+    assert len(set(taken(EMA(game, half_life=0), game, 3, 1, seen=10**9))) == 3
+
+
+def test_where_an_average_stood_goes_with_the_state_of_a_trainer() -> None:
+    """Also between two moments at which it takes in the weights."""
+    told: dict[str, Any] = {"batch_size": 8, "ema_half_life": 2000.0, "ema_ramp": 0.0}
+    whole, parts, later = (trainer_of("gan", **told) for _ in range(3))
+    for _ in whole.play(7):
+        pass
+    for _ in parts.play(5):
+        pass
+    assert parts.average.waiting > 0
+    later.load_state_dict(copy.deepcopy(parts.state_dict()))
+    for _ in later.play(7):
+        pass
+    assert later.average.waiting == whole.average.waiting
+    mine, theirs = later.average.networks.state_dict(), whole.average.networks.state_dict()
+    assert [k for k in mine if not torch.equal(mine[k], theirs[k])] == []
+
+
+MEASURED = """
+import resource, sys, torch
+from ganwright.training.engine import Engine
+Engine.pick("cpu", "fp32")
+def used():
+    for _ in range(100):
+        torch.ones(4_000_000)
+used()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+used()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told")
+def test_memory_that_a_step_frees_is_there_for_the_next_step() -> None:
+    def faults(**told: str) -> int:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURED], capture_output=True, text=True, env=clean | told
+        )
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    # each time 16 MB are asked for anew, in small pages or in large ones
+    own = {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "1000000"}
+    assert 10 * faults() < faults(**own)
 
 
 def test_the_view_has_the_average_and_shares_the_rest() -> None:

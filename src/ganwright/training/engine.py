@@ -20,6 +20,7 @@ from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.layers.forward_state import Memory
 from ganwright.seeds import rows_counted
 from ganwright.training.compiler import check_compiler
+from ganwright.training.freed_memory import keep_freed_memory
 from ganwright.training.processes import connected, join
 from ganwright.training.synced_batch_norm import SyncedBatchNorm
 from ganwright.training.whole_batch import WholeBatch
@@ -97,6 +98,8 @@ class Engine:
             torch.set_num_threads(threads)
         elif "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, usable_cores() // world))
+        if chosen.type == "cpu":
+            keep_freed_memory()
         if world > 1:
             join(chosen.type, timeout)
         return cls(chosen, precision, compile, layout, rank, world, synced)

@@ -1,0 +1,219 @@
+"""Those compared, each in a process of its own: what one does to memory is nothing to another."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from cases import CASES, Case
+from loops import Batches, Style
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import v2
+
+from ganwright.config.settings import Precision
+from ganwright.data.types import Images, Paired, Unpaired
+from ganwright.training.engine import Engine, usable_cores
+from ganwright.training.freed_memory import keep_freed_memory
+from ganwright.training.trainer import Trainer
+
+LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}
+SEEN = 20_000
+"""Images that the library takes as seen: early on its average moves more often."""
+
+
+class Files(Dataset[Any]):
+    """Images as scripts serve them: PIL, one by one, through torchvision's transforms."""
+
+    def __init__(self, case: Case) -> None:
+        given = case.pictures()
+        self.sides = given[:1] if case.task is Images else given
+        self.labels = given[1] if case.task is Images else None
+        self.image = v2.ToPILImage()
+        self.tensor = v2.Compose(
+            [
+                v2.ToImage(),
+                v2.ToDtype(torch.float32, scale=True),
+                v2.Normalize([0.5] * case.channels, [0.5] * case.channels),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.sides[0])
+
+    def __getitem__(self, index: int) -> Any:
+        images = [self.tensor(self.image(side[index])) for side in self.sides]
+        return (*images, self.labels[index]) if self.labels is not None else tuple(images)
+
+
+def script_batches(case: Case, device: torch.device) -> Callable[[], Any]:
+    """Batches of a DataLoader, epoch after epoch."""
+
+    def endless() -> Iterator[Any]:
+        loader = DataLoader(Files(case), case.batch, shuffle=True, drop_last=True)
+        while True:
+            for batch in loader:
+                first, second = (t.to(device) for t in batch)
+                if case.task is Images:
+                    yield Images(first, second)
+                elif case.task is Paired:
+                    yield Paired(first, second)
+                else:
+                    yield Unpaired(first, second, None, None)
+
+    batches = endless()
+    return lambda: next(batches)
+
+
+class Ready:
+    """The same batch at every draw."""
+
+    def __init__(self, data: Any, size: int) -> None:
+        self.spec, self.kept = data.spec, data.batch(0, size)
+
+    def batch(self, draw: int, size: int, rank: int = 0, world: int = 1) -> Any:
+        """The batch."""
+        return self.kept
+
+
+class Resident:
+    """The library's own batches, for a loop by hand."""
+
+    def __init__(self, data: Any, size: int) -> None:
+        self.data, self.size, self.draw = data, size, 0
+
+    def __call__(self) -> Any:
+        self.draw += 1
+        return self.data.batch(self.draw, self.size)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop by hand."""
+
+    style: Style
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        if not self.style.careful:
+            return "script"
+        layout = next(name for name, each in LAYOUTS.items() if each is self.style.layout)
+        return f"careful loop, {'bf16' if self.style.bf16 else 'fp32'}, {layout}"
+
+    def step(self, case: Case, device: torch.device, *, ready: bool) -> Callable[[], object]:
+        """What plays a step."""
+        if self.style.careful:
+            keep_freed_memory()
+        data = case.open(device)
+        own: Batches = Resident(data, case.batch)
+        if ready:
+            kept = Ready(data, case.batch).kept
+            own = lambda: kept  # noqa: E731
+        elif not self.style.careful:
+            own = script_batches(case, device)
+        return case.loop(case.game(data.spec).to(device), own, self.style)
+
+
+@dataclass(frozen=True)
+class Library:
+    """The library in one of its modes."""
+
+    precision: Precision
+    shared: bool
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        return f"ganwright, {self.precision}{', shared' if self.shared else ''}"
+
+    def step(self, case: Case, device: torch.device, *, ready: bool) -> Callable[[], object]:
+        """What plays a step."""
+        engine = Engine.pick(str(device), self.precision)
+        data = case.open(device)
+        served: Any = Ready(data, case.batch) if ready else data
+        game = case.game(data.spec, **(case.shared if self.shared else {}))
+        trainer = Trainer(game, served, engine, batch_size=case.batch)
+        trainer.images = SEEN
+        return trainer.play_step
+
+
+def contestants(case: Case) -> list[Loop | Library]:
+    """The script first, careful loops, and the library in each of its modes."""
+    found: list[Loop | Library] = [Loop(Style())]
+    for bf16 in (False, True):
+        for layout in LAYOUTS.values():
+            found.append(Loop(Style(careful=True, bf16=bf16, layout=layout)))
+    modes: tuple[Precision, ...] = ("fp32", "auto")
+    for precision in modes:
+        for shared in (False, True)[: 1 + bool(case.shared)]:
+            found.append(Library(precision, shared))
+    return found
+
+
+@dataclass
+class Apart:
+    """A contestant's process; it plays a block when it is told to."""
+
+    name: str
+    pipe: Connection
+
+    def block(self, steps: int) -> float:
+        """Seconds of so many steps."""
+        self.pipe.send(steps)
+        found: float = self.pipe.recv()
+        return found
+
+    def memory(self) -> float:
+        """The most bytes that it had, beyond those before it was made; it ends with this."""
+        self.pipe.send(0)
+        found: float = self.pipe.recv()
+        return found
+
+
+@contextmanager
+def apart(name: str, device: torch.device, *, ready: bool) -> Iterator[list[Apart]]:
+    """All contestants of a case, warmed up, each in its process; these end with it."""
+    spawn = multiprocessing.get_context("spawn")
+    with ExitStack() as ends:
+        found = []
+        for each in contestants(CASES[name]):
+            here, there = spawn.Pipe()
+            process = spawn.Process(target=_serve, args=(there, name, each, device, ready))
+            process.start()
+            ends.callback(process.kill)
+            there.close()
+            found.append(Apart(each.name, here))
+            found[-1].block(2)
+        yield found
+
+
+def _serve(
+    pipe: Connection, case: str, what: Loop | Library, device: torch.device, ready: bool
+) -> None:
+    torch.set_num_threads(usable_cores())
+    before = _memory("VmRSS")
+    step = what.step(CASES[case], device, ready=ready)
+    while steps := pipe.recv():
+        start = time.perf_counter()
+        for _ in range(steps):
+            step()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        pipe.send(time.perf_counter() - start)
+    cuda = device.type == "cuda"
+    pipe.send(torch.cuda.max_memory_allocated(device) if cuda else _memory("VmHWM") - before)
+
+
+def _memory(field: str) -> float:
+    """Bytes of this process, as Linux counts them; nothing elsewhere."""
+    status = Path("/proc/self/status")
+    text = status.read_text(encoding="utf-8") if status.exists() else ""
+    found = (line.split()[1] for line in text.splitlines() if line.startswith(field))
+    return 1024.0 * int(next(found, 0))
