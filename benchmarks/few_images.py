@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.datasets import MNIST
 from torchvision.transforms.v2.functional import pil_to_tensor, resize
 
@@ -36,17 +36,23 @@ HELD_OUT = 2000
 
 def pictures(folder: Path, size: int, count: int) -> Tensor:
     """As many pictures of a folder in a fixed random order, uint8 [count, C, size, size]."""
-    order = torch.Generator().manual_seed(seed_of("few images"))
     if (folder / "raw").is_dir():
         digits = MNIST(str(folder.parent), train=True).data[:, None]
-        chosen = digits[torch.randperm(len(digits), generator=order)[:count]]
-        scaled: Tensor = resize(chosen, [size, size], antialias=True)
+        scaled: Tensor = resize(digits[_order(len(digits))[:count]], [size, size], antialias=True)
         return scaled
+    return torch.stack([_read(path, size) for path in paths_of(folder, count)])
+
+
+def paths_of(folder: Path, count: int) -> list[Path]:
+    """The files of as many pictures of a folder, in that order."""
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
     if len(paths) < count:
         raise SystemExit(f"{folder} holds {len(paths)} pictures, and {count} are needed")
-    rows = torch.randperm(len(paths), generator=order)[:count].tolist()
-    return torch.stack([_read(paths[row], size) for row in rows])
+    return [paths[row] for row in _order(len(paths))[:count].tolist()]
+
+
+def _order(count: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed_of("few images")))
 
 
 def _read(path: Path, size: int) -> Tensor:
@@ -65,8 +71,13 @@ def floats(x: Tensor) -> Tensor:
 def features(x: Tensor) -> Tensor:
     """Mean and deviation over the picture of each of the small net's features: [n, 2 c]."""
     net = SmallFeatures().build(tuple(x.shape[1:]))
+    return torch.cat([pooled(net, part) for part in x.split(250)])
+
+
+def pooled(net: nn.Module, x: Tensor) -> Tensor:
+    """The same of a net that is built."""
     assert isinstance(net, FeatureDistance)
-    maps = torch.cat([net.features(part) for part in x.split(250)]).flatten(2)
+    maps = net.features(x).flatten(2)
     return torch.cat([maps.mean(2), maps.std(2)], 1)
 
 

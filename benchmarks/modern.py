@@ -1,0 +1,184 @@
+"""Generators of today at 256 pixels: how fast they train, in what memory, and how far they come.
+
+    python benchmarks/modern.py FACES-FOLDER --seconds 60
+    python benchmarks/modern.py FACES-FOLDER --size 32 --narrow 16 --batch 8 --device cpu
+
+Trains each family for so many seconds, in a process of its own, with the widths that its paper
+takes at 256 pixels (or a part of them, `--narrow`), and compares samples of the averaged weights
+with images that were held out: KID's kernel on features of the package's small net, times 1,000,
+which is no KID of Inception. Memory is the most that tensors took on a GPU, or that the process
+took on a CPU. Classes, which biggan needs, are the folders that images lie in; where there is one,
+it is left out. Prints a row for each, and leaves a grid of samples in its run folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import resource
+import time
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+from few_images import floats, paths_of, pictures, pooled, squared_mmd
+from torch import Tensor
+
+import ganwright
+from ganwright.augment import ADA
+from ganwright.networks import AliasFreeNet, BigNet, FastNet, Networks, R3Net, StyleNet
+from ganwright.networks.features import SmallFeatures
+from ganwright.penalties import R1, R2
+from ganwright.report.grid import save_grid
+
+WARM = 16
+"""Steps before time is taken: by then each lazy penalty was charged."""
+FAMILIES = ("stylegan2", "stylegan3-t", "stylegan3-r", "r3gan", "fastgan", "biggan")
+HEADS = ("", "steps", "images a second", "GB", "parameters of G", "of D", "distance")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A family with its networks and other settings."""
+
+    family: str
+    networks: Networks
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def arm(name: str, args: argparse.Namespace) -> Arm:
+    """What is trained under this name, at a size, width and batch size."""
+    size, narrow = args.size, args.narrow
+    base, most = 16_384 // narrow, 512 // narrow
+    if name == "stylegan2":
+        gamma = 0.0002 * size**2 / args.batch  # the configuration `auto`
+        nets: Networks = StyleNet(base=base, most=most, styles=most, mapping_G=2)
+        given: dict[str, Any] = {"penalties": (R1(gamma, every=16),)}
+        return Arm(name, nets, {**given, "latent": most, "augment_d": ADA()})
+    if name.startswith("stylegan3"):
+        turns = name.endswith("r")
+        gamma = 2 * (size / 256) ** 2 * 32 / args.batch  # 2 at 256 pixels and batches of 32
+        base *= 1 + turns
+        nets = AliasFreeNet(base=base, most=most, styles=most, rotation=turns)
+        given = {"penalties": (R1(gamma, every=16),), "latent": most, "augment_d": ADA()}
+        return Arm("stylegan3", nets, given | ({"blur": 10.0} if turns else {}))
+    if name == "r3gan":
+        gamma = 2 * 75 ** math.log(size / 64, 4)  # 2 at 64 pixels, 150 at 256
+        return Arm(name, R3Net(width=768 // narrow), {"penalties": (R1(gamma), R2(gamma))})
+    width = max(1, 64 // narrow)
+    if name == "fastgan":
+        return Arm(name, FastNet(width, width))
+    return Arm(name, BigNet(width, width, attention=(min(32, size // 2),)))
+
+
+class Watch(ganwright.Callback):
+    """Stops a run after so many seconds, and counts what it did in them."""
+
+    def __init__(self, seconds: float) -> None:
+        self.allowed = seconds
+        self.rate = 0.0
+        self._begun = (0.0, 0)
+
+    def stepped(self, run: ganwright.Run) -> None:
+        """Time counts from the end of the warm-up on."""
+        if run.step == WARM:
+            self._begun = (_now(run), run.trainer.images)
+        elif run.step > WARM and time.perf_counter() - self._begun[0] > self.allowed:
+            run.stop("its time is over")
+
+    def finished(self, run: ganwright.Run) -> None:
+        """What was queued on a GPU counts when it is done."""
+        start, images = self._begun
+        draws = run.trainer.draws / run.step  # a step may draw several batches
+        self.rate = (run.trainer.images - images) / draws / (_now(run) - start)
+
+
+def _now(run: ganwright.Run) -> float:
+    device = run.trainer.engine.device
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def play(job: tuple[str, argparse.Namespace]) -> tuple[str, ...]:
+    """Train one and measure it: its row."""
+    name, args = job
+    chosen = pictures(args.folder, args.size, args.count + args.unseen)
+    train, unseen = chosen[: args.count], floats(chosen[args.count :])
+    data: Any = train
+    if name == "biggan":
+        classes = [path.parent.name for path in paths_of(args.folder, len(chosen))]
+        data = (train, classes[: args.count])
+    what, watch = arm(name, args), Watch(args.seconds)
+    model = ganwright.train(
+        what.family,
+        data=data,
+        out=args.out / name,
+        callbacks=(watch,),
+        networks=what.networks,
+        image_size=args.size,
+        batch_size=args.batch,
+        steps=10**6,
+        sample_every=10**6,
+        save_every=10**6,
+        flip=True,
+        device=args.device,
+        compile=args.compile,
+        quiet=True,
+        **what.settings,
+    )
+    memory = _memory(args.device)
+    samples = model.sample(args.unseen, seed=1)
+    save_grid(samples[:64].cpu(), args.out / name / "samples.png")
+    distance = 1000 * squared_mmd(_features(samples, args.device), _features(unseen, args.device))
+    G, D = (sum(w.numel() for w in net.parameters()) for net in (model.game.G, model.game.D))
+    numbers = (f"{model.step:,}", f"{watch.rate:.4g}", f"{memory:.2f}", f"{G:,}", f"{D:,}")
+    return name, *numbers, f"{distance:.3g}"
+
+
+def _memory(device: str) -> float:
+    """GB at most."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device) / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+@torch.no_grad()
+def _features(x: Tensor, device: str) -> Tensor:
+    net = SmallFeatures().build(tuple(x.shape[1:])).to(device)
+    return torch.cat([pooled(net, part.to(device)).cpu() for part in x.split(50)])
+
+
+def main() -> None:
+    """Train each in turn and print the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of training, each (60)")
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--narrow", type=int, default=1, help="divides all widths (1)")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--count", type=int, default=5000, help="images to train on (5000)")
+    parser.add_argument("--unseen", type=int, default=1000, help="images held out (1000)")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--out", type=Path, default=Path("runs/modern"))
+    args = parser.parse_args()
+    names = list(args.families)
+    classes = {path.parent for path in paths_of(args.folder, args.count)}
+    if len(classes) < 2 and "biggan" in names:
+        names.remove("biggan")
+        print(f"biggan is left out: the images of {args.folder} have no classes")
+    print(f"| {' | '.join(HEADS)} |\n|{' --- |' * len(HEADS)}", flush=True)
+    for name in names:
+        # a process each: what one leaves in memory is nothing to the next
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            print(f"| {' | '.join(pool.submit(play, (name, args)).result())} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
