@@ -71,8 +71,8 @@ def arm(name: str, args: argparse.Namespace) -> Arm:
         return Arm(name, R3Net(width=768 // narrow), {"penalties": (R1(gamma), R2(gamma))})
     width = max(1, 64 // narrow)
     if name == "fastgan":
-        return Arm(name, FastNet(width, width))
-    return Arm(name, BigNet(width, width, attention=(min(32, size // 2),)))
+        return Arm(name, FastNet(width_G=width, width_D=width))
+    return Arm(name, BigNet(width_G=width, width_D=width, attention=(min(32, size // 2),)))
 
 
 class Watch(ganwright.Callback):
@@ -135,7 +135,8 @@ def play(job: tuple[str, argparse.Namespace]) -> tuple[str, ...]:
     samples = model.sample(args.unseen, seed=1)
     save_grid(samples[:64].cpu(), args.out / name / "samples.png")
     distance = 1000 * squared_mmd(_features(samples, args.device), _features(unseen, args.device))
-    G, D = (sum(w.numel() for w in net.parameters()) for net in (model.game.G, model.game.D))
+    game: Any = model.game
+    G, D = (sum(w.numel() for w in net.parameters()) for net in (game.G, game.D))
     numbers = (f"{model.step:,}", f"{watch.rate:.4g}", f"{memory:.2f}", f"{G:,}", f"{D:,}")
     return name, *numbers, f"{distance:.3g}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from test_cli import QUICK, error_of
 from test_config import Toy
 from torch import Tensor, nn
 
+from ganwright import atomic
 from ganwright.cli import main
 from ganwright.data.types import Images, Spec
 from ganwright.errors import MissingExtraError, RunError, SettingsError
@@ -228,6 +230,28 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = ["--game.networks", "ConvNet(width=4)"]
     assert main(["train", "dcgan", *QUICK, *small, "--out", str(out)]) == 0
     return out
+
+
+def test_files_that_belong_together_are_all_there_or_none(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights of today beside the code of yesterday's network would compute nonsense."""
+    out = tmp_path / "out"
+    out.mkdir()
+    kept = {"dcgan.safetensors": b"old weights", "dcgan.py": b"old code"}
+    for name, data in kept.items():
+        (out / name).write_bytes(data)
+
+    def full(path: Path) -> Any:
+        if path.name == "dcgan.py":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path)
+
+    opened = atomic.opened
+    monkeypatch.setattr(atomic, "opened", full)
+    with pytest.raises(RunError, match="out cannot be written: no space left on the disk"):
+        export(load(run), out, formats=["state-dict"])
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == kept
 
 
 def test_the_command_exports_the_averages(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,8 +7,8 @@ import glob
 import os
 import pickle
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +24,19 @@ def write(path: Path, data: bytes | str) -> None:
     """
     with opened(path) as file:
         file.write(data.encode() if isinstance(data, str) else data)
+
+
+def write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files that belong together: all of them, or none where one finds no room.
+
+    Raises:
+        OSError: if one cannot be written; what was there before is untouched.
+    """
+    with ExitStack() as filled:
+        for path, data in contents.items():
+            file = filled.enter_context(opened(path))
+            file.write(data)
+            file.flush()
 
 
 @contextmanager

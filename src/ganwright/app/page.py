@@ -10,7 +10,7 @@ from typing import Any
 
 from ganwright.app import generated, uploaded
 from ganwright.app.abilities import Abilities, abilities
-from ganwright.app.painting import canvas_of, cleared, editor
+from ganwright.app.painting import canvas_of, editor
 from ganwright.app.toolkit import gradio, told
 from ganwright.data.read.files import EXTENSIONS
 from ganwright.errors import SettingsError
@@ -166,7 +166,7 @@ def _draw(gr: Any, demo: Demo, _: Any) -> None:
     run = demo.ask(uploaded.drawn, folder=_folder(given))
     _on(button.click, _with_download(gr, run), [canvas, *chosen], [given, made, download])
     if len(demo.can.translate) > 1:
-        again = demo.ask(lambda model, way: cleared(uploaded.blank(model, way)))
+        again = demo.ask(lambda model, way: uploaded.cleared(uploaded.blank(model, way)))
         _on(chosen[0].change, again, chosen[:1], canvas)
 
 

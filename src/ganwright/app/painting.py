@@ -41,7 +41,7 @@ def editor(
     mode = "fixed" if fixed or len(colours) == 1 else "defaults"
     brush = gr.Brush(max(blank.size) // 20, default_color=begins, colors=colours, color_mode=mode)
     return gr.ImageEditor(
-        cleared(blank),
+        uploaded.cleared(blank),
         type="pil",
         image_mode="RGBA",
         sources=(),
@@ -52,8 +52,3 @@ def editor(
         buttons=[],
         label="Canvas",
     )
-
-
-def cleared(blank: Any) -> dict[str, Any]:
-    """A canvas's value: a background that nobody has painted on."""
-    return {"background": blank, "layers": [], "composite": None}

@@ -135,7 +135,12 @@ def canvas_of(model: Model, path: str | None) -> dict[str, Any]:
     shape = model.spec.shape
     picture = _read(_there(path), shape[0], None, model.levels())
     image = _image(as_floats(picture.fitted(shape))).convert("RGB")
-    return {"background": image, "layers": [], "composite": None}
+    return cleared(image)
+
+
+def cleared(background: Image.Image) -> dict[str, Any]:
+    """A canvas's value: a background that nobody has painted on."""
+    return {"background": background, "layers": [], "composite": None}
 
 
 def filled(model: Model, path: str | None, canvas: Any) -> tuple[Image.Image, Image.Image]:

@@ -84,11 +84,11 @@ def export(
             FORMATS[name].write(traced, made)
             difference = _difference(traced, FORMATS[name].run(traced, made), name)
             written.append(Written(files, difference, traced.notes))
-        for file in (file for each in written for file in each.files):
-            try:
-                atomic.write(file, (Path(folder) / file.name).read_bytes())
-            except OSError as error:
-                raise RunError(f"{file} cannot be written: {atomic.reason(error)}") from error
+        targets = [file for each in written for file in each.files]
+        try:
+            atomic.write_all({to: (Path(folder) / to.name).read_bytes() for to in targets})
+        except OSError as error:
+            raise RunError(f"{out} cannot be written: {atomic.reason(error)}") from error
     return written
 
 

@@ -20,6 +20,7 @@ from ganwright.callbacks.trackers import Trackers
 from ganwright.callbacks.unhindered import Unhindered
 from ganwright.config.ranges import Count
 from ganwright.config.read_back import whole
+from ganwright.config.registry import choices
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import convert, parse
 from ganwright.data import RunData
@@ -75,7 +76,8 @@ class Monitoring:
             return []
         name = matching(wanted, measured)
         if name is None:
-            hint = nearest(wanted, measured) if measured else "measure it: --metrics FID"
+            hint = nearest(wanted, measured) if measured else "measure something: --metrics FID"
+            hint = f"measure it: --metrics {wanted}" if wanted in choices(Metric) else hint
             raise SettingsError(f"--keep-best {wanted} is not measured; {hint}")
         return [KeepBest(name, measured[name])]
 
