@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from test_cli import QUICK
 from test_config import TOY, Toy
 
 import ganwright
+from ganwright import atomic
 from ganwright.cli import main
 from ganwright.config.registry import resolved
 from ganwright.config.trust import reading_file
@@ -73,6 +75,26 @@ def test_nothing_is_replaced_unasked(model: Model, shared: Path) -> None:
         model.save_pretrained(shared)
     assert {p.name: p.stat().st_mtime_ns for p in shared.iterdir()} == before
     model.save_pretrained(shared, overwrite=True)
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(
+    model: Model, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own weights under another configuration would be another model."""
+    before = {name: f"another model's {name}".encode() for name in FILES}
+    for name, data in before.items():
+        (shared / name).write_bytes(data)
+    opened = atomic.opened
+
+    def full(path: Path) -> Any:
+        if path.suffix == ".safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path)
+
+    monkeypatch.setattr(atomic, "opened", full)
+    with pytest.raises(RunError, match="shared cannot be written: no space left on the disk"):
+        model.save_pretrained(shared, overwrite=True)
+    assert {p.name: p.read_bytes() for p in shared.iterdir()} == before
 
 
 def test_the_card_says_what_is_known(shared: Path) -> None:

@@ -26,8 +26,11 @@ def write(path: Path, data: bytes | str) -> None:
         file.write(data.encode() if isinstance(data, str) else data)
 
 
-def write_all(contents: Mapping[Path, bytes]) -> None:
+def write_all(contents: Mapping[Path, bytes | str]) -> None:
     """Write files that belong together: all of them, or none where one finds no room.
+
+    Args:
+        contents: bytes, or texts that are stored as UTF-8, by where they go.
 
     Raises:
         OSError: if one cannot be written; what was there before is untouched.
@@ -35,7 +38,7 @@ def write_all(contents: Mapping[Path, bytes]) -> None:
     with ExitStack() as filled:
         for path, data in contents.items():
             file = filled.enter_context(opened(path))
-            file.write(data)
+            file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
 
 

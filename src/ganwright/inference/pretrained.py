@@ -119,12 +119,16 @@ def _write(model: Described, folder: Path, place: str) -> None:
     config = _published(yaml.safe_load(text))
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.game.state_dict().items()}
     about = {"step": str(model.step)}  # one entry: several are stored in any order
+    files: dict[Path, bytes | str] = {
+        folder / "spec.json": spec,
+        folder / "config.yaml": yaml.safe_dump(
+            config, sort_keys=False, allow_unicode=True, width=1000
+        ),
+        folder / WEIGHTS: save(tensors, about),
+        folder / CARD: card(model, config, place),
+    }
     try:
-        atomic.write(folder / "spec.json", spec)
-        kept = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=1000)
-        atomic.write(folder / "config.yaml", kept)
-        atomic.write(folder / WEIGHTS, save(tensors, about))
-        atomic.write(folder / CARD, card(model, config, place))
+        atomic.write_all(files)
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {atomic.reason(error)}") from error
 
