@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganwright.layers.dropout import Dropout
 from ganwright.networks import StyleNet
 
 
@@ -54,7 +55,7 @@ def make_classifier(shape: tuple[int, ...], classes: int) -> nn.Module:
         torch.manual_seed(0)
         layers = [nn.Conv2d(shape[0], 4, 3, 2, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
         width = nn.Sequential(*layers)(torch.zeros(2, *shape)).shape[1]
-        return nn.Sequential(*layers, nn.Dropout(), nn.Linear(width, classes))
+        return nn.Sequential(*layers, Dropout(), nn.Linear(width, classes))
 
 
 def make_prior(shape: tuple[int, ...]) -> nn.Module:

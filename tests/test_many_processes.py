@@ -19,6 +19,7 @@ from processes import SMALL, processes, ran
 from torch import Tensor, nn
 
 from ganwright.errors import RunError
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.minibatch import across_rows
 from ganwright.layers.norm import InstanceNorm, NoNorm
 from ganwright.networks import ConvNet, ResNetTranslator
@@ -131,6 +132,10 @@ NOISE = {
     "in place": lambda n: torch.empty(n, 3).uniform_(-1, 1),
     "dropout": lambda n: F.dropout(torch.ones(n, 8), 0.5),
     "a layer": lambda n: nn.Dropout(0.5)(torch.ones(n, 8)),
+    "our layer": lambda n: Dropout(0.5)(torch.ones(n, 7)),
+    "our layer, channels last": lambda n: Dropout(0.5)(
+        torch.ones(n, 4, 3, 3).to(memory_format=torch.channels_last)
+    ),
     "channels dropped": lambda n: nn.Dropout2d(0.5)(torch.ones(n, 8, 2, 2)),
     "gumbel": lambda n: F.gumbel_softmax(torch.zeros(n, 4)),
 }

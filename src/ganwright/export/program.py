@@ -25,8 +25,8 @@ from ganwright.function import Argument, Function
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.inference.tiling import Footprint
+from ganwright.layers.dropout import NoiseDropout
 from ganwright.layers.forward_state import BATCH_NORMS
-from ganwright.networks.unet import NoiseDropout
 
 _SIDES = ("height", "width")
 _NO_NOISE = (

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ganwright import atomic
 from ganwright.errors import SettingsError
+from ganwright.layers.dropout import Dropout
 from ganwright.precision import wide
 
 Shape = tuple[int, ...]
@@ -78,10 +79,10 @@ class ModelA(Classifier):
 
     def layers(self, channels: int) -> list[nn.Module]:
         first = nn.Conv2d(channels, 64, 5, padding=2)
-        return [first, nn.ReLU(), nn.Conv2d(64, 64, 5, 2), nn.ReLU(), nn.Dropout(0.25)]
+        return [first, nn.ReLU(), nn.Conv2d(64, 64, 5, 2), nn.ReLU(), Dropout(0.25)]
 
     def top(self, width: int, classes: int) -> list[nn.Module]:
-        return [nn.Linear(width, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, classes)]
+        return [nn.Linear(width, 128), nn.ReLU(), Dropout(0.5), nn.Linear(128, classes)]
 
 
 class ModelB(Classifier):
@@ -91,14 +92,14 @@ class ModelB(Classifier):
 
     def layers(self, channels: int) -> list[nn.Module]:
         return [
-            nn.Dropout(0.2),
+            Dropout(0.2),
             nn.Conv2d(channels, 64, 8, 2, 3),
             nn.ReLU(),
             nn.Conv2d(64, 128, 6, 2),
             nn.ReLU(),
             nn.Conv2d(128, 128, 5),
             nn.ReLU(),
-            nn.Dropout(0.5),
+            Dropout(0.5),
         ]
 
 
@@ -115,5 +116,5 @@ class ModelC(Classifier):
         return [*pair(channels, 32), *pair(32, 64)]
 
     def top(self, width: int, classes: int) -> list[nn.Module]:
-        units = [nn.Linear(width, 200), nn.ReLU(), nn.Dropout(0.5), nn.Linear(200, 200), nn.ReLU()]
+        units = [nn.Linear(width, 200), nn.ReLU(), Dropout(0.5), nn.Linear(200, 200), nn.ReLU()]
         return [*units, nn.Linear(200, classes)]

@@ -14,6 +14,7 @@ from ganwright.layers.activation import LeakyReLU, ReLU
 from ganwright.layers.attention import SelfAttention
 from ganwright.layers.blocks import Blocks, NoBlocks, Style
 from ganwright.layers.condition import ClassNorm, Concat, Projection, Stack
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.minibatch import Minibatch, NoMinibatch
 from ganwright.layers.norm import BatchNorm, Norm
 from ganwright.layers.resample import Down, Strided, Transposed, Up
@@ -98,7 +99,7 @@ class ConvDiscriminator(Discriminator):
             out.append(cfg.down.build(fan_in, width, bias=i == 0 or not cfg.norm_D.shifts))
             out += [cfg.norm_D.build(width)] if i else []
             out += [nn.LeakyReLU(cfg.slope)]
-            out += [nn.Dropout(cfg.dropout)] if cfg.dropout else []
+            out += [Dropout(cfg.dropout)] if cfg.dropout else []
             out += cfg.blocks.build(width, Style(cfg.norm_D, LeakyReLU(cfg.slope)))
             out += cfg.attend(width, height >> (i + 1))
             fan_in = width

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganwright.config.ranges import BelowOne, Count
 from ganwright.layers.activation import Activation, Maxout, ReLU
 from ganwright.layers.condition import Score
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.norm import soft_labels
 from ganwright.networks.base import (
     Discriminator,
@@ -27,7 +28,7 @@ from ganwright.precision import wide
 
 def _layer(fan_in: int, units: int, activation: Activation, dropout: float) -> nn.Sequential:
     return nn.Sequential(
-        nn.Linear(fan_in, units * activation.pieces), activation.build(units), nn.Dropout(dropout)
+        nn.Linear(fan_in, units * activation.pieces), activation.build(units), Dropout(dropout)
     )
 
 

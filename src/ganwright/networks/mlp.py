@@ -17,6 +17,7 @@ from ganwright.config.ranges import BelowOne, Count, NonNegative, Positive
 from ganwright.errors import SettingsError
 from ganwright.layers.activation import Activation, LeakyReLU
 from ganwright.layers.condition import Concat, Stack
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.norm import NoNorm, Norm
 from ganwright.networks.base import (
     Discriminator,
@@ -68,7 +69,7 @@ def layers(sizes: Sequence[int], activation: Activation, regular: Regular) -> li
 
 
 def _disturb(dropout: float, noise: float) -> list[nn.Module]:
-    return [nn.Dropout(dropout)] * bool(dropout) + [GaussianNoise(noise)] * bool(noise)
+    return [Dropout(dropout)] * bool(dropout) + [GaussianNoise(noise)] * bool(noise)
 
 
 class MLPGenerator(Generator):

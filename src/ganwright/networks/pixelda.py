@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Count, NonNegative, Whole
 from ganwright.errors import SettingsError
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.norm import BatchNorm, InstanceNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, normal_init
 from ganwright.networks.mlp import GaussianNoise
@@ -102,7 +103,7 @@ def _stage(
         nn.Conv2d(fan_in, width, 3, stride, 1, bias=not norm.shifts),
         norm.build(width),
         nn.LeakyReLU(0.2),
-        nn.Dropout(cfg.dropout),
+        Dropout(cfg.dropout),
         GaussianNoise(cfg.noise),
     ]
 

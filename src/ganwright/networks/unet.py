@@ -7,25 +7,14 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import dropout
 
 from ganwright.config.ranges import BelowOne, Count, Several
+from ganwright.layers.dropout import NoiseDropout
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.layers.resample import Down, Strided, Transposed, Up
 from ganwright.networks.base import normal_init
 from ganwright.networks.translator import Translator, common_size
 from ganwright.precision import wide
-
-
-class NoiseDropout(nn.Module):
-    """Dropout in evaluation too: the only noise that pix2pix has (section 3.2.1)."""
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        return dropout(x, self.p, training=True)
 
 
 class Innermost(nn.Module):

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Count
 from ganwright.errors import SettingsError
+from ganwright.layers.dropout import Dropout
 from ganwright.layers.norm import BatchNorm, NoNorm, Norm
 from ganwright.networks.base import Discriminator, halvings, normal_init
 from ganwright.precision import wide
@@ -25,7 +26,7 @@ class VGGDiscriminator(Discriminator):
 
     def __init__(self, layers: Sequence[nn.Module], width: int, dropout: float) -> None:
         super().__init__()
-        self.stack = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
+        self.stack = nn.Sequential(*layers, nn.Flatten(), Dropout(dropout))
         self.width = width
         self.head = nn.Linear(width, 1)
         normal_init(self)
