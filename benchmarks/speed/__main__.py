@@ -11,10 +11,10 @@ other into a tensor; in the second one batch lies ready for all. Half of the blo
 spread.
 
 The script's loop is that of most published code: fp32, opponents not frozen, losses read and
-printed in every step. The careful loops freeze opponents, use fused optimizers, keep freed memory
-for the next step and read nothing.
-All draw fakes once a step, where the algorithm allows; the library's rows without "shared" draw
-them for each player, as it does by default for families that start from noise.
+printed in every step, torch's own dropout. The careful loops freeze opponents, use fused
+optimizers, keep freed memory for the next step, read nothing, and have the library's dropout. All
+draw fakes once a step, where the algorithm allows; the library's rows without "shared" draw them
+for each player, as it does by default for families that start from noise.
 """
 
 from __future__ import annotations

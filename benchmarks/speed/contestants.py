@@ -14,11 +14,14 @@ from typing import Any
 import torch
 from cases import CASES, Case
 from loops import Batches, Style
+from torch import Tensor, nn
+from torch.nn.functional import dropout
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
 from ganwright.config.settings import Precision
 from ganwright.data.types import Images, Paired, Unpaired
+from ganwright.layers.dropout import Dropout, NoiseDropout
 from ganwright.training.engine import Engine, usable_cores
 from ganwright.training.freed_memory import keep_freed_memory
 from ganwright.training.trainer import Trainer
@@ -118,7 +121,28 @@ class Loop:
             own = lambda: kept  # noqa: E731
         elif not self.style.careful:
             own = script_batches(case, device)
-        return case.loop(case.game(data.spec).to(device), own, self.style)
+        game = case.game(data.spec).to(device)
+        return case.loop(game if self.style.careful else _usual(game), own, self.style)
+
+
+def _usual(module: nn.Module) -> Any:
+    """A module with torch's own dropout, as scripts have it."""
+    for name, part in module.named_children():
+        if isinstance(part, Dropout):
+            setattr(module, name, nn.Dropout(part.p))
+        elif isinstance(part, NoiseDropout):
+            setattr(module, name, Always(part.p))
+        else:
+            _usual(part)
+    return module
+
+
+class Always(nn.Dropout):
+    """Dropout that is always on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """By torch's own function."""
+        return dropout(x, self.p)
 
 
 @dataclass(frozen=True)
@@ -190,7 +214,8 @@ def apart(name: str, device: torch.device, *, ready: bool) -> Iterator[list[Apar
             ends.callback(process.kill)
             there.close()
             found.append(Apart(each.name, here))
-            found[-1].block(2)
+        for contestant in found:
+            contestant.block(2)
         yield found
 
 
