@@ -270,7 +270,10 @@ def test_memory_that_a_step_frees_is_there_for_the_next_step() -> None:
     def faults(**told: str) -> int:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("MALLOC_", "GLIBC_"))}
         done = subprocess.run(
-            [sys.executable, "-c", MEASURED], capture_output=True, text=True, env=clean | told
+            [sys.executable, "-c", MEASURED],
+            capture_output=True,
+            encoding="utf-8",
+            env=clean | told,
         )
         assert done.returncode == 0, done.stderr
         return int(done.stdout)
