@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
 import time
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -34,6 +33,7 @@ from ganwright.networks import AliasFreeNet, BigNet, FastNet, Networks, R3Net, S
 from ganwright.networks.features import SmallFeatures
 from ganwright.penalties import R1, R2
 from ganwright.report.grid import save_grid
+from ganwright.run.profile import most_memory
 
 WARM = 16
 """Steps before time is taken: by then each lazy penalty was charged."""
@@ -131,7 +131,7 @@ def play(job: tuple[str, argparse.Namespace]) -> tuple[str, ...]:
         quiet=True,
         **what.settings,
     )
-    memory = _memory(args.device)
+    memory = most_memory(torch.device(args.device)) / 1e9
     samples = model.sample(args.unseen, seed=1)
     save_grid(samples[:64].cpu(), args.out / name / "samples.png")
     distance = 1000 * squared_mmd(_features(samples, args.device), _features(unseen, args.device))
@@ -139,13 +139,6 @@ def play(job: tuple[str, argparse.Namespace]) -> tuple[str, ...]:
     G, D = (sum(w.numel() for w in net.parameters()) for net in (game.G, game.D))
     numbers = (f"{model.step:,}", f"{watch.rate:.4g}", f"{memory:.2f}", f"{G:,}", f"{D:,}")
     return name, *numbers, f"{distance:.3g}"
-
-
-def _memory(device: str) -> float:
-    """GB at most."""
-    if device.startswith("cuda"):
-        return torch.cuda.max_memory_allocated(device) / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 @torch.no_grad()

@@ -173,7 +173,7 @@ def test_a_plateau_of_a_metric_stops_the_run(tmp_path: Path) -> None:
         ({"keep_best": "KID"}, "--keep-best KID is not measured; measure it: --metrics KID"),
         ({"keep_best": "FDI"}, r"--keep-best FDI is not measured; .*FID \(digits\)"),
         ({"metrics": [], "keep_best": "KID"}, "--keep-best KID is not measured; .* --metrics KID"),
-        ({"metrics": [], "keep_best": "PSNR"}, "--keep-best PSNR .* something: --metrics FID"),
+        ({"metrics": [], "keep_best": "PSNR"}, "--keep-best PSNR .* measure one: --metrics FID"),
         ({"evaluate_samples": 20}, "FID of 64 features needs more than 64 images on either side"),
     ],
 )

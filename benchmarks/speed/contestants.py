@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,6 +21,7 @@ from torchvision.transforms import v2
 from ganwright.config.settings import Precision
 from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.layers.dropout import Dropout, NoiseDropout
+from ganwright.run.profile import most_memory
 from ganwright.training.engine import Engine, usable_cores
 from ganwright.training.freed_memory import keep_freed_memory
 from ganwright.training.trainer import Trainer
@@ -194,10 +194,10 @@ class Apart:
         found: float = self.pipe.recv()
         return found
 
-    def memory(self) -> float:
-        """The most bytes that it had, beyond those before it was made; it ends with this."""
+    def memory(self) -> int:
+        """The most bytes that it had, beyond those of its imports; it ends with this."""
         self.pipe.send(0)
-        found: float = self.pipe.recv()
+        found: int = self.pipe.recv()
         return found
 
 
@@ -223,7 +223,7 @@ def _serve(
     pipe: Connection, case: str, what: Loop | Library, device: torch.device, ready: bool
 ) -> None:
     torch.set_num_threads(usable_cores())
-    before = _memory("VmRSS")
+    before = most_memory(device)
     step = what.step(CASES[case], device, ready=ready)
     while steps := pipe.recv():
         start = time.perf_counter()
@@ -232,13 +232,4 @@ def _serve(
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         pipe.send(time.perf_counter() - start)
-    cuda = device.type == "cuda"
-    pipe.send(torch.cuda.max_memory_allocated(device) if cuda else _memory("VmHWM") - before)
-
-
-def _memory(field: str) -> float:
-    """Bytes of this process, as Linux counts them; nothing elsewhere."""
-    status = Path("/proc/self/status")
-    text = status.read_text(encoding="utf-8") if status.exists() else ""
-    found = (line.split()[1] for line in text.splitlines() if line.startswith(field))
-    return 1024.0 * int(next(found, 0))
+    pipe.send(most_memory(device) - before)

@@ -28,6 +28,7 @@ from ganwright.families.augmented import OneJudge, shown, shown_both, watch
 from ganwright.families.one_way import OneWay
 from ganwright.function import Argument, Function, pictures
 from ganwright.game import Player, Terms
+from ganwright.layers.dropout import Dropout
 from ganwright.losses import Loss, NonSaturating, score
 from ganwright.networks import EncoderDecoder, Translator
 from ganwright.networks.vgg import VGGCritic
@@ -102,7 +103,7 @@ class CCGAN(OneWay, OneJudge):
         self.G = cfg.translator.translator((c if cfg.low is None else 2 * c, h, w), spec.shape)
         self.D, self.augment = cfg.critic.discriminator(spec.shape), self.augmenter(spec.shape)
         C = nn.Linear(self.D.width, len(spec.classes))
-        self.C = nn.Sequential(nn.Dropout(cfg.dropout), C) if cfg.dropout else C
+        self.C = nn.Sequential(Dropout(cfg.dropout), C) if cfg.dropout else C
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg

@@ -34,9 +34,9 @@ class NoiseDropout(nn.Module):
 def dropout(x: Tensor, p: float) -> Tensor:
     """`x` with a share p of its values set to 0, and the others 1 / (1 - p) times as large.
 
-    On a CPU, torch draws a number of 32 bits or more for each value, one after the other, which
-    takes longer than the layer before it. Here four values share a number of 64 bits, so that p is
-    rounded to 1/65,536.
+    On a CPU, torch draws a number for each value, which takes several times as long as all else
+    that dropout does, and Intel's processors draw others than the rest. Here four values share a
+    number of 64 bits, so that p is rounded to 1/65,536.
 
     Args:
         x: [n, ...].

@@ -76,8 +76,10 @@ class Monitoring:
             return []
         name = matching(wanted, measured)
         if name is None:
-            hint = nearest(wanted, measured) if measured else "measure something: --metrics FID"
-            hint = f"measure it: --metrics {wanted}" if wanted in choices(Metric) else hint
+            if wanted in choices(Metric):
+                hint = f"measure it: --metrics {wanted}"
+            else:
+                hint = nearest(wanted, measured) if measured else "measure one: --metrics FID"
             raise SettingsError(f"--keep-best {wanted} is not measured; {hint}")
         return [KeepBest(name, measured[name])]
 

@@ -219,12 +219,15 @@ def _memory(trainer: TimedTrainer) -> dict[str, int]:
         "gradients": sum(_bytes(w) for w in weights if w.requires_grad),
         "optimizers": sum(map(_bytes, states)),
         "averages": sum(_bytes(w) for w in trainer.average.networks.parameters()),
-        "peak": _most(trainer.engine.device),
+        "peak": most_memory(trainer.engine.device),
     }
 
 
-def _most(device: torch.device) -> int:
-    """The most that was in use, in bytes; 0 where the system does not say."""
+def most_memory(device: torch.device) -> int:
+    """The most that was in use, in bytes: by tensors on a GPU, by the process on a CPU.
+
+    0 where the system does not say.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     try:

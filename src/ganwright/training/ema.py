@@ -25,7 +25,7 @@ class EMA:
     `averaged_buffers`, such as BatchNorm's statistics, are averaged; other buffers are copied.
 
     Where steps have fewer than 16 images, the average takes in the weights every 16 images: they
-    change little in between, and with batches of one it would cost as much as the optimizer.
+    change little in between, and each time all weights and averages are read and written.
 
     Args:
         game: whose networks are averaged.

@@ -13,22 +13,18 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # in glibc's malloc.h
 _OWN = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 
-def keep_freed_memory() -> bool:
-    """Let the process keep what a step frees, for the next step.
+def keep_freed_memory() -> None:
+    """Let the process keep the memory that a step or a sample frees, for the next one.
 
     Otherwise glibc gives large tensors back to the system, which has to find and to clear the same
     pages again in the next step. Nothing changes on other systems, nor where the environment says
     how memory is to be kept (`MALLOC_TRIM_THRESHOLD_`, `MALLOC_MMAP_THRESHOLD_`,
     `GLIBC_TUNABLES`).
-
-    Returns:
-        Whether it is kept now.
     """
     told = any(name in os.environ for name in _OWN)
     told |= "glibc.malloc." in os.environ.get("GLIBC_TUNABLES", "")
     if told or not sys.platform.startswith("linux"):
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return False
-    return bool(mallopt(_MMAP_THRESHOLD, BLOCK)) and bool(mallopt(_TRIM_THRESHOLD, TOP))
+        return
+    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):  # musl has none
+        mallopt(_MMAP_THRESHOLD, BLOCK)
+        mallopt(_TRIM_THRESHOLD, TOP)
