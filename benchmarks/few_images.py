@@ -6,15 +6,16 @@
 Trains a family on the same 1,000 pictures of a folder with each augmentation and each seed, and
 compares samples with pictures that it never saw: the squared MMD under KID's cubic kernel on pooled
 features of the package's small net (times 1,000; 0 for equal distributions), and how much higher D
-scores the pictures that it learns from. Prints a line of JSON a run, then means over the seeds with
-their standard deviations. A folder holds pictures of any kind, or MNIST's own files. What was
-trained before is measured anew and not trained again.
+scores the pictures that it learns from. Prints a line of JSON for each checkpoint, --every steps,
+then means over the seeds with their standard deviations. A folder holds pictures of any kind, or
+MNIST's own files. What was trained before is measured anew and not trained again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,15 @@ def measured(model: Model, train: Tensor, unseen: Tensor) -> dict[str, float]:
     return row if p is None else row | {"p": float(p)}
 
 
+def along(run: Path, train: Tensor, unseen: Tensor) -> dict[int, dict[str, float]]:
+    """Those numbers at each checkpoint of a run, by its step."""
+    steps = sorted(int(p.name.partition("-")[2]) for p in (run / "checkpoints").glob("step-*"))
+    return {
+        step: measured(ganwright.load(run, step=step, device="cpu"), train, unseen)
+        for step in steps
+    }
+
+
 def over_seeds(rows: list[dict[str, float]]) -> str:
     """Each number's mean over the seeds, with its standard deviation."""
     table = torch.tensor([list(row.values()) for row in rows])
@@ -124,6 +134,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--every", type=int, default=5000, help="steps between measurements")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--width", type=int, default=64, help="channels of the largest map (64)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -133,7 +144,8 @@ def main() -> None:
     train, unseen = chosen[: args.count], chosen[args.count :]
     speed = 0.05 * args.steps * args.batch  # p may cross its range twenty times
     for name in args.arms:
-        arm, rows = ARMS[name], []
+        arm = ARMS[name]
+        rows: dict[int, list[dict[str, float]]] = defaultdict(list)
         for seed in args.seeds:
             run = args.out / f"{name}-{seed}"
             if not run.exists():
@@ -146,13 +158,17 @@ def main() -> None:
                     batch_size=args.batch,
                     steps=args.steps,
                     seed=seed,
+                    save_every=args.every,
+                    keep=-(-args.steps // args.every),
                     out=run,
                     device="cpu",
                     quiet=True,
                 )
-            rows.append(measured(ganwright.load(run, device="cpu"), train, unseen))
-            print(json.dumps({"arm": name, "seed": seed} | rows[-1]), flush=True)
-        print(f"{name}: {over_seeds(rows)}")
+            for step, row in along(run, train, unseen).items():
+                rows[step].append(row)
+                print(json.dumps({"arm": name, "seed": seed, "step": step} | row), flush=True)
+        for step, found in rows.items():
+            print(f"{name} after {step:,} steps: {over_seeds(found)}")
 
 
 if __name__ == "__main__":
