@@ -36,7 +36,7 @@ SAVE_EVERY = 20
 COMMON = (
     *("--batch-size", "4", "--image-size", "8", "--seed", "7", "--device", "cpu"),
     *("--precision", "fp32", "--log-every", "2", "--sample-every", "200"),
-    *("--save-every", str(SAVE_EVERY), "--timeout", "60"),
+    *("--save-every", str(SAVE_EVERY), "--timeout", "30"),
 )
 FAMILIES: dict[str, tuple[str, ...]] = {
     "dcgan": ("--game.networks", "ConvNet(width=4)"),
@@ -53,8 +53,11 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     ),
 }
 MOMENTS = ("start", "half", "later")
-ANSWERS = ("another process of this run has ended", "processes of this run did not meet")
-"""What is said where others were killed, in training or before all of them met."""
+ANSWERS = (
+    *("another process of this run has ended", "processes of this run did not meet"),
+    "another one has ended since",
+)
+"""What is said where others were killed, in training, before all of them met, or meanwhile."""
 PROCESSES = multiprocessing.get_context("forkserver")
 """A trial is forked from a process that has imported all that it needs: seconds less for each."""
 PROCESSES.set_forkserver_preload(

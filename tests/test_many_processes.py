@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import resource
+import signal
 import time
 from functools import partial
 from pathlib import Path
@@ -273,8 +274,11 @@ def test_who_is_stuck_is_named(tmp_path: Path) -> None:
 
 def comes_unless_second(timeout: float) -> int:
     """Join the others; the second process ends before it does."""
-    if os.environ["RANK"] == "1":
-        return 0
+    return 0 if os.environ["RANK"] == "1" else comes(timeout)
+
+
+def comes(timeout: float) -> int:
+    """Join the others, or say why not."""
     try:
         Engine.pick("cpu", "fp32", timeout=timeout)
     except RunError as error:
@@ -288,3 +292,23 @@ def test_a_process_that_never_comes_is_named_in_a_sentence(tmp_path: Path) -> No
         said = two.said(0).splitlines()[-1]
     assert said.startswith("the 2 processes of this run did not meet at 127.0.0.1 within 3 seconds")
     assert said.endswith("start all of them again, or wait longer with --timeout")
+
+
+def comes_after(timeout: float, sign: Path) -> int:
+    """Join the others; the second process waits for a sign first."""
+    while os.environ["RANK"] == "1" and not sign.exists():
+        time.sleep(0.01)
+    return comes(timeout)
+
+
+def test_who_ends_while_they_meet_is_missed_in_a_sentence(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    with processes(comes_after, 1.0, sign, folder=tmp_path, world=2) as two:
+        two.until(lambda: two.store.num_keys() > 1)  # the first has left its address
+        two.signal(signal.SIGKILL, 0)
+        two.ranks[0].join()
+        sign.touch()
+        assert two.wait() == [-signal.SIGKILL, 0]
+        said = two.said(1).splitlines()[-1]
+    assert said.startswith("the 2 processes of this run met at 127.0.0.1 but did not connect")
+    assert said.endswith("start all of them again")

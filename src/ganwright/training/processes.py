@@ -29,7 +29,8 @@ def join(kind: str, timeout: float) -> None:
         timeout: seconds that one waits for another.
 
     Raises:
-        RunError: not all of them came, or the place where they meet cannot be reached.
+        RunError: not all of them came, one ended while they met, or the place where they meet
+            cannot be reached.
     """
     if dist.is_initialized():
         return
@@ -39,14 +40,20 @@ def join(kind: str, timeout: float) -> None:
     importlib.import_module("torch.distributed.nn.functional")
     # What the processes say to each other goes between hosts: no device waits for it.
     backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
+    count, place = (os.environ.get(n, "?") for n in ("WORLD_SIZE", "MASTER_ADDR"))
     try:
         dist.init_process_group(backend, timeout=timedelta(seconds=timeout))
     except dist.DistError as error:
-        count, place = (os.environ.get(n, "?") for n in ("WORLD_SIZE", "MASTER_ADDR"))
         raise RunError(
             f"the {count} processes of this run did not meet at {place} within {timeout:,.0f} "
             "seconds: another one has ended, was never started or cannot reach it, and its own "
             "message says why; start all of them again, or wait longer with --timeout"
+        ) from error
+    except RuntimeError as error:  # gloo, which tries five times as long
+        raise RunError(
+            f"the {count} processes of this run met at {place} but did not connect: another one "
+            "has ended since, or this one cannot reach it, and its own message says why; start all "
+            "of them again"
         ) from error
     atexit.register(_leave)
 
