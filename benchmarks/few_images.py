@@ -30,6 +30,7 @@ from ganwright.inference.model import Model
 from ganwright.networks import ConvNet
 from ganwright.networks.features import FeatureDistance, SmallFeatures
 from ganwright.seeds import seed_of
+from ganwright.training import checkpoint
 
 ARMS = {"none": None, "DiffAugment": "DiffAugment()", "ADA": "ADA(speed={speed})"}
 HELD_OUT = 2000
@@ -110,7 +111,7 @@ def measured(model: Model, train: Tensor, unseen: Tensor) -> dict[str, float]:
 
 def along(run: Path, train: Tensor, unseen: Tensor) -> dict[int, dict[str, float]]:
     """Those numbers at each checkpoint of a run, by its step."""
-    steps = sorted(int(p.name.partition("-")[2]) for p in (run / "checkpoints").glob("step-*"))
+    steps = map(checkpoint.step_of, checkpoint.steps(run / "checkpoints"))
     return {
         step: measured(ganwright.load(run, step=step, device="cpu"), train, unseen)
         for step in steps

@@ -38,6 +38,7 @@ COMMON = (
     *("--precision", "fp32", "--log-every", "2", "--sample-every", "200"),
     *("--save-every", str(SAVE_EVERY), "--timeout", "30"),
 )
+"""Who is left behind while all connect waits five times --timeout, and `statuses` only 300 s."""
 FAMILIES: dict[str, tuple[str, ...]] = {
     "dcgan": ("--game.networks", "ConvNet(width=4)"),
     "wgan-gp": ("--game.networks", "ConvNet(width=4, norm_D=NoNorm())"),

@@ -312,3 +312,11 @@ def test_who_ends_while_they_meet_is_missed_in_a_sentence(tmp_path: Path) -> Non
         said = two.said(1).splitlines()[-1]
     assert said.startswith("the 2 processes of this run met at 127.0.0.1 but did not connect")
     assert said.endswith("start all of them again")
+
+
+def test_a_place_to_meet_that_is_not_given_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(RunError, match=r"cannot meet: .*MASTER_ADDR.*; start them with torchrun"):
+        Engine.pick("cpu", "fp32", timeout=1.0)

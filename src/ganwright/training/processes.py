@@ -30,7 +30,7 @@ def join(kind: str, timeout: float) -> None:
 
     Raises:
         RunError: not all of them came, one ended while they met, or the place where they meet
-            cannot be reached.
+            is not given or cannot be reached.
     """
     if dist.is_initialized():
         return
@@ -49,11 +49,16 @@ def join(kind: str, timeout: float) -> None:
             "seconds: another one has ended, was never started or cannot reach it, and its own "
             "message says why; start all of them again, or wait longer with --timeout"
         ) from error
+    except ValueError as error:  # a variable is missing, or no number
+        raise RunError(
+            f"WORLD_SIZE is {count}, but the processes of this run cannot meet: {error}; start "
+            "them with torchrun, or set MASTER_ADDR, MASTER_PORT and RANK for each"
+        ) from error
     except RuntimeError as error:  # gloo, which tries five times as long
         raise RunError(
-            f"the {count} processes of this run met at {place} but did not connect: another one "
-            "has ended since, or this one cannot reach it, and its own message says why; start all "
-            "of them again"
+            f"the {count} processes of this run met at {place} but did not connect ({error}): "
+            "another one has ended since, or this one cannot reach it, and its own message says "
+            "why; start all of them again"
         ) from error
     atexit.register(_leave)
 
