@@ -183,9 +183,9 @@ def test_real_steps_are_measured(
     assert not list(Path().glob("runs/*")), "nothing but the choice is written"
 
 
-def layouts(name: str, **how: Any) -> set[bool]:
+def layouts(name: str, batch_size: int = 4, **how: Any) -> set[bool]:
     """Whether a family's convolutions are channels last."""
-    cls, settings = tiny(name)
+    cls, settings = tiny(name, batch_size=batch_size)
     trainer, _ = assemble(cls, resolved(cls, settings), Engine(torch.device("cpu"), **how))
     weights = [m.weight for m in trainer.game.modules() if isinstance(m, nn.Conv2d)]
     told = [w for w in weights if w.shape[1] > 1 and w.shape[2] > 1]
@@ -197,3 +197,11 @@ def test_networks_with_instance_norm_stay_contiguous_on_a_cpu() -> None:
     assert layouts("sagan") == {True}
     assert layouts("cyclegan", layout="channels-last") == {True}
     assert layouts("sagan", layout="contiguous") == {False}
+
+
+def test_one_or_two_images_at_a_time_train_contiguous_on_a_cpu_in_fp32() -> None:
+    assert layouts("sagan", batch_size=1) == {False}
+    assert layouts("sagan", batch_size=2) == {False}
+    assert layouts("sagan", batch_size=3) == {True}
+    assert layouts("sagan", batch_size=1, precision="bf16") == {True}
+    assert layouts("sagan", batch_size=1, layout="channels-last") == {True}

@@ -72,7 +72,7 @@ class Trainer:
         ema_ramp: float = 0.05,
         ema_schedule: Schedule = CONSTANT,
     ) -> None:
-        engine.prepare(game)
+        engine.prepare(game, batch_size // engine.world)
         game.before_training()
         game.to(engine.device)
         game.batch_size = batch_size * accumulate
