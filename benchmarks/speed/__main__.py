@@ -2,6 +2,7 @@
 
     python benchmarks/speed                              every case, both tables
     python benchmarks/speed "gan 28" "cyclegan 64" --blocks 15
+    python benchmarks/speed "dcgan 32" --packages        beside frameworks: see packages.py
     python benchmarks/speed --device cuda --out docs/results/speed-cuda.md
 
 Contestants play blocks of steps in turn, each in a process of its own; a ratio is the median over
@@ -82,7 +83,7 @@ def table(args: argparse.Namespace, device: torch.device, *, ready: bool) -> lis
     lines = [f"## {what}", "", "| | | images a second | ms a step | x script | half within | MB |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for name in args.cases or CASES:
-        with apart(name, device, ready=ready) as found:
+        with apart(name, device, ready=ready, packages=args.packages) as found:
             took = compared(found, args.blocks, args.seconds)
             memory = {each.name: each.memory() for each in found}
         made = rows(name, CASES[name], took, memory)
@@ -113,6 +114,7 @@ def main() -> None:
     parser.add_argument("--blocks", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.0, help="of a block of the script's")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--packages", action="store_true", help="torchgan and torch-mimicry too")
     parser.add_argument("--out", type=Path, help="a Markdown file for the tables")
     args = parser.parse_args()
     if unknown := set(args.cases) - set(CASES):

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from cases import CASES, Case
 from loops import Batches, Style
+from packages import FAMILIES, PACKAGES
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 from torch.utils.data import DataLoader, Dataset
@@ -125,6 +126,21 @@ class Loop:
         return case.loop(game if self.style.careful else _usual(game), own, self.style)
 
 
+@dataclass(frozen=True)
+class Package:
+    """A framework that one can install, by the name that pip knows."""
+
+    name: str
+
+    def step(self, case: Case, device: torch.device, *, ready: bool) -> Callable[[], object]:
+        """What plays a step."""
+        data = case.open(device)
+        kept = Ready(data, case.batch).kept
+        batches = (lambda: kept) if ready else script_batches(case, device)
+        game = case.game(data.spec).to(device)
+        return PACKAGES[self.name](case, device, batches, _usual(game))
+
+
 def _usual(module: nn.Module) -> Any:
     """A module with torch's own dropout, as scripts have it."""
     for name, part in module.named_children():
@@ -168,9 +184,14 @@ class Library:
         return trainer.play_step
 
 
-def contestants(case: Case) -> list[Loop | Library]:
-    """The script first, careful loops, and the library in each of its modes."""
-    found: list[Loop | Library] = [Loop(Style())]
+Contestant = Loop | Library | Package
+
+
+def contestants(case: Case, *, packages: bool) -> list[Contestant]:
+    """The script first, frameworks, careful loops, and the library in each of its modes."""
+    found: list[Contestant] = [Loop(Style())]
+    if packages and case.family in FAMILIES:
+        found += map(Package, PACKAGES)
     for bf16 in (False, True):
         for layout in LAYOUTS.values():
             found.append(Loop(Style(careful=True, bf16=bf16, layout=layout)))
@@ -202,12 +223,14 @@ class Apart:
 
 
 @contextmanager
-def apart(name: str, device: torch.device, *, ready: bool) -> Iterator[list[Apart]]:
+def apart(
+    name: str, device: torch.device, *, ready: bool, packages: bool = False
+) -> Iterator[list[Apart]]:
     """All contestants of a case, warmed up, each in its process; these end with it."""
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as ends:
         found = []
-        for each in contestants(CASES[name]):
+        for each in contestants(CASES[name], packages=packages):
             here, there = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(there, name, each, device, ready))
             process.start()
@@ -220,7 +243,7 @@ def apart(name: str, device: torch.device, *, ready: bool) -> Iterator[list[Apar
 
 
 def _serve(
-    pipe: Connection, case: str, what: Loop | Library, device: torch.device, ready: bool
+    pipe: Connection, case: str, what: Contestant, device: torch.device, ready: bool
 ) -> None:
     torch.set_num_threads(usable_cores())
     before = most_memory(device)

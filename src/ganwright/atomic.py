@@ -155,6 +155,10 @@ def reason(error: Exception) -> str:
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT) or "No space left" in text:
         return "no space left on the disk"
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+        path = Path(str(error.filename))
+        for file in (each for each in (path, *path.parents) if each.is_file()):
+            return f"{file} is a file, where a folder is needed; name another place"
     if any(part in text for part in ("inline_container", "PytorchStreamWriter")):
         return "the disk is full, or only a part was written"
     if strerror := getattr(error, "strerror", None):

@@ -201,7 +201,7 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
     try:
         atomic.write(path, buffer.getvalue())
     except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
 
 
 def fitted(image: Image.Image, shape: tuple[int, ...]) -> Tensor:
