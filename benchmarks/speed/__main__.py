@@ -44,8 +44,9 @@ turn, each in a process of its own. `x script` is how many times as fast as a lo
 code a contestant is: the median over blocks. The careful loops freeze opponents, use fused
 optimizers, keep the memory that a step frees for the next one, and read no number. `shared` draws
 the [fakes of a step once](../parts.md#fakes-drawn-once-a-step), as all loops by hand do. The
-library's averages move as they do after 20,000 images. `MB` is the most memory that a process had
-beyond what its imports take.""".splitlines()
+library also keeps an average of G, which moves as it does after 20,000 images, and looks at each
+gradient's norm; the loops do neither. `MB` is the most memory that a process had beyond what its
+imports take.""".splitlines()
 
 
 def compared(found: Sequence[Apart], blocks: int, seconds: float) -> dict[str, list[float]]:
