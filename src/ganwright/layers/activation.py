@@ -75,8 +75,9 @@ class MaxPieces(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = x.unflatten(1, (-1, self.pieces))
-        return y.amax(2)
+        # amax gives the same, but its backward compares all pieces again: twice the time
+        y: Tensor = x.unflatten(1, (-1, self.pieces)).max(2).values
+        return y
 
 
 @dataclass(frozen=True)
