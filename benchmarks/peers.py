@@ -41,6 +41,7 @@ from ganwright.training.engine import Engine, usable_cores
 from ganwright.training.trainer import Trainer
 
 LATE = 20_001
+DEVICE = torch.device
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,34 @@ class Ready:
         return self.kept
 
 
+class _OnCpu(type):
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, DEVICE)
+
+    def __call__(cls, *_: object) -> torch.device:
+        return DEVICE("cpu")
+
+
+class _Cpu(metaclass=_OnCpu):
+    """Stands for torch.device where every device is the CPU."""
+
+
 @contextmanager
-def at_home(device: torch.device) -> Iterator[None]:
-    """What asks for CUDA gets `device`, in a folder of its own."""
+def at_home(device: torch.device, *, playing: bool = False) -> Iterator[None]:
+    """What asks for CUDA gets `device`, in a folder of its own.
+
+    While a step is played, CUDA is not said to be there: torch's optimizers would ask it for more.
+    """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         stack.callback(os.chdir, os.getcwd())
         os.chdir(folder)
         if device.type == "cpu":
-            stack.enter_context(patch.object(torch.cuda, "is_available", lambda: True))
+            if not playing:
+                stack.enter_context(patch.object(torch.cuda, "is_available", lambda: True))
             stack.enter_context(patch.object(Tensor, "cuda", lambda self, *_: self))
             stack.enter_context(patch.object(nn.Module, "cuda", lambda self, *_: self))
-            stack.enter_context(patch.object(torch, "device", lambda *_: "cpu"))
+            stack.enter_context(patch.object(torch, "device", _Cpu))
         yield
 
 
@@ -101,7 +118,7 @@ def package(module: str, images: Tensor, device: torch.device, **settings: Any) 
     trainer.steps = LATE
 
     def step() -> None:
-        with at_home(device):
+        with at_home(device, playing=True):
             trainer.train()
 
     trained = [p for p in trainer.GAN.parameters() if p.requires_grad]
