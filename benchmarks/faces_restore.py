@@ -18,11 +18,13 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from whole_runs import ended
 
 import ganwright
 from ganwright.data import DataOptions, Images, open_data
@@ -40,11 +42,13 @@ HELD_OUT = 0.1
 
 def trained(recipe: str, run: Path, args: argparse.Namespace, steps: int, **changes: Any) -> Model:
     """A run of a recipe, trained for so many steps, or as it lies there."""
-    if not run.exists():
-        name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
-        rare: dict[str, Any] = {"sample_every": 10**6, "save_every": 10**6, "steps": steps}
-        settings = replace(settings, data=str(args.data_root), held_out=HELD_OUT, **rare)
-        ganwright.train(name, settings, run, quiet=True, device=args.device, **changes)
+    name, settings = from_yaml(find(Path(recipe)).read_text(encoding="utf-8"))
+    rare: dict[str, Any] = {"sample_every": 10**6, "save_every": 10**6, "steps": steps}
+    settings = replace(settings, data=str(args.data_root), held_out=HELD_OUT, **rare)
+    ended(
+        run,
+        partial(ganwright.train, name, settings, run, quiet=True, device=args.device, **changes),
+    )
     return ganwright.load(run, device=args.device)
 
 

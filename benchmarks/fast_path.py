@@ -18,11 +18,13 @@ import json
 import time
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from few_images import over_seeds
+from whole_runs import ended
 
 import ganwright
 from ganwright.config.settings import Settings
@@ -68,7 +70,7 @@ def main() -> None:
         precision, share = ARMS[name]
         rows = defaultdict(list)
         for seed in args.seeds:
-            run, seconds = args.out / f"{name.replace(' ', '-')}-{seed}", None
+            run = args.out / f"{name.replace(' ', '-')}-{seed}"
             every = usual.steps // args.parts
             settings = replace(
                 usual,
@@ -80,10 +82,9 @@ def main() -> None:
                 seed=seed,
                 device="cpu",
             )
-            if not run.exists():
-                start = time.process_time()
-                ganwright.train(family, settings, run, quiet=True)
-                seconds = round(time.process_time() - start, 1)
+            had, start = run.exists(), time.process_time()
+            ended(run, partial(ganwright.train, family, settings, run, quiet=True))
+            seconds = None if had else round(time.process_time() - start, 1)
             for step in range(every, usual.steps + 1, every):
                 row = measured(run, step, args.data_root)
                 rows[step].append(row)

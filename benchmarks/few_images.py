@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.datasets import MNIST
 from torchvision.transforms.v2.functional import pil_to_tensor, resize
+from whole_runs import trained
 
 import ganwright
 from ganwright.inference.model import Model
@@ -149,27 +150,27 @@ def main() -> None:
         rows: dict[int, list[dict[str, float]]] = defaultdict(list)
         for seed in args.seeds:
             run = args.out / f"{name}-{seed}"
-            if not run.exists():
-                ganwright.train(
-                    args.family,
-                    data=train,
-                    networks=ConvNet(width=args.width),
-                    augment_d=arm and arm.format(speed=speed),
-                    image_size=args.size,
-                    batch_size=args.batch,
-                    steps=args.steps,
-                    seed=seed,
-                    save_every=args.every,
-                    keep=-(-args.steps // args.every),
-                    out=run,
-                    device="cpu",
-                    quiet=True,
-                )
-            for step, row in along(run, train, unseen).items():
+            trained(
+                args.family,
+                run,
+                data=train,
+                networks=ConvNet(width=args.width),
+                augment_d=arm and arm.format(speed=speed),
+                image_size=args.size,
+                batch_size=args.batch,
+                steps=args.steps,
+                seed=seed,
+                save_every=args.every,
+                keep=-(-args.steps // args.every) + 9,  # and of interruptions
+                device="cpu",
+            )
+            found = along(run, train, unseen)
+            for step in sorted({*range(args.every, args.steps, args.every), args.steps}):
+                row = found[step]
                 rows[step].append(row)
                 print(json.dumps({"arm": name, "seed": seed, "step": step} | row), flush=True)
-        for step, found in rows.items():
-            print(f"{name} after {step:,} steps: {over_seeds(found)}")
+        for step, seeds in rows.items():
+            print(f"{name} after {step:,} steps: {over_seeds(seeds)}")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ from few_images import floats, over_seeds, squared_mmd
 from torch import Tensor
 from torchvision.datasets import MNIST
 from torchvision.transforms.v2.functional import resize
+from whole_runs import ended, trained
 
-import ganwright
 from ganwright.inference.model import Model
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.networks import StyleNet
@@ -50,7 +51,6 @@ FIRST: dict[str, Any] = {
     "batch_size": 32,
     "image_size": SIZE,
     "device": "cpu",
-    "quiet": True,
 }
 SLOWER = Adam(lr=2e-3, betas=(0.0, 0.99))
 FEW = FIRST | {"batch_size": 4, "optimizer_d": SLOWER, "optimizer_g": SLOWER}
@@ -71,31 +71,21 @@ def digits(folder: Path, *, train: bool) -> tuple[Tensor, Tensor]:
 
 def begun(args: argparse.Namespace, seed: int) -> Model:
     """A generator of the digits 0 to 8."""
+    images, labels = digits(args.folder, train=True)
+    some = images[labels != 9]
     run = args.out / f"first-{seed}"
-    if not run.exists():
-        images, labels = digits(args.folder, train=True)
-        ganwright.train(
-            "stylegan2",
-            data=images[labels != 9],
-            out=run,
-            seed=seed,
-            steps=args.first_steps,
-            **FIRST,
-        )
-    return ganwright.load(run, device="cpu")
+    return trained("stylegan2", run, data=some, seed=seed, steps=args.first_steps, **FIRST)
 
 
 def adapted(name: str, first: Model, few: Tensor, args: argparse.Namespace, seed: int) -> Model:
     """What one way makes of it."""
     run = args.out / f"{name}-{seed}"
-    if not run.exists():
-        more = {"seed": seed, "steps": args.steps, "device": "cpu", "quiet": True}
-        if name == "CDC":
-            adapt(first, few, run, anchors=len(few), **more)
-        else:
-            init = {"init": str(first.run), "out": run, "data": few}
-            ganwright.train("stylegan2", **{**FEW, **init, **more, **ARMS[name]})
-    return ganwright.load(run, device="cpu")
+    more = {"seed": seed, "steps": args.steps, "device": "cpu"}
+    if name == "CDC":
+        begin = partial(adapt, first, few, run, anchors=len(few), quiet=True, **more)
+        return ended(run, begin, data=few)
+    init = {"init": str(first.run), "data": few}
+    return trained("stylegan2", run, **{**FEW, **init, **more, **ARMS[name]})
 
 
 def apart(features: Tensor, examples: Tensor) -> float:

@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 from few_images import HELD_OUT, features, floats, over_seeds, pictures, squared_mmd
 from torch import Tensor
+from whole_runs import trained
 
 import ganwright
 from ganwright.augment import ADA
@@ -56,24 +57,22 @@ def main() -> None:
         rows = []
         for seed in args.seeds:
             run = args.out / f"{weight:g}-{args.every}-{seed}"
-            if not run.exists():
-                ganwright.train(
-                    "stylegan2",
-                    data=train,
-                    networks=net,
-                    latent=net.styles,
-                    penalties=(R1(weight=weight, every=args.every),),
-                    augment_d=ADA(speed=round(args.steps * BATCH / 20)),
-                    flip=True,
-                    image_size=args.size,
-                    batch_size=BATCH,
-                    steps=args.steps,
-                    seed=seed,
-                    out=run,
-                    device="cpu",
-                    quiet=True,
-                )
-            rows.append(measured(ganwright.load(run, device="cpu"), unseen))
+            model = trained(
+                "stylegan2",
+                run,
+                data=train,
+                networks=net,
+                latent=net.styles,
+                penalties=(R1(weight=weight, every=args.every),),
+                augment_d=ADA(speed=round(args.steps * BATCH / 20)),
+                flip=True,
+                image_size=args.size,
+                batch_size=BATCH,
+                steps=args.steps,
+                seed=seed,
+                device="cpu",
+            )
+            rows.append(measured(model, unseen))
             print(json.dumps({"weight": weight, "seed": seed} | rows[-1]), flush=True)
         print(f"{weight:g}: {over_seeds(rows)}", flush=True)
 
