@@ -18,12 +18,14 @@ import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
+from whole_runs import ended
 
 import ganwright
 from ganwright.attacks import CW, FGSM, PGD, Attack
@@ -71,12 +73,11 @@ class Plan:
 
     def train(self, family: str, run: Path, seed: int, **settings: Any) -> ganwright.Model:
         """The run that is there, or a new one."""
-        if (run / "checkpoints").is_dir():
-            return ganwright.load(run, device=self.device)
         same: dict[str, Any] = {"data": self.data, "data_root": self.options.data_root}
         settings |= {"image_size": 28, "seed": seed, "device": self.device}
         same |= {"steps": self.steps[family], "quiet": True}
-        return ganwright.train(family, out=run, **same, **settings)
+        ended(run, partial(ganwright.train, family, out=run, **same, **settings))
+        return ganwright.load(run, device=self.device)
 
 
 def classifier(plan: Plan, name: str, seed: int) -> Factory:

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torchvision.utils import save_image
+from whole_runs import whole
 
 import ganwright
 from ganwright.callbacks import Callback, Run
@@ -151,6 +152,8 @@ def trained(arm: str, folder: Path, size: int, seed: int, seconds: float, out: P
         }
         settings = replace(settings, data=data, image_size=size, seed=seed, **rare)
         ganwright.train(game_class(name), settings, run, callbacks=[Budget(seconds)], quiet=True)
+    if not whole(run):
+        raise SystemExit(f"{run} was interrupted; remove it, since its time cannot be continued")
     return ganwright.load(run, device="cpu")
 
 
