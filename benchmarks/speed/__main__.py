@@ -60,6 +60,11 @@ def compared(found: Sequence[Apart], blocks: int, seconds: float) -> dict[str, l
     return took
 
 
+def rounded(x: float) -> str:
+    """A number in three digits, without an exponent."""
+    return f"{float(f'{x:.3g}'):,g}"
+
+
 def rows(
     name: str, case: Case, took: Mapping[str, list[float]], memory: Mapping[str, float]
 ) -> list[str]:
@@ -72,7 +77,7 @@ def rows(
         low, _, high = quantiles(ratios, n=4)
         took_once = median(times)
         lines.append(
-            f"| {name} | {label} | {images / took_once:.{digits}f} | {1e3 * took_once:.3g} | "
+            f"| {name} | {label} | {images / took_once:,.{digits}f} | {rounded(1e3 * took_once)} | "
             f"{median(ratios):.2f} | {low:.2f} to {high:.2f} | {memory[label] / 2**20:,.0f} |"
         )
     return lines
