@@ -51,6 +51,16 @@ def test_maps_keep_their_layout_and_their_type() -> None:
     assert set(y.flatten().tolist()) == {0.0, scale}
 
 
+def test_a_seed_drops_the_same_values_in_every_layout() -> None:
+    """Training and sampling may have other layouts, and show the same samples for a seed."""
+    x = torch.ones(2, 8, 6, 5)
+    torch.manual_seed(3)
+    contiguous = dropout(x, 0.5)
+    torch.manual_seed(3)
+    assert torch.equal(dropout(x.to(memory_format=torch.channels_last), 0.5), contiguous)
+    assert contiguous.is_contiguous()
+
+
 def test_layers_drop_when_they_should() -> None:
     torch.manual_seed(2)
     x, layer = torch.ones(4, 50), Dropout(0.5)

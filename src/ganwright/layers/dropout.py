@@ -47,10 +47,10 @@ def dropout(x: Tensor, p: float) -> Tensor:
         return x
     if x.device.type != "cpu" or not kept or not x.ndim or torch.compiler.is_compiling():
         return functional.dropout(x, p)
-    last = x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last)
-    shape = x.permute(0, 2, 3, 1).shape if last else x.shape
+    image = x.ndim == 4  # channels last in every layout, so that a seed drops the same values
+    shape = x.permute(0, 2, 3, 1).shape if image else x.shape
     size = x.numel() // len(x)
     bits = torch.empty(len(x), -(-size // 4), dtype=torch.int64).random_(-(2**63), None)
     numbers = bits.view(torch.int16)[:, :size]  # from -32,768 on
     mask = (numbers < kept - STEPS // 2).to(x.dtype).reshape(shape)
-    return x * (mask.permute(0, 3, 1, 2) if last else mask) * (STEPS / kept)
+    return x * (mask.permute(0, 3, 1, 2) if image else mask) * (STEPS / kept)
