@@ -78,7 +78,7 @@ def main() -> None:
                 precision=precision,
                 data_root=args.data_root,
                 save_every=every,
-                keep=args.parts,
+                keep=args.parts + 9,  # and of interruptions
                 seed=seed,
                 device="cpu",
             )

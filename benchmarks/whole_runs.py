@@ -11,6 +11,7 @@ import ganwright
 from ganwright.inference.model import Model
 from ganwright.run.run_folder import read_config
 from ganwright.run.running import stopped_at
+from ganwright.training import checkpoint
 
 
 def trained(family: str, run: Path, **how: Any) -> Model:
@@ -40,5 +41,6 @@ def ended(run: Path, begin: Callable[[], Model], **again: Any) -> Model:
 
 def whole(run: Path) -> bool:
     """Whether a run came to its last step, or to where a callback stopped it."""
-    step = ganwright.load(run, device="cpu").step
-    return step in (read_config(run)[1].steps, stopped_at(run))
+    saved = checkpoint.steps(run / "checkpoints")
+    ends = (read_config(run)[1].steps, stopped_at(run))
+    return bool(saved) and checkpoint.step_of(saved[-1]) in ends

@@ -40,7 +40,6 @@ def torchgan(
 ) -> Callable[[], None]:
     """The body of the loop in torchgan's `Trainer.train`."""
     os.environ |= {"TENSORBOARD_LOGGING": "0", "VISDOM_LOGGING": "0", "CONSOLE_LOGGING": "1"}
-    os.chdir(tempfile.mkdtemp())  # it makes folders for images and checkpoints where it is
     models, losses = import_module("torchgan.models"), import_module("torchgan.losses")
 
     class G(models.Generator):  # type: ignore[misc, name-defined]
@@ -70,6 +69,8 @@ def torchgan(
         },
         [losses.MinimaxGeneratorLoss(), losses.MinimaxDiscriminatorLoss()],
         device=device,
+        checkpoints=f"{tempfile.gettempdir()}/gan",  # it makes their folders at once
+        recon=tempfile.gettempdir(),
     )
     trainer.batch_size = case.batch
     unseen = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115

@@ -75,7 +75,7 @@ class MaxPieces(nn.Module):
         self.pieces = pieces
 
     def forward(self, x: Tensor) -> Tensor:
-        # amax gives the same, but its backward compares all pieces again: twice the time
+        # amax differs in the gradient of ties alone, but its backward compares all pieces again
         y: Tensor = x.unflatten(1, (-1, self.pieces)).max(2).values
         return y
 
