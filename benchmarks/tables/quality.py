@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 import ganwright
-from budget import ended, keep, kept, same
+from budget import keep, kept, same
 from ganwright.metrics.distances import FID, KID
 from ganwright.metrics.labelled import ConditionalAccuracy
 from ganwright.metrics.metric import Metric
@@ -68,7 +68,7 @@ def play(job: tuple[str, int, argparse.Namespace]) -> dict[str, float | str]:
         family, settings = from_yaml(find(Path(f"mnist-{name}")).read_text(encoding="utf-8"))
         settings = replace(settings, data_root=args.data_root, download=args.download, seed=seed)
         settings = replace(settings, steps=10**7, sample_every=10**6, device="cpu")
-        ended(runs.train(family, settings, run, quiet=True, callbacks=(Clock(args.minutes),)))
+        runs.train(family, settings, run, quiet=True, callbacks=(Clock(args.minutes),))
         keep(run, given)
     metrics: tuple[Metric, ...] = (FID(), KID(), PrecisionRecall(), DensityCoverage())
     if name in LABELLED:

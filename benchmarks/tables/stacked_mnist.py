@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 import ganwright
-from budget import ended, same, spelled
+from budget import same, spelled
 from ganwright.config.settings import FREE, Settings
 from ganwright.families.dcgan import DCGAN
 from ganwright.families.priors import Uniform
@@ -158,13 +158,13 @@ def trained(run: Path, settings: Settings) -> Model:
         RunError: what is there has other data or networks, or more steps.
     """
     if not run.exists():
-        return ended(ganwright.train(DCGAN, settings, run))
+        return ganwright.train(DCGAN, settings, run)
     elsewhere = {*FREE, "precision"} - {"data"}
     asked = spelled(resolved(DCGAN, settings))
     same(run, {k: v for k, v in asked.items() if k not in elsewhere}, spelled(read_config(run)[1]))
     model = ganwright.load(run, device="cpu")
     if model.step < settings.steps:
-        return ended(ganwright.resume(run, steps=settings.steps))
+        return ganwright.resume(run, steps=settings.steps)
     same(run, {"steps": settings.steps}, {"steps": model.step})
     return model
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganwright.commands.flags import Parser, strays
-from ganwright.commands.train import Monitoring, hung, status
+from ganwright.commands.train import Monitoring, hung
 from ganwright.config.ranges import Whole
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import path_of
@@ -47,4 +47,5 @@ def fork(argv: Sequence[str]) -> int:
     _, (given, after) = parser.read(argv)
     check(after.log)
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
-    return status(go_on(folder, given.out, changes, step=given.step, **hung(given)))
+    go_on(folder, given.out, changes, step=given.step, **hung(given))
+    return 0

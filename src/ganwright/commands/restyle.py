@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import inputs
 from ganwright.commands.sample import Weights, load_run
-from ganwright.commands.train import status
 from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 from ganwright.inference.projection import Search
-
-if TYPE_CHECKING:
-    from ganwright.inference.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +59,8 @@ def restyle(argv: Sequence[str]) -> int:
     changes = {"seed": what.seed, "device": weights.device}
     changes |= {} if what.steps is None else {"steps": what.steps}
     if what.data is not None:
-        return status(_adapted(run, what, weights, out, changes))
+        _adapt(run, what, weights, out, changes)
+        return 0
     _, files = inputs(str(what.example))
     model = load_run(run, weights)
 
@@ -77,12 +74,13 @@ def restyle(argv: Sequence[str]) -> int:
     images = torch.cat([picture.fitted(shape) for _, picture in reader] or [torch.zeros(0, *shape)])
     reader.status()
     search = Search(steps=what.search_steps, seed=what.seed)
-    return status(begin(model, images, out, search=search, swapped=what.swapped, **changes))
+    begin(model, images, out, search=search, swapped=what.swapped, **changes)
+    return 0
 
 
-def _adapted(
+def _adapt(
     run: Path, what: Restyling, weights: Weights, out: Path, changes: dict[str, Any]
-) -> Model:
+) -> None:
     """Refuse what belongs to an example alone, and train."""
     from ganwright.run.restyle import adapt
 
@@ -90,4 +88,4 @@ def _adapted(
         if getattr(what, name) != getattr(Restyling(), name):
             flag = name.replace("_", "-")
             raise SettingsError(f"--{flag} belongs to --example; leave it out with --data")
-    return adapt(load_run(run, weights), what.data, out, **changes)
+    adapt(load_run(run, weights), what.data, out, **changes)

@@ -23,7 +23,6 @@ from ganwright.trackers import check
 
 if TYPE_CHECKING:
     from ganwright.game import Game
-    from ganwright.inference.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +92,8 @@ def train(argv: Sequence[str]) -> int:
 
     go = partial(start, game, settings, epochs=place.epochs, tune=place.tune, **hung(place))
     if place.ray is None:
-        return status(go(out=place.out))
+        go(out=place.out)
+        return 0
 
     from ganwright.families import name_of
     from ganwright.run.on_ray import on_ray
@@ -157,7 +157,8 @@ def resume(argv: Sequence[str]) -> int:
     changes = {name: value for name, value in vars(after).items() if value != getattr(before, name)}
     go = partial(go_on, folder, changes, from_weights=start.from_weights, **hung(start))
     if start.ray is None:
-        return status(go())
+        go()
+        return 0
 
     from ganwright.run.on_ray import on_ray
 
@@ -168,11 +169,6 @@ def resume(argv: Sequence[str]) -> int:
 def hung(given: Monitoring) -> dict[str, Any]:
     """The callbacks and metrics of a run, as keywords."""
     return {f.name: getattr(given, f.name) for f in fields(Monitoring)}
-
-
-def status(model: Model) -> int:
-    """As the shell has it for a program that Ctrl-C stopped."""
-    return 130 if model.interrupted else 0
 
 
 _OWN = re.compile(r"[\w.]+:[\w.]+")

@@ -40,7 +40,6 @@ class Model(Translating):
         spec: what its data looked like.
         step: how far it was trained.
         run: its run folder.
-        interrupted: whether training was stopped before its last step.
         init: the settings of a new run that begins with its weights.
     """
 
@@ -52,12 +51,11 @@ class Model(Translating):
         step: int,
         run: Path,
         *,
-        interrupted: bool = False,
         init: Mapping[str, str] | None = None,
     ) -> None:
         self.family, self.game, self.spec = family, game, spec
         self.init = init or {"init": str(run)}
-        self.step, self.run, self.interrupted = step, run, interrupted
+        self.step, self.run = step, run
         self._footprints: dict[str, Footprint] = {}
         self._drawn: dict[str, bool] = {}
         self._narrowed = False

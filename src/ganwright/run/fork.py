@@ -87,6 +87,7 @@ def fork(
     Raises:
         GanwrightError: `run` is no run or has no whole checkpoint, or something does not fit; the
             sentence says what, and nothing is left behind.
+        KeyboardInterrupt: a signal stopped it; by then the run is saved, and `resume` continues it.
     """
     wanted = {**by_name(changes), **more}
     if isinstance(data, str | PathLike):

@@ -30,14 +30,24 @@ def writing(run: Path, engine: Engine) -> Iterator[None]:
 
 
 def played(run: Run) -> Model:
-    """The model, once the run has been trained up to its last step or is stopped."""
+    """The model, once the run has been trained up to its last step or a callback stopped it.
+
+    Raises:
+        KeyboardInterrupt: a signal stopped it, and it is saved; a script must not go on as if this
+            training were done.
+    """
     with closing(run.data):
         play(run)
     if run.main:
         _keep_end(run)
+    if run.interrupted:
+        raise KeyboardInterrupt(
+            f"{run.folder} is saved at step {run.step}; ganwright.resume continues it, and "
+            "ganwright.load gives the model so far"
+        )
     game = run.trainer.average.view(run.game)
     game.requires_grad_(False).eval()
-    return Model(run.family, game, run.data.spec, run.step, run.folder, interrupted=run.interrupted)
+    return Model(run.family, game, run.data.spec, run.step, run.folder)
 
 
 def stopped_at(run: Path) -> int | None:

@@ -94,6 +94,7 @@ def train(
 
     Raises:
         GanwrightError: something does not fit; the sentence says what, and nothing is left behind.
+        KeyboardInterrupt: a signal stopped it; by then the run is saved, and `resume` continues it.
     """
     cls = game_class(game) if isinstance(game, str) else class_of(game)
     if isinstance(data, str | PathLike):
@@ -176,6 +177,7 @@ def resume(
     Raises:
         GanwrightError: `run` is no run, another process trains it, a change would make it another
             run, or none of its checkpoints is whole.
+        KeyboardInterrupt: a signal stopped it; by then the run is saved, and `resume` continues it.
     """
     wanted = {**by_name(changes), **more} | ({} if steps is None else {"steps": steps})
     if isinstance(data, str | PathLike):
