@@ -64,6 +64,7 @@ def test_places_of_clusters_are_pushed_apart() -> None:
     config = AAEClusters.Config(clusters=3, latent=2, apart=2.0, **NETS)
     game: AAEClusters = zeroed(AAEClusters(config, SPEC))
     assert game.W is not None
+    assert game.averaged == ("Q", "P", "W")
     game.W.weight.copy_(torch.tensor([[0.0, 1, 0], [0, 0, 5]]))
     # of the distances 1, 5 and sqrt 26 only the first is below 2
     assert game.autoencoder(BATCH)["apart"].item() == pytest.approx(1)

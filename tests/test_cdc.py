@@ -15,6 +15,7 @@ import ganwright
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.cdc import CDC, maps_of
+from ganwright.families.priors import Uniform
 from ganwright.layers.cosines import similarities
 from ganwright.run import train as runs
 
@@ -112,6 +113,13 @@ def test_whole_images_are_judged_in_every_fourth_step_near_anchors() -> None:
         patches = game.P(game.D.maps(x)[0]).flatten(1)
         torch.testing.assert_close(game.logits(x), patches)
         assert not any(torch.equal(z, a) for z in game.codes(5) for a in game.anchors)
+
+
+def test_anchors_are_draws_of_the_prior() -> None:
+    """Those of U(0, 1) are as likely below 0 as any other of its draws: not at all."""
+    anchors = made(prior=Uniform(0.0, 1.0), anchors=200).anchors
+    assert anchors.min() >= 0
+    assert anchors.mean().item() == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_patch_sees_its_receptive_field_alone() -> None:

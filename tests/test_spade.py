@@ -12,11 +12,11 @@ import torch
 from by_hand import Weighted, flat
 from torch import Tensor, nn
 
-from ganwright.augment import DiffAugment
+from ganwright.augment import ADA, Augment, DiffAugment
 from ganwright.data import Paired, Spec
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import SettingsError
-from ganwright.families.spade import Spade, distance
+from ganwright.families.spade import Drawn, Spade, distance
 from ganwright.layers.norm import BatchNorm, GroupNorm, InstanceNorm, NoNorm
 from ganwright.losses import Hinge, NonSaturating
 from ganwright.networks import PatchGAN
@@ -310,6 +310,28 @@ def test_real_and_made_pairs_get_the_same_random_change() -> None:
     for _, real, fake in game.judged(same):
         assert torch.equal(real, fake)
     assert game.generator(same)["matching"].item() == 0
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        DiffAugment(translation=0, cutout=0),
+        ADA(p=0.8, target=None, blit=0, geometry=0, filter=1, noise=1),
+        DiffAugment(),
+    ],
+)
+def test_a_change_of_the_real_pair_sees_nothing_of_the_made_one(augment: Augment) -> None:
+    """T(a, b) and T(a, G(a)): colours of one pair say nothing about the other's."""
+    game = by_hand(augment_d=augment)
+    a, b = torch.rand(5, 1, 4, 4), torch.rand(5, 1, 4, 4)
+    seen = []
+    for fake in (-torch.ones(5, 1, 4, 4), torch.rand(5, 1, 4, 4)):
+        game.translation = lambda _, fake=fake: Drawn(fake)  # type: ignore[method-assign]
+        torch.manual_seed(0)
+        seen.append([real for _, real, _ in game.judged(Paired(a, b))])
+    for first, second in zip(*seen, strict=True):
+        assert torch.equal(first, second)
+        assert not torch.equal(first, torch.cat([a, b], 1)[..., : first.shape[2], : first.shape[3]])
 
 
 def test_the_perceptual_term_by_hand() -> None:

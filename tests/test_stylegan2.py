@@ -24,9 +24,11 @@ from ganwright.layers.mapping import Mapping
 from ganwright.layers.minibatch import Spread
 from ganwright.layers.modulated import StyledConv, modulated
 from ganwright.networks import Networks, R3Net, StyleNet
+from ganwright.networks.style import StyleBlock
 from ganwright.observing import evaluate
 from ganwright.penalties import R1, path_lengths
 from ganwright.run.train import resume, train
+from ganwright.training.guarded_step import step_or_undo
 
 AUTO = StyleNet(base=16_384, mapping_G=2)
 CIFAR = StyleNet(mapping_G=2, residual_D=False, group=32)
@@ -298,6 +300,52 @@ def test_averages_copy_the_mean_style_and_the_noise() -> None:
     assert len(noise) == 3
     own, copied = dict(live.named_buffers()), dict(average.named_buffers())
     assert all(torch.equal(own[k], copied[k]) for k in noise)
+
+
+def test_a_skipped_update_leaves_p_and_the_mean_length_where_the_host_does_not_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a GPU, where `after` is called for an update that was undone, with its NaN."""
+
+    def unseen(optimizer: Any, finite: Tensor, _: Any = None) -> None:
+        step_or_undo(optimizer, finite)
+
+    monkeypatch.setattr("ganwright.training.trainer.guarded_step", unseen)
+    trainer = trainer_with(augment_d=ADA(p=0.5, speed=40.0, every=1))
+    game, broken = trainer.game, torch.tensor(float("nan"))
+    trainer.play_step()
+    kept = [game.length.clone(), *(t.clone() for t in game.augment.buffers())]
+    assert game.length.item() != 0
+    assert game.augment.p.item() != 0.5
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "ganwright.families.stylegan2.path_lengths", lambda G, w: w.sum((1, 2)) * broken
+        )
+        patch.setattr(game, "shown", lambda x: x * broken)
+        for _ in trainer.play(5):  # the fifth step has a pass on path lengths
+            pass
+    now = [game.length, *game.augment.buffers()]
+    assert all(torch.equal(a, b) for a, b in zip(kept, now, strict=True))
+    assert all(torch.isfinite(w).all() for w in game.parameters())
+    for _ in trainer.play(9):
+        pass
+    assert not torch.equal(game.length, kept[0])
+    assert torch.isfinite(game.length)
+
+
+def test_styles_and_the_sum_of_images_are_exact_in_16_bits() -> None:
+    z, image = torch.randn(3, 8), torch.randn(3, 1, 4, 4)
+    mapping = Mapping(8, 0, 8, 2)
+    block = StyleBlock(4, 4, (8, 8), 8, 1)
+    assert block.image is not None
+    nn.init.zeros_(block.image.weight)
+    x, w = torch.randn(3, 4, 4, 4), torch.randn(3, 3, 8)
+    plain = mapping(z), block(x, image, w)[1]
+    with torch.autocast("cpu", torch.bfloat16):
+        half = mapping(z), block(x, image, w)[1]
+    for a, b in zip(plain, half, strict=True):
+        assert b.dtype is torch.float32
+        assert torch.equal(a, b)
 
 
 def test_p_is_followed_logged_and_saved(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ganwright.losses import NonSaturating
 from ganwright.observing import observe
 from ganwright.optim import SGD, Adam, Delayed, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
-from ganwright.training.trained_player import step_or_undo
+from ganwright.training.guarded_step import step_or_undo
 from ganwright.training.trainer import Trainer
 
 CPU = Engine(torch.device("cpu"))

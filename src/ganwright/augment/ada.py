@@ -216,7 +216,7 @@ def bands(x: Tensor, p: Tensor) -> Tensor:
 
 def grain(x: Tensor, p: Tensor) -> Tensor:
     """Noise of a deviation of its own added to each image, with chance p."""
-    return x + each(tossed(x, p, draws.normal(x, 0.1).abs(), 0)) * torch.randn_like(x)
+    return x + each(tossed(x, p, draws.normal(x, 0.1).abs(), 0)) * draws.grain(x)
 
 
 def cutout(x: Tensor, p: Tensor) -> Tensor:

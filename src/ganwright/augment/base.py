@@ -15,7 +15,10 @@ class Augmenter(nn.Module):
     """What D sees instead of images; its state is buffers. This one changes nothing."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Images [n, C, H, W] in [-1, 1] as D is to see them, of the same shape and type."""
+        """Images [n, C, H, W] in [-1, 1] as D is to see them, of the same shape and type.
+
+        Random numbers are those of `augment.draws`, so that two batches can get the same ones.
+        """
         return x
 
     def watched(self) -> Mapping[str, Tensor]:

@@ -43,7 +43,7 @@ class TwoCodes(Game):
     paper = "1511.05644"
     image_size = 28
     batch_size = 100
-    averaged = ("Q", "P")
+    averaged: tuple[str, ...] = ("Q", "P")
 
     @dataclass(frozen=True, kw_only=True)
     class Config(Game.Config):
@@ -83,6 +83,8 @@ class TwoCodes(Game):
         joined = cfg.latent if cfg.apart else self.values + cfg.latent
         self.P = cfg.networks.generator(joined, spec.shape)
         self.W = nn.Linear(self.values, cfg.latent, bias=False) if cfg.apart else None
+        if cfg.apart:
+            self.averaged = (*self.averaged, "W")
         self.D_y = cfg.critic.discriminator((self.values,))
         self.D_z = cfg.critic.discriminator((cfg.latent,))
         self.drawable: Tensor

@@ -16,9 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from ganwright.augment import Augment, Augmenter
+from ganwright.augment.draws import alike
 from ganwright.errors import SettingsError
 from ganwright.game import Game, Player, Terms
 from ganwright.observing import ask, observe
@@ -83,6 +85,15 @@ def shown(augment: Augmenter | None, x: Tensor) -> Tensor:
 def shown_both(augment: Augmenter | None, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
     """Real and fake images as D sees them, each changed at random."""
     return shown(augment, real), shown(augment, fake)
+
+
+def shown_alike(augment: Augmenter | None, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+    """Both as D sees them, each by itself, but through the same random changes."""
+    if augment is None:
+        return real, fake
+    with alike(2):
+        seen_real, seen_fake = shown(augment, torch.cat([real, fake])).chunk(2)
+    return seen_real, seen_fake
 
 
 def watch(augment: Augmenter | None) -> None:

@@ -85,7 +85,9 @@ class CDC(StyleGAN2):
         width = cfg.networks.plan(spec.shape)[1][::-1][self.depth]
         self.P = nn.Sequential(EqualConv2d(width, width, 3), EqualConv2d(width, 1, 1, active=False))
         self.source = deepcopy(self.G).eval().requires_grad_(False)
-        self.register_buffer("anchors", torch.randn(cfg.anchors, cfg.latent))
+        self.register_buffer(
+            "anchors", cfg.prior.draw(cfg.anchors, cfg.latent, torch.device("cpu"))
+        )
         self.register_buffer("near", torch.tensor(True), persistent=False)
 
     @staticmethod

@@ -27,7 +27,7 @@ from torch.nn.functional import avg_pool2d, l1_loss
 from ganwright.config.ranges import Count, NonNegative, Whole
 from ganwright.data.types import Paired, Spec
 from ganwright.errors import SettingsError
-from ganwright.families.augmented import AugmentedGame, shown, watch
+from ganwright.families.augmented import AugmentedGame, shown_alike, watch
 from ganwright.families.on_pairs import OnPairs
 from ganwright.families.pix2pix import pair
 from ganwright.function import Argument, Function, pictures, spherical
@@ -169,14 +169,14 @@ class Spade(OnPairs):
         return torch.randn(n, self.cfg.latent, device=self.device)
 
     def judged(self, batch: Paired) -> list[Judged]:
-        """Real and made pairs at each scale, the three images under one random change."""
-        images = (batch.a, batch.b, self.once(self.translation, batch).fake)
-        x, channels = shown(self.augment, torch.cat(images, 1)), [i.shape[1] for i in images]
+        """Real and made pairs at each scale, changed by the same random numbers."""
+        made = self.once(self.translation, batch).fake
+        real, fake = shown_alike(self.augment, pair(batch.a, batch.b), pair(batch.a, made))
         found = []
         for k, D in enumerate(self.D):
-            x = avg_pool2d(x, 3, 2, 1, count_include_pad=False) if k else x
-            a, b, fake = x.split(channels, 1)
-            found.append(Judged(D, pair(a, b), pair(a, fake)))
+            if k:
+                real, fake = (avg_pool2d(x, 3, 2, 1, count_include_pad=False) for x in (real, fake))
+            found.append(Judged(D, real, fake))
         return found
 
     def after(self, player: Player, terms: Terms) -> None:

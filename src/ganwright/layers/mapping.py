@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ganwright.layers.equalised import EqualLinear
 from ganwright.layers.forward_state import Memory
 from ganwright.layers.norm import soft_labels
+from ganwright.precision import wide
 
 RATE = 0.01
 """Factor on the learning rate of mapping networks."""
@@ -24,7 +25,8 @@ class Mapping(nn.Module):
     """z [n, latent], and labels where there are classes, to [n, width].
 
     Karras et al. (2019), arXiv:1812.04948, section 2. Label embeddings are normalised as z is and
-    joined to it; without latents, they alone are mapped.
+    joined to it; without latents, they alone are mapped. Styles are computed in at least float32
+    under any arithmetic, as the authors do.
 
     Args:
         latent: length of z; 0 for labels alone.
@@ -42,11 +44,13 @@ class Mapping(nn.Module):
         )
 
     def forward(self, z: Tensor | None, y: Tensor | None = None) -> Tensor:
-        parts = [] if z is None else [unit_power(z)]
-        if self.embed is not None:
-            parts.append(unit_power(self.embed(soft_labels(y, self.classes))))
-        w: Tensor = self.layers(torch.cat(parts, 1))
-        return w
+        given = y if z is None else z
+        with torch.autocast("cpu" if given is None else given.device.type, enabled=False):
+            parts = [] if z is None else [unit_power(wide(z))]
+            if self.embed is not None:
+                parts.append(unit_power(self.embed(soft_labels(y, self.classes))))
+            w: Tensor = self.layers(torch.cat(parts, 1))
+            return w
 
 
 class RunningMean(Memory):

@@ -66,7 +66,8 @@ class StyleBlock(nn.Module):
             x = conv(x, w[:, i], noise[i] if noise else None)
             x = change(x) if change and not i else x
         if image is not None:
-            image = self.doubled(image)
+            with torch.autocast(image.device.type, enabled=False):  # the sum of all sizes is fp32
+                image = self.doubled(image)
         if self.image is not None:
             mine = self.image(x, w[:, len(self.convs)])
             image = mine if image is None else image + mine

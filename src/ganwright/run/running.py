@@ -33,8 +33,8 @@ def played(run: Run) -> Model:
     """The model, once the run has been trained up to its last step or a callback stopped it.
 
     Raises:
-        KeyboardInterrupt: a signal stopped it, and it is saved; a script must not go on as if this
-            training were done.
+        KeyboardInterrupt: a signal stopped it, and it is saved; a script must not continue as if
+            this training were done.
     """
     with closing(run.data):
         play(run)

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import Tensor
 
-from ganwright._torch import step_unless
 from ganwright.data.types import Batch
 from ganwright.errors import GameError
 from ganwright.game import Draw, Game, Lazy, Objective, Player
@@ -194,51 +193,3 @@ def _compiled(function: F, engine: Engine) -> F:
     # torch counts compilations by code object and gives up at some number: each has its own
     call.__code__ = call.__code__.replace()
     return cast(F, engine.compiled(call))
-
-
-def guarded_step(
-    optimizer: torch.optim.Optimizer, finite: Tensor, scaler: torch.amp.GradScaler | None = None
-) -> bool:
-    """Step `optimizer` where `finite` holds.
-
-    On the CPU the host looks. On other devices fused optimizers read a flag, and the rest are
-    stepped and put back.
-
-    Returns:
-        False when the host knows that no step was made.
-    """
-    if scaler is not None:
-        scaler.step(optimizer)
-        scaler.update()
-        return True
-    if finite.device.type == "cpu":
-        if not bool(finite):
-            return False
-        optimizer.step()
-        return True
-    if any(group.get("fused") for group in optimizer.param_groups):
-        step_unless(optimizer, ~finite)
-        return True
-    step_or_undo(optimizer, finite)
-    return True
-
-
-@torch.no_grad()
-def step_or_undo(optimizer: torch.optim.Optimizer, finite: Tensor) -> None:
-    """Step, then put weights and state back where `finite` is false, without asking the host."""
-    saved = {place: t.clone() for place, t in _tensors(optimizer).items()}
-    optimizer.step()
-    for place, now in _tensors(optimizer).items():
-        # a weight's first step makes its state, which begins at zero
-        old = saved[place] if place in saved else torch.zeros_like(now)
-        now.copy_(torch.where(finite.to(now.device), now, old))
-
-
-def _tensors(optimizer: torch.optim.Optimizer) -> dict[tuple[int, str], Tensor]:
-    """The weights, and what the optimizer keeps of each, by the weight's number and its name."""
-    found: dict[tuple[int, str], Tensor] = {}
-    for i, w in enumerate(w for group in optimizer.param_groups for w in group["params"]):
-        kept = optimizer.state.get(w, {})
-        tensors = {"": w, **{key: t for key, t in kept.items() if isinstance(t, Tensor)}}
-        found |= {(i, key): t for key, t in tensors.items()}
-    return found

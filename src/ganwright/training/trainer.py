@@ -20,10 +20,11 @@ from ganwright.seeds import seed_torch
 from ganwright.training.checks import players_of
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine
+from ganwright.training.guarded_step import guarded_step, own_state, undone_unless
 from ganwright.training.meter import Meter
 from ganwright.training.shared_draws import SharedDraws, owners_after
 from ganwright.training.state import check_state, load_into, load_optimizers, of_optimizers
-from ganwright.training.trained_player import Pass, TrainedPlayer, guarded_step
+from ganwright.training.trained_player import Pass, TrainedPlayer
 
 
 class Trainer:
@@ -79,6 +80,7 @@ class Trainer:
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
         self.players = [TrainedPlayer(player, engine, game) for player in players_of(game)]
+        self._own = own_state(game, (trained.player for trained in self.players))
         self.average = EMA(game, ema_half_life, ramp=ema_ramp, schedule=ema_schedule)
         self.meter = Meter(engine.device)
         self.step = self.draws = self.images = self.attempt = 0
@@ -237,8 +239,9 @@ class Trainer:
             self.watched |= trained.named_gradients(done.gradients)
         names = [*done.names, done.gradient]
         self.meter.add(player.name, names, done.values, norm, finite, self.step)
-        if moved:
-            self.game.after(player, dict(zip(done.names, done.values, strict=True)))
+        if moved is not False:
+            with undone_unless(finite, self._own if moved is None else ()):
+                self.game.after(player, dict(zip(done.names, done.values, strict=True)))
 
     @contextmanager
     def inferring(self) -> Iterator[Game]:
