@@ -61,7 +61,7 @@ def test_settings_are_those_of_the_recipe() -> None:
     assert rings.settings_of("PacGAN4", "ring").game.simultaneous  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("data", "weight"), [("ring", 0.001), ("grid", 0.03)])
+@pytest.mark.parametrize(("data", "weight"), [("ring", 0.004), ("grid", 0.03)])
 def test_the_page_prints_the_penalties_that_best_is_trained_with(data: str, weight: float) -> None:
     game = rings.settings_of("best", data).game
     assert game.penalties == (R1(weight), R2(weight))  # type: ignore[union-attr]
@@ -75,7 +75,7 @@ def test_only_rows_of_the_seeds_and_penalties_of_the_table_count(tmp_path: Path)
     """Explored seeds, and `best` from a time when its penalties were left out."""
     own = {"seeds": list(rings.SEEDS)}
     best = ROW | own | {"name": "best"}
-    spelled = {"penalties": "(R1(weight=0.001), R2(weight=0.001))"}
+    spelled = {"penalties": "(R1(weight=0.004), R2(weight=0.004))"}
     lines = [ROW | own | {"step": 7}, ROW | {"seeds": list(rings.EXPLORED)}, best]
     assert {k: v["step"] for k, v in rings.rows(written(tmp_path, lines)).items()} == {
         ("GAN", "ring"): 7
@@ -100,7 +100,7 @@ def test_a_cell_of_other_settings_does_not_go_on(
 ) -> None:
     rings.Cell("best", "ring", (0,), tmp_path).train(1)
     monkeypatch.setitem(rings.PENALTY, "ring", 0.5)
-    with pytest.raises(RunError, match=r"with game\.penalties .*0\.001.* asks for .*0\.5"):
+    with pytest.raises(RunError, match=r"with game\.penalties .*0\.004.* asks for .*0\.5"):
         rings.Cell("best", "ring", (0,), tmp_path)
 
 

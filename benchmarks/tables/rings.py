@@ -6,8 +6,9 @@
 Networks and data are PacGAN's (recipe ring-pacgan), its budget is 400,000 steps of 100 samples. All
 seeds of a cell (a setting on a data set) are trained as one stack. Cells take turns of --every
 steps, up to --steps or as far as --minutes reach; after each turn stand a checkpoint and a line in
-OUT/results.jsonl, of which the page takes each cell's last. The settings of `best` were chosen on
-the seeds of --explore, which stand in OUT/explored and in no table.
+OUT/results.jsonl, of which the page takes each cell's last. `best` is over when its learning rate
+has come down to 0. Its settings were chosen on the seeds of --explore, which stand in OUT/explored
+and in no table.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import torch
 
 from budget import same, spelled
+from ganwright.config.schedule import Cosine
 from ganwright.config.settings import Settings
 from ganwright.errors import NonFiniteError
 from ganwright.families.gan import GAN
@@ -45,7 +47,9 @@ RESULTS = "results.jsonl"
 SEEDS = tuple(range(10))
 EXPLORED = tuple(range(1000, 1003))
 
-_FAST = Adam(lr=1e-3, betas=(0.0, 0.9))
+HORIZON = 6000
+"""The steps in which the learning rate of `best` comes down to 0: what two cores do in an hour."""
+_FAST = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON))
 SETTINGS: dict[str, dict[str, Any]] = {
     "GAN": {"pack": 1},
     "PacGAN2": {"pack": 2},
@@ -58,7 +62,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "optimizer_g": _FAST,
     },
 }
-PENALTY = {"ring": 0.001, "grid": 0.03}
+PENALTY = {"ring": 0.004, "grid": 0.03}
 """The weight of R1 and of R2 in `best`: it goes with the square of the data's scale."""
 HALF_LIFE = {"best": 20_000}
 """Of G's average, in samples; 0, which is no average, for the others."""
@@ -261,8 +265,9 @@ def main() -> None:
         for cell in args.cells:
             name, _, data = cell.rpartition("-")
             done = rows(out / RESULTS, seeds).get((name, data), {"step": 0})["step"]
-            if done < min(stop, args.steps) and time.process_time() < until:
-                Cell(name, data, seeds, out).train(min(stop, args.steps))
+            last = min(stop, args.steps, HORIZON if name == "best" else inf)
+            if done < last and time.process_time() < until:
+                Cell(name, data, seeds, out).train(last)
     if not args.explore:
         page(rows(args.out / RESULTS)).write(args.page)
 
