@@ -47,9 +47,6 @@ RESULTS = "results.jsonl"
 SEEDS = tuple(range(10))
 EXPLORED = tuple(range(1000, 1003))
 
-HORIZON = 6000
-"""The steps in which the learning rate of `best` comes down to 0: what two cores do in an hour."""
-_FAST = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON))
 SETTINGS: dict[str, dict[str, Any]] = {
     "GAN": {"pack": 1},
     "PacGAN2": {"pack": 2},
@@ -58,10 +55,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "pack": 1,
         "simultaneous": False,
         "loss": Relativistic(),
-        "optimizer_d": _FAST,
-        "optimizer_g": _FAST,
     },
 }
+HORIZON = {"ring": 6000, "grid": 4000}
+"""The steps in which the learning rate of `best` comes down to 0: what two cores do in an hour."""
 PENALTY = {"ring": 0.004, "grid": 0.03}
 """The weight of R1 and of R2 in `best`: it goes with the square of the data's scale."""
 HALF_LIFE = {"best": 20_000}
@@ -95,7 +92,9 @@ def settings_of(name: str, data: str) -> Settings:
     assert isinstance(settings.game, GAN.Config)
     game = replace(settings.game, **SETTINGS[name])
     if name == "best":
+        adam = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON[data]))
         game = replace(game, penalties=(R1(PENALTY[data]), R2(PENALTY[data])))
+        game = replace(game, optimizer_d=adam, optimizer_g=adam)
     return replace(settings, data=data, ema_half_life=HALF_LIFE.get(name, 0), game=game)
 
 
@@ -265,7 +264,7 @@ def main() -> None:
         for cell in args.cells:
             name, _, data = cell.rpartition("-")
             done = rows(out / RESULTS, seeds).get((name, data), {"step": 0})["step"]
-            last = min(stop, args.steps, HORIZON if name == "best" else inf)
+            last = min(stop, args.steps, HORIZON[data] if name == "best" else inf)
             if done < last and time.process_time() < until:
                 Cell(name, data, seeds, out).train(last)
     if not args.explore:
