@@ -225,7 +225,9 @@ def compared(data: str, found: dict[tuple[str, str], dict[str, Any]]) -> str:
 def page(found: dict[tuple[str, str], dict[str, Any]]) -> Page:
     """What docs/results/modes.md says."""
     steps = max((row["step"] for row in found.values()), default=BUDGET)
-    result = Page("Modes of 2-D Gaussians", f"python benchmarks/tables/rings.py --steps {steps}")
+    cells = f" --cells {' '.join('-'.join(cell) for cell in found)}" if found else ""
+    command = f"python benchmarks/tables/rings.py --steps {steps}{cells}"
+    result = Page("Modes of 2-D Gaussians", command)
     result.say(INTRODUCTION)
     result.say("## Ring of eight", compared("ring", found), "At best: 98.89 % and .0014.")
     result.say("## Grid of 25", compared("grid", found), "At best: 98.89 % and .0048.")
@@ -242,7 +244,8 @@ initial weights, data, batches of 100, z ~ N(0, I_2) and the way of counting are
 the nearest mode; a mode counts with one sample of high quality; reverse KL is that of the shares of
 samples nearest to each mode, in nats. The budget is the paper's 400,000 steps. A row's seeds are
 trained as one stack of networks, each the run that `ganwright train gan` makes of that seed, up to
-rounding; `--cells GAN-ring --steps N` makes one row. Settings were chosen on other seeds."""
+rounding; `--cells GAN-ring --steps N` makes one row. The learning rate of `best` comes down to 0 at
+its last step. Settings were chosen on other seeds."""
 
 
 def main() -> None:
