@@ -57,7 +57,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "loss": Relativistic(),
     },
 }
-HORIZON = {"ring": 6000, "grid": 4000}
+HORIZON = 6000
 """The steps in which the learning rate of `best` comes down to 0: what two cores do in an hour."""
 PENALTY = {"ring": 0.004, "grid": 0.03}
 """The weight of R1 and of R2 in `best`: it goes with the square of the data's scale."""
@@ -92,7 +92,7 @@ def settings_of(name: str, data: str) -> Settings:
     assert isinstance(settings.game, GAN.Config)
     game = replace(settings.game, **SETTINGS[name])
     if name == "best":
-        adam = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON[data]))
+        adam = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON))
         game = replace(game, penalties=(R1(PENALTY[data]), R2(PENALTY[data])))
         game = replace(game, optimizer_d=adam, optimizer_g=adam)
     return replace(settings, data=data, ema_half_life=HALF_LIFE.get(name, 0), game=game)
@@ -267,7 +267,7 @@ def main() -> None:
         for cell in args.cells:
             name, _, data = cell.rpartition("-")
             done = rows(out / RESULTS, seeds).get((name, data), {"step": 0})["step"]
-            last = min(stop, args.steps, HORIZON[data] if name == "best" else inf)
+            last = min(stop, args.steps, HORIZON if name == "best" else inf)
             if done < last and time.process_time() < until:
                 Cell(name, data, seeds, out).train(last)
     if not args.explore:
