@@ -248,6 +248,8 @@ def test_wrong_commands_get_a_sentence(
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     inside = ["project", run, str(tmp_path / "a.png"), "--out", str(tmp_path), "--overwrite"]
     assert "is the folder of the images" in error_of(inside, capsys)
+    named = [*inside[:3], "--out", str(tmp_path / "found.png")]
+    assert "found.png, the name of a file; name a folder" in error_of(named, capsys)
     two = [*inside[:3], "--labels", "3", "5"]
     assert "labels names 2 classes, and all images here are of one" in error_of(two, capsys)
     assert "unknown Content" in error_of([*inside[:3], "--features", "Nothing()"], capsys)

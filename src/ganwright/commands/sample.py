@@ -131,6 +131,16 @@ def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:
         )
 
 
+def refuse_file(out: Path | None) -> None:
+    """Refuse the name of a file where a folder is to be; a number, as in eps-0.3, is no ending.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    if out is not None and (out.is_file() or (out.suffix[1:2].isalpha() and not out.is_dir())):
+        raise SettingsError(f"--out is {out}, the name of a file; name a folder")
+
+
 def _taken(out: Path, n: int) -> list[Path]:
     """Of one grid, or of n files in a folder, those that exist.
 

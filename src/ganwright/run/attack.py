@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from ganwright.attacks import PGD, Attack, Classifier
+from ganwright.config.checked import Checked
 from ganwright.config.factory import Factory
+from ganwright.config.ranges import Count, Whole
 from ganwright.config.sizes import size_of
 from ganwright.config.spelling import convert
 from ganwright.data import Images, RunData, open_data
@@ -51,7 +53,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Checked):
     """On which images a classifier is attacked, and how.
 
     Args:
@@ -66,11 +68,11 @@ class Trial:
     """
 
     data: Any
-    n: int = 1000
-    batch_size: int = 100
-    toward: int | None = None
+    n: Count = 1000
+    batch_size: Count = 100
+    toward: Whole | None = None
     split: str | None = None
-    seed: int = 0
+    seed: Whole = 0
     options: DataOptions = field(default_factory=DataOptions)
     device: str = "auto"
 
