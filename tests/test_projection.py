@@ -266,6 +266,43 @@ def test_wrong_commands_get_a_sentence(
         assert image.size == (3 * 66 + 2, 2 * 66 + 2)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"labels": torch.tensor([3, 99])}, "labels in latents holds 99; this model takes classes"),
+        ({"labels": torch.tensor([-1, 3])}, "labels in latents holds -1; this model takes classes"),
+        ({"labels": torch.tensor([1.0, 1.5])}, "labels in latents holds 1.5"),
+        ({"z": torch.zeros(2, 100, dtype=torch.complex64)}, "z in latents is of torch.complex64"),
+        ({"z": [[0.0]]}, "z in latents is a list; give a tensor of real numbers"),
+    ],
+)
+def test_latents_by_name_are_of_the_models_classes(change: dict[str, Any], sentence: str) -> None:
+    model = model_of("cgan")
+    latents = {"z": model.latents(2), "labels": torch.tensor([3, 4])}
+    assert model.sample(2, latents=latents).shape[0] == 2
+    with pytest.raises(SettingsError, match=sentence):
+        model.sample(2, latents=latents | change)
+
+
+@pytest.mark.parametrize("name", ["z.npy", "z.npz"])
+def test_files_of_other_numbers_or_none_are_refused(
+    runs: dict[str, Path], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, z = tmp_path / name, np.zeros((2, 100))
+    save: Any = np.save if name == "z.npy" else np.savez
+    asked = ["sample", str(runs["gan"]), "--out", str(tmp_path / "x"), "--latents", str(place)]
+    save(place, z + 1j)
+    assert "holds complex128; it must hold real numbers" in error_of(asked, capsys)
+    Image.new("L", (8, 8)).save(place, "PNG")
+    assert "is no .npy or .npz file of numbers" in error_of(asked, capsys)
+    save(place, z)
+    place.write_bytes(place.read_bytes()[:-400])
+    assert "is no .npy or .npz file of numbers" in error_of(asked, capsys)
+    save(place, z + 1e300)
+    assert "NaN or infinity" in error_of(asked, capsys)
+    assert not (tmp_path / "x").exists()
+
+
 def test_latents_never_replace_the_arrays_that_they_are_of(tmp_path: Path) -> None:
     """A run of .npy images writes .npy latents."""
     np.save(tmp_path / "x.npy", np.zeros((8, 8), np.float32))

@@ -207,6 +207,6 @@ def test_latents_go_out_and_come_in(
     np.save(z, np.zeros((2, 7), np.float32))
     assert "this model takes [2, 100]" in error_of([*ask, three, "--latents", str(z)], capsys)
     z.write_bytes(b"none")
-    assert "cannot be read as .npy" in error_of([*ask, three, "--latents", str(z)], capsys)
+    assert "is no .npy or .npz file" in error_of([*ask, three, "--latents", str(z)], capsys)
     assert "name a .npy file" in error_of([*ask, three, "--save-latents", "z.txt"], capsys)
     assert not Path(three).exists()
