@@ -248,6 +248,9 @@ def test_wrong_commands_get_a_sentence(
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     inside = ["project", run, str(tmp_path / "a.png"), "--out", str(tmp_path), "--overwrite"]
     assert "is the folder of the images" in error_of(inside, capsys)
+    for within in (str(tmp_path), f"{tmp_path}/**/*.png"):
+        among = ["project", run, within, "--out", str(tmp_path / "found")]
+        assert "would be read as input next time" in error_of(among, capsys)
     named = [*inside[:3], "--out", str(tmp_path / "found.png")]
     assert "found.png, the name of a file; name a folder" in error_of(named, capsys)
     two = [*inside[:3], "--labels", "3", "5"]
@@ -289,7 +292,13 @@ def test_files_of_other_numbers_or_none_are_refused(
     runs: dict[str, Path], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     place, z = tmp_path / name, np.zeros((2, 100))
-    save: Any = np.save if name == "z.npy" else np.savez
+
+    def save(place: Path, z: Any) -> None:
+        if name == "z.npy":
+            np.save(place, z)
+        else:
+            np.savez(place, z=z)
+
     asked = ["sample", str(runs["gan"]), "--out", str(tmp_path / "x"), "--latents", str(place)]
     save(place, z + 1j)
     assert "holds complex128; it must hold real numbers" in error_of(asked, capsys)

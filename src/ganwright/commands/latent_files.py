@@ -33,9 +33,9 @@ def read_latents(path: Path, n: int | None) -> Latents:
     import torch
 
     try:
-        rows = np.load(path_of(str(path)), allow_pickle=False)
-        if isinstance(rows, np.lib.npyio.NpzFile):
-            with rows:
+        with path_of(str(path)).open("rb") as file:
+            rows = np.load(file, allow_pickle=False)
+            if isinstance(rows, np.lib.npyio.NpzFile):
                 rows = dict(rows)
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise SettingsError(f"--latents {path} {_reason(error)}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import inputs
+from ganwright.commands.places import inputs, refuse_inside
 from ganwright.commands.sample import Weights, load_run, refuse_existing, refuse_file, writing
 from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
@@ -59,7 +59,10 @@ def project(argv: Sequence[str]) -> int:
     run = path_of(str(given["RUN"]))
     out = what.out or run / "projected"
     refuse_file(what.out)
-    root, files = inputs(str(path_of(str(given["INPUT"]))))
+    source = path_of(str(given["INPUT"]))
+    root, files = inputs(str(source))
+    if source.is_dir() or "**" in source.parts:
+        refuse_inside(root, out)
     model = load_run(run, weights)
     _check(model)
     one_class(what.labels)
