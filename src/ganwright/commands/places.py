@@ -33,10 +33,11 @@ def outputs(
             would land among the inputs.
     """
     from ganwright.inference.array_files import check_ending
-    from ganwright.inference.image_files import EXACT, WRITABLE, output_of
+    from ganwright.inference.image_files import output_of, written
 
     path, (levels, channels, masks) = Path(source), kind or Outputs()
-    known = EXACT if masks else (*WRITABLE, ".npy") if levels else WRITABLE
+    known = written(None, channels, masks=masks)
+    known += (".npy",) if levels and not masks else ()
     if path.is_file() and target.suffix.lower() in known and not target.is_dir():
         if levels:
             check_ending(target.suffix, levels, channels)
