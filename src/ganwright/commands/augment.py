@@ -40,7 +40,7 @@ class Augmenting(Named):
     tries: Count = 20
     """Samples drawn for each that is wanted, at most."""
     overwrite: bool = False
-    """Replace other files in their places."""
+    """Replace other images of an earlier call; none of them stays."""
 
 
 def augment(argv: Sequence[str]) -> int:
