@@ -320,6 +320,9 @@ def test_the_same_seed_gives_the_same_table(
         (["--kinds", "fgsm", "advgan=colour"], "colour attacks images of [3, 8, 8], and these"),
         (["--kinds", "PGD(eps=-1)"], "eps of PGD is -1.0; it must be above 0"),
         (["--kinds", "hinge"], "--kinds names hinge, which is no attack"),
+        (["--kinds", "FGSM(eps=8)"], "eps of FGSM is 8.0; it must be above 0, at most 1"),
+        (["--cleaner", "dcgan", "--adaptive", "hinge"], "--adaptive names hinge, which is no"),
+        (["--out", "result.csv"], "--out is result.csv, the name of a file; name a folder"),
         (["--eps", "0"], "--eps is 0.0; it must be"),
         (["--split", "test", "--data", "labelled"], "labelled"),
     ],
@@ -335,6 +338,44 @@ def test_what_does_not_fit_is_a_sentence(
     argv = ["attack", "acgan", "--data", "digits", "-n", "4", "--device", "cpu"]
     kinds = [] if "--kinds" in words else ["--kinds", "fgsm"]
     assert sentence in error_of([*argv, *kinds, *words], capsys)
+
+
+@pytest.mark.parametrize("word", ["FGSM", "fgsm", "ganwright.attacks.FGSM"])
+def test_an_attack_through_the_cleaner_takes_eps(
+    word: str, runs_of: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Any] = []
+
+    def keep(*_: Any, adaptive: Attack, **__: Any) -> None:
+        found.append(adaptive)
+        raise SettingsError("enough")
+
+    monkeypatch.setattr(runs, "attack", keep)
+    argv = ["attack", "acgan", "--data", "digits", "--cleaner", "dcgan", "--eps", "0.1"]
+    monkeypatch.chdir(runs_of)
+    assert main([*argv, "--adaptive", word]) == main([*argv, "--adaptive", "PGD(steps=3)"]) == 2
+    assert main(argv) == 2
+    assert found == [FGSM(eps=0.1), PGD(steps=3), PGD(eps=0.1)]
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"toward": -1}, "toward of Trial is -1; it must be at least 0"),
+        ({"batch_size": 0}, "batch_size of Trial is 0; it must be at least 1"),
+        ({"n": 0}, "n of Trial is 0; it must be at least 1"),
+        ({"n": -3}, "n of Trial is -3; it must be at least 1"),
+        ({"seed": -1}, "seed of Trial is -1; it must be at least 0"),
+        ({"n": "few"}, "n of Trial is 'few'; it must be a whole number"),
+    ],
+)
+def test_a_trial_is_checked(how: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        Trial("digits", **how)
+
+
+def test_numbers_of_a_trial_may_be_text() -> None:
+    assert Trial("digits", n="20", toward="8") == Trial("digits", n=20, toward=8)  # type: ignore[arg-type]
 
 
 def test_a_cleaner_for_other_images_is_refused(runs_of: Path) -> None:

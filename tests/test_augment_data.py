@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -90,6 +91,23 @@ def test_each_class_gets_its_samples_and_continues(run: Path, tmp_path: Path) ->
     assert torch.equal(written(out / "4"), to_bytes(model.sample(3, seed=5, labels=[4])))
     with pytest.raises(RunError, match="is another image"):
         ganwright.augment_data(model, out, **keep_all | {"seed": 6})
+
+
+def test_no_image_of_an_earlier_call_stays(run: Path, tmp_path: Path) -> None:
+    model, out = ganwright.load(run, device="cpu"), tmp_path / "more"
+    keep_all: dict[str, Any] = {"seed": 5, "agree": False, "copies": True}
+    ganwright.augment_data(model, out, 4, **keep_all)
+    (out / "3" / "00000.npy").touch()
+    (out / "3" / "mine.png").touch()
+    (out / "3" / "2024.png").touch()
+    before = sorted(out.rglob("*"))
+    with pytest.raises(RunError, match=r"0 holds 2 images of another call, .* 00002\.png"):
+        ganwright.augment_data(model, out, 2, **keep_all)
+    assert sorted(out.rglob("*")) == before
+    ganwright.augment_data(model, out, 2, **keep_all | {"seed": 6}, replace=True)
+    assert torch.equal(written(out / "0"), to_bytes(model.sample(2, seed=6, labels=[0])))
+    names = ["00000.png", "00001.png", "2024.png", "mine.png"]
+    assert sorted(file.name for file in (out / "3").iterdir()) == names
 
 
 def test_each_class_has_a_folder_of_its_own_that_every_system_takes() -> None:

@@ -247,8 +247,46 @@ def test_nothing_is_unpickled(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     path.write_bytes(pickle.dumps(Untrusted()))
     with pytest.raises(RunError, match=r"bad.pt"):
         trained("dcgan", tmp_path / "run", init=str(path))
+    path.write_bytes(pickle.dumps(Untrusted(), protocol=0))
+    with pytest.raises(RunError, match=r"bad.pt cannot be read"):
+        trained("dcgan", tmp_path / "run", init=str(path))
     assert "this was run" not in capsys.readouterr().out
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+@pytest.mark.parametrize(
+    ("held", "sentence"),
+    [
+        (b"", "it is empty; download the file again"),
+        (b"<!DOCTYPE html><html></html>", "it is a web page; download the file that"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa", "with git lfs pull"),
+    ],
+)
+def test_a_download_that_failed_is_named(
+    held: bytes, sentence: str, suffix: str, tmp_path: Path
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    path.write_bytes(held)
+    with pytest.raises(
+        RunError, match=rf"net{suffix} cannot be read as a state dict: .*{sentence}"
+    ):
+        trained("dcgan", tmp_path / "run", init=str(path))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_cut_state_dict_is_named(zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / "cut.pt"
+    torch.save({"a": torch.zeros(20)}, path, _use_new_zipfile_serialization=zipped)
+    whole = path.read_bytes()
+    for length in (9, 100, 180, 230, 300, len(whole) - 50):
+        path.write_bytes(whole[:length])
+        with pytest.raises(RunError, match=r"cut\.pt c(?!.*(miniz|pytorch\.org))"):
+            trained("dcgan", tmp_path / "run", init=str(path))
+    path.write_bytes(whole[:9])
+    with pytest.raises(RunError, match="state dict: it is cut off; download the file again"):
+        trained("dcgan", tmp_path / "run", init=str(path))
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from test_cli import QUICK, error_of, opened
 from test_config import TOY
 
 from ganwright.cli import main
-from ganwright.commands.places import outputs
+from ganwright.commands.places import Outputs, outputs
 from ganwright.data import DataOptions, Paired, open_data
 from ganwright.errors import DataError, RunError
-from ganwright.inference.image_files import picture_of, read_picture, write_picture
+from ganwright.inference.image_files import Picture, picture_of, read_picture, write_picture
 from ganwright.pixels import to_bytes
 from ganwright.run.load import load
 
@@ -131,6 +131,18 @@ def test_what_can_not_be_read_is_named_and_skipped(
     (folder / "good.png").unlink()
     assert main([*argv, "--overwrite"]) == 2
     assert "none of the 3 images could be read" in capsys.readouterr().err
+
+
+def test_colours_do_not_go_into_a_format_of_grey(tmp_path: Path) -> None:
+    file, grey = picture(tmp_path / "in" / "a.pgm", 0), Outputs(channels=1)
+    with pytest.raises(RunError, match=r"b\.pgm; an image is written as one of \.png.*\.ppm, or"):
+        outputs(str(file), tmp_path / "b.pgm", overwrite=False)
+    assert outputs(str(file), tmp_path / "b.pgm", False, grey) == [(file, tmp_path / "b.pgm")]
+    assert outputs(str(file), tmp_path / "b", False) == [(file, tmp_path / "b" / "a.png")]
+    write_picture(Picture(torch.zeros(1, 4, 4, dtype=torch.uint8)), tmp_path / "grey.ppm")
+    write_picture(Picture(torch.zeros(1, 4, 4, dtype=torch.uint8)), tmp_path / "grey.pgm")
+    heads = [(tmp_path / f"grey.{kind}").read_bytes()[:2] for kind in ("ppm", "pgm")]
+    assert heads == [b"P6", b"P5"]
 
 
 def test_outputs_never_land_among_inputs(tmp_path: Path) -> None:

@@ -248,6 +248,11 @@ def test_wrong_commands_get_a_sentence(
     Image.new("L", (8, 8)).save(tmp_path / "a.png")
     inside = ["project", run, str(tmp_path / "a.png"), "--out", str(tmp_path), "--overwrite"]
     assert "is the folder of the images" in error_of(inside, capsys)
+    for within in (str(tmp_path), f"{tmp_path}/**/*.png"):
+        among = ["project", run, within, "--out", str(tmp_path / "found")]
+        assert "would be read as input next time" in error_of(among, capsys)
+    named = [*inside[:3], "--out", str(tmp_path / "found.png")]
+    assert "found.png, the name of a file; name a folder" in error_of(named, capsys)
     two = [*inside[:3], "--labels", "3", "5"]
     assert "labels names 2 classes, and all images here are of one" in error_of(two, capsys)
     assert "unknown Content" in error_of([*inside[:3], "--features", "Nothing()"], capsys)
@@ -262,6 +267,49 @@ def test_wrong_commands_get_a_sentence(
     assert main(["mix", run, "--rows", "1", "--columns", "2", "3"]) == 0
     with Image.open(runs["stylegan2"] / "sampled" / "mixed.png") as image:
         assert image.size == (3 * 66 + 2, 2 * 66 + 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"labels": torch.tensor([3, 99])}, "labels in latents holds 99; this model takes classes"),
+        ({"labels": torch.tensor([-1, 3])}, "labels in latents holds -1; this model takes classes"),
+        ({"labels": torch.tensor([1.0, 1.5])}, "labels in latents holds 1.5"),
+        ({"z": torch.zeros(2, 100, dtype=torch.complex64)}, "z in latents is of torch.complex64"),
+        ({"z": [[0.0]]}, "z in latents is a list; give a tensor of real numbers"),
+    ],
+)
+def test_latents_by_name_are_of_the_models_classes(change: dict[str, Any], sentence: str) -> None:
+    model = model_of("cgan")
+    latents = {"z": model.latents(2), "labels": torch.tensor([3, 4])}
+    assert model.sample(2, latents=latents).shape[0] == 2
+    with pytest.raises(SettingsError, match=sentence):
+        model.sample(2, latents=latents | change)
+
+
+@pytest.mark.parametrize("name", ["z.npy", "z.npz"])
+def test_files_of_other_numbers_or_none_are_refused(
+    runs: dict[str, Path], name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, z = tmp_path / name, np.zeros((2, 100))
+
+    def save(place: Path, z: Any) -> None:
+        if name == "z.npy":
+            np.save(place, z)
+        else:
+            np.savez(place, z=z)
+
+    asked = ["sample", str(runs["gan"]), "--out", str(tmp_path / "x"), "--latents", str(place)]
+    save(place, z + 1j)
+    assert "holds complex128; it must hold real numbers" in error_of(asked, capsys)
+    Image.new("L", (8, 8)).save(place, "PNG")
+    assert "is no .npy or .npz file of numbers" in error_of(asked, capsys)
+    save(place, z)
+    place.write_bytes(place.read_bytes()[:-400])
+    assert "is no .npy or .npz file of numbers" in error_of(asked, capsys)
+    save(place, z + 1e300)
+    assert "NaN or infinity" in error_of(asked, capsys)
+    assert not (tmp_path / "x").exists()
 
 
 def test_latents_never_replace_the_arrays_that_they_are_of(tmp_path: Path) -> None:

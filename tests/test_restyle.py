@@ -19,6 +19,7 @@ from ganwright.families.jojogan import JoJoGAN
 from ganwright.inference.projection import Search
 from ganwright.networks import MLP
 from ganwright.networks.examples import Examples, read_examples
+from ganwright.run import restyle as restyling
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.load import load
 from ganwright.run.restyle import adapt, restyle
@@ -155,6 +156,28 @@ def test_examples_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(SettingsError, match=sentence):
         restyle(source, examples, tmp_path / "new")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"swapped": 99}, "swapped is 99; G has 4 layers, give 1 to 3"),
+        ({"steps": -1}, "steps is -1; it must be at least"),
+        ({"swaped": 2}, "unknown setting swaped; did you mean swapped"),
+        ({"device": "tpu"}, "tpu"),
+    ],
+)
+def test_wrong_settings_are_refused_before_the_search(
+    source: Path,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(restyling, "project", lambda *_, **__: pytest.fail("it searched"))
+    with pytest.raises(SettingsError, match=sentence):
+        restyle(source, torch.zeros(1, 1, 8, 8), tmp_path / "new", **changes)
     assert not list(tmp_path.iterdir())
 
 

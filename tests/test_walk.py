@@ -187,6 +187,22 @@ def test_a_walk_as_mp4(run: Path, tmp_path: Path) -> None:
     assert seconds == pytest.approx(16 / 15, abs=0.1)
 
 
+def test_latents_and_images_are_written_together(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked, images, z = tmp_path / "file", tmp_path / "images", tmp_path / "z.npy"
+    blocked.write_text("a file")
+    asked = ["sample", str(run), "-n", "2", "--device", "cpu", "--save-latents"]
+    told = error_of([*asked, str(blocked / "z.npy"), "--out", str(images)], capsys)
+    assert "z.npy cannot be written" in told
+    assert "cannot be written" in error_of(
+        [*asked, str(z), "--out", str(blocked / "x.png")], capsys
+    )
+    assert [file.name for file in tmp_path.iterdir()] == ["file"]
+    assert main([*asked, str(z), "--out", str(images)]) == 0
+    assert len(list(images.iterdir())) == len(np.load(z)) == 2
+
+
 def test_latents_go_out_and_come_in(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +223,6 @@ def test_latents_go_out_and_come_in(
     np.save(z, np.zeros((2, 7), np.float32))
     assert "this model takes [2, 100]" in error_of([*ask, three, "--latents", str(z)], capsys)
     z.write_bytes(b"none")
-    assert "cannot be read as .npy" in error_of([*ask, three, "--latents", str(z)], capsys)
+    assert "is no .npy or .npz file" in error_of([*ask, three, "--latents", str(z)], capsys)
     assert "name a .npy file" in error_of([*ask, three, "--save-latents", "z.txt"], capsys)
     assert not Path(three).exists()

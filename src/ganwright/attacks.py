@@ -10,17 +10,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ganwright.config.checked import Checked
-from ganwright.config.ranges import Count, NonNegative, Positive
+from ganwright.config.ranges import Count, NonNegative, Positive, Range
 from ganwright.errors import missing_extra
 
 Classifier: TypeAlias = Callable[[Tensor], Tensor]
+Change: TypeAlias = Annotated[float, Range(0, 1, low_open=True)]
+"""How much a pixel in [0, 1] changes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class FGSM(Attack):
         eps: the change of every pixel, in [0, 1].
     """
 
-    eps: Positive = 0.3
+    eps: Change = 0.3
 
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
         x = x.clone().requires_grad_()
@@ -82,9 +84,9 @@ class PGD(Attack):
         step: the change of a pixel per step.
     """
 
-    eps: Positive = 0.3
+    eps: Change = 0.3
     steps: Count = 40
-    step: Positive = 0.01
+    step: Change = 0.01
 
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
         how = {"steps": self.steps, "abs_stepsize": self.step, "random_start": True}

@@ -43,12 +43,14 @@ class Argument:
         draw: gives n rows that the function takes, [n, ...].
         sized: height and width are its last two dimensions, and may vary if the networks allow it.
         between: how one gets from one of its rows to another, if it can be interpolated.
+        choices: the classes that its rows may be of, where they are numbers of classes.
     """
 
     name: str
     draw: Callable[[int], Tensor]
     sized: bool = False
     between: Between | None = None
+    choices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

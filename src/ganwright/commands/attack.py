@@ -6,17 +6,17 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ganwright import atomic
-from ganwright.attacks import ATTACKS, PGD, Attack
+from ganwright.attacks import ATTACKS, Attack, Change
 from ganwright.commands.flags import Parser
-from ganwright.commands.sample import refuse_existing, writing
+from ganwright.commands.sample import refuse_existing, refuse_file, writing
 from ganwright.config.checked import Named
 from ganwright.config.hints import hints_of
-from ganwright.config.ranges import Count, Range, Whole
+from ganwright.config.ranges import Count, Whole
 from ganwright.config.sizes import Size
 from ganwright.config.spelling import parse, path_of
 from ganwright.errors import SettingsError, nearest
@@ -38,7 +38,7 @@ class Attacking(Named):
     """Labelled images: a folder with one subfolder per class, or the name of a data set."""
     kinds: tuple[str, ...] = ("fgsm", "pgd", "cw")
     """Attacks: fgsm, pgd, cw, or with settings, "PGD(steps=100)"; advgan=RUN for a trained one."""
-    eps: Annotated[float, Range(0, 1, low_open=True)] = 0.3
+    eps: Change = 0.3
     """Largest change of a pixel in [0, 1], for attacks that are named without settings."""
     toward: Whole | None = None
     """The class that images should be taken for; any wrong one when not given."""
@@ -46,7 +46,7 @@ class Attacking(Named):
     """A run that cleans images first: of apegan, or a generator on which they are projected."""
     projection: Projection = Projection()
     """How images are projected on a generator."""
-    adaptive: Attack | None = None
+    adaptive: str | None = None
     """The attack through the cleaner; by default PGD with the same --eps."""
     n: Count = 1000
     """Maximum number of images."""
@@ -82,9 +82,11 @@ def attack(argv: Sequence[str]) -> int:
         raise SettingsError("attack needs labelled images, as in --data FOLDER or --data mnist")
     if how.cleaner is None and how.adaptive is not None:
         raise SettingsError("--adaptive attacks through a cleaner; add --cleaner RUN")
+    refuse_file(how.out)
     files = [] if how.out is None else [how.out / f"attack.{kind}" for kind in ("csv", "png")]
     refuse_existing(files, how.overwrite)
-    attacks = {word: _attack(word, how) for word in how.kinds}
+    attacks = {word: _kind(word, how) for word in how.kinds}
+    adaptive = _attack(how.adaptive or "pgd", how.eps, "--adaptive")
 
     from ganwright.data.options import DataOptions
     from ganwright.run import attack as run
@@ -97,7 +99,7 @@ def attack(argv: Sequence[str]) -> int:
         run.Trial(how.data, options=options, device=how.device, **same),
         clean=how.cleaner,
         projection=how.projection,
-        adaptive=how.adaptive or PGD(eps=how.eps),
+        adaptive=adaptive,
     )
     print(_table(rows))
     if how.out is not None:
@@ -106,8 +108,8 @@ def attack(argv: Sequence[str]) -> int:
     return 0
 
 
-def _attack(word: str, how: Attacking) -> Attack | Learned:
-    """The attack that a word of --kinds names.
+def _kind(word: str, how: Attacking) -> Attack | Learned:
+    """The attack that a word of --kinds names, which may be that of a run.
 
     Raises:
         SettingsError: it names none.
@@ -117,15 +119,23 @@ def _attack(word: str, how: Attacking) -> Attack | Learned:
         from ganwright.run.load import load
 
         return Learned(load(path_of(word[len(_LEARNED) :]), device=how.device))
+    return _attack(word, how.eps, "--kinds", f"{_LEARNED}RUN")
+
+
+def _attack(word: str, eps: float, flag: str, *others: str) -> Attack:
+    """The attack that a word names, with `eps` where the word has no settings.
+
+    Raises:
+        SettingsError: it names none.
+    """
     if "(" in word:
-        return parse(word, Attack, "--kinds")
-    known = {name.lower(): kind for name, kind in ATTACKS.items()}
-    if word.lower() not in known:
-        hint = nearest(word, [*known, f"{_LEARNED}RUN"])
-        raise SettingsError(f"--kinds names {word}, which is no attack; {hint}")
-    kind: Any = known[word.lower()]
-    made: Attack = kind(eps=how.eps) if "eps" in hints_of(kind) else kind()
-    return made
+        return parse(word, Attack, flag)
+    known = {name.lower(): name for name in ATTACKS}
+    if word.lower() not in known and "." not in word:
+        hint = nearest(word, [*known, *others])
+        raise SettingsError(f"{flag} names {word}, which is no attack; {hint}")
+    made = parse(known.get(word.lower(), word), Attack, flag)
+    return replace(made, eps=eps) if "eps" in hints_of(type(made)) else made  # type: ignore[call-arg]
 
 
 def _table(rows: Sequence[Row]) -> str:

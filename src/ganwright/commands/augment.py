@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganwright.commands.flags import Parser
-from ganwright.commands.sample import Weights, load_run
+from ganwright.commands.sample import Weights, load_run, refuse_file
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import SettingsError
 from ganwright.metrics.features import Features
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class Augmenting(Named):
     tries: Count = 20
     """Samples drawn for each that is wanted, at most."""
     overwrite: bool = False
-    """Replace other files in their places."""
+    """Replace other images of an earlier call; none of them stays."""
 
 
 def augment(argv: Sequence[str]) -> int:
@@ -57,8 +56,7 @@ def augment(argv: Sequence[str]) -> int:
     given, (what, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
     out = what.out or run / "augmentation"
-    if out.suffix:
-        raise SettingsError(f"--out is {out}; name a folder")
+    refuse_file(what.out)
 
     from ganwright.run.augment_data import augment_data
 

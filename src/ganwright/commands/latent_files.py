@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
 
+from ganwright import atomic
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from ganwright.inference.chunks import Latents
@@ -31,19 +33,45 @@ def read_latents(path: Path, n: int | None) -> Latents:
     import torch
 
     try:
-        rows = np.load(path_of(str(path)), allow_pickle=False)
-        if isinstance(rows, np.lib.npyio.NpzFile):
-            with rows:
-                return _named(path, {name: torch.from_numpy(rows[name]) for name in rows}, n)
-        found = torch.from_numpy(np.asarray(rows, np.float32))
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
-        raise SettingsError(f"--latents {path} cannot be read as .npy: {error}") from error
+        with path_of(str(path)).open("rb") as file:
+            rows = np.load(file, allow_pickle=False)
+            if isinstance(rows, np.lib.npyio.NpzFile):
+                rows = dict(rows)
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        raise SettingsError(f"--latents {path} {_reason(error)}") from error
+    if isinstance(rows, dict):
+        return _named(path, {name: torch.from_numpy(_real(path, rows[name])) for name in rows}, n)
+    found = torch.from_numpy(_real(path, rows)).float()
     if found.ndim != 2 or not len(found) or len(found) < (n or 0):
         raise SettingsError(
             f"--latents {path} holds an array {list(found.shape)}; it must be [n, length of z] "
             f"with {n or 'one'} rows or more"
         )
     return found[:n]
+
+
+def _reason(error: Exception) -> str:
+    """Why a file has no latents; numpy's own advice, to run what it holds, is left out."""
+    if isinstance(error, OSError):
+        return f"cannot be read: {atomic.reason(error)}"
+    return (
+        "is no .npy or .npz file of numbers, or is cut off; name one that --save-latents or "
+        "project wrote"
+    )
+
+
+def _real(path: Path, rows: NDArray[Any]) -> NDArray[Any]:
+    """An array as torch takes it, if it holds real numbers.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    import numpy as np
+
+    if rows.dtype.kind not in "iuf":
+        raise SettingsError(f"--latents {path} holds {rows.dtype}; it must hold real numbers")
+    with np.errstate(over="ignore"):  # infinity is refused where it is used
+        return rows.astype(np.float32 if rows.dtype.kind == "f" else np.int64)
 
 
 def _named(path: Path, arrays: Mapping[str, Tensor], n: int | None) -> Latents:

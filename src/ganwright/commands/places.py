@@ -33,10 +33,11 @@ def outputs(
             would land among the inputs.
     """
     from ganwright.inference.array_files import check_ending
-    from ganwright.inference.image_files import EXACT, WRITABLE, output_of
+    from ganwright.inference.image_files import output_of, written
 
     path, (levels, channels, masks) = Path(source), kind or Outputs()
-    known = EXACT if masks else (*WRITABLE, ".npy") if levels else WRITABLE
+    known = written(None, channels, masks=masks)
+    known += (".npy",) if levels and not masks else ()
     if path.is_file() and target.suffix.lower() in known and not target.is_dir():
         if levels:
             check_ending(target.suffix, levels, channels)
@@ -48,11 +49,8 @@ def outputs(
                 f"the output is {target}; an image is written as one of {', '.join(known)}, or "
                 "into a folder, whose name has no such ending"
             )
-        if not path.is_file() and target.resolve().is_relative_to(root.resolve()):
-            raise RunError(
-                f"the output {target} is inside the input {root}, and would be read as input "
-                "next time; choose a folder outside it"
-            )
+        if not path.is_file():
+            refuse_inside(root, target)
         pairs = [
             (file, target / output_of(file.relative_to(root), levels, channels, masks=masks))
             for file in found
@@ -66,6 +64,19 @@ def outputs(
     refuse_inputs([file for file, _ in pairs], owner)
     refuse_existing(list(owner), overwrite)
     return pairs
+
+
+def refuse_inside(root: Path, target: Path) -> None:
+    """Refuse outputs among the inputs, where they would be read next time.
+
+    Raises:
+        RunError: they would lie there.
+    """
+    if target.resolve().is_relative_to(root.resolve()):
+        raise RunError(
+            f"the output {target} is inside the input {root}, and would be read as input "
+            "next time; choose a folder outside it"
+        )
 
 
 def refuse_inputs(files: Iterable[Path], outs: Iterable[Path]) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import inputs
-from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
+from ganwright.commands.places import inputs, refuse_inside
+from ganwright.commands.sample import Weights, load_run, refuse_existing, refuse_file, writing
 from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.spelling import path_of, spell
@@ -58,7 +58,11 @@ def project(argv: Sequence[str]) -> int:
     given, (what, search, weights) = parser.read(argv)
     run = path_of(str(given["RUN"]))
     out = what.out or run / "projected"
-    root, files = inputs(str(path_of(str(given["INPUT"]))))
+    refuse_file(what.out)
+    source = path_of(str(given["INPUT"]))
+    root, files = inputs(str(source))
+    if source.is_dir() or "**" in source.parts:
+        refuse_inside(root, out)
     model = load_run(run, weights)
     _check(model)
     one_class(what.labels)

@@ -91,6 +91,14 @@ def sample(argv: Sequence[str]) -> int:
     out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
     refuse_existing([*_taken(out, n), *_kept(what.save_latents, z)], what.overwrite)
     drawn = model.latents(n, seed=what.seed) if what.save_latents and z is None else z
+    with _latents_saved(drawn, what.save_latents):
+        _draw(model, n, what, out, z)
+    print(out)
+    return 0
+
+
+def _draw(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -> None:
+    """Samples in the kind of file that is asked for, or a folder of files."""
     if out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
         _signals(model, n, what, out, z)
     elif out.suffix.lower() == ".csv":
@@ -99,10 +107,6 @@ def sample(argv: Sequence[str]) -> int:
         _grid(model.sample(n, seed=what.seed, labels=what.labels or None, latents=z), out)
     else:
         _files(model, out, n, what, z)
-    if what.save_latents is not None and not isinstance(drawn, Mapping | None):
-        _save_latents(drawn, what.save_latents)
-    print(out)
-    return 0
 
 
 def load_run(run: Path, weights: Weights) -> Model:
@@ -129,6 +133,16 @@ def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:
             f"{len(existing)} of the outputs exist, the first is {existing[0]}; "
             "add --overwrite to replace them"
         )
+
+
+def refuse_file(out: Path | None) -> None:
+    """Refuse the name of a file where a folder is to be; a number, as in eps-0.3, is no ending.
+
+    Raises:
+        SettingsError: it is one.
+    """
+    if out is not None and (out.is_file() or (out.suffix[1:2].isalpha() and not out.is_dir())):
+        raise SettingsError(f"--out is {out}, the name of a file; name a folder")
 
 
 def _taken(out: Path, n: int) -> list[Path]:
@@ -165,15 +179,18 @@ def _kept(out: Path | None, z: Latents | None) -> list[Path]:
     return [out] if out is not None and out.exists() else []
 
 
-def _save_latents(z: Tensor, out: Path) -> None:
-    import io
-
+@contextmanager
+def _latents_saved(z: Latents | None, out: Path | None) -> Iterator[None]:
+    """A file of latents that is there once what is drawn of them is, or both are not."""
+    if out is None or z is None or isinstance(z, Mapping):
+        yield
+        return
     import numpy as np
 
-    buffer = io.BytesIO()
-    np.save(buffer, z.numpy())
-    with writing(out):
-        atomic.write(out, buffer.getvalue())
+    with writing(out), atomic.opened(out) as file:
+        np.save(file, z.numpy())
+        file.flush()
+        yield
 
 
 def _table(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -> None:

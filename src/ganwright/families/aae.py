@@ -173,7 +173,9 @@ class AAE(Game):
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, latent], and labels where P is styled) to images."""
         z = Argument("z", self._codes, between=self.cfg.prior.between)
-        labels = (Argument("labels", self.in_turn),) if self.cfg.styled else ()
+        labels = (
+            (Argument("labels", self.in_turn, choices=self.spec.asked),) if self.cfg.styled else ()
+        )
         return Function(self.generate, (z, *labels))
 
     def _codes(self, n: int) -> Tensor:

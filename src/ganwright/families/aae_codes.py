@@ -200,7 +200,7 @@ class TwoCodes(Game):
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, latent], labels: the values of y) to images."""
         z = Argument("z", self.draw_z, between=spherical)
-        return Function(self.generate, (z, Argument("labels", self.turns)))
+        return Function(self.generate, (z, Argument("labels", self.turns, choices=self.asked)))
 
     def encode(self, x: Tensor) -> Tensor:
         """The input of P for images: [n, latent] with `apart`, else [n, values + latent]."""

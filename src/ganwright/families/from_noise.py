@@ -86,7 +86,9 @@ class FromNoise(Game):
 
     def function(self, direction: str = "a2b") -> Function:
         """(z [n, inputs], and labels where it is conditional) to images."""
-        labels = (Argument("labels", self._labels),) if self.classes else ()
+        labels = (
+            (Argument("labels", self._labels, choices=self.spec.asked),) if self.classes else ()
+        )
         return Function(self.generate, (Argument("z", self.chosen, between=self.between), *labels))
 
     def between(self, a: Tensor, b: Tensor, t: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganwright.errors import SettingsError, described
-from ganwright.function import Function
+from ganwright.function import Argument, Function
 from ganwright.game import Game
 from ganwright.inference.rows import GROUP
 
@@ -80,7 +80,8 @@ def replayed(
         rows: of the latents; its last must be theirs.
 
     Raises:
-        SettingsError: at once: there is no such function, or rows are of another shape.
+        SettingsError: at once: there is no such function, or rows are of another shape, or hold
+            what it cannot take.
     """
     if labels is not None:
         raise SettingsError("latents by name have the labels that they need; leave labels out")
@@ -89,16 +90,44 @@ def replayed(
     if not fit:
         wanted = " or ".join(", ".join(a.name for a in f.arguments) for f in known)
         raise SettingsError(f"latents hold {', '.join(latents)}; this model takes {wanted}")
-    examples = {a.name: a.draw(1) for a in fit[0].arguments}
-    for name, example in examples.items():
-        shape = [rows.stop, *example.shape[1:]]
-        if list(latents[name].shape) != shape:
-            raise SettingsError(
-                f"{name} in latents is {list(latents[name].shape)}; this model takes {shape}"
-            )
-        if not latents[name].isfinite().all():
-            raise SettingsError(f"{name} in latents holds NaN or infinity; give finite numbers")
-    return _groups(fit[0], [latents[k].to(x) for k, x in examples.items()], rows)
+    given = [_checked(a, latents[a.name], rows.stop) for a in fit[0].arguments]
+    return _groups(fit[0], given, rows)
+
+
+def _checked(argument: Argument, rows: object, n: int) -> Tensor:
+    """n rows as a function takes them for an argument.
+
+    Raises:
+        SettingsError: they are no numbers, of another shape, not finite, or not of its classes.
+    """
+    example, name = argument.draw(1), f"{argument.name} in latents"
+    if not isinstance(rows, Tensor) or rows.is_complex() or rows.dtype == torch.bool:
+        kind = f"of {rows.dtype}" if isinstance(rows, Tensor) else described(rows)
+        raise SettingsError(f"{name} is {kind}; give a tensor of real numbers")
+    shape = [n, *example.shape[1:]]
+    if list(rows.shape) != shape:
+        raise SettingsError(f"{name} is {list(rows.shape)}; this model takes {shape}")
+    if not rows.isfinite().all():
+        raise SettingsError(f"{name} holds NaN or infinity; give finite numbers")
+    if argument.choices:
+        _check_classes(name, rows.cpu(), example, argument.choices)
+    return rows.to(example)
+
+
+def _check_classes(name: str, rows: Tensor, example: Tensor, choices: Sequence[int]) -> None:
+    """Labels are numbers of classes, or a share of each, [n, classes], where there are several.
+
+    Raises:
+        SettingsError: they are something else.
+    """
+    if example.is_floating_point():
+        wrong, known = rows[(rows < 0) | (rows > 1)], "numbers from 0 to 1"
+    else:
+        wrong = rows[~torch.isin(rows, torch.tensor(choices).to(rows))]
+        whole = list(choices) == list(range(len(choices)))
+        known = f"classes 0 to {len(choices) - 1}" if whole else f"of the classes {list(choices)}"
+    if len(wrong):
+        raise SettingsError(f"{name} holds {wrong[0].item():g}; this model takes {known}")
 
 
 @torch.no_grad()

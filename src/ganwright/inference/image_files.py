@@ -168,10 +168,17 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     return Picture(as_tensor(flat), alpha, tags)
 
 
+def written(levels: Levels | None, channels: int, *, masks: bool = False) -> tuple[str, ...]:
+    """The formats that hold such images and can be written; .pgm holds grey alone."""
+    if masks:
+        return EXACT
+    known = WRITABLE if levels is None else endings(levels, channels)
+    return tuple(ending for ending in known if channels == 1 or ending != ".pgm")
+
+
 def output_of(path: Path, levels: Levels | None, channels: int, *, masks: bool = False) -> Path:
     """The output's name: the input's, if its format holds such images and can be written."""
-    allowed = WRITABLE if levels is None else endings(levels, channels)
-    allowed = EXACT if masks else allowed
+    allowed = written(levels, channels, masks=masks)
     return path if path.suffix.lower() in allowed else path.with_suffix(allowed[0])
 
 
@@ -193,6 +200,8 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
     kind = Image.registered_extensions()[path.suffix.lower()]
     if kind in ("JPEG", "PPM", "BMP") and picture.alpha is not None:
         image = as_image(picture.pixels)
+    if path.suffix.lower() == ".ppm":
+        image = image.convert("RGB")  # Pillow writes grey as a .pgm file
     tags = picture.tags if kind in _TAGS else {}
     try:
         image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)

@@ -6,8 +6,8 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from ganwright import atomic
 from ganwright.errors import SettingsError
+from ganwright.weight_files import unreadable
 
 
 def fetched(url: str, sha256: str, what: str) -> Path:
@@ -58,7 +58,7 @@ def missing(what: str, error: Exception, name: str) -> SettingsError:
 
 def unfit(what: str, path: Path, error: Exception) -> SettingsError:
     """The error for a file that holds something else."""
-    reason = atomic.reason(error)[:200]
+    reason = unreadable(path, error)[:200]
     return SettingsError(
         f"{path} does not hold {what}'s weights ({reason}); give another --weights"
     )

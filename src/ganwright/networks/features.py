@@ -15,6 +15,7 @@ from ganwright.config.checked import Checked
 from ganwright.config.ranges import NonNegative
 from ganwright.errors import SettingsError
 from ganwright.precision import wide
+from ganwright.weight_files import unreadable
 
 Shape = tuple[int, ...]
 SHIPPED = Path(__file__).parent / "small_features.safetensors"
@@ -290,7 +291,7 @@ def _vgg19(weights: Path | None) -> nn.Sequential:
         layers.load_state_dict(own, assign=True)
     except Exception as error:  # no net, no file, a cut file, another network's file: many kinds
         source = "be downloaded" if weights is None else f"be read from {weights}"
-        reason = atomic.reason(error)[:200]
+        reason = (unreadable(weights, error) if weights else atomic.reason(error))[:200]
         raise SettingsError(
             f"VGG19's weights cannot {source} ({reason}); give a file of torchvision's vgg19 as "
             'VGG(weights="vgg19-dcbb9e9d.pth"), or choose SmallFeatures() or Pixels()'

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ganwright.attacks import PGD, Attack, Classifier
 from ganwright.config.factory import Factory
+from ganwright.config.hints import hints_of, ranges
+from ganwright.config.ranges import Count, Whole
 from ganwright.config.sizes import size_of
 from ganwright.config.spelling import convert
 from ganwright.data import Images, RunData, open_data
@@ -63,16 +65,25 @@ class Trial:
         seed: of random starts and draws.
         options: how the data is opened.
         device: where it is computed.
+
+    Raises:
+        SettingsError: a number is none, or out of its range.
     """
 
     data: Any
-    n: int = 1000
-    batch_size: int = 100
-    toward: int | None = None
+    n: Count = 1000
+    batch_size: Count = 100
+    toward: Whole | None = None
     split: str | None = None
-    seed: int = 0
+    seed: Whole = 0
     options: DataOptions = field(default_factory=DataOptions)
     device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for name, hint in hints_of(Trial).items():
+            if ranges(hint):
+                found = convert(getattr(self, name), hint, f"{name} of Trial")
+                object.__setattr__(self, name, found)
 
 
 class _Changing(Protocol):

@@ -33,6 +33,8 @@ from ganwright.run.load import load
 SUMMARY = "augmentation.json"
 """Lies next to the classes' folders: what was drawn, and why the rest was left out."""
 
+_ENDINGS = (".png", ".npy", ".tif", ".tiff")
+
 Filter = Callable[[Tensor, int], Tensor]
 """Images [n, C, H, W] in [-1, 1] and their class to which of them pass, bool [n]."""
 
@@ -86,7 +88,8 @@ def augment_data(
         copies: keep samples that copy training images.
         features: by which copies are found; DigitFeatures when not given.
         tries: samples drawn for each that is wanted, at most.
-        replace: other files in their places are replaced.
+        replace: other files in their places are replaced, and further numbered images of an earlier
+            call removed.
         device: where it is computed.
         shown: called after each part of a class.
         **which: `step`, `raw`, `best`: which weights of the run, see `load`.
@@ -96,23 +99,29 @@ def augment_data(
 
     Raises:
         SettingsError: the run does not sample by class, or the classifier knows other classes.
-        RunError: the training data is not there, or a file cannot be written.
+        RunError: the training data is not there, the folder holds images of another call, or a
+            file cannot be written.
     """
     per_class, tries = convert(per_class, Count, "per_class"), convert(tries, Count, "tries")
     seed, out = convert(seed, Whole, "seed"), Path(out)
     model = run if isinstance(run, Model) else load(str(run), device=device, **which)
     classes = _classes(model)
     filters = list(_filters(model, classifier, agree, copies, features or DigitFeatures()))
-    counts, places = [], folders(classes)
+    counts, places, ending = [], folders(classes), _ending(model)
+    for k in model.spec.asked if not replace else ():
+        _clear(out / places[k], per_class, ending, replace)
     for k in model.spec.asked:
         count = ClassCount(classes[k])
         for images in model.samples(per_class * tries, seed=seed, labels=[k]):
             kept = _passing(images, k, filters, count)[: per_class - count.kept]
-            _write(model, kept, out / places[k], count.kept, replace)
+            for number, image in enumerate(kept, count.kept):
+                place = name_of(out / places[k], number, ending)
+                write_image(image, place, model.levels(), replace)
             count.kept += len(kept)
             shown(count)
             if count.kept == per_class:
                 break
+        _clear(out / places[k], count.kept, ending, replace)
         counts.append(count)
     with_seed = {"seed": seed, "per_class": per_class, "classes": [asdict(c) for c in counts]}
     _stored(out / SUMMARY, json.dumps(with_seed, indent=2) + "\n")
@@ -203,11 +212,31 @@ def _passing(
     return images
 
 
-def _write(model: Model, images: Tensor, folder: Path, first: int, replace: bool) -> None:
-    levels, channels = model.levels(), model.spec.shape[0]
-    ending = endings(levels, channels)[0] if levels else ".png"
-    for number, image in enumerate(images, first):
-        write_image(image, name_of(folder, number, ending), levels, replace)
+def _ending(model: Model) -> str:
+    """Of the files that hold its images."""
+    levels = model.levels()
+    return endings(levels, model.spec.shape[0])[0] if levels else ".png"
+
+
+def _clear(folder: Path, n: int, ending: str, replace: bool) -> None:
+    """Remove the numbered images of a folder that are not among the first n.
+
+    Raises:
+        RunError: there are such, and nothing is to be replaced; or one cannot be removed.
+    """
+    own = {name_of(folder, number, ending).name for number in range(n)}
+    files = [p for p in sorted(folder.glob("*")) if p.suffix in _ENDINGS and p.stem.isdecimal()]
+    surplus = [p for p in files if len(p.stem) >= 5 and p.name not in own]
+    if surplus and not replace:
+        raise RunError(
+            f"{folder} holds {len(surplus)} images of another call, the first is "
+            f"{surplus[0].name}; name another folder, or add --overwrite to remove them"
+        )
+    try:
+        for path in surplus:
+            path.unlink()
+    except OSError as error:
+        raise RunError(f"{path} cannot be removed: {atomic.reason(error)}") from error
 
 
 def folders(names: Sequence[str]) -> list[str]:

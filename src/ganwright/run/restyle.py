@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ganwright import atomic
+from ganwright.config.changes import keywords
 from ganwright.config.sizes import size_of
+from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
+from ganwright.families.jojogan import JoJoGAN
 from ganwright.families.styled import Styled
 from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.inference.model import Model
@@ -20,9 +25,11 @@ from ganwright.inference.tiling import check
 from ganwright.memory import shortage_named
 from ganwright.networks.examples import Examples
 from ganwright.pixels import as_floats
+from ganwright.run.assembly import resolved, with_game
 from ganwright.run.load import load
 from ganwright.run.run_folder import check_free
 from ganwright.run.train import train
+from ganwright.training.engine import Engine
 
 PICTURES, EXAMPLES = "pictures", "examples.npz"
 """What lies in the folder of examples next to a run."""
@@ -62,21 +69,17 @@ def restyle(
     kept = out.with_name(f"{out.name}-examples")
     if kept.exists():
         raise RunError(f"{kept} exists, where the examples go; name another --out, or remove it")
+    cfg = game.cfg
+    same = {name: getattr(cfg, name) for name in ("latent", "prior", "networks", "truncation")}
+    more: dict[str, Any] = {"steps": 300, "sample_every": 100}
+    more |= {"batch_size": min(len(examples), 8), "channels": shape[0]}
+    more |= {"image_size": size_of(shape[1], shape[2])}
+    wanted = {**same, **more, "examples": kept / EXAMPLES, **model.init, **changes}
+    _check_settings(wanted, shape, len(examples))
     found = project(model, examples, search=search)
     try:
         write_examples(kept, Examples(as_floats(examples).cpu(), found.latents["w"]))
-        cfg = game.cfg
-        same = {name: getattr(cfg, name) for name in ("latent", "prior", "networks", "truncation")}
-        more = {"steps": 300, "sample_every": 100, "batch_size": min(len(examples), 8)}
-        return train(
-            "jojogan",
-            data=kept / PICTURES,
-            image_size=size_of(shape[1], shape[2]),
-            channels=shape[0],
-            examples=kept / EXAMPLES,
-            out=out,
-            **{**same, **more, **model.init, **changes},
-        )
+        return train("jojogan", data=kept / PICTURES, out=out, **wanted)
     finally:
         if not out.exists():
             shutil.rmtree(kept, ignore_errors=True)
@@ -111,6 +114,19 @@ def adapt(run: str | Path | Model, data: Any, out: str | Path, **changes: Any) -
     more = {"steps": 1000, "sample_every": 100, **model.init}
     size = {"image_size": size_of(shape[1], shape[2]), "channels": shape[0]}
     return train("cdc", data=data, out=out, **{**same, **more, **size, **changes})
+
+
+def _check_settings(wanted: Mapping[str, Any], shape: tuple[int, ...], count: int) -> None:
+    """See that `jojogan` can be trained with these settings, before the long search begins.
+
+    Raises:
+        SettingsError: it cannot.
+    """
+    known = inspect.signature(train).parameters
+    values = {name: value for name, value in wanted.items() if name not in known}
+    chosen = resolved(JoJoGAN, keywords(with_game(None, JoJoGAN), values), "")
+    Engine.of(chosen)
+    JoJoGAN(chosen.game, Spec(Images, shape, count=count))
 
 
 def refuse_misfits(model: Model, examples: Tensor) -> tuple[int, ...]:

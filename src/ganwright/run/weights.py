@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from ganwright.game import Game
 from ganwright.run.run_folder import read_spec
 from ganwright.training import checkpoint
 from ganwright.training.fitting import fit, fits, networks
+from ganwright.weight_files import unreadable
 
 _PIN = "@sha256:"
 _SAFE, _TORCH = (".safetensors",), (".pt", ".pth", ".ckpt", ".bin")
@@ -141,13 +141,14 @@ def _of_file(path: Path) -> Weights:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of pickles that it then refuses
                 held = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise RunError(
-            f"{path} contains more than tensors, so reading it could execute code; "
-            "save its state_dict() instead"
-        ) from error
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, SafetensorError) as error:
-        raise RunError(f"{path} cannot be read as a state dict: {atomic.reason(error)}") from error
+    except Exception as error:  # of bytes that anything may have written: many kinds
+        why = unreadable(path, error)
+        if isinstance(error, pickle.UnpicklingError) and why == atomic.reason(error):
+            raise RunError(
+                f"{path} contains more than tensors, so reading it could execute code; "
+                "save its state_dict() instead"
+            ) from error
+        raise RunError(f"{path} cannot be read as a state dict: {why}") from error
     tensors = dict(_flat(held))
     if not tensors:
         raise RunError(f"{path} has no named tensors; save a module's state_dict()")
