@@ -171,6 +171,10 @@ def test_a_plateau_of_a_metric_stops_the_run(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"keep_best": "KID"}, "--keep-best KID is not measured; measure it: --metrics KID"),
+        (
+            {"metrics": [PrecisionRecall()], "keep_best": "PrecisionRecall"},
+            r"not measured; name one of the numbers that are: .*precision \(digits\), recall",
+        ),
         ({"keep_best": "FDI"}, r"--keep-best FDI is not measured; .*FID \(digits\)"),
         ({"metrics": [], "keep_best": "KID"}, "--keep-best KID is not measured; .* --metrics KID"),
         ({"metrics": [], "keep_best": "PSNR"}, "--keep-best PSNR .* measure one: --metrics FID"),

@@ -116,9 +116,8 @@ def _curves(runs: Runs) -> str:
     axis = Axis(max(float(r.last.get("step", 1)) for r in runs.values()), *_NO_IMAGES)
     logged = dict.fromkeys(name for r in runs.values() for name in names(r))
     measured = {name for r in runs.values() for name in r.measured}
-    ordered = sorted(
-        (n for n in logged if not n.endswith(SPREAD)), key=lambda name: name not in measured
-    )
+    spreads = {f"{name}{SPREAD}" for name in logged}
+    ordered = sorted((n for n in logged if n not in spreads), key=lambda n: n not in measured)
     return html.cards(_card(_plot(runs, name), axis) for name in ordered)
 
 
