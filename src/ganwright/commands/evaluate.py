@@ -44,6 +44,8 @@ class Measuring(Named):
     """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
     channels: Count | None = None
     """Convert images in folders to greyscale (1) or colour (3)."""
+    on_bad_file: Literal["refuse", "skip"] = "refuse"
+    """What to do with a file that cannot be read: refuse it, or skip it with a warning."""
 
 
 def evaluate(argv: Sequence[str]) -> int:
@@ -58,7 +60,8 @@ def evaluate(argv: Sequence[str]) -> int:
     from ganwright.run.evaluation import Choice, settings_of
     from ganwright.run.evaluation import evaluate as measured
 
-    how = Settings(data_root=what.data_root, image_size=what.image_size, channels=what.channels)
+    names = ("data_root", "image_size", "channels", "on_bad_file")
+    how = Settings(**{name: getattr(what, name) for name in names})
     results = measured(
         str(given["TARGET"]),
         what.metrics,

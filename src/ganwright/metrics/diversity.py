@@ -15,7 +15,7 @@ from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
-from ganwright.metrics.metric import Metric
+from ganwright.metrics.metric import MORE, Metric
 from ganwright.metrics.statistics import Statistics
 from ganwright.seeds import generators_kept, seed_torch
 
@@ -56,7 +56,7 @@ class LPIPS(Metric):
         between = lpips(self.net, fake.device)
         found = [between(x, y) for x, y in pairs(fake)]
         if not found:
-            raise SettingsError("LPIPS compares pairs of samples; take 2 or more with -n")
+            raise SettingsError(f"LPIPS compares pairs of samples, got {fake.count}; {MORE}")
         return {f"LPIPS diversity ({self.net})": float(torch.cat(found).double().mean())}
 
     def about(self) -> dict[str, str]:

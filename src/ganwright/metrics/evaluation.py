@@ -80,10 +80,7 @@ def _results(
     metric: Metric, real: ImageSet | None, fake: ImageSet, protocol: Mapping[str, Any]
 ) -> Iterator[Result]:
     if real is not None and real.shape and fake.shape and real.shape[0] != fake.shape[0]:
-        raise SettingsError(
-            f"samples have {_channels(fake)} and {real.name} has {_channels(real)}; bring it to "
-            f"theirs with --channels {fake.shape[0]}"
-        )
+        raise _unlike(real, fake)
     if real is not None and metric.pairs:
         count = min(real.count, fake.count)
         real, fake = real.first(count), fake.first(count)
@@ -108,8 +105,22 @@ def _spread_of(name: str) -> str:
     return f"{stem} spread{brackets}{rest}"
 
 
+def _unlike(real: ImageSet, fake: ImageSet) -> SettingsError:
+    """The error for images of other channels: those of data can be changed, not those of a run."""
+    if real.game is None:
+        hint = f"bring it to theirs with --channels {fake.shape[0]}"
+    elif fake.game is None:
+        hint = f"bring it to theirs with --channels {real.shape[0]}"
+    else:
+        hint = "evaluate each against images, as --against"
+    first, second = (_channels(each) for each in (fake, real))
+    return SettingsError(f"{first} and {second}; {hint}")
+
+
 def _channels(images: ImageSet) -> str:
-    return f"{images.shape[0]} channel{'s' * (images.shape[0] > 1)}"
+    count = images.shape[0]
+    who = f"{images.name} has" if images.game is None else f"{images.name} have"
+    return f"{who} {count} channel{'s' * (count > 1)}"
 
 
 def table(results: Sequence[Result]) -> str:
