@@ -433,6 +433,11 @@ def test_a_run_without_a_best_checkpoint_says_so(tmp_path: Path) -> None:
         ganwright.load(tmp_path / "run", best=True)
 
 
+def test_a_field_of_choice_is_named_as_such(run: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no n, which is .*; give choice=Choice\(n=4\), from"):
+        evaluate(run, n=4)
+
+
 def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:
     images = torch.rand(90, 1, 16, 16) * 2 - 1
     cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=2)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ganwright.config.sizes import sides
 from ganwright.config.transform import Transform
@@ -77,3 +78,16 @@ class DataOptions:
     def skip(self) -> bool:
         """Whether what cannot be read is skipped."""
         return self.on_bad_file == "skip"
+
+
+def options_of(given: Mapping[str, Any]) -> DataOptions:
+    """Options by name; images are held out where there is no test split, if they do not say.
+
+    Raises:
+        SettingsError: there is none of such a name.
+    """
+    if unknown := given.keys() - vars(DataOptions()).keys():
+        raise SettingsError(
+            f"there is no option {sorted(unknown)[0]}; there are {', '.join(vars(DataOptions()))}"
+        )
+    return DataOptions(**{"held_out": "auto", **given})

@@ -112,6 +112,11 @@ def _check_which(target: Any, which: Mapping[str, Any]) -> None:
     """See that keywords choose weights, and of a run folder, which alone has several."""
     names = signature(load).parameters.keys() - {"run", "device"}
     for name, value in which.items():
+        if name in {f.name for f in fields(Choice)}:
+            raise SettingsError(
+                f"evaluate takes no {name}, which is a field of Choice; give "
+                f"choice=Choice({name}={value!r}), from ganwright.run.evaluation"
+            )
         if name not in names:
             raise SettingsError(f"evaluate takes no {name}; {nearest(name, names)}")
         chosen = value is not None and value is not False
