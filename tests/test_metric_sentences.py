@@ -58,6 +58,11 @@ def test_a_path_of_points_has_no_length_in_digits(tmp_path: Path) -> None:
         ganwright.evaluate(model, [PathLength(samples=2)], choice=Choice(n=4, device="cpu"))
 
 
+def test_a_step_of_a_path_is_a_share_of_it() -> None:
+    with pytest.raises(SettingsError, match=r"step of PathLength is 2\.0; .* above 0, at most 1$"):
+        PathLength(step=2)
+
+
 @dataclass(frozen=True)
 class Means(Features):
     """The mean of each row of pixels, over `least`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ganwright.config.sizes import sides
+from ganwright.config.sizes import sides, size_of
 from ganwright.config.transform import Transform
 from ganwright.data.levels import Reading
 from ganwright.errors import SettingsError
@@ -54,6 +54,10 @@ class DataOptions:
     """Processes that read what does not stay in memory."""
     seed: int = 0
     """Determines the order of the images, where they are cut and which are mirrored."""
+
+    def __post_init__(self) -> None:
+        if (both := sides(self.image_size)) is not None:
+            object.__setattr__(self, "image_size", size_of(*both))
 
     @property
     def size(self) -> tuple[int, int] | None:

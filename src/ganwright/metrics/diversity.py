@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ganwright.config.ranges import Count, Positive
+from ganwright.config.ranges import Count, Range
 from ganwright.errors import SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
@@ -76,7 +76,7 @@ class PathLength(Metric):
     """Compare by LPIPS of VGG, whose weights are downloaded, instead of the digit features."""
     samples: Count = 2000
     """How many steps are taken."""
-    step: Positive = 1e-2
+    step: Annotated[float, Range(0, 1, low_open=True)] = 1e-2
     """The length of a step, as a share of the way between two latents; the paper's is 1e-4."""
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
