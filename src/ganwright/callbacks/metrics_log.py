@@ -17,7 +17,7 @@ from ganwright.errors import RunError
 def line(row: Mapping[str, Any]) -> str:
     """A row as JSON, which has no NaN and no infinity: they are null."""
     odd = [n for n, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
-    return json.dumps({**row, **dict.fromkeys(odd)}, allow_nan=False)
+    return json.dumps({**row, **dict.fromkeys(odd)})
 
 
 def append(path: Path, row: Mapping[str, Any]) -> None:
