@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from helpers import tiny
 from test_evaluate import rows, trained
 
 import ganwright
+from ganwright.callbacks.metrics_log import append
 from ganwright.cli import main
 from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
@@ -216,6 +218,49 @@ def test_runs_at_different_steps_are_named(tmp_path: Path) -> None:
     assert note.startswith("one row holds runs measured at different steps: ")
     assert f"{b} at step 2, the rest at 4 of " in note
     assert compare([a, c]).notes == ()
+
+
+def test_steps_are_compared_for_each_number(tmp_path: Path) -> None:
+    """One run was trained on and evaluated again, by another metric alone."""
+    a, b = (made(tmp_path / "ab"[i], i, "Hinge", 3.0, step=(2, 4)[i]) for i in range(2))
+    for run in (a, b):
+        with (run / "evaluation.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"name": "KID", "value": 1.0, "step": 4}) + "\n")
+    assert [note.partition(" of ")[0] for note in compare([a, b]).notes] == [
+        f"one row holds runs measured at different steps: {a} at step 2, the rest at 4"
+    ]
+    assert compare([a, b]).notes[0].endswith(" (FID (digits))")
+    assert compare([a]).notes == (
+        "numbers of one row were measured at different steps: FID (digits) at step 2, KID at step "
+        "4; evaluate them again",
+    )
+    assert compare([b]).notes == ()
+
+
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "null"])
+def test_what_is_not_finite_is_named(
+    written: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files of before hold NaN and Infinity, which are no JSON."""
+    runs = [made(tmp_path / str(i), i, "Hinge", 3.0) for i in range(3)]
+    text = f'{{"name": "FID (digits)", "samples": 100, "value": {written}}}\n'
+    (runs[2] / "evaluation.jsonl").write_text(text, encoding="utf-8")
+    assert main(["compare", *map(str, runs)]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[1].split() == ["dcgan", "nan", "±", "nan", "3"]
+    value = {"NaN": "nan", "Infinity": "inf", "null": "nan"}[written]
+    assert said.err == f"ganwright: FID (digits) of {runs[2]} is {value}, so its mean is nan\n"
+
+
+def test_lines_of_numbers_are_json(tmp_path: Path) -> None:
+    file = tmp_path / "metrics.jsonl"
+    append(file, {"step": 1, "own": math.nan, "other": -math.inf, "FID": 2.0})
+    assert json.loads(file.read_text(encoding="utf-8"), parse_constant=pytest.fail) == {
+        "step": 1,
+        "own": None,
+        "other": None,
+        "FID": 2.0,
+    }
 
 
 def test_a_cell_of_fewer_seeds_says_how_many(tmp_path: Path) -> None:

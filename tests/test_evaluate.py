@@ -59,7 +59,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 def folder(path: Path, images: torch.Tensor) -> Path:
-    """Grey images, uint8 [n, H, W], as files."""
+    """Images, uint8 [n, H, W] or [n, H, W, 3], as files."""
     path.mkdir()
     for i, pixels in enumerate(images):
         Image.fromarray(pixels.numpy()).save(path / f"{i:03}.png")
@@ -171,6 +171,10 @@ def test_a_plateau_of_a_metric_stops_the_run(tmp_path: Path) -> None:
     ("changes", "said"),
     [
         ({"keep_best": "KID"}, "--keep-best KID is not measured; measure it: --metrics KID"),
+        (
+            {"metrics": [PrecisionRecall()], "keep_best": "PrecisionRecall"},
+            r"not measured; name one of the numbers that are: .*precision \(digits\), recall",
+        ),
         ({"keep_best": "FDI"}, r"--keep-best FDI is not measured; .*FID \(digits\)"),
         ({"metrics": [], "keep_best": "KID"}, "--keep-best KID is not measured; .* --metrics KID"),
         ({"metrics": [], "keep_best": "PSNR"}, "--keep-best PSNR .* measure one: --metrics FID"),
@@ -370,12 +374,20 @@ def test_the_command_prints_numbers_and_protocol(
     ("more", "said"),
     [
         (["-n", "50"], "FID of 64 features needs more than 64 images"),
-        (["--metrics", "KID", "-n", "100"], "KID's subsets have 1000 images, and one side has 100"),
+        (
+            ["--metrics", "KID", "-n", "100"],
+            "KID's subsets have 1000 images, and one side has 100; take more (-n; in training, "
+            '--evaluate-samples), or "KID(size=50)"',
+        ),
+        (["--channels", "3"], "--channels is for images that you name, and a run's are as it"),
+        (["--image-size", "8"], "leave it out, or name images as --against"),
+        (["--data-root", "x", "--best"], "--data-root is for images that you name"),
+        (["--on-bad-file", "skip"], "--on-bad-file is for images that you name"),
         (["--against", "nowhere", "-n", "100"], "no data set or folder is called nowhere"),
         (["--weights", "x.pth"], "--weights is for features whose weights are fetched"),
         (
             ["--against", "glyphs", "-n", "100"],
-            "samples have 1 channel and glyphs has 3 channels; bring it to theirs with --channels",
+            "run have 1 channel and glyphs has 3 channels; bring it to theirs with --channels 1",
         ),
         (["--step", "77"], "there is no checkpoint of step 77"),
         (["--features", "Nothing"], "unknown Features Nothing"),
@@ -390,10 +402,40 @@ def test_wrong_input_is_one_sentence(
     assert error.count("\n") == 1
 
 
+@pytest.mark.filterwarnings("ignore:skipped 1 image")
+def test_images_are_brought_to_the_channels_of_a_run(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other way round is not possible."""
+    images = folder(tmp_path / "images", torch.randint(0, 256, (80, 16, 16, 3), dtype=torch.uint8))
+    (images / "broken.png").write_bytes(b"")
+    argv = ["evaluate", str(images), "--against", str(run), "-n", "80", "--device", "cpu"]
+    assert main([*argv, "--metrics", "PrecisionRecall"]) == 2
+    assert "fix or remove it, or pass --on-bad-file skip" in capsys.readouterr().err
+    skipping = [*argv, "--metrics", "PrecisionRecall", "--on-bad-file", "skip"]
+    assert main(skipping) == 2
+    said = f"images has 3 channels and samples of {run} have 1 channel; bring it to theirs with"
+    assert f"{said} --channels 1" in capsys.readouterr().err
+    assert main([*skipping, "--channels", "1"]) == 0
+
+
+def test_a_run_that_cannot_be_written_is_evaluated(tmp_path: Path) -> None:
+    trained(tmp_path / "run")
+    (tmp_path / "run" / "evaluation.jsonl").mkdir()
+    with pytest.warns(UserWarning, match=r"evaluation.jsonl cannot be written, so the run keeps"):
+        (found,) = evaluate(tmp_path / "run", [Diversity()], choice=FEW)
+    assert found.name == "diversity (digits)"
+
+
 def test_a_run_without_a_best_checkpoint_says_so(tmp_path: Path) -> None:
     trained(tmp_path / "run")
     with pytest.raises(RunError, match="kept no best checkpoint; train it with --keep-best"):
         ganwright.load(tmp_path / "run", best=True)
+
+
+def test_a_field_of_choice_is_named_as_such(run: Path) -> None:
+    with pytest.raises(SettingsError, match=r"no n, which is .*; give choice=Choice\(n=4\), from"):
+        evaluate(run, n=4)
 
 
 def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:

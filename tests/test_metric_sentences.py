@@ -16,9 +16,11 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.metrics.distances import FID, KID
 from ganwright.metrics.diversity import Diversity, PathLength
+from ganwright.metrics.evaluation import evaluate
 from ganwright.metrics.features import Extractor, Features
 from ganwright.metrics.image_set import ImageSet, of_tensor
 from ganwright.metrics.labelled import ClassificationAccuracy
+from ganwright.metrics.metric import Metric
 from ganwright.run.evaluation import Choice
 
 FAST = ClassificationAccuracy(steps=1)
@@ -56,6 +58,11 @@ def test_a_path_of_points_has_no_length_in_digits(tmp_path: Path) -> None:
         ganwright.evaluate(model, [PathLength(samples=2)], choice=Choice(n=4, device="cpu"))
 
 
+def test_a_step_of_a_path_is_a_share_of_it() -> None:
+    with pytest.raises(SettingsError, match=r"step of PathLength is 2\.0; .* above 0, at most 1$"):
+        PathLength(step=2)
+
+
 @dataclass(frozen=True)
 class Means(Features):
     """The mean of each row of pixels, over `least`."""
@@ -80,6 +87,36 @@ def test_features_that_are_not_finite_are_said(metric: Any) -> None:
     images = of_tensor(torch.zeros(60, 1, 8, 8))
     with pytest.raises(SettingsError, match="features of these images are NaN or infinite; take"):
         metric(Means(0.0)).judge(images, images)
+
+
+def test_two_settings_of_one_metric_are_no_two_names(tmp_path: Path) -> None:
+    """In training before the run, and in `evaluate`, where nothing is kept."""
+    both = [KID(size=20, subsets=3), KID(size=60, subsets=3)]
+    said = (
+        r"^KID\(subsets=3, size=20\) and KID\(subsets=3, size=60\) both measure KID \(digits\), "
+        "and one name has one number; leave one of them out$"
+    )
+    cls, settings = tiny("dcgan", steps=1)
+    with pytest.raises(SettingsError, match=said):
+        ganwright.train(cls, settings, tmp_path / "run", metrics=both, evaluate_samples=70)
+    assert not (tmp_path / "run").exists()
+    images = of_tensor(torch.rand(70, 1, 8, 8) * 2 - 1)
+    with pytest.raises(SettingsError, match=said):
+        evaluate(both, lambda _: images, images)
+
+
+@dataclass(frozen=True)
+class Widths(Metric):
+    """Numbers of which one is a spread by its own name, and one the spread of another."""
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        return {"pixel spread": 2.0, "mean (grey)": 1.0, "mean spread (grey)": 0.5}
+
+
+def test_only_the_spread_of_another_number_is_no_number() -> None:
+    images = of_tensor(torch.zeros(4, 1, 8, 8))
+    found = [(r.name, r.value, r.spread) for r in evaluate([Widths()], lambda _: None, images)]
+    assert found == [("pixel spread", 2.0, None), ("mean (grey)", 1.0, 0.5)]
 
 
 def test_multi_label_data_is_said_before_the_run(tmp_path: Path) -> None:

@@ -261,6 +261,17 @@ def test_no_room_is_said_before(cats: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert not (cats / "x.pack").exists()
 
 
+def test_the_command_takes_height_and_width(cats: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `data` and `train` do; 16x16 is 16."""
+    for size, other in (("8x16", "16"), ("16x16", "8x16")):
+        file = cats / f"{size}.pack"
+        assert main(["pack", str(cats), str(file), "--family", "gan", "--image-size", size]) == 0
+        assert main(["data", str(file), "--image-size", size]) == 0
+        capsys.readouterr()
+        said = error_of(["data", str(file), "--image-size", other], capsys)
+        assert f"give --image-size {size.replace('16x16', '16')}" in said
+
+
 def test_the_command(cats: Path, capsys: pytest.CaptureFixture[str]) -> None:
     argv = ["pack", str(cats), str(cats / "x.pack"), "--family", "gan", "--image-size", "16"]
     assert main(argv) == 0

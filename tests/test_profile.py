@@ -175,3 +175,9 @@ def test_the_summary_names_the_price_where_there_is_one() -> None:
     found, _ = measure(cls, settings, seconds=0.01)
     assert "an hour" not in summary(cls, found)[-1]
     assert summary(cls, found, 3600.0)[-1].endswith(f"at 3600 an hour {found.seconds:.2f}")
+
+
+@pytest.mark.parametrize("seconds", [0, float("nan"), float("inf"), "long"])
+def test_how_long_to_measure_is_a_number_above_0(seconds: Any) -> None:
+    with pytest.raises(GanwrightError, match=r"seconds is .*; it must be .*above 0"):
+        ganwright.profile("dcgan", seconds=seconds)

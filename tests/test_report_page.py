@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -28,6 +30,18 @@ ROWS = [
 
 def page_of(run: Path) -> Page:
     return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def test_links_lead_to_the_run_wherever_the_page_is(tmp_path: Path) -> None:
+    """Names may be text."""
+    run = make_run(tmp_path / "a run", ROWS, grids=1)
+    (tmp_path / "else").mkdir()
+    for out in (None, str(tmp_path / "else" / "page.html")):
+        page = write_report(str(run), out)
+        links = re.findall(r'<a href="([^"#]+)">', page.read_text(encoding="utf-8"))
+        assert len(links) >= 3
+        assert all((page.parent / unquote(link)).exists() for link in links)
+    assert "../a%20run/config.yaml" in links
 
 
 def test_the_page_gives_progress_time_and_settings(tmp_path: Path) -> None:

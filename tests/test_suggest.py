@@ -137,5 +137,32 @@ def test_wrong_input_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         ["suggest", "ring", "--hours", "0"], capsys
     )
     assert "no data set or folder is called" in error_of(["suggest", "nowhere"], capsys)
-    with pytest.raises(ganwright.GanwrightError, match="hours is -1; it must be above 0"):
-        ganwright.suggest("ring", hours=-1)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"hours": -1}, "hours is -1.0; it must be above 0"),
+        ({"hours": float("nan")}, "hours is nan; it must be above 0"),
+        ({"hours": float("inf")}, "hours is inf; it must be above 0"),
+        ({"hours": "long"}, "hours is 'long'; it must be a number, above 0"),
+        ({"seconds": 0}, "seconds is 0.0; it must be above 0"),
+        ({"hour": 8}, "there is no option hour; there are data_root, download"),
+    ],
+)
+def test_wrong_words_in_python_are_a_sentence(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ganwright.GanwrightError, match=said):
+        ganwright.suggest("ring", **given)
+
+
+def test_a_suggested_run_is_no_longer_than_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of two digits are rounded down; a text of a number is one."""
+    rule = rule_for(Facts(Images, 150, 3, (4,)))
+    settings = replace(defaults(game_class(rule.family)), batch_size=64)
+    for second, steps in ((3600 / 2579.5, 2500), (3600 / 99.5, 99), (3600, 1), (7200, 1)):
+        profile: Any = SimpleNamespace(
+            stretches=(SimpleNamespace(steps=1, seconds=second),), settings=settings
+        )
+        assert suggesting._lasting(profile, rule, 1.0).steps == steps
+    monkeypatch.setattr(suggesting, "measure", lambda *_: [profile])
+    assert ganwright.suggest("ring", hours="8", device="cpu").settings.steps == 4  # type: ignore[arg-type]

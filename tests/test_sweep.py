@@ -85,6 +85,33 @@ def test_other_metrics_are_measured_anew(tmp_path: Path, calls: list[str]) -> No
     assert [json.loads(line)["samples"] for line in lines] == [4, 4, 5, 5]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["dcgan", "-n", "60", *SMALL], "FID of 64 features needs more than 64 images"),
+        (["dcgan", "-n", "100000000", *SMALL], "-n is 100000000; it must be from 1 to 1e+07"),
+        (["gan", "--data", "ring", "-n", "80"], "points"),
+        (
+            ["dcgan", "--metrics", "FID", "FID", "-n", "80", *SMALL],
+            "FID() and FID() both measure FID (digits)",
+        ),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said_before_the_first_run(
+    tmp_path: Path,
+    calls: list[str],
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    said: str,
+) -> None:
+    out = tmp_path / "sweep"
+    assert main(["sweep", *words, "--steps", "1", "--jobs", "1", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert (calls, out.exists()) == ([], False)
+
+
 def test_flags_with_several_values_are_varied() -> None:
     words = "--game.loss Hinge Wasserstein --steps 10 --log a b --game.penalties (R1(),) (R2(),)"
     _, settings = tiny("dcgan")

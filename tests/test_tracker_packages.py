@@ -16,6 +16,7 @@ import pytest
 from helpers import tiny
 
 from ganwright.errors import RunError
+from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.run.train import resume, train
 from ganwright.trackers import TRACKERS
 from ganwright.trackers.several import Several
@@ -26,7 +27,7 @@ STEPS = (2, 4, 6)
 """The steps with rows of metrics, the last one made by the resumed run."""
 ALL = {"images": 0, "histograms": 0}
 """For TensorBoard's reader: keep all, not a selection."""
-FOUND = "evaluate/FID (DigitFeatures)"
+FOUND = f"evaluate/{DigitFeatures().named('FID')}"
 VARIABLES = {
     "WANDB_MODE": "offline",
     "WANDB_API_KEY": None,
@@ -208,7 +209,7 @@ def test_mlflow_in_the_run_folder(tmp_path: Path, home: Path) -> None:
     text = client.download_artifacts(own.info.run_id, "histograms/step-000006.json")
     histograms = json.loads(Path(text).read_text("utf-8"))
     counts = sum(histograms["D/scores/real"]["counts"])
-    spelled = "evaluate/FID _DigitFeatures_"
+    spelled = FOUND.replace("(", "_").replace(")", "_")
     check(Found(scalars, images, counts, own.data.params), rows, spelled)
     assert (own.info.run_name, own.info.status) == ("run", "FINISHED")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -19,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.callbacks.metrics_log import line
 from ganwright.config.spelling import quoted
 from ganwright.report.card import inline
 from ganwright.report.grid import png
@@ -69,8 +69,8 @@ class LiveLine(Callback):
 
     def started(self, run: Run) -> None:
         """Say what is trained, and where."""
-        for line in (headline(run), *run.notes):
-            self._console.print(line, markup=False)
+        for said in (headline(run), *run.notes):
+            self._console.print(said, markup=False)
         self._live = Live(console=self._console, auto_refresh=False)
         self._live.start()
 
@@ -152,7 +152,7 @@ class JSONLines(Callback):
         )
 
     def _write(self, **row: Any) -> None:
-        print(json.dumps(row), file=self._out, flush=True)
+        print(line(row), file=self._out, flush=True)
 
 
 class NotebookBar(Callback):

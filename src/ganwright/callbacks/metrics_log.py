@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,13 +14,19 @@ from ganwright import atomic
 from ganwright.errors import RunError
 
 
+def line(row: Mapping[str, Any]) -> str:
+    """A row as JSON, which has no NaN and no infinity: they are null."""
+    odd = [n for n, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+    return json.dumps({**row, **dict.fromkeys(odd)})
+
+
 def append(path: Path, row: Mapping[str, Any]) -> None:
     """Add a line: all of it or nothing, where a full disk would take a part.
 
     Raises:
         OSError: it cannot be written.
     """
-    data = f"{json.dumps(row)}\n".encode()
+    data = f"{line(row)}\n".encode()
     with path.open("ab", buffering=0) as file:
         end = file.seek(0, os.SEEK_END)
         try:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
+from ganwright.commands.evaluate import Measuring, Samples
 from ganwright.commands.flags import Parser, strays
 from ganwright.commands.train import Place, family_of, parsed
 from ganwright.config.changes import flag_of
@@ -21,6 +22,7 @@ from ganwright.errors import SettingsError
 if TYPE_CHECKING:
     from ganwright.config.settings import Settings
     from ganwright.run.compare import Table
+    from ganwright.run.sweep import Measures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ class Sweep(Form):
     """The folder of the runs; by default runs/sweep-<family>."""
     jobs: Count | None = None
     """Number of parallel runs; by default one per GPU, or one per two CPU cores."""
-    n: Count = 10_000
+    n: Samples = 10_000
     """Number of samples to evaluate each run on."""
 
 
@@ -108,11 +110,22 @@ def sweep(argv: Sequence[str]) -> int:
         if (place, settings) not in asked:
             asked.append((place, settings))
             jobs.append(Job(out / name, tuple(words), settings))
-    metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
-    measure = [*metrics, "-n", str(what.n)]
-    swept(family, game, jobs, measure, what.jobs or _at_once(), partial(print, flush=True))
+    measures = _measures(groups, what.n)
+    swept(family, game, jobs, measures, what.jobs or _at_once(), partial(print, flush=True))
     _show(compared([job.folder for job in jobs]), what)
     return 0
+
+
+def _measures(groups: Sequence[tuple[str, list[str]]], n: int) -> Measures:
+    """What each run is evaluated with: the metrics that are measured in training, or the usual."""
+    from ganwright.run.sweep import Measures
+
+    metrics = [word for flag, values in groups if flag == "--metrics" for word in (flag, *values)]
+    flags = (*metrics, "-n", str(n))
+    parser = Parser("sweep", sweep.__doc__ or "", {})
+    parser.add("measuring", Measuring())
+    _, (measuring,) = parser.read(flags)
+    return Measures(flags, measuring.metrics, n)
 
 
 def grouped(argv: Sequence[str]) -> list[tuple[str, list[str]]]:

@@ -12,7 +12,8 @@ from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import BelowOne, Count, NonNegative
+from ganwright.config.ranges import BelowOne, NonNegative
+from ganwright.config.sizes import Size
 from ganwright.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class Looking(Named):
 class Opening(Named):
     """How the data is opened, as in `train`."""
 
-    image_size: Count | None = None
-    """Height and width to which images are brought; the family's, or their own."""
+    image_size: Size | None = None
+    """Height and width to which images are brought, as 64 or 64x32; the family's, or their own."""
     channels: Literal[1, 3] | None = None
     """Turn images grey (1) or colour (3); what the data has when not given."""
     held_out: Literal["auto"] | BelowOne = "auto"

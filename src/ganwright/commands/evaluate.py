@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Weights
@@ -16,6 +16,9 @@ from ganwright.config.sizes import Size
 from ganwright.metrics.features import Features
 from ganwright.metrics.metric import Metric
 
+Samples: TypeAlias = Annotated[int, Range(1, 10_000_000)]
+"""How many samples can be asked for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Measuring(Named):
@@ -25,7 +28,7 @@ class Measuring(Named):
     """Metrics, see `list metrics`; by default FID, precision, recall, density, coverage."""
     against: str | None = None
     """Reference: data, a folder, or a run, whose samples are used; by default the run's data."""
-    n: Annotated[int, Range(1, 10_000_000)] = 10_000
+    n: Samples = 10_000
     """Number of samples, and maximum number of real images."""
     features: Features | None = None
     """Features that images are compared by, see `list features`; by default DigitFeatures."""
@@ -41,6 +44,8 @@ class Measuring(Named):
     """The size to which folders are brought, as 64 or 64x32; the run's when not given."""
     channels: Count | None = None
     """Convert images in folders to greyscale (1) or colour (3)."""
+    on_bad_file: Literal["refuse", "skip"] = "refuse"
+    """What to do with a file that cannot be read: refuse it, or skip it with a warning."""
 
 
 def evaluate(argv: Sequence[str]) -> int:
@@ -55,7 +60,8 @@ def evaluate(argv: Sequence[str]) -> int:
     from ganwright.run.evaluation import Choice, settings_of
     from ganwright.run.evaluation import evaluate as measured
 
-    how = Settings(data_root=what.data_root, image_size=what.image_size, channels=what.channels)
+    names = ("data_root", "image_size", "channels", "on_bad_file")
+    how = Settings(**{name: getattr(what, name) for name in names})
     results = measured(
         str(given["TARGET"]),
         what.metrics,

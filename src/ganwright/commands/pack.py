@@ -9,7 +9,7 @@ from typing import Literal
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import refuse_existing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count
+from ganwright.config.sizes import Size
 from ganwright.config.spelling import path_of
 
 
@@ -19,8 +19,8 @@ class Packing(Named):
 
     family: str = "dcgan"
     """The family that will be trained on it: it says what the data is read as."""
-    image_size: Count | None = None
-    """Height and width of the images; the family's choice when not given."""
+    image_size: Size | None = None
+    """Height and width of the images, as 64 or 64x32; the family's choice when not given."""
     channels: Literal[1, 3] | None = None
     """Turn images grey (1) or colour (3); what the data has when not given."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from ganwright.config.sizes import sides
+from ganwright.config.sizes import sides, size_of
 from ganwright.config.transform import Transform
 from ganwright.data.levels import Reading
 from ganwright.errors import SettingsError
@@ -54,6 +55,10 @@ class DataOptions:
     seed: int = 0
     """Determines the order of the images, where they are cut and which are mirrored."""
 
+    def __post_init__(self) -> None:
+        if (both := sides(self.image_size)) is not None:
+            object.__setattr__(self, "image_size", size_of(*both))
+
     @property
     def size(self) -> tuple[int, int] | None:
         """Height and width to which images are brought; None for their own."""
@@ -77,3 +82,16 @@ class DataOptions:
     def skip(self) -> bool:
         """Whether what cannot be read is skipped."""
         return self.on_bad_file == "skip"
+
+
+def options_of(given: Mapping[str, Any]) -> DataOptions:
+    """Options by name; images are held out where there is no test split, if they do not say.
+
+    Raises:
+        SettingsError: there is none of such a name.
+    """
+    if unknown := given.keys() - vars(DataOptions()).keys():
+        raise SettingsError(
+            f"there is no option {sorted(unknown)[0]}; there are {', '.join(vars(DataOptions()))}"
+        )
+    return DataOptions(**{"held_out": "auto", **given})

@@ -11,7 +11,7 @@ import yaml
 from ganwright.data.types import Spec
 from ganwright.families import FAMILIES
 from ganwright.game import Game
-from ganwright.report.records import read_rows
+from ganwright.report.records import finite, read_rows
 from ganwright.version import __version__
 
 _CARD = """---
@@ -139,7 +139,8 @@ def _results(model: Described) -> str:
         return "Nothing was measured."
     lines = ["| Metric | Value | Reference |", "| --- | --- | --- |"]
     for name, row in newest.items():
-        lines.append(f"| {name} | {row['value']:.4g} | {row.get('reference', '')} |")
+        value = f"{row['value']:.4g}" if finite(row.get("value")) else "not finite"
+        lines.append(f"| {name} | {value} | {row.get('reference', '')} |")
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from ganwright.config.ranges import Count, Several, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.image_set import ImageSet
+from ganwright.metrics.metric import MORE
 from ganwright.metrics.statistics import Statistics
 
 
@@ -36,7 +37,7 @@ class FID(FeatureMetric):
         if least <= d:
             raise SettingsError(
                 f"FID of {d} features needs more than {d} images on either side, got "
-                f"{real.count} real and {fake.count} others; take more, or KID"
+                f"{real.count} real and {fake.count} others; {MORE}, or KID"
             )
         return {"FID": frechet(real, fake)}
 
@@ -61,8 +62,8 @@ class KID(FeatureMetric):
         least = min(len(real.vectors), len(fake.vectors))
         if least < self.size:
             raise SettingsError(
-                f"KID's subsets have {self.size} images, and one side has {least}; take more with "
-                f'-n, or "KID(size={max(2, least // 2)})"'
+                f"KID's subsets have {self.size} images, and one side has {least}; {MORE}, "
+                f'or "KID(size={max(2, least // 2)})"'
             )
         values = kernel_distances(real.vectors, fake.vectors, self.subsets, self.size, self.seed)
         return {"KID": float(values.mean()), "KID spread": float(values.std(correction=0))}
@@ -101,7 +102,7 @@ class InceptionScore(FeatureMetric):
         if len(fake.logits) < 2 * self.splits:
             raise SettingsError(
                 f"the Inception Score in {self.splits} parts needs {2 * self.splits} samples or "
-                f"more, got {len(fake.logits)}; take more with -n"
+                f"more, got {len(fake.logits)}; {MORE}"
             )
         scores = inception_scores(fake.logits, self.splits, self.seed)
         return {"IS": float(scores.mean()), "IS spread": float(scores.std(correction=0))}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
-from ganwright.config.ranges import Count, Positive
+from ganwright.config.ranges import Count, Range
 from ganwright.errors import SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
-from ganwright.metrics.metric import Metric
+from ganwright.metrics.metric import MORE, Metric
 from ganwright.metrics.statistics import Statistics
 from ganwright.seeds import generators_kept, seed_torch
 
@@ -56,7 +56,7 @@ class LPIPS(Metric):
         between = lpips(self.net, fake.device)
         found = [between(x, y) for x, y in pairs(fake)]
         if not found:
-            raise SettingsError("LPIPS compares pairs of samples; take 2 or more with -n")
+            raise SettingsError(f"LPIPS compares pairs of samples, got {fake.count}; {MORE}")
         return {f"LPIPS diversity ({self.net})": float(torch.cat(found).double().mean())}
 
     def about(self) -> dict[str, str]:
@@ -76,7 +76,7 @@ class PathLength(Metric):
     """Compare by LPIPS of VGG, whose weights are downloaded, instead of the digit features."""
     samples: Count = 2000
     """How many steps are taken."""
-    step: Positive = 1e-2
+    step: Annotated[float, Range(0, 1, low_open=True)] = 1e-2
     """The length of a step, as a share of the way between two latents; the paper's is 1e-4."""
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganwright.config.read_back import whole
+from ganwright.config.spelling import spell
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import built
@@ -53,25 +54,33 @@ def evaluate(
         **protocol: what else the numbers depend on, such as the seed.
 
     Raises:
-        SettingsError: images do not fit a metric, or are too few.
+        SettingsError: images do not fit a metric, or are too few; or two numbers share a name.
         DataError: there is nothing to compare with.
     """
     for metric in metrics:  # weights that are missing are missed at once
         whole(type(metric), "metrics")
         if isinstance(metric, FeatureMetric):
             built(metric.features, fake.device)
-    found = (_results(metric, reference(metric.split), fake, protocol) for metric in metrics)
-    return [result for results in found for result in results]
+    found: dict[str, tuple[Metric, Result]] = {}
+    for metric in metrics:
+        for result in _results(metric, reference(metric.split), fake, protocol):
+            if result.name in found:
+                first, second = (
+                    spell(each, brief=True) for each in (found[result.name][0], metric)
+                )
+                raise SettingsError(
+                    f"{first} and {second} both measure {result.name}, and one name has one "
+                    "number; leave one of them out"
+                )
+            found[result.name] = metric, result
+    return [result for _, result in found.values()]
 
 
 def _results(
     metric: Metric, real: ImageSet | None, fake: ImageSet, protocol: Mapping[str, Any]
 ) -> Iterator[Result]:
     if real is not None and real.shape and fake.shape and real.shape[0] != fake.shape[0]:
-        raise SettingsError(
-            f"samples have {_channels(fake)} and {real.name} has {_channels(real)}; bring it to "
-            f"theirs with --channels {fake.shape[0]}"
-        )
+        raise _unlike(real, fake)
     if real is not None and metric.pairs:
         count = min(real.count, fake.count)
         real, fake = real.first(count), fake.first(count)
@@ -84,15 +93,34 @@ def _results(
         about |= {"split": real.split} if real.split else {}
         # A metric that does not look at the images does not depend on them, nor do others' reads.
         about |= {"reference_hash": real.content} if real.looked_at else {}
+    spreads = {name: _spread_of(name) for name in values}
     for name, value in values.items():
-        if " spread" not in name:
-            stem, brackets, rest = name.partition(" (")
-            spread = values.get(f"{stem} spread{brackets}{rest}")
-            yield Result(name, float(value), spread, metric.rises(name), about)
+        if name not in spreads.values():
+            yield Result(name, float(value), values.get(spreads[name]), metric.rises(name), about)
+
+
+def _spread_of(name: str) -> str:
+    """What the spread of a number is called, its features last."""
+    stem, brackets, rest = name.partition(" (")
+    return f"{stem} spread{brackets}{rest}"
+
+
+def _unlike(real: ImageSet, fake: ImageSet) -> SettingsError:
+    """The error for images of other channels: those of data can be changed, not those of a run."""
+    if real.game is None:
+        hint = f"bring it to theirs with --channels {fake.shape[0]}"
+    elif fake.game is None:
+        hint = f"bring it to theirs with --channels {real.shape[0]}"
+    else:
+        hint = "evaluate each against images, as --against"
+    first, second = (_channels(each) for each in (fake, real))
+    return SettingsError(f"{first} and {second}; {hint}")
 
 
 def _channels(images: ImageSet) -> str:
-    return f"{images.shape[0]} channel{'s' * (images.shape[0] > 1)}"
+    count = images.shape[0]
+    who = f"{images.name} has" if images.game is None else f"{images.name} have"
+    return f"{who} {count} channel{'s' * (count > 1)}"
 
 
 def table(results: Sequence[Result]) -> str:

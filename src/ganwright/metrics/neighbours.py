@@ -12,6 +12,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
+from ganwright.metrics.metric import MORE
 from ganwright.metrics.statistics import Statistics
 
 ROWS = 1000
@@ -112,7 +113,7 @@ def enough(metric: PrecisionRecall | DensityCoverage, real: Statistics, fake: St
     if least <= metric.k:
         raise SettingsError(
             f"{name} with k={metric.k} needs more than {metric.k} images on either side, got "
-            f"{least}; take more with -n"
+            f"{least}; {MORE}"
         )
 
 

@@ -16,6 +16,7 @@ from ganwright import atomic
 from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.metrics.features import Extractor
+from ganwright.metrics.metric import MORE
 
 KEPT = 50_000
 """Features are kept of so many images; moments are of all."""
@@ -160,7 +161,7 @@ def collect(parts: Iterable[Images], extract: Extractor, classes: Sequence[str] 
                 kept.add(rows)
         moments.add(features.cpu())
     if moments.count < 2:
-        raise SettingsError(f"metrics need at least 2 images, got {moments.count}; take more")
+        raise SettingsError(f"metrics need at least 2 images, got {moments.count}; {MORE}")
     rows = vectors.whole()
     assert rows is not None
     covariance = moments.scatter / (moments.count - 1)

@@ -23,7 +23,7 @@ from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import needed
 from ganwright.metrics.image_set import ImageSet
-from ganwright.metrics.metric import Metric
+from ganwright.metrics.metric import MORE, Metric
 from ganwright.seeds import generators_kept, seed_torch
 
 LEAST = 50
@@ -86,9 +86,7 @@ class TwoSample(Metric):
                 f"{tuple(real.shape[1:])}; compare with data of the same shape"
             )
         if n < LEAST:
-            raise SettingsError(
-                f"TwoSample needs {LEAST} samples of either set, got {n}; take more"
-            )
+            raise SettingsError(f"TwoSample needs {LEAST} samples of either set, got {n}; {MORE}")
         x = torch.cat([real[:n], fake[:n]]).flatten(1).float()
         y = torch.arange(2 * n).ge(n).float()
         with generators_kept(), torch.enable_grad():

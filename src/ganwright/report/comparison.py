@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ganwright import atomic
 from ganwright.config.settings import FREE
+from ganwright.config.spelling import convert
 from ganwright.errors import RunError
 from ganwright.report import html
 from ganwright.report.drawing import Axis, drawn
@@ -27,14 +29,15 @@ _IDLE = set(FREE) - {"data", "steps"}
 """Settings that change no result."""
 
 
-def write_comparison(runs: Sequence[Path], out: Path) -> Path:
+def write_comparison(runs: Sequence[str | PathLike[str]], out: str | PathLike[str]) -> Path:
     """Write a page that compares runs; returns its path.
 
     Raises:
         RunError: a folder is no run, or is named twice.
         OSError: the page cannot be written.
     """
-    found = _named([read_record(run) for run in runs])
+    place: Path = convert(out, Path, "out")
+    found = _named([read_record(convert(run, Path, "run")) for run in runs])
     sections = {
         "Runs": html.table(_overview(found), ["", *found]),
         "Settings that differ": html.table(_differing(found), ["", *found]),
@@ -52,8 +55,8 @@ def write_comparison(runs: Sequence[Path], out: Path) -> Path:
         sections[name] = sections[name] or html.paragraph(text)
     links = html.contents(name for name, body in sections.items() if body)
     parts = [html.section(name, body) for name, body in sections.items()]
-    atomic.write(out, html.page(f"{len(found)} runs compared", [links, *parts]))
-    return out
+    atomic.write(place, html.page(f"{len(found)} runs compared", [links, *parts]))
+    return place
 
 
 def _named(records: Sequence[Record]) -> Runs:
@@ -116,9 +119,8 @@ def _curves(runs: Runs) -> str:
     axis = Axis(max(float(r.last.get("step", 1)) for r in runs.values()), *_NO_IMAGES)
     logged = dict.fromkeys(name for r in runs.values() for name in names(r))
     measured = {name for r in runs.values() for name in r.measured}
-    ordered = sorted(
-        (n for n in logged if not n.endswith(SPREAD)), key=lambda name: name not in measured
-    )
+    spreads = {f"{name}{SPREAD}" for name in logged}
+    ordered = sorted((n for n in logged if n not in spreads), key=lambda n: n not in measured)
     return html.cards(_card(_plot(runs, name), axis) for name in ordered)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Sequence
 from html import escape
 from itertools import zip_longest
+from os import PathLike
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
 from ganwright import atomic
+from ganwright.config.spelling import convert
 from ganwright.families import FAMILIES
 from ganwright.report import html
 from ganwright.report.card import grid_files
@@ -25,7 +29,9 @@ PLOTS = "plots"
 """The folder of the plots' files."""
 
 
-def write_report(run: Path, out: Path | None = None, *, price: float | None = None) -> Path:
+def write_report(
+    run: str | PathLike[str], out: str | PathLike[str] | None = None, *, price: float | None = None
+) -> Path:
     """Write the report of a run from what its folder holds, and each plot as RUN/plots/NAME.png.
 
     Args:
@@ -40,22 +46,23 @@ def write_report(run: Path, out: Path | None = None, *, price: float | None = No
         RunError: if `run` is no run's folder, or its config.yaml cannot be read.
         OSError: if the page cannot be written.
     """
-    record = read_record(run)
-    exhibits = read_exhibits(run / PLOTS)
+    folder: Path = convert(run, Path, "run")
+    path: Path = folder / "report.html" if out is None else convert(out, Path, "out")
+    record = read_record(folder)
+    exhibits = read_exhibits(folder / PLOTS)
     title = f"{record.family} · {record.name}"
     sections = {
-        "Health": "".join(html.paragraph(each, "health") for each in health(run)),
+        "Health": "".join(html.paragraph(each, "health") for each in health(folder)),
         "Samples": _samples(record, exhibits),
         "Curves": _curves(record),
-        "Evaluation": _evaluation(run),
+        "Evaluation": _evaluation(folder),
         "Time and cost": html.table(_cost(record, price)),
         "Environment": html.table((k, str(v)) for k, v in record.environment.items()),
         "Settings": html.table(record.settings.items()),
     }
     parts = [html.section(name, body) for name, body in sections.items()]
-    path = out or run / "report.html"
     links = html.contents(name for name, body in sections.items() if body)
-    atomic.write(path, html.page(title, [_head(record), links, *parts]))
+    atomic.write(path, html.page(title, [_head(record, path), links, *parts]))
     return path
 
 
@@ -97,7 +104,7 @@ def _number(path: Path) -> str:
     return f"{int(digits):,}" if digits.isdecimal() else digits
 
 
-def _head(record: Record) -> str:
+def _head(record: Record, page: Path) -> str:
     entry = FAMILIES.get(record.family)
     about = f"{entry.title} (arXiv:{entry.paper}). " if entry and entry.paper else ""
     lines = [html.paragraph(f"{about}Trained on {record.settings.get('data') or 'data'}.")]
@@ -108,8 +115,21 @@ def _head(record: Record) -> str:
         lines.append(html.paragraph(text, "dim"))
     lines.append(html.paragraph(f"Written {time.strftime('%Y-%m-%d %H:%M')}.", "dim"))
     files = ("config.yaml", "metrics.jsonl", "samples", PLOTS, "checkpoints")
-    found = [f'<a href="{name}">{name}</a>' for name in files if (record.folder / name).exists()]
+    found = [
+        f'<a href="{_link(record.folder / name, page)}">{name}</a>'
+        for name in files
+        if (record.folder / name).exists()
+    ]
     return f"{''.join(lines)}<p>{' · '.join(found)}</p>\n"
+
+
+def _link(target: Path, page: Path) -> str:
+    """From a page to a file, wherever both lie."""
+    try:
+        place = os.path.relpath(target.resolve(), page.parent.resolve())
+    except ValueError:  # another drive
+        return target.resolve().as_uri()
+    return quote(Path(place).as_posix())
 
 
 def _progress(record: Record) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,16 @@ BEFORE = {"weights": "average", "labels": "in turn"}
 
 
 def evaluations(run: Path) -> dict[str, dict[str, Any]]:
-    """The newest lines of evaluation.jsonl by the name of the number, protocols included."""
+    """The newest lines of evaluation.jsonl by the name of the number, protocols included.
+
+    A value that was not finite is null there, and NaN here.
+    """
     path, found = run / "evaluation.jsonl", {}
     for line in path.read_bytes().splitlines() if path.is_file() else ():
         try:
             row = json.loads(line)
-            name, _ = row["name"], float(row["value"])
+            name, value = row["name"], row["value"]
+            row["value"] = math.nan if value is None else float(value)
         except (ValueError, KeyError, TypeError):
             continue
         found[str(name)] = row

@@ -83,8 +83,8 @@ class Record:
     def measured(self) -> list[str]:
         """Names of what metrics and callbacks logged, and of what was measured on held-out data."""
         logged = dict.fromkeys(name for row in self.rows for name in row)
-        others = self.terms | set(COUNTS)
-        return [n for n in logged if n not in others and not n.endswith(SPREAD)]
+        others = self.terms | set(COUNTS) | {f"{name}{SPREAD}" for name in logged}
+        return [n for n in logged if n not in others]
 
     def values(self, name: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         """Steps and values of a number, where it was logged and is finite."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -38,7 +39,7 @@ class Measured:
         values: by name.
         protocols: of each value, as far as it is known.
         evaluated: whether they are of `ganwright evaluate`, and not what training logged.
-        step: at which they were measured.
+        at: the step at which each was measured.
         steps: how many the run was to have.
     """
 
@@ -49,7 +50,7 @@ class Measured:
     values: Mapping[str, float]
     protocols: Mapping[str, Mapping[str, Any]]
     evaluated: bool
-    step: int
+    at: Mapping[str, int]
     steps: int
 
     @property
@@ -108,8 +109,8 @@ def compare(runs: Sequence[str | Path]) -> Table:
 
     Numbers are the newest of `ganwright evaluate`; of a run that was never evaluated, the last that
     training logged. A run that repeats another one, with its seed, is no second sample: the notes
-    name it, and it is left out. They also name what a row was measured at different steps of, and
-    numbers that training logged without saying how they were measured.
+    name it, and it is left out. They also name what a row was measured at different steps of,
+    numbers that training logged without saying how they were measured, and those that are none.
 
     Raises:
         RunError: a folder is no run, nothing was measured, or not in the same way.
@@ -178,21 +179,21 @@ def measured(run: Path) -> Measured:
         own[f"game.{f.name}"] = _spelled(getattr(settings.game, f.name))
     evaluated = evaluations(run)
     values = {name: float(row["value"]) for name, row in evaluated.items()}
-    step = max((int(row.get("step", settings.steps)) for row in evaluated.values()), default=0)
+    at = {name: int(row.get("step", settings.steps)) for name, row in evaluated.items()}
     if not evaluated:
-        values, step = _logged(run)
+        values, at = _logged(run)
     machine = {name: str(getattr(settings, name)) for name in MACHINE}
     protocols = evaluated or of_training(run)
-    about = (protocols, bool(evaluated), step, settings.steps)
+    about = (protocols, bool(evaluated), at, settings.steps)
     return Measured(run, settings.seed, own, machine, values, *about)
 
 
-def _logged(run: Path) -> tuple[dict[str, float], int]:
-    """The last of each number that was measured in training, not the players' terms; the step."""
+def _logged(run: Path) -> tuple[dict[str, float], dict[str, int]]:
+    """The last of each number that was measured in training, not the players' terms; its step."""
     record = read_record(run)
-    values = {name: record.values(name)[1] for name in record.measured}
-    found = {name: float(known[-1]) for name, known in values.items() if len(known)}
-    return found, int(record.last.get("step", 0))
+    known = {name: record.values(name) for name in record.measured}
+    last = {name: (steps[-1], values[-1]) for name, (steps, values) in known.items() if len(steps)}
+    return {n: float(v) for n, (_, v) in last.items()}, {n: int(s) for n, (s, _) in last.items()}
 
 
 def _alike(runs: Sequence[Measured]) -> tuple[str, ...]:
@@ -221,21 +222,42 @@ def _alike(runs: Sequence[Measured]) -> tuple[str, ...]:
 
 
 def _unequal(group: Sequence[Measured]) -> Iterator[str]:
-    """What is to be said of a row whose runs were measured at different steps."""
-    most = max(each.step for each in group)
-    less = [f"{each.run} at step {each.step:,}" for each in group if each.step < most]
-    if less:
-        others = f" and {len(less) - NAMED} others" if len(less) > NAMED else ""
-        yield (
-            f"one row holds runs measured at different steps: {', '.join(less[:NAMED])}{others}, "
-            f"the rest at {most:,} of {max(each.steps for each in group):,}"
-        )
+    """What is to be said of a row: numbers measured at different steps, and what is no number."""
+    names = dict.fromkeys(name for each in group for name in each.values)
+    most = {n: max(each.at[n] for each in group if n in each.at) for n in names}
+    late: dict[tuple[tuple[str, ...], int], list[str]] = {}
+    for name, step in most.items():
+        less = [each for each in group if each.at.get(name, step) < step]
+        runs = tuple(f"{each.run} at step {each.at[name]:,}" for each in less)
+        late.setdefault((runs, step), []).append(name)
+        for each in group:
+            if not math.isfinite(each.values.get(name, 0.0)):
+                yield f"{name} of {each.run} is {each.values[name]}, so its mean is nan"
+    total = max(each.steps for each in group)
+    for (runs, step), of in late.items():
+        if runs:
+            yield (
+                f"one row holds runs measured at different steps: {_few(runs)}, the rest at "
+                f"{step:,} of {total:,} ({_few(of)})"
+            )
+    if len(set(most.values())) > 1:
+        said = _few([f"{name} at step {step:,}" for name, step in most.items()])
+        yield f"numbers of one row were measured at different steps: {said}; evaluate them again"
+
+
+def _few(parts: Sequence[str]) -> str:
+    """The first of them, and how many others there are."""
+    others = len(parts) - NAMED
+    return ", ".join(parts[:NAMED]) + (f" and {others} other{'s' * (others > 1)}" * (others > 0))
 
 
 def _spread(group: Sequence[Measured], name: str) -> tuple[float, float, int] | None:
     values = [each.values[name] for each in group if name in each.values]
     if not values:
         return None
+    if not all(map(math.isfinite, values)):
+        odd = values[0] if len({*map(str, values)}) == 1 else math.nan
+        return odd, math.nan, len(values)
     around = statistics.stdev(values) if len(values) > 1 else 0.0
     return statistics.fmean(values), around, len(values)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from ganwright import atomic
-from ganwright.callbacks import metrics_log
+from ganwright.config.changes import flag_of
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import size_of
-from ganwright.data import Images, RunData, open_data
+from ganwright.data import DataOptions, Images, RunData, open_data
 from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError, nearest
 from ganwright.inference.model import Model
@@ -28,10 +25,10 @@ from ganwright.metrics.image_set import ImageSet, marks_of, of_data, of_game, tr
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.data import check_same, data_options
+from ganwright.run.keep_results import keep
 from ganwright.run.load import load
 from ganwright.run.monitoring import objects
 from ganwright.run.run_folder import is_run, located, read_config, read_data, read_spec
-from ganwright.trackers.several import Several
 from ganwright.training.engine import Engine
 
 USUAL: tuple[Metric, ...] = (FID(), PrecisionRecall(), DensityCoverage())
@@ -81,10 +78,11 @@ def evaluate(
 
     Raises:
         GanwrightError: images are missing, too few, or do not fit a metric; or weights are chosen
-            of something that is no run folder.
+            of something that is no run folder, or a size of data that is not opened.
     """
     _check_which(target, which)
     choice = choice or Choice()
+    _check_data(target, against, choice.settings)
     chosen = [_with(metric, features) for metric in objects(metrics or USUAL, Metric)]
     model = target if isinstance(target, Model) else None
     if model is None and is_run(target):
@@ -106,8 +104,7 @@ def evaluate(
     about = {"seed": choice.seed} | ({} if model is None else _weights(model))
     results = measured(chosen, reference, fake, **about)
     if model is not None:
-        _write(model.run, results)
-        _track(model, results)
+        keep(model, results)
     return results
 
 
@@ -115,6 +112,11 @@ def _check_which(target: Any, which: Mapping[str, Any]) -> None:
     """See that keywords choose weights, and of a run folder, which alone has several."""
     names = signature(load).parameters.keys() - {"run", "device"}
     for name, value in which.items():
+        if name in {f.name for f in fields(Choice)}:
+            raise SettingsError(
+                f"evaluate takes no {name}, which is a field of Choice; give "
+                f"choice=Choice({name}={value!r}), from ganwright.run.evaluation"
+            )
         if name not in names:
             raise SettingsError(f"evaluate takes no {name}; {nearest(name, names)}")
         chosen = value is not None and value is not False
@@ -122,6 +124,20 @@ def _check_which(target: Any, which: Mapping[str, Any]) -> None:
             what = "a model" if isinstance(target, Model) else str(target)
             raise SettingsError(
                 f"{name} chooses the weights of a run folder, and {what} is none; name the run"
+            )
+
+
+def _check_data(target: Any, against: str | None, settings: Settings) -> None:
+    """See that some data is opened, where it is said how: a run's own is opened as in training."""
+    own = isinstance(target, Model) or is_run(target)
+    if not own or (against is not None and not is_run(against)):
+        return
+    usual = Settings()
+    for name in (f.name for f in fields(DataOptions)):
+        if getattr(settings, name) != getattr(usual, name):
+            raise SettingsError(
+                f"{flag_of(name)} is for images that you name, and a run's are as it was trained; "
+                "leave it out, or name images as --against"
             )
 
 
@@ -255,30 +271,6 @@ def _with(metric: Metric, features: Features | None) -> Metric:
         return metric
     changed: Metric = replace(metric, features=features)  # type: ignore[call-arg]
     return changed
-
-
-def _write(run: Path, results: Sequence[Result]) -> None:
-    """Add the results to the run's evaluation.jsonl.
-
-    Raises:
-        RunError: it cannot be written.
-    """
-    path, when = run / "evaluation.jsonl", time.strftime("%Y-%m-%dT%H:%M:%S%z")
-    try:
-        for result in results:
-            row = {k: v for k, v in asdict(result).items() if k not in ("protocol", "larger")}
-            metrics_log.append(path, row | dict(result.protocol) | {"when": when})
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {atomic.reason(error)}") from error
-
-
-def _track(model: Model, results: Sequence[Result]) -> None:
-    """Pass the results to the trackers that the run was logged to."""
-    _, settings = read_config(model.run, type(model.game))
-    if settings.log:
-        trackers = Several(settings.log, model.run, lambda text: warnings.warn(text, stacklevel=2))
-        trackers.log({f"evaluate/{r.name}": r.value for r in results}, model.step)
-        trackers.finish()
 
 
 def settings_of(weights: Path | None, features: Features | None) -> Features | None:

@@ -21,7 +21,7 @@ from ganwright.data.fitted import Fitted
 from ganwright.data.image import UNREADABLE
 from ganwright.data.messages import MixedSizesError
 from ganwright.data.open import Prepared, open_data, prepared
-from ganwright.data.options import DataOptions
+from ganwright.data.options import DataOptions, options_of
 from ganwright.data.plan import words
 from ganwright.data.query import parse_query
 from ganwright.data.read.shards import streams
@@ -100,12 +100,7 @@ def look(data: Any, family: str | None = None, **options: Any) -> Look:
         DataError: the data cannot be read, or does not suit the family.
         SettingsError: options contradict each other, or there is none of such a name.
     """
-    options = {"held_out": "auto", **options}
-    if unknown := options.keys() - vars(DataOptions()).keys():
-        raise SettingsError(
-            f"there is no option {sorted(unknown)[0]}; there are {', '.join(vars(DataOptions()))}"
-        )
-    return described(understood(data, family, DataOptions(**options)))
+    return described(understood(data, family, options_of(options)))
 
 
 def understood(data: Any, family: str | None, options: DataOptions) -> Prepared | Look:

@@ -76,7 +76,9 @@ class Monitoring:
             return []
         name = matching(wanted, measured)
         if name is None:
-            if wanted in choices(Metric):
+            if wanted in {type(metric).__name__ for metric in self.metrics}:
+                hint = f"name one of the numbers that are: {', '.join(measured)}"
+            elif wanted in choices(Metric):
                 hint = f"measure it: --metrics {wanted}"
             else:
                 hint = nearest(wanted, measured) if measured else "measure one: --metrics FID"

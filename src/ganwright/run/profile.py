@@ -17,7 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from ganwright.config.changes import keywords
+from ganwright.config.ranges import Positive
 from ganwright.config.settings import Settings
+from ganwright.config.spelling import convert
 from ganwright.data import RunData
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
@@ -108,6 +110,7 @@ def profile(
         GanwrightError: it could not be trained so.
     """
     cls, settings = chosen(game, settings)
+    seconds = convert(seconds, Positive, "seconds")
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
     return measure(cls, keywords(settings, changes), seconds, data)[0]

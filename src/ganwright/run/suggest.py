@@ -11,13 +11,14 @@ from typing import Any
 
 from ganwright.augment import ADA
 from ganwright.config.changes import flag_of, leaves
+from ganwright.config.ranges import Positive
 from ganwright.config.settings import Settings
-from ganwright.config.spelling import quoted, spell
+from ganwright.config.spelling import convert, quoted, spell
 from ganwright.data.describe import FEW
 from ganwright.data.open import Prepared
-from ganwright.data.options import DataOptions
+from ganwright.data.options import options_of
 from ganwright.data.sides import Rows
-from ganwright.errors import DataError, SettingsError
+from ganwright.errors import DataError
 from ganwright.memory import shortage_named
 from ganwright.report.page import duration
 from ganwright.run.config_file import defaults, game_class
@@ -124,11 +125,10 @@ def suggest(
 
     Raises:
         DataError: the data cannot be read, or its items only come by and cannot be counted.
-        SettingsError: options contradict each other.
+        SettingsError: options contradict each other, or there is none of such a name.
     """
-    if hours <= 0:
-        raise SettingsError(f"hours is {hours:g}; it must be above 0")
-    ready = understood(data, None, DataOptions(**{"held_out": "auto", **options}))
+    hours, seconds = convert(hours, Positive, "hours"), convert(seconds, Positive, "seconds")
+    ready = understood(data, None, options_of(options))
     if isinstance(ready, Look):
         raise DataError(f"{data} is a stream, whose items cannot be counted; name a folder or file")
     engine = Engine.pick(device)
@@ -148,7 +148,7 @@ def _lasting(found: Profile, rule: Rule, hours: float) -> Settings:
     batch = settings.batch_size or 1
     second = max(found.stretches, key=lambda each: each.steps).seconds
     steps = max(1, min(int(hours * 3600 / second), rule.images // batch))
-    steps = int(float(f"{steps:.2g}")) or 1
+    steps -= steps % 10 ** max(0, len(str(steps)) - 2)  # two digits, and no longer than that
     augment = getattr(settings.game, "augment_d", None)
     if isinstance(augment, ADA):
         # p crosses its range in a twentieth of the run, as 500,000 of 25 million images in the

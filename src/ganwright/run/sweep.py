@@ -18,17 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from ganwright import atomic
+from ganwright.callbacks.evaluation import Evaluation
 from ganwright.config.changes import differences
 from ganwright.config.settings import FREE, Settings
 from ganwright.data.cores import cores
 from ganwright.errors import RunError
 from ganwright.game import Game
-from ganwright.run.assembly import resolved
+from ganwright.metrics.metric import Metric
+from ganwright.run.assembly import assemble, resolved
+from ganwright.run.data import data_options
+from ganwright.run.evaluation import USUAL
 from ganwright.run.run_folder import read_config
 from ganwright.run.running import stopped_at
 from ganwright.run.tune import CHOSEN
 from ganwright.run.weights import same_place
 from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
 
 FORGOTTEN = (
     "--metrics",
@@ -57,6 +62,21 @@ class Job:
     folder: Path
     flags: tuple[str, ...]
     settings: Settings
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What each run of a sweep is evaluated with.
+
+    Args:
+        flags: of `evaluate`.
+        metrics: of these; the usual ones when empty.
+        n: how many samples.
+    """
+
+    flags: tuple[str, ...]
+    metrics: Sequence[Metric]
+    n: int
 
 
 def grid(
@@ -88,25 +108,28 @@ def sweep(
     family: str,
     cls: type[Game],
     jobs: Sequence[Job],
-    measure: Sequence[str],
+    measures: Measures,
     at_once: int,
     tell: Callable[[str], None],
 ) -> None:
-    """Train every run that is not finished, and evaluate it.
+    """Train every run that is not finished, and evaluate it; both are tried before the first.
 
     Args:
         family: its name.
         cls: its class.
         jobs: the runs.
-        measure: flags of `evaluate`.
+        measures: what they are evaluated with.
         at_once: how many run at the same time.
         tell: told of each run that is done.
 
     Raises:
         RunError: a folder holds another run, or a run failed; those that are done are kept.
+        GanwrightError: the data does not fit the family or a metric.
     """
     for job in jobs:
         _check(cls, job)
+    _try_out(cls, jobs, measures)
+    measure = list(measures.flags)
     threads = str(max(1, cores() // at_once))
     devices = _devices()
 
@@ -127,7 +150,7 @@ def sweep(
                 lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
                 return f"{job.folder}: {lines[-1].removeprefix('ganwright: ')}"
             if words[0] == "evaluate":
-                atomic.write(job.folder / MEASURED, json.dumps(list(measure)))
+                atomic.write(job.folder / MEASURED, json.dumps(measure))
         tell(f"{job.folder} is done")
         return None
 
@@ -135,6 +158,23 @@ def sweep(
         failed = [why for why in pool.map(work, enumerate(jobs)) if why]
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} runs failed, the first {failed[0]}")
+
+
+def _try_out(cls: type[Game], jobs: Sequence[Job], measures: Measures) -> None:
+    """Measure untrained networks on the data of each run that has not begun, once per data."""
+    tried = []
+    for job in jobs:
+        settings = resolved(cls, job.settings)
+        data = settings.data, data_options(dataclasses.replace(settings, seed=0))
+        if data in tried or (job.folder / "config.yaml").is_file():
+            continue
+        tried.append(data)
+        engine = Engine.of(settings)
+        settings = dataclasses.replace(settings, precision=engine.precision)
+        trainer, source = assemble(cls, settings, engine)
+        with trainer.inferring() as game:
+            trial = Evaluation(1, measures.metrics or USUAL, measures.n)
+            trial.try_out(game, source, settings.seed)
 
 
 def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[str]]:
