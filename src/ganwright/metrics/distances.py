@@ -19,8 +19,7 @@ from ganwright.config.ranges import Count, Several, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.image_set import ImageSet
-from ganwright.metrics.metric import MORE
-from ganwright.metrics.statistics import Statistics
+from ganwright.metrics.statistics import MORE, Statistics
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
-from ganwright.metrics.metric import MORE, Metric
-from ganwright.metrics.statistics import Statistics
+from ganwright.metrics.metric import Metric
+from ganwright.metrics.statistics import MORE, Statistics
 from ganwright.seeds import generators_kept, seed_torch
 
 Between = Callable[[Tensor, Tensor], Tensor]

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from ganwright.metrics.image_set import ImageSet
 
-MORE = "take more (-n; in training, --evaluate-samples)"
-"""What helps where there are too few samples."""
-
 
 @dataclass(frozen=True)
 class Metric(Checked):

@@ -12,8 +12,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
-from ganwright.metrics.metric import MORE
-from ganwright.metrics.statistics import Statistics
+from ganwright.metrics.statistics import MORE, Statistics
 
 ROWS = 1000
 """Rows of a table of distances that are in memory at a time."""

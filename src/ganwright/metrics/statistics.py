@@ -16,8 +16,9 @@ from ganwright import atomic
 from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.metrics.features import Extractor
-from ganwright.metrics.metric import MORE
 
+MORE = "take more (-n; in training, --evaluate-samples)"
+"""What helps where there are too few samples."""
 KEPT = 50_000
 """Features are kept of so many images; moments are of all."""
 BLOCK = 5000

@@ -23,7 +23,8 @@ from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import needed
 from ganwright.metrics.image_set import ImageSet
-from ganwright.metrics.metric import MORE, Metric
+from ganwright.metrics.metric import Metric
+from ganwright.metrics.statistics import MORE
 from ganwright.seeds import generators_kept, seed_torch
 
 LEAST = 50
