@@ -100,13 +100,14 @@ def test_no_image_of_an_earlier_call_stays(run: Path, tmp_path: Path) -> None:
     (out / "3" / "00000.npy").touch()
     (out / "3" / "mine.png").touch()
     (out / "3" / "2024.png").touch()
+    (out / "3" / "00007.png").touch()
     before = sorted(out.rglob("*"))
-    with pytest.raises(RunError, match=r"0 holds 2 images of another call, .* 00002\.png"):
+    with pytest.raises(RunError, match=r"0 holds 2 images of an earlier call, .* 00002\.png"):
         ganwright.augment_data(model, out, 2, **keep_all)
     assert sorted(out.rglob("*")) == before
     ganwright.augment_data(model, out, 2, **keep_all | {"seed": 6}, replace=True)
     assert torch.equal(written(out / "0"), to_bytes(model.sample(2, seed=6, labels=[0])))
-    names = ["00000.png", "00001.png", "2024.png", "mine.png"]
+    names = ["00000.png", "00001.png", "00007.png", "2024.png", "mine.png"]
     assert sorted(file.name for file in (out / "3").iterdir()) == names
 
 

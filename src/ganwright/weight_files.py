@@ -21,7 +21,7 @@ def unreadable(path: Path, error: Exception) -> str:
     zipped = head.startswith(b"PK")
     if not head:
         return f"it is empty; {_AGAIN}"
-    if head.lstrip().startswith(b"<"):
+    if head.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
         return "it is a web page; download the file that the page is about"
     if head.startswith(b"version https://git-lfs"):
         return "it is a pointer of Git LFS; get the file itself with git lfs pull"

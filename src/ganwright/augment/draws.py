@@ -55,10 +55,10 @@ def grain(x: Tensor) -> Tensor:
     return _drawn(partial(torch.randn, dtype=x.dtype), x, x.shape[1:])
 
 
-def _drawn(draw: Callable[..., Tensor], x: Tensor, each: Sequence[int] = ()) -> Tensor:
+def _drawn(draw: Callable[..., Tensor], x: Tensor, shape: Sequence[int] = ()) -> Tensor:
     """What `draw` gives of a shape for each image."""
-    one = draw((len(x) // _copies, *each), device=x.device)
-    return one.repeat(_copies, *[1] * len(each)) if _copies > 1 else one
+    one = draw((len(x) // _copies, *shape), device=x.device)
+    return one.repeat(_copies, *[1] * len(shape)) if _copies > 1 else one
 
 
 def each(value: Tensor) -> Tensor:

@@ -88,8 +88,8 @@ def augment_data(
         copies: keep samples that copy training images.
         features: by which copies are found; DigitFeatures when not given.
         tries: samples drawn for each that is wanted, at most.
-        replace: other files in their places are replaced, and further numbered images of an earlier
-            call removed.
+        replace: other files in their places are replaced, and further images of the earlier call
+            that augmentation.json tells of are removed.
         device: where it is computed.
         shown: called after each part of a class.
         **which: `step`, `raw`, `best`: which weights of the run, see `load`.
@@ -99,8 +99,8 @@ def augment_data(
 
     Raises:
         SettingsError: the run does not sample by class, or the classifier knows other classes.
-        RunError: the training data is not there, the folder holds images of another call, or a
-            file cannot be written.
+        RunError: the training data is not there, the folder holds further images of an earlier
+            call, or a file cannot be written.
     """
     per_class, tries = convert(per_class, Count, "per_class"), convert(tries, Count, "tries")
     seed, out = convert(seed, Whole, "seed"), Path(out)
@@ -108,8 +108,9 @@ def augment_data(
     classes = _classes(model)
     filters = list(_filters(model, classifier, agree, copies, features or DigitFeatures()))
     counts, places, ending = [], folders(classes), _ending(model)
+    before = _kept_before(out)
     for k in model.spec.asked if not replace else ():
-        _clear(out / places[k], per_class, ending, replace)
+        _clear(out / places[k], per_class, before.get(classes[k], 0), ending, replace)
     for k in model.spec.asked:
         count = ClassCount(classes[k])
         for images in model.samples(per_class * tries, seed=seed, labels=[k]):
@@ -121,7 +122,7 @@ def augment_data(
             shown(count)
             if count.kept == per_class:
                 break
-        _clear(out / places[k], count.kept, ending, replace)
+        _clear(out / places[k], count.kept, before.get(count.name, 0), ending, replace)
         counts.append(count)
     with_seed = {"seed": seed, "per_class": per_class, "classes": [asdict(c) for c in counts]}
     _stored(out / SUMMARY, json.dumps(with_seed, indent=2) + "\n")
@@ -218,18 +219,27 @@ def _ending(model: Model) -> str:
     return endings(levels, model.spec.shape[0])[0] if levels else ".png"
 
 
-def _clear(folder: Path, n: int, ending: str, replace: bool) -> None:
-    """Remove the numbered images of a folder that are not among the first n.
+def _kept_before(out: Path) -> dict[str, int]:
+    """How many images of each class an earlier call wrote here."""
+    try:
+        known: Any = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+        return {str(each["name"]): int(each["kept"]) for each in known["classes"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _clear(folder: Path, n: int, before: int, ending: str, replace: bool) -> None:
+    """Remove what is left of an earlier call's `before` images, and no file of the user's own.
 
     Raises:
-        RunError: there are such, and nothing is to be replaced; or one cannot be removed.
+        RunError: some is, and nothing is to be replaced; or it cannot be removed.
     """
-    own = {name_of(folder, number, ending).name for number in range(n)}
-    files = [p for p in sorted(folder.glob("*")) if p.suffix in _ENDINGS and p.stem.isdecimal()]
-    surplus = [p for p in files if len(p.stem) >= 5 and p.name not in own]
+    own = {name_of(folder, number, ending) for number in range(n)}
+    known = (name_of(folder, i, each) for i in range(before) for each in _ENDINGS)
+    surplus = [path for path in known if path not in own and path.is_file()]
     if surplus and not replace:
         raise RunError(
-            f"{folder} holds {len(surplus)} images of another call, the first is "
+            f"{folder} holds {len(surplus)} images of an earlier call, the first is "
             f"{surplus[0].name}; name another folder, or add --overwrite to remove them"
         )
     try:

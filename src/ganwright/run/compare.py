@@ -247,8 +247,8 @@ def _unequal(group: Sequence[Measured]) -> Iterator[str]:
 
 def _few(parts: Sequence[str]) -> str:
     """The first of them, and how many others there are."""
-    others = len(parts) - NAMED
-    return ", ".join(parts[:NAMED]) + (f" and {others} other{'s' * (others > 1)}" * (others > 0))
+    others = f" and {len(parts) - NAMED} others" if len(parts) > NAMED else ""
+    return ", ".join(parts[:NAMED]) + others
 
 
 def _spread(group: Sequence[Measured], name: str) -> tuple[float, float, int] | None:

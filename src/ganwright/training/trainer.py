@@ -240,7 +240,7 @@ class Trainer:
         names = [*done.names, done.gradient]
         self.meter.add(player.name, names, done.values, norm, finite, self.step)
         if moved is not False:
-            with undone_unless(finite, self._own if moved is None else ()):
+            with undone_unless(finite & norm.isfinite(), self._own if moved is None else ()):
                 self.game.after(player, dict(zip(done.names, done.values, strict=True)))
 
     @contextmanager
