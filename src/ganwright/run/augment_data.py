@@ -239,8 +239,9 @@ def _clear(folder: Path, n: int, before: int, ending: str, replace: bool) -> Non
     surplus = [path for path in known if path not in own and path.is_file()]
     if surplus and not replace:
         raise RunError(
-            f"{folder} holds {len(surplus)} image{'s' * (len(surplus) > 1)} of an earlier call, the "
-            f"first is {surplus[0].name}; name another folder, or add --overwrite to remove them"
+            f"{folder} holds {len(surplus)} image{'s' * (len(surplus) > 1)} of an earlier call, "
+            f"the first is {surplus[0].name}; name another folder, or add --overwrite to "
+            "remove them"
         )
     try:
         for path in surplus:
