@@ -19,6 +19,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.pool import ReplayPool
+from ganwright.training import engine
 from ganwright.training.ema import EMA
 from ganwright.training.engine import Engine, usable_cores
 
@@ -80,6 +81,23 @@ def test_threads_keep_to_the_cores_this_process_has() -> None:
             assert usable_cores() == 1
         finally:
             os.sched_setaffinity(0, before)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "flags", "precision"),
+    [
+        ("GenuineIntel", "avx2 avx512f avx512_bf16 amx_bf16", "bf16"),
+        ("GenuineIntel", "avx2 avx512f avx512_bf16 avx512_fp16", "fp32"),
+        ("AuthenticAMD", "avx2 avx512f avx512_bf16", "bf16"),
+        ("AuthenticAMD", "avx2", "fp32"),
+    ],
+)
+def test_auto_is_bf16_where_the_processor_multiplies_it_faster_than_fp32(
+    vendor: str, flags: str, precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Intel's cores multiply it fast by AMX alone, which a virtual machine may hide."""
+    monkeypatch.setattr(engine, "_processor_lines", {"vendor_id": vendor, "flags": flags}.get)
+    assert Engine.pick("cpu").precision == precision
 
 
 @pytest.mark.parametrize("name", ["dcgan", "wgan-gp", "acgan", "cyclegan"])
