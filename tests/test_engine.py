@@ -269,6 +269,39 @@ def test_where_an_average_stood_goes_with_the_state_of_a_trainer() -> None:
     assert [k for k in mine if not torch.equal(mine[k], theirs[k])] == []
 
 
+def test_without_an_average_samples_come_from_the_networks_themselves() -> None:
+    """No copy of the weights is held, nor made in each step."""
+    trainer = trainer_of("dcgan", ema_half_life=0.0)
+    assert trainer.average.networks["G"] is trainer.game.G
+    for _ in trainer.play(2):
+        pass
+    assert trainer.game.G.training
+    assert all(w.requires_grad for w in trainer.game.G.parameters())
+    with trainer.inferring() as game:
+        assert not trainer.game.G.training
+        samples = game.sample(4)
+    assert samples.shape[0] == 4
+    assert trainer.game.G.training
+    later = trainer_of("dcgan", ema_half_life=0.0)
+    for _ in later.play(1):
+        pass
+    later.load_state_dict(copy.deepcopy(trainer.state_dict()))
+    for each in (trainer, later):
+        for _ in each.play(4):
+            pass
+    mine, theirs = later.game.state_dict(), trainer.game.state_dict()
+    assert [k for k in mine if not torch.equal(mine[k], theirs[k])] == []
+
+
+def test_an_average_that_is_no_longer_kept_does_not_take_the_place_of_the_weights() -> None:
+    averaged, plain = (trainer_of("dcgan", ema_half_life=half_life) for half_life in (1e4, 0.0))
+    for _ in averaged.play(2):
+        pass
+    plain.load_state_dict(copy.deepcopy(averaged.state_dict()))
+    mine, theirs = plain.game.state_dict(), averaged.game.state_dict()
+    assert [k for k in mine if not torch.equal(mine[k], theirs[k])] == []
+
+
 MEASURED = """
 import resource, sys, torch
 from ganwright.training.engine import Engine

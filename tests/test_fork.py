@@ -51,6 +51,18 @@ def test_without_a_change_it_is_the_run_that_never_stopped(run: Path, tmp_path: 
     assert (tmp_path / "fork/samples/data.png").exists()
 
 
+def test_a_fork_without_an_average_continues_from_the_weights(run: Path, tmp_path: Path) -> None:
+    ganwright.fork(run, tmp_path / "fork", step=2, steps=3, quiet=True, ema_half_life=0.0)
+    ganwright.fork(run, tmp_path / "same", step=2, steps=3, quiet=True)
+    new, same = tensors(tmp_path / "fork"), tensors(tmp_path / "same")
+    game = [k for k in same if k.startswith("game.")]
+    assert game
+    assert all(torch.equal(new[k], same[k]) for k in game)
+    averaged = [k for k in new if k.startswith("average.")]
+    assert averaged
+    assert all(torch.equal(new[k], new[k.replace("average.", "game.")]) for k in averaged)
+
+
 def test_it_differs_by_what_was_changed_alone(run: Path, tmp_path: Path) -> None:
     """One step with a rate of 0 for G: D moves as ever, G stays, both optimizers go on."""
     ganwright.fork(run, tmp_path / "fork", step=2, steps=3, quiet=True, optimizer_g="Adam(lr=0.0)")

@@ -89,7 +89,8 @@ def table(args: argparse.Namespace, device: torch.device, *, ready: bool) -> lis
     lines = [f"## {what}", "", "| | | images a second | ms a step | x script | half within | MB |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- |")
     for name in args.cases or CASES:
-        with apart(name, device, ready=ready, packages=args.packages) as found:
+        more = {"packages": args.packages, "average": not args.without_average}
+        with apart(name, device, ready=ready, **more) as found:
             took = compared(found, args.blocks, args.seconds)
             memory = {each.name: each.memory() for each in found}
         made = rows(name, CASES[name], took, memory)
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of a block of the script's")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--packages", action="store_true", help="torchgan and torch-mimicry too")
+    parser.add_argument("--without-average", action="store_true", help="of G, as in the loops")
     parser.add_argument("--out", type=Path, help="a Markdown file for the tables")
     args = parser.parse_args()
     if unknown := set(args.cases) - set(CASES):

@@ -167,11 +167,14 @@ class Library:
 
     precision: Precision
     shared: bool
+    average: bool = True
 
     @property
     def name(self) -> str:
         """What the table calls it."""
-        return f"ganwright, {self.precision}{', shared' if self.shared else ''}"
+        told = ", shared" if self.shared else ""
+        told += "" if self.average else ", no average"
+        return f"ganwright, {self.precision}{told}"
 
     def step(self, case: Case, device: torch.device, *, ready: bool) -> Callable[[], object]:
         """What plays a step."""
@@ -179,7 +182,8 @@ class Library:
         data = case.open(device)
         served: Any = Ready(data, case.batch) if ready else data
         game = case.game(data.spec, **(case.shared if self.shared else {}))
-        trainer = Trainer(game, served, engine, batch_size=case.batch)
+        half_life = 10_000.0 if self.average else 0.0
+        trainer = Trainer(game, served, engine, batch_size=case.batch, ema_half_life=half_life)
         trainer.images = SEEN
         return trainer.play_step
 
@@ -187,7 +191,7 @@ class Library:
 Contestant = Loop | Library | Package
 
 
-def contestants(case: Case, *, packages: bool) -> list[Contestant]:
+def contestants(case: Case, *, packages: bool, average: bool = True) -> list[Contestant]:
     """The script first, frameworks, careful loops, and the library in each of its modes."""
     found: list[Contestant] = [Loop(Style())]
     if packages and case.family in FAMILIES:
@@ -198,7 +202,7 @@ def contestants(case: Case, *, packages: bool) -> list[Contestant]:
     modes: tuple[Precision, ...] = ("fp32", "auto")
     for precision in modes:
         for shared in (False, True)[: 1 + bool(case.shared)]:
-            found.append(Library(precision, shared))
+            found.append(Library(precision, shared, average))
     return found
 
 
@@ -224,13 +228,18 @@ class Apart:
 
 @contextmanager
 def apart(
-    name: str, device: torch.device, *, ready: bool, packages: bool = False
+    name: str,
+    device: torch.device,
+    *,
+    ready: bool,
+    packages: bool = False,
+    average: bool = True,
 ) -> Iterator[list[Apart]]:
     """All contestants of a case, warmed up, each in its process; these end with it."""
     spawn = multiprocessing.get_context("spawn")
     with ExitStack() as ends:
         found = []
-        for each in contestants(CASES[name], packages=packages):
+        for each in contestants(CASES[name], packages=packages, average=average):
             here, there = spawn.Pipe()
             process = spawn.Process(target=_serve, args=(there, name, each, device, ready))
             process.start()

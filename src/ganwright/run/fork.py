@@ -170,5 +170,6 @@ def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
     fresh = own.keys() - set(fitted.taken)
     forget(trainer.game, fresh)
     trainer.game.carried(fresh)
-    fit(trainer.average.networks.state_dict(), found.average)
+    if trainer.average.kept:
+        fit(trainer.average.networks.state_dict(), found.average)
     return [*fitted.lines(), *adopt(trainer, found.training)]

@@ -217,11 +217,12 @@ def _memory(trainer: TimedTrainer) -> dict[str, int]:
         if isinstance(value, Tensor)
     ]
     weights = list(trainer.game.parameters())
+    averages = trainer.average.networks.parameters() if trainer.average.kept else ()
     return {
         "weights": sum(map(_bytes, weights)),
         "gradients": sum(_bytes(w) for w in weights if w.requires_grad),
         "optimizers": sum(map(_bytes, states)),
-        "averages": sum(_bytes(w) for w in trainer.average.networks.parameters()),
+        "averages": sum(map(_bytes, averages)),
         "peak": most_memory(trainer.engine.device),
     }
 

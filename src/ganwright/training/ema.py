@@ -30,7 +30,8 @@ class EMA:
     Args:
         game: whose networks are averaged.
         names: which of its children; the game's `averaged` by default.
-        half_life: images after which a weight counts half; 0 copies the weights.
+        half_life: images after which a weight counts half; with 0 there is no average, and
+            `networks` are the game's own.
         ramp: the ramp-up's slope; 0 for none.
         schedule: the factor on the half-life at each step.
     """
@@ -50,6 +51,11 @@ class EMA:
         self.schedule = schedule
         names = game.averaged if names is None else names
         live = nn.ModuleDict({n: getattr(game, n) for n in names})
+        self.networks = live
+        self._lerp: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._copy: list[tuple[torch.Tensor, torch.Tensor]] = []
+        if not self.kept:
+            return
         self.networks = copy.deepcopy(live)  # as a whole, so that what is shared stays shared
         self.networks.requires_grad_(False).eval()
         lerped = {n for n, _ in live.named_parameters()}
@@ -57,6 +63,11 @@ class EMA:
         mine, theirs = _tensors(self.networks), _tensors(live)
         self._lerp = [(mine[n], theirs[n]) for n in mine if n in lerped]
         self._copy = [(mine[n], theirs[n]) for n in mine if n not in lerped]
+
+    @property
+    def kept(self) -> bool:
+        """Whether there are averages beside the weights."""
+        return self.half_life > 0
 
     def beta(self, images: int, seen: int, step: int = 0) -> float:
         """How much of the old average stays after `images` more, `seen` in all, in this step."""

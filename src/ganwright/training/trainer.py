@@ -293,7 +293,8 @@ class Trainer:
         check_state(state)
         training = state["training"]
         load_into(self.game, state["game"], what)
-        load_into(self.average.networks, state["average"], what)
+        if self.average.kept:
+            load_into(self.average.networks, state["average"], what)
         if "optimizers" in training:
             load_optimizers(self.players, training, what)
         self.step, self.draws = training["step"], training["draws"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import lcm
 from typing import Any, cast
@@ -50,7 +50,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
     """All tensors of the game and its averages, optimizers, counts and meters as before."""
     both = (trainer.game, trainer.average.networks)
     buffers = [(buffers_of(m), dict(buffers_of(m))) for net in both for m in net.modules()]
-    live = [t for net in both for t in _tensors(net)]
+    live = _tensors(both)
     before = [t.detach().clone() for t in live]
     try:
         yield
@@ -68,9 +68,9 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
     trainer.meter = Meter(trainer.engine.device)
 
 
-def _tensors(module: nn.Module) -> list[Tensor]:
+def _tensors(modules: Iterable[nn.Module]) -> list[Tensor]:
     """Each once: what is not saved with a checkpoint too."""
-    found = [*module.parameters(), *module.buffers()]
+    found = [t for module in modules for t in (*module.parameters(), *module.buffers())]
     return list({id(t): t for t in found}.values())
 
 
