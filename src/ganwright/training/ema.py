@@ -66,7 +66,7 @@ class EMA:
 
     @property
     def kept(self) -> bool:
-        """Whether there are averages beside the weights."""
+        """Whether there are averages besides the weights."""
         return self.half_life > 0
 
     def beta(self, images: int, seen: int, step: int = 0) -> float:
