@@ -31,7 +31,7 @@ from ganwright.metrics.judge import judge, opened
 from ganwright.recipes import recipes
 from ganwright.run.config_file import from_yaml
 from ganwright.run.run_folder import read_config
-from ganwright.training.engine import usable_cores
+from ganwright.training.machine import usable_cores
 
 SAMPLES = 200
 

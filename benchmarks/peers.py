@@ -37,7 +37,8 @@ from ganwright.families.fastgan import FastGAN
 from ganwright.families.stylegan2 import StyleGAN2
 from ganwright.game import Game
 from ganwright.networks import FastNet, StyleNet
-from ganwright.training.engine import Engine, usable_cores
+from ganwright.training.engine import Engine
+from ganwright.training.machine import usable_cores
 from ganwright.training.trainer import Trainer
 
 LATE = 20_001

@@ -19,9 +19,10 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.game import Game
 from ganwright.pool import ReplayPool
-from ganwright.training import engine
+from ganwright.training import machine
 from ganwright.training.ema import EMA
-from ganwright.training.engine import Engine, usable_cores
+from ganwright.training.engine import Engine
+from ganwright.training.machine import usable_cores
 
 
 def test_what_is_not_there_is_said() -> None:
@@ -96,7 +97,7 @@ def test_auto_is_bf16_where_the_processor_multiplies_it_faster_than_fp32(
     vendor: str, flags: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Intel's cores multiply it fast by AMX alone, which a virtual machine may hide."""
-    monkeypatch.setattr(engine, "_processor_lines", {"vendor_id": vendor, "flags": flags}.get)
+    monkeypatch.setattr(machine, "_processor_lines", {"vendor_id": vendor, "flags": flags}.get)
     assert Engine.pick("cpu").precision == precision
 
 

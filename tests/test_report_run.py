@@ -23,7 +23,7 @@ from ganwright.game import Game
 from ganwright.report import comparison, exhibits
 from ganwright.report.comparison import write_comparison
 from ganwright.run import train as runs
-from ganwright.training.engine import processor
+from ganwright.training.machine import processor
 
 pytestmark = pytest.mark.plots
 

@@ -58,7 +58,7 @@ def choose(
     cls, settings = tiny("gan", **({"precision": "auto"} | changes))
     monkeypatch.setattr(tune, "measure_on", clock)
     monkeypatch.setattr(tune, "fast_bf16", lambda device: bf16)
-    monkeypatch.setattr("ganwright.training.engine.fast_bf16", lambda device: bf16)
+    monkeypatch.setattr("ganwright.training.machine.fast_bf16", lambda device: bf16)
     monkeypatch.setattr(tune, "why_not_compiled", lambda device: "")
     monkeypatch.setattr("ganwright.training.engine.check_compiler", lambda device: None)
     return tuned(cls, settings)

@@ -31,7 +31,7 @@ import torch
 from cases import CASES, Case
 from contestants import Apart, apart
 
-from ganwright.training.engine import usable_cores
+from ganwright.training.machine import usable_cores
 
 INTRODUCTION = """\
 <!-- not run: writes this page -->

@@ -23,8 +23,9 @@ from ganwright.config.settings import Precision
 from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.layers.dropout import Dropout, NoiseDropout
 from ganwright.run.profile import most_memory
-from ganwright.training.engine import Engine, usable_cores
+from ganwright.training.engine import Engine
 from ganwright.training.freed_memory import keep_freed_memory
+from ganwright.training.machine import usable_cores
 from ganwright.training.trainer import Trainer
 
 LAYOUTS = {"channels last": torch.channels_last, "contiguous": torch.contiguous_format}

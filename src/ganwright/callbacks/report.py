@@ -15,7 +15,7 @@ from ganwright.callbacks.callback import Periodic, Run
 from ganwright.report import write_report
 from ganwright.report.exhibits import write_exhibits
 from ganwright.report.page import PLOTS
-from ganwright.training.engine import processor
+from ganwright.training.machine import processor
 from ganwright.version import __version__
 
 SHARE = 0.01

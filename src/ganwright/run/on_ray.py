@@ -14,7 +14,7 @@ from ganwright.config.settings import Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError, missing_extra
 from ganwright.inference.model import Model
 from ganwright.run.run_folder import is_run
-from ganwright.training.engine import usable_cores
+from ganwright.training.machine import usable_cores
 
 RESTARTS = 3
 """How often all processes start again."""

@@ -25,7 +25,8 @@ from ganwright.run.assembly import lasting, opened, resolved
 from ganwright.run.config_file import to_yaml
 from ganwright.run.profile import measure_on
 from ganwright.training.compiler import why_not_compiled
-from ganwright.training.engine import Engine, fast_bf16, processor
+from ganwright.training.engine import Engine
+from ganwright.training.machine import fast_bf16, processor
 
 SECONDS = 1.0
 """How long each way is measured in each phase of the game."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import os
-import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -21,6 +18,7 @@ from ganwright.layers.forward_state import Memory
 from ganwright.seeds import rows_counted
 from ganwright.training.compiler import check_compiler
 from ganwright.training.freed_memory import keep_freed_memory
+from ganwright.training.machine import chosen_precision, named_device, usable_cores
 from ganwright.training.processes import connected, join
 from ganwright.training.synced_batch_norm import SyncedBatchNorm
 from ganwright.training.whole_batch import WholeBatch
@@ -89,8 +87,8 @@ class Engine:
                 "sync_batch_norm does not work with compile: processes cannot exchange statistics "
                 "within compiled code; leave one of them out"
             )
-        chosen = _device(device)
-        precision = _precision(precision, chosen)
+        chosen = named_device(device)
+        precision = chosen_precision(precision, chosen)
         if compile:
             check_compiler(chosen)
         if chosen.type == "cuda":
@@ -230,76 +228,3 @@ class Engine:
         for rank, sentence in enumerate(said):
             if sentence is not None:
                 raise RunError(f"process {rank} of {self.world}: {sentence}")
-
-
-def usable_cores() -> int:
-    """Cores this process may use: its affinity and its container's limit, not the machine's count.
-
-    Threads beyond that slow small networks a hundredfold.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="utf-8").split()
-        limit = math.ceil(int(quota) / int(period))
-    except (OSError, ValueError):
-        limit = cores or 1
-    return max(1, min(cores or 1, limit))
-
-
-def _device(name: str) -> torch.device:
-    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
-    if name == "auto":
-        name = "cuda" if cuda else "mps" if mps else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    kind, _, index = name.partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (index and not index.isdigit()):
-        raise SettingsError(f"unknown device {name!r}; choose cpu, cuda, cuda:N, mps or auto")
-    if kind == "cuda" and (not cuda or int(index or 0) >= torch.cuda.device_count()):
-        count = torch.cuda.device_count() if cuda else 0
-        raise SettingsError(f"device {name} is not available ({count} CUDA devices seen); try auto")
-    if kind == "mps" and not mps:
-        raise SettingsError("device mps is not available; use --device cpu or auto")
-    return torch.device(name)
-
-
-def _precision(name: Precision, device: torch.device) -> Precision:
-    if name == "auto":
-        return "bf16" if fast_bf16(device) else "fp32"
-    if name not in ("fp32", "bf16", "fp16"):
-        raise SettingsError(f"unknown precision {name!r}; choose fp32, bf16, fp16 or auto")
-    if name == "fp16" and device.type == "cpu":
-        raise SettingsError("fp16 needs a GPU; on the CPU use --precision bf16, fp32 or auto")
-    return name
-
-
-def fast_bf16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 faster than float32."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu":
-        return False
-    flags = _processor_lines("flags").split()
-    # Intel's cores multiply bfloat16 fast by AMX alone: where a virtual machine hides that, 512^3
-    # by avx512_bf16 takes 1.9 times as long as in float32, and CycleGAN's step 1.5 times as long.
-    by_avx512 = "avx512_bf16" in flags and _processor_lines("vendor_id") == "AuthenticAMD"
-    return "amx_bf16" in flags or by_avx512
-
-
-def processor(device: torch.device) -> str:
-    """What the device is called, with the instructions that torch uses on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    if device.type != "cpu":
-        return str(device)
-    name = _processor_lines("model name") or platform.processor() or platform.machine()
-    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _processor_lines(field: str) -> str:
-    """What Linux says of its first processor; nothing on other systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return ""
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
