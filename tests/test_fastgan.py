@@ -12,6 +12,7 @@ import torch
 from helpers import tiny, trainer_of
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
+from torch.nn.utils.parametrize import is_parametrized
 from torch.utils.flop_counter import FlopCounterMode
 
 from ganwright.augment import DiffAugment
@@ -20,6 +21,7 @@ from ganwright.errors import SettingsError
 from ganwright.families.fastgan import FastGAN
 from ganwright.losses import Hinge
 from ganwright.networks import FastNet
+from ganwright.networks.base import WEIGHTED
 from ganwright.networks.fast_critic import quarters
 from ganwright.networks.features import VGG, SmallFeatures
 from ganwright.observing import evaluate
@@ -71,6 +73,15 @@ def test_d_and_its_decoders_have_the_layer_tables_parameters() -> None:
         D = FastNet().discriminator((3, 256, 256))
         assert parameters(D) == image + copy == 8_386_672
         assert parameters(FastNet().decoders((3, 256, 256))) == decoders == 3_139_488
+
+
+def test_every_layer_has_spectral_norm() -> None:
+    """Without it the decoders could make up for what D's maps lose (the code's `conv2d`)."""
+    nets, shape = FastNet(width_G=4, width_D=4), (3, 64, 64)
+    for net in (nets.generator(16, shape), nets.discriminator(shape), nets.decoders(shape)):
+        weighted = [m for m in net.modules() if isinstance(m, WEIGHTED)]
+        assert weighted
+        assert all(is_parametrized(m, "weight") for m in weighted)
 
 
 @pytest.fixture
@@ -177,7 +188,7 @@ def test_restored_images_by_hand(corner: int, monkeypatch: pytest.MonkeyPatch) -
     """Decoders that give 0 leave the squares of the halved image, twice, and of a quarter."""
     game = game_of(augment_d=None, restoring=3.0)
     for part in (game.decoders.whole, game.decoders.part, game.decoders.copy):
-        nn.init.zeros_(part[-2].weight)
+        part[-1].forward = torch.zeros_like
     monkeypatch.setattr(torch, "randint", lambda *_, **__: torch.tensor([corner]))
     x = torch.randn(4, 1, 32, 32)
     terms, _ = evaluate(game.discriminator, Images(x))

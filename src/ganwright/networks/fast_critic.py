@@ -128,6 +128,7 @@ class FastDecoders(nn.Module):
         self.part = decoder(channels(width, 2), width, colours, doublings)
         self.copy = decoder(channels(width, 2), width, colours, doublings)
         normal_init(self)
+        spectral(self)
 
     def forward(self, maps: Maps, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Pairs of a decoded image and the true one, each [n, C, H, W] of the small copy's size.
