@@ -33,6 +33,34 @@ def opened(source: Any, task: type = Images, **options: Any) -> Data:
     return open_data(source, task=task, options=DataOptions(**({"workers": 0} | options)))
 
 
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"balance": "no"}, "balance is 'no'; it must be true or false"),
+        ({"workers": -1}, "workers is -1; it must be at least 0"),
+        ({"range": 4}, "range is 4; give two numbers, the lower one first"),
+        ({"range": (4, 0)}, "range is 4 0; give two numbers, the lower one first"),
+        ({"held_out": 2}, "held_out is 2; it must be auto or a number, from 0 to below 1"),
+        ({"labels_per_class": 0}, "labels_per_class is 0; it must be at least 1"),
+        ({"channels": "two"}, "channels is 'two'; it must be a whole number, at least 1"),
+        ({"on_bad_file": "Skip"}, "on_bad_file is 'Skip'; it must be refuse or skip"),
+        ({"alpha": "black"}, "alpha is 'black'; it must be keep or white or drop"),
+        ({"depth": 16}, "depth is 16; it must be keep or 8"),
+        ({"max_megapixels": -3}, "max_megapixels is -3.0; it must be at least 0"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_options_that_are_none_are_refused(told: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        DataOptions(**told)
+    assert str(caught.value).startswith(said)
+
+
+def test_options_mean_what_their_types_say() -> None:
+    options = DataOptions(workers="0", image_size="32", flip="true")  # type: ignore[arg-type]
+    assert (options.workers, options.size, options.flip) == (0, (32, 32), True)
+
+
 class Set(torch.utils.data.Dataset[Any]):
     """Items that a function makes of their numbers."""
 

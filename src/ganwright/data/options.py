@@ -7,28 +7,33 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ganwright.config.sizes import sides, size_of
+from ganwright.config.checked import Named
+from ganwright.config.ranges import BelowOne, Count, NonNegative, Real, Whole
+from ganwright.config.sizes import Size, sides, size_of
 from ganwright.config.transform import Transform
 from ganwright.data.levels import Reading
 from ganwright.errors import SettingsError
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
+class DataOptions(Named):
     """How data is opened and served; what is asked of one set alone is the string's `Query`.
 
     A run's settings of these names become these options, see `run/data.py`.
+
+    Raises:
+        SettingsError: a value does not fit its field's type or range.
     """
 
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
     download: bool = False
     """Download the data set into the data root where it is missing."""
-    image_size: int | str | None = None
+    image_size: Size | None = None
     """The size to which images are brought, such as 64 or "64x32"; their own when not given."""
-    channels: int | None = None
+    channels: Count | None = None
     """Turn images grey (1) or colour (3), or ask that they have so many; None for any."""
-    range: tuple[float, ...] = ()
+    range: tuple[Real, ...] = ()
     """The two numbers in files or arrays that become -1 and 1; those of their type if empty."""
     depth: Literal["keep", 8] = "keep"
     """Keep more than 8 bits where the data has them, or bring all to 8."""
@@ -40,22 +45,28 @@ class DataOptions:
     """Random changes of training images, one after the other."""
     balance: bool = False
     """Draw each class equally often, however many images it has."""
-    labels_per_class: int | None = None
+    labels_per_class: Count | None = None
     """Keep this many labels per class and treat all other images as unlabelled."""
-    held_out: float | Literal["auto"] = 0.0
+    held_out: Literal["auto"] | BelowOne = 0.0
     """Share of the images held out where there is no test split, see `hold_out.py`."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"
     """Whether a file that cannot be read is refused, or skipped with a warning."""
-    max_megapixels: float | None = None
+    max_megapixels: NonNegative | None = None
     """Millions of pixels of the largest image that is decoded; 0 for any, None for 179."""
     cache: bool = False
     """Keep decoded images: of a folder or zip in the user's cache, of a Dataset in memory."""
-    workers: int = 2
+    workers: Whole = 2
     """Processes that read what does not stay in memory."""
-    seed: int = 0
+    seed: Whole = 0
     """Determines the order of the images, where they are cut and which are mirrored."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.range and not (len(self.range) == 2 and self.range[0] < self.range[1]):
+            raise SettingsError(
+                f"range is {' '.join(f'{x:g}' for x in self.range)}; give two numbers, the lower "
+                "one first, as in --range 0 4095"
+            )
         if (both := sides(self.image_size)) is not None:
             object.__setattr__(self, "image_size", size_of(*both))
 
@@ -66,16 +77,7 @@ class DataOptions:
 
     @property
     def reading(self) -> Reading:
-        """What is said of the numbers in files.
-
-        Raises:
-            SettingsError: the range is no range.
-        """
-        if self.range and not (len(self.range) == 2 and self.range[0] < self.range[1]):
-            raise SettingsError(
-                f"range is {' '.join(f'{x:g}' for x in self.range)}; give two numbers, the lower "
-                "one first, as in --range 0 4095"
-            )
+        """What is said of the numbers in files."""
         return Reading(self.range, self.depth, self.alpha)
 
     @property

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from ganwright.attacks import PGD, Attack, Classifier
+from ganwright.config.checked import Checked
 from ganwright.config.factory import Factory
-from ganwright.config.hints import hints_of, ranges
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.sizes import size_of
 from ganwright.config.spelling import convert
@@ -53,7 +53,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Checked):
     """On which images a classifier is attacked, and how.
 
     Args:
@@ -78,12 +78,6 @@ class Trial:
     seed: Whole = 0
     options: DataOptions = field(default_factory=DataOptions)
     device: str = "auto"
-
-    def __post_init__(self) -> None:
-        for name, hint in hints_of(Trial).items():
-            if ranges(hint):
-                found = convert(getattr(self, name), hint, f"{name} of Trial")
-                object.__setattr__(self, name, found)
 
 
 class _Changing(Protocol):
