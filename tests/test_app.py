@@ -240,6 +240,10 @@ def test_nothing_uploaded_is_one_sentence(tmp_path: Path) -> None:
     model = model_of("cyclegan")
     with pytest.raises(SettingsError, match="upload one first"):
         uploaded.translated(model, None, "a2b", folder=tmp_path)
+    file = photo(tmp_path / "a.png")
+    for seed in (None, "x", float("inf"), 1.5, -1):
+        with pytest.raises(SettingsError, match=r"^seed is .*; it must be"):
+            uploaded.translated(model, str(file), "a2b", seed, folder=tmp_path)  # type: ignore[arg-type]
     for canvas in (None, {"composite": None}):
         with pytest.raises(SettingsError, match="the canvas is empty"):
             uploaded.drawn(model, canvas, "a2b", folder=tmp_path)

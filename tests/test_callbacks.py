@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import tensors, tiny
@@ -214,3 +215,31 @@ def test_what_is_no_callback_is_refused(given: Any, sentence: str, tmp_path: Pat
     with pytest.raises(SettingsError, match=sentence):
         ganwright.train("gan", out=tmp_path / "run", callbacks=given)
     assert list(tmp_path.iterdir()) == []
+
+
+class Logs(Callback):
+    """Logs a value in the first step."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def stepped(self, run: Run) -> None:
+        if run.step == 1:
+            run.log({"mine/x": self.value})
+
+
+@pytest.mark.parametrize("value", [3, 3.0, torch.tensor(3.0), np.float32(3)])
+def test_a_callback_logs_numbers_of_any_kind(value: Any, tmp_path: Path) -> None:
+    cls, settings = tiny("gan", steps=2, log_every=1)
+    ganwright.train(cls, settings, tmp_path / "run", callbacks=[Logs(value)], **QUICK)
+    rows = (tmp_path / "run/metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(rows[0])["mine/x"] == 3
+
+
+def test_what_a_callback_logs_must_be_a_number(tmp_path: Path) -> None:
+    cls, settings = tiny("gan", steps=2, log_every=1)
+    with pytest.raises(SettingsError) as caught:
+        ganwright.train(cls, settings, tmp_path / "run", callbacks=[Logs(torch.zeros(2))], **QUICK)
+    assert str(caught.value) == (
+        "run.log is given a tensor of shape (2,) as 'mine/x'; it must be a number"
+    )

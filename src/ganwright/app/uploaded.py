@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from ganwright.config.ranges import Whole
+from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.errors import DataError, SettingsError
 from ganwright.inference.image_files import (
@@ -49,9 +51,13 @@ class Way(NamedTuple):
         """Keywords of `Model.strips`.
 
         Raises:
+            SettingsError: the seed is no whole number.
             DataError: the photo of the style cannot be read.
         """
-        options: dict[str, Any] = {"direction": self.direction, "seed": int(self.seed)}
+        options: dict[str, Any] = {
+            "direction": self.direction,
+            "seed": convert(self.seed, Whole, "seed"),
+        }
         if self.style:
             shape = model.spec.target or model.spec.shape
             levels = model.levels(self.direction, output=True)

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganwright.named_numbers import named_numbers
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -128,8 +130,12 @@ class Run:
         return self.trainer.inferring()
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Add numbers to the next row of metrics."""
-        self.pending |= values
+        """Add numbers to the next row of metrics.
+
+        Raises:
+            SettingsError: they are no dict of numbers.
+        """
+        self.pending |= named_numbers("run.log is given", values)
 
     def log_images(self, images: Mapping[str, Tensor]) -> None:
         """Hand images to whoever shows them: [n, C, H, W] in [-1, 1], or points [n, 2], by name."""

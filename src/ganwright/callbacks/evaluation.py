@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-
-from torch import Tensor
 
 from ganwright import atomic
 from ganwright.callbacks.callback import Periodic, Run
 from ganwright.data import RunData
-from ganwright.data.types import leading, rows
+from ganwright.data.types import Batch, leading, rows
 from ganwright.game import Game
 from ganwright.metrics.evaluation import Result, evaluate
 from ganwright.metrics.image_set import ImageSet, of_data, of_game, translated
 from ganwright.metrics.metric import Metric
+from ganwright.named_numbers import named_numbers
 from ganwright.report.protocols import TRAINING, of_training
 from ganwright.report.records import HELD_OUT
 from ganwright.seeds import seed_torch
@@ -119,6 +118,15 @@ def _made(game: Game, data: RunData, count: int, seed: int) -> ImageSet:
     return translated(game, data, split, count, seed)
 
 
+def numbers_of(game: Game, part: Batch) -> dict[str, float]:
+    """What a game measures on a part of the held-out data.
+
+    Raises:
+        SettingsError: that is no dict of numbers.
+    """
+    return named_numbers(f"{type(game).__name__}'s measure gives", game.measure(part))
+
+
 def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
     batch = data.held_out(game.held_out)
     if batch is None:
@@ -129,7 +137,6 @@ def _measured(game: Game, data: RunData, seed: int) -> dict[str, float]:
     for start in range(0, size, AT_ONCE):
         part = rows(batch, start, start + AT_ONCE)
         weight = len(leading(part)) / size
-        measured: Mapping[str, Tensor] = game.measure(part)
-        for name, value in measured.items():
-            totals[name] = totals.get(name, 0.0) + weight * float(value)
+        for name, value in numbers_of(game, part).items():
+            totals[name] = totals.get(name, 0.0) + weight * value
     return {f"{HELD_OUT}/{name}": value for name, value in totals.items()}

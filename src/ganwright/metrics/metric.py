@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ganwright.config.checked import Checked
+from ganwright.named_numbers import named_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,12 +45,14 @@ class Metric(Checked):
 
         Raises:
             DataError: there is nothing to compare with.
-            SettingsError: there are too few images, or of another kind.
+            SettingsError: there are too few images, or of another kind; or `measure` gives no dict
+                of numbers.
         """
         count = fake.count if real is None else min(real.count, fake.count)
         known = None if real is None else real.tensor(count)
-        values = self.measure(known, fake.tensor(count))
-        return {f"{type(self).__name__}/{name}": float(x) for name, x in values.items()}
+        own = type(self).__name__
+        values = named_numbers(f"{own}'s measure gives", self.measure(known, fake.tensor(count)))
+        return {f"{own}/{name}": value for name, value in values.items()}
 
     def rises(self, name: str) -> bool:
         """Whether a larger number of this name is better: where a metric's numbers differ in it."""

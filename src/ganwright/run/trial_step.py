@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ganwright import memory
+from ganwright.callbacks.evaluation import numbers_of
 from ganwright.data import RunData
 from ganwright.data.types import rows
 from ganwright.errors import GanwrightError, SettingsError
@@ -69,4 +70,4 @@ def _look(trainer: Trainer, source: RunData) -> None:
             to_pixels(grid)
         held_out = source.held_out(game.held_out)
         if held_out is not None:
-            game.measure(rows(held_out, 0, FEW))
+            numbers_of(game, rows(held_out, 0, FEW))
