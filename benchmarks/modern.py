@@ -120,7 +120,7 @@ class Watch(ganwright.Callback):
         """Time counts from the end of the warm-up on."""
         if run.step == WARM:
             self._begun = (_now(run), run.trainer.images)
-        elif run.step > WARM and time.perf_counter() - self._begun[0] > self.allowed:
+        elif run.step > WARM and _clock(run) - self._begun[0] > self.allowed:
             run.stop("its time is over")
 
     def finished(self, run: ganwright.Run) -> None:
@@ -130,13 +130,15 @@ class Watch(ganwright.Callback):
         self.rate = (run.trainer.images - images) / draws / (_now(run) - start)
 
 
+def _clock(run: ganwright.Run) -> float:
+    return time.process_time() if run.trainer.engine.device.type == "cpu" else time.perf_counter()
+
+
 def _now(run: ganwright.Run) -> float:
     device = run.trainer.engine.device
-    if device.type == "cpu":
-        return time.process_time()
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter()
+    return _clock(run)
 
 
 def play(name: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
