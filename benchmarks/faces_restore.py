@@ -28,7 +28,8 @@ from whole_runs import ended
 
 import ganwright
 from ganwright.data import DataOptions, Images, open_data
-from ganwright.degrade import Degrade, Order
+from ganwright.degrade import Degrade
+from ganwright.families.restore import FACES
 from ganwright.families.srgan import bicubic
 from ganwright.inference.model import Model
 from ganwright.inference.projection import project
@@ -54,8 +55,8 @@ def trained(recipe: str, run: Path, args: argparse.Namespace, steps: int, **chan
 
 def degraded(x: Tensor, ratio: int) -> Tensor:
     """Images [n, C, H, W], degraded at a ratio and enlarged again; the same for every arm."""
-    same = Order(kernel=(7, 7), sigma=(0.0, 1.25), sinc=0.0, up=0.0, down=0.0, scale=(1.0, 1.0))
-    order = replace(same, gaussian=(0.0, 20.0), shot=0.0, grey=0.0, quality=(60.0, 100.0))
+    order = replace(FACES.first, kernel=(7, 7), sigma=(0.0, 1.25))
+    order = replace(order, up=0.0, down=0.0, scale=(1.0, 1.0))
     degrade = Degrade(first=order, second=None, sinc=0.0, late=0.0)
     size = (x.shape[2] // ratio, x.shape[3] // ratio)
     return bicubic(degrade(x, size, torch.Generator().manual_seed(ratio)), x)

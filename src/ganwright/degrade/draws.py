@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -34,6 +36,11 @@ class Draws:
     def chance(self, p: float) -> Tensor:
         """True with chance p for each image: bool [n]."""
         return self.rand(self.n) < p
+
+    def kind(self, shares: Sequence[float]) -> Tensor:
+        """0, 1, ..., each as often as its share, whose sum is 1, for each image: int64 [n]."""
+        u = self.rand(self.n)
+        return torch.stack([u >= end for end in accumulate(shares[:-1])]).sum(0)
 
     def rand(self, *shape: int) -> Tensor:
         """U(0, 1)."""

@@ -19,10 +19,6 @@ from ganwright.errors import SettingsError
 
 Span: TypeAlias = tuple[NonNegative, NonNegative]
 """The ends that a number is drawn between, uniformly."""
-_ROUND = 0.6
-"""Share of kernels that blur all directions equally (.45 + .12 + .03 in the authors' settings)."""
-_SHAPES = (0.75, 0.95)
-"""Up to the first, kernels are Gaussian, up to the second generalised, and from there plateaus."""
 _BETAS, _PLATEAUS = (0.5, 4.0), (1.0, 2.0)
 _COUNT = 256.0
 """Photons of a white pixel, from which the Poisson noise comes."""
@@ -38,6 +34,8 @@ class Order(Checked):
     """Smallest and largest side of a kernel in pixels."""
     sigma: Span = (0.2, 3.0)
     """Deviation of a kernel along an axis, in pixels."""
+    shapes: tuple[Share, Share, Share, Share, Share, Share] = (0.45, 0.25, 0.12, 0.03, 0.12, 0.03)
+    """Shares of Gaussian kernels, generalised ones and plateaus, of each the round ones first."""
     sinc: Share = 0.1
     """Share of the kernels that are sinc filters, which ring."""
     up: Share = 0.2
@@ -69,6 +67,8 @@ class Order(Checked):
             raise SettingsError(f"up and down are {self.up} and {self.down}; their sum is above 1")
         if self.quality[0] < 1 or self.quality[1] > 100:
             raise SettingsError(f"quality is {self.quality}; it must lie in (1, 100)")
+        if not math.isclose(sum(self.shapes), 1, abs_tol=1e-6):
+            raise SettingsError(f"shapes is {self.shapes}; its sum must be 1")
         if self.kernel[0] % 2 == 0 or self.kernel[1] % 2 == 0:
             raise SettingsError(f"kernel is {self.kernel}; its sides must be odd")
 
@@ -77,12 +77,12 @@ class Order(Checked):
         low, high = self.kernel
         radius, side = draws.whole(low // 2, high // 2), high
         span = (strength * self.sigma[0], strength * self.sigma[1])
-        a, b, same = draws.uniform(span), draws.uniform(span), draws.chance(_ROUND)
-        angle, shape = draws.uniform((-math.pi, math.pi)), draws.rand(draws.n)
-        plateau = shape >= _SHAPES[1]
+        a, b, angle = draws.uniform(span), draws.uniform(span), draws.uniform((-math.pi, math.pi))
+        kind = draws.kind(self.shapes)
+        plateau, b = kind >= 4, torch.where(kind % 2 == 0, a, b)
         beta = torch.where(plateau, draws.uniform(_PLATEAUS), draws.uniform(_BETAS))
-        beta = torch.where(shape < _SHAPES[0], torch.ones_like(beta), beta)
-        kernel = kernels.gaussian(a, torch.where(same, a, b), angle, beta, plateau, radius, side)
+        beta = torch.where(kind < 2, torch.ones_like(beta), beta)
+        kernel = kernels.gaussian(a, b, angle, beta, plateau, radius, side)
         rings = draws.chance(self.sinc * strength)
         kernel = torch.where(each(rings)[:, 0], ringing(draws, radius, side), kernel)
         blurs = each(draws.chance(self.blur))[:, 0]

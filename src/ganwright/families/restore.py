@@ -50,6 +50,7 @@ FACES = Degrade(
     first=Order(
         kernel=(41, 41),
         sigma=(0.1, 10.0),
+        shapes=(0.5, 0.5, 0.0, 0.0, 0.0, 0.0),
         sinc=0.0,
         up=0.03,
         down=0.97,
