@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganwright.degrade import Order
+from ganwright.degrade import Degrade, Order
 from ganwright.degrade.draws import Draws
 from ganwright.degrade.model import SECOND
 from ganwright.degrade.resize import whole
@@ -97,3 +97,49 @@ def test_kernels_have_the_shares_that_are_asked_for() -> None:
 def test_shares_that_are_not_all_of_it_are_refused() -> None:
     with pytest.raises(SettingsError, match=r"shapes is \(0.5, 0.2, .*; its sum must be 1"):
         Order(shapes=(0.5, 0.2, 0.0, 0.0, 0.0, 0.0))
+
+
+def test_half_of_the_betas_are_below_one() -> None:
+    """A coin decides between U(low, 1) and U(1, high); a plateau's low end is 1 itself."""
+    some = found(Order(shapes=(0.0, 0.0, 1.0, 0.0, 0.0, 0.0))).beta
+    below = some < 1
+    assert below.double().mean().item() == pytest.approx(0.5, abs=NEAR)
+    assert some[below].mean().item() == pytest.approx(0.75, abs=NEAR)
+    assert some[~below].mean().item() == pytest.approx(2.5, abs=0.05)
+    assert 0.5 <= some.min().item() < 0.51
+    assert 3.98 < some.max().item() <= 4
+    flat = found(Order(shapes=(0.0, 0.0, 0.0, 0.0, 1.0, 0.0))).beta
+    one = (flat - 1).abs() < 1e-9
+    assert one.double().mean().item() == pytest.approx(0.5, abs=NEAR)
+    assert flat[~one].mean().item() == pytest.approx(1.5, abs=NEAR)
+
+
+def below_a_third(kernels: Tensor) -> Tensor:
+    """Whether each sinc kernel's cutoff w is below pi / 3.
+
+    Its centre is w / 2 J1(w) times its neighbour, which grows with w: (pi / 6) / J1(pi / 3) there.
+    """
+    middle = kernels.shape[-1] // 2
+    third = torch.tensor(math.pi / 3, dtype=torch.float64)
+    bound = third / 2 / torch.special.bessel_j1(third)
+    return kernels[:, middle, middle] / kernels[:, middle, middle + 1] < bound - 1e-9
+
+
+def test_an_order_draws_lower_cutoffs_for_kernels_of_13_pixels_and_more() -> None:
+    """From pi / 5, (1/3 - 1/5) / (1 - 1/5) = 1/6 of the cutoffs are below pi / 3."""
+    for side, share in ((11, 0.0), (13, 1 / 6), (21, 1 / 6)):
+        low = below_a_third(blurred(Order(kernel=(side, side), sinc=1.0), side))
+        assert low.double().mean().item() == pytest.approx(share, abs=NEAR * (share > 0)), side
+    drawn = blurred(Order(kernel=(7, 21), sinc=1.0), 21)
+    large = (drawn[:, :, 4] != 0).any(1)  # 6 pixels from the centre
+    low = below_a_third(drawn)
+    assert not (low & ~large).any()
+    assert low[large].double().mean().item() == pytest.approx(1 / 6, abs=NEAR)
+
+
+def test_the_last_sinc_filter_has_a_cutoff_of_a_third_and_more() -> None:
+    still = Order(kernel=(21, 21), sigma=(0, 0), sinc=0, up=0, down=0, gaussian=(0, 0), shot=0)
+    last = Degrade(first=replace(still, quality=(100, 100)), second=None, sinc=1.0)
+    dots = torch.zeros(1000, 1, 21, 21, dtype=torch.float64)
+    dots[:, :, 10, 10] = 1
+    assert not below_a_third(last(dots)[:, 0]).any()

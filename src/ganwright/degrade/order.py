@@ -19,7 +19,10 @@ from ganwright.errors import SettingsError
 
 Span: TypeAlias = tuple[NonNegative, NonNegative]
 """The ends that a number is drawn between, uniformly."""
-_BETAS, _PLATEAUS = (0.5, 4.0), (1.0, 2.0)
+_BETAS = ((1.0, 1.0), (0.5, 4.0), (1.0, 2.0))
+"""Ends of beta for Gaussian, generalised and plateau kernels; a coin decides on a side of 1."""
+_LARGE = 13
+"""Side from which the cutoffs of sinc kernels go down to pi/5, and not to pi/3 only."""
 _COUNT = 256.0
 """Photons of a white pixel, from which the Poisson noise comes."""
 
@@ -79,12 +82,11 @@ class Order(Checked):
         span = (strength * self.sigma[0], strength * self.sigma[1])
         a, b, angle = draws.uniform(span), draws.uniform(span), draws.uniform((-math.pi, math.pi))
         kind = draws.kind(self.shapes)
-        plateau, b = kind >= 4, torch.where(kind % 2 == 0, a, b)
-        beta = torch.where(plateau, draws.uniform(_PLATEAUS), draws.uniform(_BETAS))
-        beta = torch.where(kind < 2, torch.ones_like(beta), beta)
-        kernel = kernels.gaussian(a, b, angle, beta, plateau, radius, side)
-        rings = draws.chance(self.sinc * strength)
-        kernel = torch.where(each(rings)[:, 0], ringing(draws, radius, side), kernel)
+        b = torch.where(kind % 2 == 0, a, b)
+        kernel = kernels.gaussian(a, b, angle, bent(draws, kind // 2), kind >= 4, radius, side)
+        rings, part = draws.chance(self.sinc * strength), torch.where(2 * radius + 1 < _LARGE, 3, 5)
+        ring = ringing(draws, radius, side, part)
+        kernel = torch.where(each(rings)[:, 0], ring, kernel)
         blurs = each(draws.chance(self.blur))[:, 0]
         kernel = torch.where(blurs, kernel, kernels.still(side, kernel))
         return x.edged(kernels.filtered(x.edged(x.pixels).pixels, kernel))
@@ -117,9 +119,21 @@ class Order(Checked):
         return compressed(x, 100 - strength * (100 - draws.uniform(self.quality)))
 
 
-def ringing(draws: Draws, radius: Tensor, side: int) -> Tensor:
-    """Sinc kernels [n, side, side] with cutoffs from pi/3 to pi."""
-    return kernels.sinc(draws.uniform((math.pi / 3, math.pi)), radius, side)
+def bent(draws: Draws, shape: Tensor) -> Tensor:
+    """The beta of each kernel: U(low, 1) or U(1, high), as a coin decides.
+
+    Args:
+        shape: 0 for a Gaussian, 1 for a generalised one, 2 for a plateau: int64 [n].
+    """
+    low, high = draws.like.new_tensor(_BETAS)[shape].unbind(1)
+    end = torch.where(draws.chance(0.5), low, high)
+    return 1 + (end - 1) * draws.rand(draws.n)
+
+
+def ringing(draws: Draws, radius: Tensor, side: int, part: Tensor | int = 3) -> Tensor:
+    """Sinc kernels [n, side, side] with cutoffs from pi/part to pi."""
+    low = 1 / part
+    return kernels.sinc(math.pi * (low + (1 - low) * draws.rand(draws.n)), radius, side)
 
 
 def lightness(x: Tensor) -> Tensor:
