@@ -51,3 +51,14 @@ def test_every_recipe_is_read(recipe: str) -> None:
     assert name in FAMILIES
     assert isinstance(settings.game, family(name).Config)
     assert settings.steps
+
+
+def test_r3gan_for_cifar10_is_conditional_and_mirrors_images() -> None:
+    """As in the authors' runs: the model with classes has 20,781,952 and 21,280,512 weights."""
+    name, settings = from_yaml(find(Path("r3gan-cifar10")).read_text(encoding="utf-8"))
+    assert settings.flip
+    spec = Spec(Images, (3, 32, 32), classes=tuple("0123456789"), count=50_000)
+    with torch.device("meta"):
+        game: Any = family(name)(settings.game, spec)
+    counts = [sum(w.numel() for w in net.parameters()) for net in (game.G, game.D)]
+    assert counts == [20_781_952, 21_280_512]
