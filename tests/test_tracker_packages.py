@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import socket
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -350,6 +352,35 @@ def test_swanlab_offline(tmp_path: Path, home: Path) -> None:
     settings = {name: entry["value"] for name, entry in config.items()}
     check(Found(scalars, images, None, settings), rows)
     assert len(list(run.glob("swanlab/run-*/media/echarts/006-*.json"))) > 2
+
+
+@pytest.mark.parametrize("fails", ["write", "flush"])
+def test_tensorboard_on_a_full_disk_is_a_sentence_and_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.summary.writer.record_writer import RecordWriter
+
+    from ganwright.trackers.tensorboard import TensorBoard
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    printed: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    former, before = threading.excepthook, threading.active_count()
+    tracker = TensorBoard(tmp_path, {})
+    monkeypatch.setattr(RecordWriter, fails, full)
+    with pytest.raises(OSError, match="No space"):
+        tracker.log({"D/adv": 1.0}, 1)
+    another = threading.Thread(target=lambda: 1 / 0)
+    another.start()
+    another.join()
+    with suppress(OSError):
+        tracker.finish()
+    assert [failed.thread for failed in printed] == [another]
+    assert threading.excepthook is former
+    assert threading.active_count() == before
 
 
 def test_a_server_that_answers_is_used(tmp_path: Path, home: Path) -> None:

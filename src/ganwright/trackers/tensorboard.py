@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +21,13 @@ class TensorBoard(Tracker):
     def __init__(self, run: Path, config: Mapping[str, Plain]) -> None:
         self.folder = str(run / "tensorboard")
         self.where = f"tensorboard --logdir {self.folder}"
-        self._writer = self._opened()
+        self._hook, self._former = self._unsaid, threading.excepthook
+        threading.excepthook = self._hook
+        try:
+            self._writer = self._opened()
+        except BaseException:
+            self._hear_again()
+            raise
         rows = "".join(f"| {name} | {value} |\n" for name, value in config.items())
         self._writer.add_text("settings", f"| setting | value |\n| --- | --- |\n{rows}", 0)
 
@@ -49,11 +56,28 @@ class TensorBoard(Tracker):
             )
 
     def rewound(self, step: int) -> None:
-        self._writer.close()
+        self._close()
         self._writer = self._opened(purge_step=step + 1)
 
     def finish(self) -> None:
-        self._writer.close()
+        try:
+            self._close()
+        finally:
+            self._hear_again()
+
+    def _close(self) -> None:
+        # SummaryWriter.close flushes first; where that fails, it leaves its thread behind.
+        self._writer.file_writer.close()
+
+    def _unsaid(self, failed: threading.ExceptHookArgs) -> None:
+        """A thread's traceback, but that of the writer on a full disk: the next call raises it."""
+        own = type(failed.thread).__module__.startswith("tensorboard.")
+        if not (own and isinstance(failed.exc_value, OSError)):
+            self._former(failed)
+
+    def _hear_again(self) -> None:
+        if threading.excepthook is self._hook:
+            threading.excepthook = self._former
 
     def _opened(self, **how: Any) -> Any:
         from torch.utils.tensorboard.writer import SummaryWriter
