@@ -12,9 +12,12 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
+from ganwright.callbacks.rows import REWOUND
+from ganwright.callbacks.samples import drawn
 from ganwright.data.types import leading
 from ganwright.metrics.diversity import spread
 from ganwright.observing import GRADIENT
+from ganwright.report.records import finite, read_record
 
 HELP: Mapping[str, str] = {
     "collapsed": "lower the learning rates, give D an R1 penalty, or pack samples (see "
@@ -30,6 +33,8 @@ HELP: Mapping[str, str] = {
 
 FILE = "health.jsonl"
 """In the run folder: a line for each sentence, with its step."""
+DIVERSITY, MOVED = "health/diversity", "health/leap"
+"""What is measured of a grid, in the row of its step."""
 AT_ONCE = 64
 """Images of the data that samples are compared with."""
 ROWS = 5
@@ -135,7 +140,25 @@ class Health(Callback):
     def started(self, run: Run) -> None:
         draws = hasattr(run.game, "sample") and not hasattr(run.game, "translate")
         self._data = _flat(leading(run.data.preview(AT_ONCE))) if draws else None
-        self.rewound(run)
+        if run.main:
+            metrics_log.trim(run.folder / FILE, run.step, warn=run.warn)
+            self._recall(run)
+
+    def _recall(self, run: Run) -> None:
+        """Learn from a run's rows what was known of it before it was interrupted."""
+        record = read_record(run.folder)
+        rows = [row for row in record.rows if row["step"] <= run.step]
+        self._forget(record.before("step"))
+        for row in rows:
+            if REWOUND in row:
+                self._forget(row[REWOUND])
+            for name, known in ((DIVERSITY, self.seen.diversity), (MOVED, self.seen.leaps)):
+                known += [row[name]] if finite(row.get(name)) else []
+            self._see(row)
+            if self.act == "rollback" or row is rows[-1]:  # others need not know when it was well
+                self._wrong = self._diagnosed()
+        if rows and rows[-1]["step"] == run.step and DIVERSITY in rows[-1]:
+            self._mean = _flat(drawn(run)).mean(0)  # an older grid's cannot be drawn again
 
     def rewound(self, run: Run) -> None:
         self._forget(run.step)
@@ -143,34 +166,47 @@ class Health(Callback):
             metrics_log.trim(run.folder / FILE, run.step, warn=run.warn)
 
     def sampled(self, run: Run, images: Mapping[str, Tensor]) -> None:
-        grid = images.get("samples")
+        grid, rows = images.get("samples"), self.seen.rows
         if self._data is None or grid is None or len(grid) < 4 or run.step < EARLY:
             return
+        if rows and rows[-1]["step"] == run.step:
+            return  # its row has been written: a grid that only a stopped or a resumed run draws
         x, scale = _flat(grid), max(spread(self._data), 1e-9)
         mean, before = x.mean(0), self._mean
         self.seen.diversity.append(spread(x) / scale)
+        run.log({DIVERSITY: self.seen.diversity[-1]})
         if before is not None and before.shape == mean.shape:
             self.seen.leaps.append(float((mean - before).norm()) / scale)
+            run.log({MOVED: self.seen.leaps[-1]})
         self._mean = mean
-        run.log({"health/diversity": self.seen.diversity[-1]})
 
     def logged(self, run: Run, row: Mapping[str, Any]) -> None:
-        self.seen.rows.append({k: v for k, v in row.items() if isinstance(v, int | float)})
-        del self.seen.rows[ROWS : -2 * ROWS]
         if not run.main:
             return
-        found = diagnose(self.seen)
-        for what in self._wrong.keys() - found.keys():
-            self._keep(run, f"no longer {what}")
+        self._see(row)
+        found = self._diagnosed()
+        for what in self._wrong:
+            if what not in found:
+                self._keep(run, f"no longer {what}")
         for what, sign in found.items():
             if what not in self._wrong:
                 self._keep(run, f"{what}: {sign}; {HELP[what]}")
                 run.warn(f"{what} at step {run.step:,}: {sign}; {HELP[what]}")
-        if found and not self._wrong:
+        if found:  # also one that was said before the run was resumed
             self._react(run, ", ".join(f"{what}: {sign}" for what, sign in found.items()))
+        self._wrong = found
+
+    def _see(self, row: Mapping[str, Any]) -> None:
+        # metrics.jsonl holds no others, and a resumed run sees what this one does
+        self.seen.rows.append({k: v for k, v in row.items() if finite(v)})
+        del self.seen.rows[ROWS : -2 * ROWS]
+
+    def _diagnosed(self) -> dict[str, str]:
+        """What is wrong at the newest row."""
+        found = diagnose(self.seen)
         if not found and len(self.seen.rows) >= 2 * ROWS:
             self._well = int(self.seen.rows[-2 * ROWS]["step"])
-        self._wrong = found
+        return found
 
     def diverged(self, run: Run, what: str) -> None:
         if run.main:

@@ -12,6 +12,7 @@ from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count
 from ganwright.errors import nearest
 from ganwright.metrics.metric import matching
+from ganwright.report.records import finite, read_rows
 
 
 @dataclass
@@ -26,7 +27,17 @@ class Plateau(Checked, Callback):
     """Whether larger is better; when None, as the metric or the family says, and else not."""
     _best: float = field(default=math.inf, init=False, repr=False)
     _waited: int = field(default=0, init=False, repr=False)
+    _before: list[dict[str, Any]] = field(default_factory=list, init=False, repr=False)
     _said: bool = field(default=False, init=False, repr=False)
+
+    def started(self, run: Run) -> None:
+        self.rewound(run)
+
+    def rewound(self, run: Run) -> None:
+        # Whether larger is better is known only once the metric has been measured again.
+        rows = read_rows(run.folder / "metrics.jsonl")
+        self._before = [r for r in rows if r["step"] <= run.step and matching(self.metric, r)]
+        self._best, self._waited = math.inf, 0
 
     def logged(self, run: Run, row: Mapping[str, Any]) -> None:
         name = matching(self.metric, row)
@@ -34,14 +45,21 @@ class Plateau(Checked, Callback):
             self._say_missing(run, row)
             return
         larger = run.larger.get(name, False) if self.larger is None else self.larger
-        value = -row[name] if larger else row[name]
-        self._waited = 0 if value < self._best else self._waited + 1
-        self._best = min(self._best, value)
+        for each in (*self._before, row):
+            if name in each:
+                self._see(each[name], larger)
+        self._before = []
         if self._waited >= self.patience:
             run.stop(f"{self.metric} has not improved for {self.patience} rows")
 
+    def _see(self, number: Any, larger: bool) -> None:
+        value = number if finite(number) else math.nan  # which metrics.jsonl does not hold
+        value = -value if larger else value
+        self._waited = 0 if value < self._best else self._waited + 1
+        self._best = min(self._best, value)
+
     def finished(self, run: Run) -> None:
-        if self._best == math.inf and not run.larger:
+        if self._best == math.inf and not (run.larger or self._before):
             self._say_missing(run, {})
 
     def _say_missing(self, run: Run, row: Mapping[str, Any]) -> None:

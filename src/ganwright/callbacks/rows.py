@@ -12,6 +12,9 @@ from ganwright import atomic
 from ganwright.callbacks import metrics_log
 from ganwright.callbacks.callback import Callback, Run
 
+REWOUND = "rewound_to"
+"""In the first row after the run went back: the step that it went back to."""
+
 
 class Rows(Callback):
     """Completes each row with counts and pace, and tells everyone."""
@@ -29,6 +32,7 @@ class Rows(Callback):
 
     def rewound(self, run: Run) -> None:
         self._begin(run)
+        run.log({REWOUND: run.step})
 
     def _begin(self, run: Run) -> None:
         self._clock = time.perf_counter()

@@ -28,11 +28,16 @@ class Samples(Periodic):
     def act(self, run: Run) -> None:
         if not run.main:
             return
-        with run.averaged() as game:
-            seed_torch(run.settings.seed, "preview")
-            grid = game.preview(run.data.preview(AT_ONCE))
+        grid = drawn(run)
         _write(run, f"step-{run.step:06d}", grid, run.game.preview_columns)
         run.log_images({"samples": grid})
+
+
+def drawn(run: Run) -> Tensor:
+    """The grid of a run as it stands."""
+    with run.averaged() as game:
+        seed_torch(run.settings.seed, "preview")
+        return game.preview(run.data.preview(AT_ONCE))
 
 
 def _write(run: Run, name: str, grid: Tensor, columns: int | None = None) -> None:

@@ -14,7 +14,15 @@ import yaml
 
 from ganwright.errors import RunError
 
-COUNTS = ("step", "images", "images_per_second", "seconds_left", "data_wait", "memory_mb")
+COUNTS = (
+    "step",
+    "images",
+    "images_per_second",
+    "seconds_left",
+    "data_wait",
+    "memory_mb",
+    "rewound_to",
+)
 """The numbers of a row that are neither terms nor measured."""
 HELD_OUT, HEALTH, SPREAD = "held_out", "health", " spread"
 

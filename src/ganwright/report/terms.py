@@ -125,6 +125,11 @@ TERMS: dict[str, Meaning] = {
     "diversity": Meaning(
         ALONE, "How far samples are apart, over the data's.", "Stays up; near 0, G has collapsed."
     ),
+    "leap": Meaning(
+        ALONE,
+        "How far the mean sample moved since the last grid, over the data's spread.",
+        "Falls; above 0.5 in grid after grid, G oscillates.",
+    ),
     "path": Meaning(LOSS, "How unequal the lengths of G's paths are.", "Falls, with noise."),
     "path_length": Meaning(ALONE, "How far an image moves with its style.", "Settles."),
     "effective_draws": Meaning(
