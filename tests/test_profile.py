@@ -181,3 +181,24 @@ def test_the_summary_names_the_price_where_there_is_one() -> None:
 def test_how_long_to_measure_is_a_number_above_0(seconds: Any) -> None:
     with pytest.raises(GanwrightError, match=r"seconds is .*; it must be .*above 0"):
         ganwright.profile("dcgan", seconds=seconds)
+
+
+def test_slow_steps_are_measured_no_longer_than_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of 20 ms: one is enough for 10 ms, three for 50 ms, five of several for a second."""
+    played: list[int] = []
+
+    def slow(trainer: TimedTrainer, start: int, length: int, count: int) -> None:
+        played.append(count)
+        time.sleep(0.02 * count)
+        trainer.spent["", "data"] = 0.02
+
+    monkeypatch.setattr("ganwright.run.profile._play", slow)
+    cls, settings = tiny("gan")
+    (stretch,) = measure(cls, settings, seconds=0.01)[0].stretches
+    assert played == [1, 1]
+    assert stretch.spread is None
+    played.clear()
+    (stretch,) = measure(cls, settings, seconds=0.05)[0].stretches
+    assert played[0] == 1
+    assert 2 <= len(played) <= 4
+    assert "spread None" not in "".join(summary(cls, measure(cls, settings, seconds=0.01)[0]))

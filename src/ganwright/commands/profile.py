@@ -78,9 +78,10 @@ def summary(cls: type[Game], found: Profile, price: float | None = None) -> list
     ]
     for each in found.stretches:
         name = f"{each.name}: " if each.name else ""
+        spread = "" if each.spread is None else f" (spread {each.spread:.0%})"
         lines.append(
             f"{name}{each.images / each.seconds:,.0f} images a second, {1e3 * each.seconds:.3g} ms "
-            f"a step (spread {each.spread:.0%}), {each.steps:,} steps"
+            f"a step{spread}, {each.steps:,} steps"
         )
     whole = f"whole run: {duration(found.seconds)}, without samples, checkpoints and evaluation"
     if price is not None:

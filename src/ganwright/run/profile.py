@@ -35,7 +35,7 @@ from ganwright.training.timed import Key, TimedTrainer
 SECONDS = 3.0
 """How long steps are measured by default."""
 BLOCKS = 5
-"""Stretches of equal length whose median is the time of a step."""
+"""Most stretches of equal length whose median is the time of a step; fewer where steps are slow."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Stretch:
         steps: how many of the run's steps it has.
         images: in a batch.
         seconds: of a step, the median of a few stretches.
-        spread: (largest - smallest) / median of these.
+        spread: (largest - smallest) / median of these; None where one took as long as was asked.
         parts: seconds of a step by player and part.
     """
 
@@ -55,7 +55,7 @@ class Stretch:
     steps: int
     images: float
     seconds: float
-    spread: float
+    spread: float | None
     parts: dict[Key, float]
 
 
@@ -184,18 +184,18 @@ def _stretch(trainer: TimedTrainer, name: str, start: int, length: int, seconds:
     _play(trainer, start, length, cycle)
     block = ceil(seconds / BLOCKS / max(time.perf_counter() - began, 1e-9)) * cycle
     trainer.spent.clear()
-    images, times = trainer.images, []
-    for _ in range(BLOCKS):
+    images, times = trainer.images, list[float]()
+    while not times or (len(times) < BLOCKS and sum(times) * block < seconds):
         began = time.perf_counter()
         _play(trainer, start, length, block)
         times.append((time.perf_counter() - began) / block)
-    count = BLOCKS * block
+    count = len(times) * block
     return Stretch(
         name,
         length,
         (trainer.images - images) / count,
         median(times),
-        (max(times) - min(times)) / median(times),
+        (max(times) - min(times)) / median(times) if len(times) > 1 else None,
         {key: spent / count for key, spent in trainer.spent.items()},
     )
 
