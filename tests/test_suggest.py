@@ -24,7 +24,7 @@ from ganwright.run.suggest import Suggestion, reasons
 CASES = {
     "rows of a table": (Facts(Images, 150, 3, (4,)), "wgan-gp"),
     "signals": (Facts(Images, 900, 0, (1, 64)), "wgan-gp"),
-    "own pairs of sizes": (Facts(Paired, 900, 0, (3, 64, 64), low=True), "srgan"),
+    "own pairs of sizes": (Facts(Paired, 900, 0, (3, 64, 64), least=64, factor=2), "srgan"),
     "pairs": (Facts(Paired, 400, 0, (3, 256, 256), side=256), "pix2pix"),
     "two folders": (Facts(Unpaired, 147, 0, (3, 256, 256), side=256), "cyclegan"),
     "a hundred photos": (Facts(Images, 100, 0, (3, 256, 256), side=256), "fastgan"),
@@ -85,8 +85,8 @@ def test_sizes_suit_the_machine() -> None:
 
 
 def test_the_weight_of_r1_by_hand() -> None:
-    assert r1_weight(64, 32) == 0.0256  # .0002 x 4,096 / 32
-    assert r1_weight(1024, 32) == 6.55  # 6.5536
+    assert r1_weight(64 * 64, 32) == 0.0256  # .0002 x 4,096 / 32
+    assert r1_weight(1024 * 1024, 32) == 6.55  # 6.5536
 
 
 def test_few_images_get_ada_and_many_do_not() -> None:

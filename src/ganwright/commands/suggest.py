@@ -12,6 +12,7 @@ from ganwright.commands.flags import Parser
 from ganwright.commands.sample import refuse_existing, writing
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Positive
+from ganwright.config.sizes import Size
 from ganwright.errors import SettingsError
 
 
@@ -35,6 +36,8 @@ class Means(Named):
 class Opening(Named):
     """How the data is opened, as in `train`."""
 
+    image_size: Size | None = None
+    """Height and width to train at, as 64 or 64x32; what suits images and machine if not given."""
     channels: Literal[1, 3] | None = None
     """Turn images grey (1) or colour (3); what the data has when not given."""
     on_bad_file: Literal["refuse", "skip"] = "refuse"

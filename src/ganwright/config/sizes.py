@@ -33,3 +33,8 @@ def sides(size: int | str | None) -> tuple[int, int] | None:
 def size_of(height: int, width: int) -> int | str:
     """The setting for these sides."""
     return height if height == width else f"{height}x{width}"
+
+
+def whole(most: int, factor: int) -> int:
+    """The largest multiple of a factor that is no larger than `most`; the factor at least."""
+    return max(factor, most - most % factor)

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ from ganwright.data.read.files import open_files
 from ganwright.data.read.folders import open_images
 from ganwright.data.read.left_over import left_over
 from ganwright.data.read.objects import source_of
-from ganwright.data.read.packed import is_pack, open_pack
+from ganwright.data.read.packed import is_pack, open_pack, packed_size
 from ganwright.data.read.pairs import open_sides
 from ganwright.data.read.signals import marked
 from ganwright.data.read.tables import ENDINGS, open_table
@@ -215,3 +216,19 @@ def names_of(text: str) -> list[str]:
 def packed(name: str) -> bool:
     """Whether it is a pack's."""
     return is_pack(Path(os.path.expanduser(name)))
+
+
+def as_packed(source: Any, options: DataOptions) -> DataOptions:
+    """The same with the image size of a pack, where they name none.
+
+    Raises:
+        DataError: the pack is damaged.
+    """
+    if options.image_size is not None or not is_packed(source):
+        return options
+    return replace(options, image_size=packed_size(Path(os.path.expanduser(source))))
+
+
+def is_packed(source: Any) -> bool:
+    """Whether it names a pack."""
+    return isinstance(source, str | os.PathLike) and packed(os.fspath(source))

@@ -103,12 +103,30 @@ def prepared(source: Any, task: type[Batch], options: DataOptions) -> Prepared:
         DataError: the data is missing, broken, or does not suit the task.
         SettingsError: options contradict each other.
     """
-    if isinstance(source, str | os.PathLike):
-        text = os.fspath(source)
-        read = cached if options.cache else resolve
-        found, kind = read(text, task, options), kind_of(text)
-    else:
-        found, kind = source_of(source, task, options.channels, options.reading), "given"
+    return shaped(*located(source, task, options), task, options)
+
+
+def located(source: Any, task: type[Batch], options: DataOptions) -> tuple[Source, str]:
+    """A source before sizes are settled, and what a fingerprint takes from it.
+
+    Raises:
+        DataError: the data is missing, broken, or does not suit the task.
+        SettingsError: options contradict each other.
+    """
+    if not isinstance(source, str | os.PathLike):
+        return source_of(source, task, options.channels, options.reading), "given"
+    text = os.fspath(source)
+    read = cached if options.cache else resolve
+    return read(text, task, options), kind_of(text)
+
+
+def shaped(found: Source, kind: str, task: type[Batch], options: DataOptions) -> Prepared:
+    """What `located` found, as its batches look.
+
+    Raises:
+        DataError: the source cannot serve the task, or its sizes do not allow it.
+        SettingsError: options contradict each other.
+    """
     parted = hold_out(found, options, drawn=kind == "embedded")
     return Prepared(found, kind, parted, settle(parted.source, task, options))
 

@@ -57,6 +57,10 @@ class Stack:
         """(height, width) of every image."""
         return (self.pictures.shape[2], self.pictures.shape[3])
 
+    def shorter(self) -> list[int]:
+        """The shorter side that all images share; none of points and signals."""
+        return [min(self.size())] if self.pictures.ndim == 4 else []
+
     def at(self, index: Tensor) -> Stack:
         """The chosen images with their labels."""
         labels = None if self.labels is None else self.labels[index]
@@ -171,6 +175,10 @@ class Rows:
                 raise mixed(self.names[0], first[:2], name, head[:2])
         return first[:2]
 
+    def shorter(self) -> list[int]:
+        """The shorter side of every image, or of the first 16 where heads are unknown."""
+        return [min(head[:2]) for head in self.known()]
+
     def large(self) -> bool:
         """Whether threads decode faster than one: small images spend their time in Python."""
         height, width = self.heads[0][:2] if self.heads else next(self._first())[:2]
@@ -223,3 +231,15 @@ class Source:
     passed: tuple[str, ...] = ()
     factor: int = 1
     marks: dict[str, Any] | None = None
+
+    @property
+    def enlarged(self) -> int:
+        """The factor between pairs of low and high resolution, files of both or made; else 1."""
+        return self.query.low if isinstance(self.query.low, int) else self.factor
+
+    @property
+    def smallest(self) -> int:
+        """The shorter side of the smallest image; of the higher of two resolutions."""
+        first = 1 if self.factor > 1 else 0
+        sides = [*self.train[first:], *(self.test or ())[first:]]
+        return min((length for side in sides for length in side.shorter()), default=0)

@@ -16,18 +16,20 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganwright.config.sizes import whole
 from ganwright.data.describe import Description, sides_of
 from ganwright.data.fitted import Fitted
 from ganwright.data.image import UNREADABLE
 from ganwright.data.messages import MixedSizesError
-from ganwright.data.open import Prepared, open_data, prepared
+from ganwright.data.named import as_packed
+from ganwright.data.open import Prepared, located, open_data, shaped
 from ganwright.data.options import DataOptions, options_of
 from ganwright.data.plan import words
 from ganwright.data.query import parse_query
 from ganwright.data.read.shards import streams
 from ganwright.data.serve.order import shuffled
 from ganwright.data.serve.resident import cut
-from ganwright.data.sides import Rows, Side, Stack
+from ganwright.data.sides import Rows, Side, Source, Stack
 from ganwright.data.types import Batch, Images, Paired, Unpaired, leading
 from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes
@@ -108,14 +110,15 @@ def understood(data: Any, family: str | None, options: DataOptions) -> Prepared 
 
     Args:
         data, family: as for `look`.
-        options: how it is opened; an image size that they leave open is the family's.
+        options: how it is opened; an image size that they leave open is the family's, or that of
+            a pack.
 
     Raises:
         DataError: the data cannot be read, or does not suit the family.
         SettingsError: options contradict each other.
     """
     if family is None:
-        return _guessed(data, options)
+        return _guessed(data, as_packed(data, options))
     cls = game_class(family)
     return _ready(data, cls.task, replace(options, image_size=options.image_size or cls.image_size))
 
@@ -148,15 +151,24 @@ def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Loo
 
 def _sized(data: Any, task: type[Batch], options: DataOptions) -> Prepared:
     """The source; images of several sizes are brought to one, which is said."""
+    found, kind = located(data, task, options)
     try:
-        return prepared(data, task, options)
+        return shaped(found, kind, task, options)
     except MixedSizesError:
-        ready = prepared(data, task, replace(options, image_size=_SHOWN))
+        size = _fitting(found)
+        ready = shaped(found, kind, task, replace(options, image_size=size))
     doubt = (
-        f"images differ in size and are shown at {_SHOWN}x{_SHOWN}; a family brings them to its "
+        f"images differ in size and are shown at {size}x{size}; a family brings them to its "
         "own size, or --image-size to another"
     )
     return _doubting(ready, doubt)
+
+
+def _fitting(found: Source) -> int:
+    """The size to show images of several sizes at; where windows are cut, all hold one."""
+    if found.enlarged == 1 and not found.query.crop:
+        return _SHOWN
+    return whole(min(_SHOWN, found.smallest), found.enlarged)
 
 
 def _doubting(ready: Prepared, doubt: str) -> Prepared:

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 from ganwright.augment import ADA
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import Size, sides, whole
 from ganwright.data.types import Batch, Images, Paired, Unpaired
 from ganwright.layers.norm import InstanceNorm
 from ganwright.layers.resample import Resize
-from ganwright.networks import MLP, ConvNet1d, FastNet, PatchGAN, ResNetTranslator, StyleNet, UNet
+from ganwright.networks import (
+    MLP,
+    ConvNet1d,
+    FastNet,
+    PatchGAN,
+    ResNetTranslator,
+    SRResNet,
+    StyleNet,
+    UNet,
+)
+from ganwright.networks.patch import HALVINGS
 from ganwright.penalties import R1
 
 
@@ -25,8 +37,10 @@ class Facts:
         classes: of their labels; 0 without labels.
         shape: of an image (C, H, W), a signal (C, L) or a row (d,).
         side: the shorter side of the median image before it is scaled, in pixels.
-        low: pairs are an image and the same at a fraction of its size.
+        least: the shorter side of the smallest image; of the higher of two resolutions.
+        factor: pairs are an image and the same at one such fraction of its size; 1 if not.
         gpu: a GPU would train it.
+        asked: the image size that was asked for, or that a pack was made with.
     """
 
     task: type[Batch]
@@ -34,17 +48,33 @@ class Facts:
     classes: int
     shape: tuple[int, ...]
     side: int = 0
-    low: bool = False
+    least: int = 0
+    factor: int = 1
     gpu: bool = False
+    asked: Size | None = None
 
     @property
-    def size(self) -> int:
-        """The power of two that images are best scaled to on this machine."""
+    def size(self) -> Size:
+        """What was asked for, or the power of two that images are best scaled to on this machine.
+
+        Where windows are cut, as of two resolutions, every image holds one.
+        """
+        if self.asked is not None:
+            return self.asked
+        if self.factor > 1:
+            return whole(min(self.least, 96 if self.gpu else 64), self.factor)
         most = 256 if self.gpu else 64
         size = 32
         while size < most and 1.5 * size <= self.side:
             size *= 2
         return size
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of that size."""
+        both = sides(self.size)
+        assert both is not None
+        return both
 
 
 @dataclass(frozen=True)
@@ -70,9 +100,9 @@ class Rule:
     look: str
 
 
-def r1_weight(size: int, batch: int) -> float:
+def r1_weight(pixels: int, batch: int) -> float:
     """Gamma of StyleGAN2-ADA's configuration `auto`, arXiv:2006.06676: .0002 pixels / batch."""
-    return float(f"{0.0002 * size * size / batch:.3g}")
+    return float(f"{0.0002 * pixels / batch:.3g}")
 
 
 def _game(settings: Settings, **changes: Any) -> Settings:
@@ -88,7 +118,9 @@ def _signals(facts: Facts, settings: Settings) -> Settings:
 
 
 def _enlarge(facts: Facts, settings: Settings) -> Settings:
-    return replace(settings, flip=True)
+    settings = replace(settings, image_size=facts.size, flip=True)
+    scale: Any = facts.factor  # of which SRResNet takes some
+    return _game(settings, translator=SRResNet(scale=scale))
 
 
 def _pairs(facts: Facts, settings: Settings) -> Settings:
@@ -97,7 +129,7 @@ def _pairs(facts: Facts, settings: Settings) -> Settings:
     return _game(
         settings,
         translator=UNet(width=width, norm=InstanceNorm()),
-        patch=PatchGAN(width=width),
+        patch=_patch(facts, width, 70),
     )
 
 
@@ -108,12 +140,19 @@ def _domains(facts: Facts, settings: Settings) -> Settings:
     return _game(
         replace(settings, batch_size=4),
         translator=ResNetTranslator(width=32, blocks=3, up=Resize()),
-        patch=PatchGAN(width=32, field=34),
+        patch=_patch(facts, 32, 34),
     )
 
 
+def _patch(facts: Facts, width: int, field: int) -> PatchGAN:
+    """Patches of this side, or the largest for which images asked to be small are large enough."""
+    fitting = [f for f, count in HALVINGS.items() if min(facts.sides) >= 3 << count]
+    largest: Any = min(field, max(fitting, default=1))
+    return PatchGAN(width=width, field=largest)
+
+
 def _digits(facts: Facts, settings: Settings) -> Settings:
-    return replace(settings, image_size=32)
+    return replace(settings, image_size=facts.asked or 32)
 
 
 def _few(facts: Facts, settings: Settings) -> Settings:
@@ -125,13 +164,13 @@ def _style(facts: Facts, settings: Settings) -> Settings:
     size, batch = facts.size, 32
     net = StyleNet(base=16_384, mapping_G=2)
     if not facts.gpu:
-        net = StyleNet(base=64 * size, most=128, styles=128, mapping_G=2)
+        net = StyleNet(base=64 * max(facts.sides), most=128, styles=128, mapping_G=2)
     settings = replace(settings, image_size=size, batch_size=batch)
     return _game(
         settings,
         latent=net.styles,
         networks=net,
-        penalties=(R1(weight=r1_weight(size, batch), every=16),),
+        penalties=(R1(weight=r1_weight(prod(facts.sides), batch), every=16),),
         augment_d=ADA() if facts.count < MANY else None,
         conditional=facts.classes > 1,
     )
@@ -165,7 +204,7 @@ RULES: Sequence[Rule] = (
     Rule(
         family="srgan",
         suits="images and the same at a fraction of their size",
-        fits=lambda facts: facts.low,
+        fits=lambda facts: facts.factor > 1,
         settings=_enlarge,
         why="it is the family for enlarging",
         images=500_000,
@@ -191,8 +230,10 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         family="fastgan",
-        suits="fewer than 1,000 images",
-        fits=lambda facts: facts.count < FEW and facts.shape[0] in (1, 3),
+        suits="fewer than 1,000 images, unless smaller than 32 pixels are asked for or packed",
+        fits=lambda facts: (
+            facts.count < FEW and facts.shape[0] in (1, 3) and min(facts.sides) >= 32
+        ),
         settings=_few,
         why="it was made for a hundred images: its D must be able to restore them",
         images=400_000,

@@ -13,11 +13,13 @@ from ganwright.augment import ADA
 from ganwright.config.changes import flag_of, leaves
 from ganwright.config.ranges import Positive
 from ganwright.config.settings import Settings
+from ganwright.config.sizes import Size
 from ganwright.config.spelling import convert, quoted, spell
 from ganwright.data.describe import FEW
+from ganwright.data.named import as_packed, is_packed
 from ganwright.data.open import Prepared
 from ganwright.data.options import options_of
-from ganwright.data.sides import Rows
+from ganwright.data.types import Paired
 from ganwright.errors import DataError
 from ganwright.memory import shortage_named
 from ganwright.report.page import duration
@@ -128,16 +130,19 @@ def suggest(
         SettingsError: options contradict each other, or there is none of such a name.
     """
     hours, seconds = convert(hours, Positive, "hours"), convert(seconds, Positive, "seconds")
-    ready = understood(data, None, options_of(options))
+    opening = as_packed(data, options_of(options))
+    ready = understood(data, None, opening)
     if isinstance(ready, Look):
         raise DataError(f"{data} is a stream, whose items cannot be counted; name a folder or file")
     engine = Engine.pick(device)
-    facts = facts_of(ready, gpu=engine.device.type != "cpu")
+    facts = facts_of(ready, gpu=engine.device.type != "cpu", asked=opening.image_size)
     rule = rule_for(facts)
     cls = game_class(rule.family)
     usual = replace(defaults(cls), data=os.fspath(data), device=device)
     usual = replace(usual, **{n: v for n, v in options.items() if n in vars(usual)})
     settings = rule.settings(facts, usual)
+    if is_packed(data):  # a size that it was not packed with is refused, also where it has none
+        settings = replace(settings, image_size=opening.image_size)
     found = measure(cls, settings, seconds)[0]
     return Suggestion(described(ready), facts, rule, _lasting(found, rule, hours), found)
 
@@ -158,28 +163,29 @@ def _lasting(found: Profile, rule: Rule, hours: float) -> Settings:
     return replace(settings, steps=steps, precision="auto")
 
 
-def facts_of(ready: Prepared, *, gpu: bool = False) -> Facts:
+def facts_of(ready: Prepared, *, gpu: bool = False, asked: Size | None = None) -> Facts:
     """What the rules look at."""
-    settled = ready.settled
-    spec, side = settled.spec, settled.train[0].side
-    sizes = [min(head[:2]) for head in side.heads or ()] if isinstance(side, Rows) else []
-    whole = min(side.size()) if settled.window else 0
+    settled, source = ready.settled, ready.found
+    spec = settled.spec
+    # Of low and high resolution, the high one is what is trained at.
+    lengths = settled.train[1 if source.factor > 1 else 0].side.shorter()
     return Facts(
         spec.task,
         min(len(each) for each in settled.train),
         len(spec.classes),
         spec.shape,
-        int(statistics.median(sizes)) if sizes else whole,
-        settled.low is not None,
+        int(statistics.median(lengths or [0])),
+        source.smallest,
+        source.enlarged if spec.task is Paired else 1,
         gpu,
+        asked,
     )
 
 
 def reasons(facts: Facts, settings: Settings) -> Iterator[str]:
     """Why settings are as they are, a sentence each."""
     if len(facts.shape) == 3 and settings.image_size is not None:
-        where = "GPU" if facts.gpu else "CPU"
-        yield f"{settings.image_size} pixels: images have {facts.side}, and a {where} trains it"
+        yield f"{settings.image_size} pixels{_why(facts)}"
     if isinstance(getattr(settings.game, "augment_d", None), ADA):
         yield f"{facts.count:,} images can be memorised, so D sees them augmented (ADA)"
     for penalty in getattr(settings.game, "penalties", ()):
@@ -192,6 +198,16 @@ def reasons(facts: Facts, settings: Settings) -> Iterator[str]:
             f"{facts.count:,} are few: if you have a run on similar images, start from it with "
             "--init RUN"
         )
+
+
+def _why(facts: Facts) -> str:
+    """Why the image size is what it is."""
+    where = "GPU" if facts.gpu else "CPU"
+    if facts.asked is not None:
+        return ", as was asked for or packed"
+    if facts.factor > 1:
+        return f": windows of images of {facts.least} or more, and a {where} trains it"
+    return f": images have {facts.side}, and a {where} trains it"
 
 
 def _given(flag: str, value: Any) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from ganwright.config.sizes import Size
 from ganwright.data.image import Head
 from ganwright.data.options import DataOptions
 from ganwright.data.progress import watched
@@ -119,8 +122,27 @@ def open_pack(path: Path, options: DataOptions) -> Source:
         SettingsError: images are asked for as they were not packed.
     """
     known = described(path)
-    try:
+    with _undamaged(path):
         return _opened(path, known, options)
+
+
+def packed_size(path: Path) -> Size | None:
+    """The image size that a pack was made with, if any.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    known = described(path)
+    with _undamaged(path):
+        size: Size | None = known["options"]["image_size"]
+    return size
+
+
+@contextmanager
+def _undamaged(path: Path) -> Iterator[None]:
+    """Tell a description that lacks what it must have from other faults."""
+    try:
+        yield
     except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
         if isinstance(error, DataError | SettingsError):
             raise
