@@ -117,6 +117,10 @@ def test_photographs_are_no_one_hot_maps(grain: float, tmp_path: Path) -> None:
         ([0, 255], "&a:mask", None, 2),
         ([0, 50, 100, 150], "", None, 0),
         ([0, 50, 100, 150], "&a:mask", None, 4),
+        ([0, 128, 255], "", None, 0),
+        ([0, 128, 255], "&a:mask", None, 3),
+        ([0, 85, 170, 255], "&a:mask", None, 4),
+        ([0, 1, 255], "&a:mask", None, 2),
     ],
 )
 def test_masks_are_known_by_their_files_or_by_a_switch(

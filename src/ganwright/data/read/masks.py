@@ -23,6 +23,8 @@ MOST_CLASSES = 64
 """Untold, class numbers stay below this; images with higher ones are images."""
 IGNORED = 255
 """The number that marks pixels of no class among class numbers (as in Pascal VOC, Cityscapes)."""
+_MANY = 32
+"""More numbers than masks have shades, as of data sets of over 64 classes (COCO-Stuff)."""
 _MOST_GREY, _LOWEST_GREY, _GRADED = 32, 8, 8
 _FEW = 8
 
@@ -137,8 +139,12 @@ def _two_values(key: str) -> str:
 
 
 def _of_values(values: set[int], onehot: bool) -> LabelMap:
-    """Numbers below 64 stand for all between the lowest and the highest; others for themselves."""
-    ignore = IGNORED if IGNORED in values and len(values) > 2 else None
+    """Numbers below 64 stand for all between the lowest and the highest; others for themselves.
+
+    Next to a few higher ones, which are shades (0, 128 and 255), 255 is a class like them.
+    """
+    counted = _highest(values) < MOST_CLASSES or len(values - {IGNORED}) > _MANY
+    ignore = IGNORED if IGNORED in values and len(values) > 2 and counted else None
     known = sorted(values - {ignore})
     if known[-1] < MOST_CLASSES:
         known = list(range(known[0], known[-1] + 1))
