@@ -36,6 +36,7 @@ KINDS = {
     "ids": "grey, 16 bits, ids of instances of the classes 0 to 4",
     "numbers": "palette, class numbers 0 to 4",
     "high": "grey, the values 0, 80 and 160",
+    "trimap": "grey, the values 0, 128 and 255",
     "ink": "grey, 0 and 255 alone",
     "bilevel": "black and white, 1 bit",
     "see-through": "colour and transparent",
@@ -58,6 +59,10 @@ KINDS = {
 
 _PAIRS = "a/0.png a/1.png b/0.png b/1.png"
 _MASKS = "mask/0.png={0} mask/1.png={0} photo/0.png photo/1.png"
+_NO_TRAIN = (
+    "{} read for training, since there is no folder train; put the training images into one, or "
+    "keep it so with ?splits=no"
+)
 _SIDES = "?a=mask&b=photo"
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
@@ -114,6 +119,22 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             data="?splits=no",
         ),
         Layout(
+            "val/a/0.png val/b/0.png test/a/0.png",
+            "3 images of 3x8x8, classes test, val",
+            note=_NO_TRAIN.format("test, val are"),
+        ),
+        Layout(
+            "val/a/0.png val/b/0.png test/a/0.png",
+            "3 images of 3x8x8, classes test, val",
+            data="?splits=no",
+        ),
+        Layout(
+            "bus/0.png Test/0.png",
+            "2 images of 3x8x8, classes Test, bus",
+            note=_NO_TRAIN.format("Test is"),
+        ),
+        Layout("0.png test/1.png", "2 images of 3x8x8", note=_NO_TRAIN.format("test is")),
+        Layout(
             "cat/0.png dog/0.png",
             "refused: DATA has no subfolder train, so leave ?splits=yes out",
             data="?splits=yes",
@@ -137,6 +158,12 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "a/train/0.png b/train/0.png a/val/1.png b/val/1.png",
             "1 pair of 3x8x8 and 3x8x8, 1 for testing",
             task="pairs",
+        ),
+        Layout(
+            "a/test/0.png b/test/0.png a/val/1.png b/val/1.png",
+            "2 pairs of 3x8x8 and 3x8x8",
+            task="pairs",
+            note=_NO_TRAIN.format("test, val are"),
         ),
         Layout("trainA/0.png trainB/0.png", "1 pair of 3x8x8 and 3x8x8", task="pairs"),
         Layout("0.png=wide 1.png=wide", "2 pairs of 3x8x8 and 3x8x8", task="pairs"),
@@ -173,6 +200,13 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "a/0.png a/0.jpg b/0.png",
             "refused: DATA/a/0.jpg and DATA/a/0.png have one name",
             task="pairs",
+        ),
+        Layout(
+            "train/0.png=wide test/0.png=wide bus/0.png=wide",
+            "1 pair of 3x8x8 and 3x8x8, 1 for testing",
+            task="pairs",
+            note="train is the training split, and bus next to it is not read; ?splits=no takes "
+            "all of them for classes",
         ),
         Layout(
             "0.png 1.png",
@@ -262,6 +296,12 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         Layout(
             _MASKS.format("high"),
             "2 pairs of 3x8x8 and 3x8x8, a label maps of 0, 80, 160",
+            data=f"{_SIDES}&a:mask",
+            task="pairs",
+        ),
+        Layout(
+            _MASKS.format("trimap"),
+            "2 pairs of 3x8x8 and 3x8x8, a label maps of 0, 128, 255",
             data=f"{_SIDES}&a:mask",
             task="pairs",
         ),

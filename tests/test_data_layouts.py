@@ -35,6 +35,8 @@ def pixels(kind: str) -> Any:
         return np.where(np.eye(8) > 0, 255, blocks)
     if kind == "high":
         return blocks % 3 * 80
+    if kind == "trimap":
+        return np.array([0, 128, 255])[blocks % 3]
     if kind == "ink":
         return blocks % 2 * 255
     if kind == "dim":
@@ -134,6 +136,8 @@ def test_a_layout_is_taken_for_what_the_documentation_says(layout: Layout, tmp_p
     else:
         assert text == layout.says
     assert layout.note in notes
+    if "?splits=" in layout.data:
+        assert "?splits=" not in notes
 
 
 def zippable(layout: Layout) -> bool:

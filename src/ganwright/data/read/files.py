@@ -159,6 +159,8 @@ class Tree:
     def doubts(self) -> tuple[str, ...]:
         """What the names of folders leave open, with the switch that decides it."""
         train, others = self.folder_named(_TRAIN), self._other_folders()
+        if self.divided is None and train is None:
+            return self._without_train()
         if train is None or not others or self.divided is not None:
             return ()
         beside = some([shown(other) for other in others])
@@ -170,6 +172,16 @@ class Tree:
         return (
             f"{train} is the training split, and {beside} next to it is not read; ?splits=no takes "
             "all of them for classes",
+        )
+
+    def _without_train(self) -> tuple[str, ...]:
+        """That folders called test or val are for training, as there is no other split."""
+        held = [shown(name) for name in self.folders if name.lower() in _TEST]
+        if not held:
+            return ()
+        return (
+            f"{some(held)} {'is' if len(held) == 1 else 'are'} read for training, since there is "
+            "no folder train; put the training images into one, or keep it so with ?splits=no",
         )
 
     def _other_folders(self) -> list[str]:

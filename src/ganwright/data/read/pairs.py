@@ -41,7 +41,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     if task is Unpaired:
         a, b, *tests = domains_of([*train, *(test or ())])
         sides = (tests[0], tests[1]) if tests else None
-        return Source(tree.name, Unpaired, (a, b), sides, query, tree.doubts())
+        return Source(tree.name, Unpaired, (a, b), sides, query, _doubts(tree, train))
     twos = [two for two in (train, test) if two is not None]
     heads = scanned([tree for two in twos for tree in two])
     matched = [
@@ -56,7 +56,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
             f"the pairs of {tree.name} differ in size by {factor} in training and by "
             f"{matched[-1][1]} in the test split; make both the same"
         )
-    doubts = (*tree.doubts(), *marked.doubts)
+    doubts = (*_doubts(tree, train), *marked.doubts)
     shown, held = marked.splits[0], marked.splits[1] if test else None
     return Source(tree.name, Paired, shown, held, query, doubts, factor=factor)
 
@@ -79,6 +79,11 @@ def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
         return (a, b), _two_folders(test_tree, query)
     (a, a_test), (b, b_test) = a.splits(), b.splits()
     return (a, b), (a_test, b_test) if a_test and b_test else None
+
+
+def _doubts(tree: Tree, sides: Two) -> tuple[str, ...]:
+    """What the names of folders leave open: next to each other, or else within the sides."""
+    return tuple(dict.fromkeys(tree.doubts() or (*sides[0].doubts(), *sides[1].doubts())))
 
 
 def _swapped(tree: Tree, query: Query) -> bool:
@@ -227,7 +232,8 @@ def _side_by_side(tree: Tree, query: Query) -> Source:
     if "mask" in (query.a_kind, query.b_kind) or query.onehot is not None:
         marked = mark(halves, query, 1, class_names(tree, top))
     held = marked.splits[1] if test else None
-    return Source(tree.name, Paired, marked.splits[0], held, query, marked.doubts)
+    doubts = (*tree.doubts(), *marked.doubts)
+    return Source(tree.name, Paired, marked.splits[0], held, query, doubts)
 
 
 def _halves(tree: Tree, query: Query) -> tuple[Rows, Rows]:
