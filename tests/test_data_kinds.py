@@ -348,6 +348,22 @@ def test_archives_of_other_systems(tmp_path: Path) -> None:
     data.batch(0, 4)
 
 
+@pytest.mark.parametrize("form", ["set/{}", "./set/{}", "set\\{}", "C:\\set\\{}"])
+def test_names_of_classes_in_archives_of_other_systems(form: str, tmp_path: Path) -> None:
+    masks(tmp_path / "set" / "mask", [0, 1])
+    photos(tmp_path / "set" / "photo")
+    (tmp_path / "set" / "label_names.txt").write_text("0 wall\n1 door\n", encoding="utf-8")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for path in sorted((tmp_path / "set").rglob("*.*")):
+            info = zipfile.ZipInfo("x")
+            name = form.format(path.relative_to(tmp_path / "set"))
+            info.filename = name.replace("/", "\\") if "\\" in form else name
+            archive.writestr(info, path.read_bytes())
+    maps = opened(f"{tmp_path}/set.zip?a=mask&b=photo", Paired).spec.label_map
+    assert maps is not None
+    assert maps.names == ("wall", "door")
+
+
 def test_names_that_are_not_utf8(tmp_path: Path) -> None:
     root = os.fsencode(tmp_path)
     for name in (b"caf\xe9", b"th\xe9"):

@@ -242,7 +242,8 @@ def open_files(
         opener: Opener = FolderOpener(str(path))
     elif path.is_file() and zipfile.is_zipfile(path):
         found = walk_zip(path, is_picture)
-        opener = ZipOpener(path, {str(inside): name for inside, name in found.files.items()})
+        members = {**found.texts, **found.files}
+        opener = ZipOpener(path, {str(inside): name for inside, name in members.items()})
     else:
         raise DataError(f"{path} is neither a folder nor a zip file; give one of images")
     passed = found.passed()

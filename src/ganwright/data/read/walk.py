@@ -27,9 +27,13 @@ _UTF8 = 0x800
 
 @dataclass
 class Found:
-    """Images by path, each with the name by which it is opened, and what is skipped."""
+    """Images by path, each with the name by which it is opened, and what is skipped.
+
+    `texts` are a zip file's lists of names, in the same way.
+    """
 
     files: dict[PurePosixPath, str] = field(default_factory=dict)
+    texts: dict[PurePosixPath, str] = field(default_factory=dict)
     hidden: int = 0
     loops: int = 0
     broken: int = 0
@@ -99,7 +103,9 @@ def walk_zip(file: Path, wanted: Callable[[str], bool]) -> Found:
                 found.hidden += 1
             elif wanted(parts[-1]):
                 found.files[PurePosixPath(*parts)] = info.filename
-            elif parts[-1] != NAMES:
+            elif parts[-1] == NAMES:
+                found.texts[PurePosixPath(*parts)] = info.filename
+            else:
                 found.others[_ending(parts[-1])] += 1
     return found
 
