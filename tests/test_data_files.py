@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +87,34 @@ def chunks_behind(file: Path, kind: bytes) -> None:
     rest = [part for part in parts if part[4:8] != kind]
     assert moved
     file.write_bytes(data[:8] + b"".join([*rest[:-1], *moved, rest[-1]]))
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_rotation_of_sixteen_bits_of_colour_is_heeded(behind: bool, tmp_path: Path) -> None:
+    rows = np.zeros((4, 6, 3), ">u2")
+    rows[:, 0] = 60_001
+    lines = b"".join(b"\0" + row.tobytes() for row in rows)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunks = [
+        (b"IHDR", struct.pack(">2I5B", 6, 4, 16, 2, 0, 0, 0)),
+        (b"eXIf", exif.tobytes().removeprefix(b"Exif\0\0")),
+        (b"IDAT", zlib.compress(lines)),
+        (b"IEND", b""),
+    ]
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, body in chunks:
+        content += struct.pack(">I", len(body)) + kind + body
+        content += struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "x.png").write_bytes(content)
+    if behind:
+        chunks_behind(tmp_path / "x.png", b"eXIf")
+    data = opened(tmp_path)
+    assert data.spec.shape == (3, 6, 4)
+    assert data.spec.levels is not None
+    numbers = data.spec.levels.numbers(data.batch(0, 1).images[0])
+    assert (numbers[:, 0] == 60_001).all()
+    assert not numbers[:, 1:].any()
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -205,13 +205,13 @@ def _png(file: BinaryIO, alpha: Literal["keep", "white", "drop"]) -> Numbers:
 
 
 def _bytes_of(content: bytes, order: Literal["B", "L"]) -> Numbers:
-    """The higher (B) or lower (L) bytes of a PNG file's numbers, [H, W, C]."""
+    """The higher (B) or lower (L) bytes of a PNG file's numbers, upright, [H, W, C]."""
     with Image.open(io.BytesIO(content)) as image:
         if image.mode not in ("RGB", "RGBA"):
             raise ValueError(f"is {image.mode} of 16 bits, which cannot be read; leave alpha out")
         tiles: Any = [(*tile[:3], f"{image.mode};16{order}") for tile in image.tile]
         image.tile = tiles
-        return np.asarray(image)
+        return np.asarray(upright(image))
 
 
 def _dicom(file: BinaryIO) -> Numbers:
