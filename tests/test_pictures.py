@@ -414,3 +414,13 @@ def test_label_maps_are_read_as_they_were_for_training(
         model.translate(opened(labels / "unknown.png"))
     with pytest.raises(DataError, match=r"^images are tensors .*; got <class 'str'>"):
         model.translate("labels")
+
+
+def test_a_profile_of_another_colour_space_is_dropped(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    Image.new("LAB", (4, 4), (120, 150, 90)).save(tmp_path / "a.tif", icc_profile=profile)
+    for channels in (1, 3):
+        read = read_picture(tmp_path / "a.tif", channels)
+        assert read.tags == {}
+        write_picture(read, tmp_path / "b.tif")
+        assert "icc_profile" not in opened(tmp_path / "b.tif").info

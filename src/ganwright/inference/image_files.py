@@ -156,9 +156,9 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
         return Picture(label_map.channelled(label_map.numbers(np.asarray(class_pixels(image)))))
     profile, exif = image.info.get("icc_profile"), _exif(image)
     image = upright(image)
-    if image.mode == "CMYK":
-        # A profile of inks does not describe the colours that they were turned into.
-        image, profile = _from_inks(image, profile), None
+    if image.mode in ("CMYK", "LAB"):
+        # Their profile does not describe the colours that they are turned into.
+        image, profile = _in_rgb(image, profile), None
     alpha = _alpha(image)
     grey = channels_of(image.mode) == 1
     flat = plain(image).convert("L" if channels == 1 else "RGB")
@@ -243,9 +243,9 @@ def _exif(image: Image.Image) -> bytes:
         return b""
 
 
-def _from_inks(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """CMYK as RGB, by its profile where it has one that works."""
-    if profile:
+def _in_rgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """CMYK or Lab as RGB; inks by their profile where they have one that works."""
+    if profile and image.mode == "CMYK":
         try:
             return ImageCms.profileToProfile(  # type: ignore[return-value]
                 image, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
