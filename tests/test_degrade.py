@@ -246,6 +246,15 @@ def test_spans_that_cannot_be_are_refused(settings: Any, sentence: str) -> None:
         Order(**settings)
 
 
+def test_contrast_is_lost_and_never_inverted() -> None:
+    with pytest.raises(SettingsError, match=r"faint of Degrade is 1\.5; it must be from 0 to 1"):
+        Degrade(faint=1.5)
+    still = Order(sigma=(0, 0), sinc=0, up=0, down=0, gaussian=(0, 0), shot=0, quality=(100, 100))
+    made = Degrade(first=still, second=None, sinc=0, faint=1.0)(IMAGES)
+    kept = made - made.mean((1, 2, 3), keepdim=True)
+    assert ((kept * IMAGES).sum((1, 2, 3)) >= 0).all()
+
+
 def test_what_are_no_images_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"takes images \[n, C, H, W\].*shape \(3, 4\)"):
         Degrade()(torch.zeros(3, 4))

@@ -48,7 +48,7 @@ class Degrade(Checked):
     """Chance that the last JPEG follows the last resizing and the sinc filter."""
     strength: Share = 1.0
     """How much of it all there is: 0 leaves images as they are."""
-    faint: NonNegative = 0.0
+    faint: Share = 0.0
     """Contrast lost at most: 0.5 draws factors on it from 0.5 to 1."""
     jitter: NonNegative = 0.0
     """Largest shift of each channel, in levels of 255."""
