@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import CONV, TINY
@@ -33,6 +34,18 @@ def test_batches_hold_the_rows(kind: Any) -> None:
     batch = data.batch(0, 24)
     numbers = (batch.images[:, 0, 0, 0] * 127.5 + 127.5).round().long()
     assert torch.equal(batch.labels, ROWS[numbers].float())
+
+
+@pytest.mark.parametrize("kind", [torch.Tensor.numpy, torch.Tensor.tolist, torch.Tensor.bool])
+def test_one_column_is_one_label_an_image(kind: Any, tmp_path: Path) -> None:
+    column = ROWS[:, :1]
+    data = open_data((PICTURES, kind(column)), task=Images)
+    assert (data.spec.several, data.spec.classes) == (False, ("0", "1"))
+    assert data.batch(0, 24).labels.sum() == column.sum()
+    np.savez(tmp_path / "set.npz", x=PICTURES.numpy(), y=np.asarray(kind(column)))
+    assert open_data(tmp_path / "set.npz", task=Images).spec == data.spec
+    named = open_data((PICTURES, [["cat"], ["dog"]] * 12), task=Images)
+    assert named.spec.classes == ("cat", "dog")
 
 
 def test_class_losses_are_sums_over_each_yes_and_no() -> None:

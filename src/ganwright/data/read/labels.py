@@ -48,13 +48,14 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
     are those of the classes, so that {3, 7} are two of eight, called 0 to 7.
 
     Args:
-        labels: numbers or names, one per image; or 0 and 1, [count, classes].
+        labels: numbers or names, one per image, also in one column; or 0 and 1, [count, classes].
         count: how many images there are.
         named: the names that a data set gives its classes, if it does.
 
     Raises:
         DataError: they are neither, too few, negative, too large, or an empty name.
     """
+    labels = _without_column(labels)
     if dimensions(labels) == 2:
         return _rows(labels, count)
     values = _array(labels)
@@ -80,6 +81,16 @@ def numbered(labels: Any, count: int, named: Any = None) -> tuple[Tensor, tuple[
             "their names as labels"
         )
     return numbers, known or tuple(str(k) for k in range(high + 1))
+
+
+def _without_column(labels: Any) -> Any:
+    """One label per image where rows have one value each, as columns of tables do."""
+    if dimensions(labels) != 2:
+        return labels
+    if isinstance(labels, Tensor | np.ndarray):
+        return labels[:, 0] if labels.shape[1] == 1 else labels
+    one = all(dimensions(row) == 1 and len(row) == 1 for row in labels)
+    return [row[0] for row in labels] if one else labels
 
 
 def _rows(labels: Any, count: int) -> tuple[Tensor, tuple[str, ...]]:
