@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from socket import AF_INET, socket
 from typing import Any
 
 import hub
@@ -19,6 +20,7 @@ from test_config import TOY, Toy
 
 import ganwright
 from ganwright import atomic
+from ganwright.app.watching import Watcher
 from ganwright.cli import main
 from ganwright.config.registry import resolved
 from ganwright.config.trust import reading_file
@@ -67,6 +69,30 @@ def test_a_model_comes_back_as_it_was(model: Model, shared: Path) -> None:
     assert (further / "model.safetensors").read_bytes() == (
         shared / "model.safetensors"
     ).read_bytes()
+
+
+def test_a_run_begins_with_what_was_shared(shared: Path, tmp_path: Path) -> None:
+    """`resume` trained it from scratch, and `restyle` named a folder that training refused."""
+    again = ganwright.from_pretrained(shared, device="cpu")
+    cfg = {"networks": again.game.cfg.networks, **again.init}
+    small: dict[str, Any] = {"steps": 1, "batch_size": 4, "image_size": 8, "device": "cpu"}
+    out = tmp_path / "next"
+    ganwright.train("acgan", out=out, data="digits", **cfg, **small, quiet=True)
+    origin = json.loads((out / "origin.json").read_text(encoding="utf-8"))
+    assert origin["place"] == str(shared / "model.safetensors")
+    spaced = shared.rename(tmp_path / "my model")
+    with pytest.raises(RunError, match=r"--init '.*my model/model\.safetensors'` starts from it"):
+        ganwright.resume(spaced, quiet=True)
+    assert sorted(p.name for p in spaced.iterdir()) == sorted(FILES)
+    with socket(AF_INET) as server, pytest.raises(RunError, match="is a shared model, not a run"):
+        Watcher(spaced, server, None)
+
+
+def test_a_run_that_holds_a_shared_model_stays_a_run(model: Model, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(model.run, run)
+    load(run, device="cpu").save_pretrained(run, overwrite=True)
+    assert load(run, device="cpu").step == 4
 
 
 def test_nothing_is_replaced_unasked(model: Model, shared: Path) -> None:

@@ -350,6 +350,13 @@ def config_folder(path: Path, world: Path) -> None:
     (path / "config.yaml").mkdir()
 
 
+def shared_model(path: Path, world: Path) -> None:
+    """a shared model, which `save_pretrained` wrote"""
+    from ganwright.run.load import load
+
+    load(world / "run", device="cpu").save_pretrained(path)
+
+
 def newer_run(path: Path, world: Path) -> None:
     """a run of a newer format"""
     _configured(path, world, format=999)

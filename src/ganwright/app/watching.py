@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from ganwright.app.listening import asked_by
 from ganwright.errors import RunError
 from ganwright.report.card import grid_files
+from ganwright.shared import refuse_shared
 
 _GRID = re.compile(r"/samples/((?:step-\d+|data)\.png)")
 _PAGES = ("/", "/report.html")
@@ -55,6 +56,7 @@ class Watcher(ThreadingHTTPServer):
     def __init__(self, run: Path, opened: socket, hosts: frozenset[str] | None) -> None:
         if not (run / "config.yaml").is_file():
             raise RunError(f"{run} is not a run folder: it holds no config.yaml")
+        refuse_shared(run)
         super().__init__(opened.getsockname()[:2], _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket, self.run, self.hosts = opened, run, hosts

@@ -20,8 +20,9 @@ from ganwright import atomic
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, missing_extra
 from ganwright.inference.model_card import Described, card
+from ganwright.shared import WEIGHTS
 
-WEIGHTS, CARD = "model.safetensors", "README.md"
+CARD = "README.md"
 FILES = (WEIGHTS, "config.yaml", "spec.json", CARD)
 _PLACES = ("data", "data_root", "init")
 """Settings that name places on the disk; of absolute ones only the last part is published."""

@@ -13,6 +13,7 @@ import numpy as np
 import yaml
 
 from ganwright.errors import RunError
+from ganwright.shared import refuse_shared
 
 COUNTS = (
     "step",
@@ -126,6 +127,7 @@ def read_record(run: Path) -> Record:
     if not (run / "config.yaml").is_file():
         what = "it has no config.yaml" if run.is_dir() else "it does not exist"
         raise RunError(f"{run} is not a run: {what}; name a folder that `ganwright train` made")
+    refuse_shared(run)
     try:
         config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

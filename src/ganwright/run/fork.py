@@ -39,6 +39,7 @@ from ganwright.run.run_folder import (
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.weights import checksum
+from ganwright.shared import refuse_shared
 from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -95,6 +96,7 @@ def fork(
     elif data is not None:
         wanted["data"] = "(given in Python)"
     source_run = convert(run, Path, "run").absolute()
+    refuse_shared(source_run)
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     with trusting(trust):
         cls, old = read_config(source_run, None if game is None else class_of(game))

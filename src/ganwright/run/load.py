@@ -16,6 +16,7 @@ from ganwright.memory import shortage_named
 from ganwright.run.assembly import class_of
 from ganwright.run.resuming import check_game
 from ganwright.run.run_folder import read_config, read_spec
+from ganwright.shared import refuse_shared
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.state import load_into
@@ -50,6 +51,7 @@ def load(
         SettingsError: its settings name code that they may not.
     """
     folder: Path = convert(run, Path, "run")
+    refuse_shared(folder)
     step = convert(step, Whole | None, "step")
     game = None if game is None else class_of(game)
     with trusting(trust):

@@ -12,8 +12,9 @@ from ganwright.errors import RunError, missing_extra
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
-from ganwright.inference.pretrained import FILES, WEIGHTS, is_repo
+from ganwright.inference.pretrained import FILES, is_repo
 from ganwright.run.run_folder import read_config, read_spec
+from ganwright.shared import WEIGHTS
 from ganwright.training.engine import Engine
 from ganwright.training.state import load_into
 
@@ -64,7 +65,7 @@ def from_pretrained(
     load_into(made, tensors, str(folder / WEIGHTS))
     Engine.pick(str(device), "fp32").prepare(made)
     made.requires_grad_(False).eval()
-    return Model(name_of(cls), made, spec, step, folder)
+    return Model(name_of(cls), made, spec, step, folder, init={"init": str(folder / WEIGHTS)})
 
 
 def _downloaded(place: str, revision: str | None, token: str | None, endpoint: str | None) -> Path:

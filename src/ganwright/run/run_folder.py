@@ -42,6 +42,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run import lock
 from ganwright.run.config_file import from_yaml, game_class, to_yaml
+from ganwright.shared import is_shared
 from ganwright.training.checkpoint import steps
 
 
@@ -97,7 +98,7 @@ def check_free(out: Path) -> None:
         return
     if holder := lock.writer(out):
         raise RunError(f"{out} is being trained by {holder}; choose another --out")
-    if (out / "config.yaml").is_file():
+    if (out / "config.yaml").is_file() and not is_shared(out):
         raise RunError(
             f"{out} exists; resume it with `ganwright resume {quoted(out)}`, or choose another "
             "--out"

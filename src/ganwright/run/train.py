@@ -43,6 +43,7 @@ from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.tune import tuned
 from ganwright.run.weights import read as read_weights
+from ganwright.shared import refuse_shared
 from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
@@ -183,6 +184,7 @@ def resume(
     if isinstance(data, str | PathLike):
         wanted["data"], data = data, None
     folder = convert(run, Path, "run")
+    refuse_shared(folder)
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     with trusting(trust):
         cls, old = read_config(folder, None if game is None else class_of(game))

@@ -21,6 +21,7 @@ from ganwright.data.types import Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game
 from ganwright.run.run_folder import read_spec
+from ganwright.shared import refuse_shared
 from ganwright.training import checkpoint
 from ganwright.training.fitting import fit, fits, networks
 from ganwright.weight_files import unreadable
@@ -113,6 +114,7 @@ def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
         raise RunError(f"init is {place}, which does not exist; give a run folder or a state dict")
     if place.is_file():
         return _of_file(place)
+    refuse_shared(place)
     folder, held_in, step = place, place / "checkpoints", None
     if place.name.startswith("step-") and (place / "manifest.json").is_file():
         folder, held_in, step = place.parent.parent, place.parent, checkpoint.step_of(place)
