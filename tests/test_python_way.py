@@ -5,6 +5,8 @@ A run is begun only if its settings come back from its config.yaml in another pr
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -35,6 +37,7 @@ from ganwright.optim import Adam, Optimizer, Schedule
 from ganwright.penalties import R1, R2
 from ganwright.run.config_file import from_yaml
 from ganwright.run.run_folder import read_config
+from ganwright.training.manifest import hash_of
 
 QUICK: dict[str, Any] = {"image_size": 8, "batch_size": 4, "steps": 1, "device": "cpu"}
 
@@ -240,6 +243,25 @@ def test_a_game_of_a_function_loads_and_resumes_if_handed_over(tmp_path: Path) -
     assert ganwright.resume(out, steps=2, game=Inner, quiet=True).step == 2
     with pytest.raises(SettingsError, match="the game is the class Doubled"):
         ganwright.resume(out, steps=3, game=Doubled, quiet=True)  # type: ignore[arg-type]
+
+
+def test_a_family_that_was_defined_again_is_the_same(toy_run: Path, tmp_path: Path) -> None:
+    """As in a notebook whose cell is run once more, or a module that was reloaded."""
+    again = type("Toy", (Toy,), {"__module__": Toy.__module__})
+    other = type("Toy", (Toy,), {"__module__": "elsewhere"})
+    assert type(ganwright.load(toy_run, game=again, device="cpu").game) is again
+    with pytest.raises(SettingsError, match=r"is of the family test_config:Toy, .* elsewhere:Toy;"):
+        ganwright.load(toy_run, game=other)
+    moved = tmp_path / "moved"
+    shutil.copytree(toy_run, moved)
+    for file in moved.rglob("config.yaml"):  # as if its module were lost, or had another name here
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("test_config:Toy", "lost_module:Toy"), encoding="utf-8")
+    manifest = next(moved.rglob("manifest.json"))
+    known = json.loads(manifest.read_text(encoding="utf-8"))
+    known["sha256"]["config.yaml"] = hash_of(manifest.parent / "config.yaml")
+    manifest.write_text(json.dumps(known), encoding="utf-8")
+    assert type(ganwright.load(moved, game=other, device="cpu").game) is other
 
 
 SCRIPT = """

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from ganwright.game import Game
 
 
+class OtherFamilyError(SettingsError):
+    """A class was passed for the settings of another family."""
+
+
 def game_class(name: str) -> type[Game]:
     """The class of a family by its name, or by the dotted path of a class of your own.
 
@@ -101,6 +105,7 @@ def from_yaml(
 
     Raises:
         RunError: if a newer format of run folders is named.
+        OtherFamilyError: if it names a family that can be imported, and that `game` is not.
         SettingsError: if it is no mapping, a name or a value does not fit, or it names code that
             it may not, see `trust`.
     """
@@ -115,6 +120,8 @@ def from_yaml(
         raise SettingsError(f"{where} names no family; add a line such as family: dcgan")
     if family not in (None, named):
         raise SettingsError(f"{where} is for {named}, not for {family}")
+    if game is not None:
+        _check_family(where, str(named), game)
     cls = game or _game_in(where, str(named), asked=family is not None)
     settings = defaults(cls)
     own = values.pop("game", None) or {}
@@ -137,6 +144,25 @@ def _game_in(where: str, name: str, *, asked: bool) -> type[Game]:
             return game_class(name)
     except SettingsError as error:
         raise SettingsError(f"{where}: family: {error}") from error
+
+
+def _check_family(where: str, named: str, game: type[Game]) -> None:
+    """See that a class which was passed is the family that a file names.
+
+    What was defined in a script or a function has a name that says little of it anywhere else, and
+    a class that was defined again has the name of the one before.
+    """
+    if named == name_of(game) or named.startswith("__main__:") or "<" in named:
+        return
+    try:
+        known = _game_in(where, named, asked=False)
+    except Exception:  # of any code; a class is passed where its name cannot be imported
+        return
+    if name_of(known) != name_of(game):
+        raise OtherFamilyError(
+            f"{where} is of the family {named}, but the game passed is {name_of(game)}; leave "
+            "game out, or give that family's class"
+        )
 
 
 def _still_there(own: Mapping[str, Any], cls: type[Game]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.inference.pretrained import FILES, is_repo
+from ganwright.run.assembly import class_of
 from ganwright.run.run_folder import read_config, read_spec
 from ganwright.shared import WEIGHTS
 from ganwright.training.engine import Engine
@@ -35,7 +36,7 @@ def from_pretrained(
 
     Args:
         place: a folder of `save_pretrained`, or a repository of the hub, owner/name.
-        game: the family's class, where it is none of the library's.
+        game: the family's class, where its name in the settings cannot be imported.
         device: cpu, cuda, mps or auto.
         trust: import the modules that its settings name; ask for it only if you trust whoever
             wrote them.
@@ -48,6 +49,7 @@ def from_pretrained(
         SettingsError: its settings do not fit, or name code that they may not.
         MissingExtraError: it is a repository, and huggingface_hub is not installed.
     """
+    game = None if game is None else class_of(game)
     folder = path_of(str(place))
     if not folder.is_dir():
         folder = _downloaded(str(place), revision, token, endpoint)

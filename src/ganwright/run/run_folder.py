@@ -41,7 +41,7 @@ from ganwright.errors import GanwrightError, RunError
 from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run import lock
-from ganwright.run.config_file import from_yaml, game_class, to_yaml
+from ganwright.run.config_file import OtherFamilyError, from_yaml, game_class, to_yaml
 from ganwright.shared import is_shared
 from ganwright.training.checkpoint import steps
 
@@ -202,7 +202,7 @@ def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], 
 
     Raises:
         RunError: it is no run folder, or one of a newer format.
-        SettingsError: its configuration does not fit.
+        SettingsError: its configuration does not fit, or `game` is another family.
     """
     try:
         text = (run / "config.yaml").read_text(encoding="utf-8")
@@ -215,6 +215,8 @@ def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], 
         ) from error
     try:
         name, settings = from_yaml(text, game=game, file=run / "config.yaml")
+    except OtherFamilyError:  # the file is as it should be
+        raise
     except GanwrightError as error:
         copy = "" if trust.FLAG in str(error) else _copy(run, text)
         raise type(error)(f"{error}{copy}") from error
