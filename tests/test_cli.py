@@ -594,6 +594,17 @@ def test_info_tells_paper_players_and_settings(capsys: pytest.CaptureFixture[str
     assert "How scores become losses. (default: NonSaturating())" in shown
 
 
+def test_info_names_no_paper_where_there_is_none(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Toy, "paper", "")
+    monkeypatch.setattr(Toy, "title", "")
+    assert main(["info", TOY]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{TOY}: Toy\n\n")
+    assert "arxiv" not in shown
+
+
 def test_own_classes_reach_the_run(trained: list[tuple[Any, ...]], tmp_path: Path) -> None:
     loss = f"{Doubled.__module__}.Doubled(weight=4)"
     assert main(["train", TOY, "--game.loss", loss, "--out", str(tmp_path / "x")]) == 0

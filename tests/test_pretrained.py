@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -26,6 +27,7 @@ from ganwright.config.registry import resolved
 from ganwright.config.trust import reading_file
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.model import Model
+from ganwright.inference.model_card import card
 from ganwright.inference.pretrained import FILES, nameless
 from ganwright.run.load import load
 
@@ -138,6 +140,14 @@ def test_the_card_says_what_is_known(shared: Path) -> None:
     assert "| FID | 12.35 | digits (test) |" in body
     assert "ConvNet(" in body
     assert "width=4" in body
+
+
+def test_the_card_leaves_out_a_count_that_is_not_known(model: Model, tmp_path: Path) -> None:
+    """An iterable without a length has the count 0."""
+    assert "- `digits`, 1,617 training items of shape 1x8x8\n" in card(model, {}, "x")
+    endless = dataclasses.replace(model.spec, count=0)
+    endless_model = Model(model.family, model.game, endless, model.step, model.run)
+    assert "- `digits`, training items of shape 1x8x8\n" in card(endless_model, {}, "x")
 
 
 def test_folders_of_the_machine_are_not_published(model: Model, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -175,6 +176,14 @@ def test_the_summary_names_the_price_where_there_is_one() -> None:
     found, _ = measure(cls, settings, seconds=0.01)
     assert "an hour" not in summary(cls, found)[-1]
     assert summary(cls, found, 3600.0)[-1].endswith(f"at 3600 an hour {found.seconds:.2f}")
+
+
+def test_the_summary_leaves_out_a_count_that_is_not_known() -> None:
+    cls, settings = tiny("gan")
+    found, _ = measure(cls, settings, seconds=0.01)
+    assert "digits: 1,617 items of 1x8x8" in summary(cls, found)[0]
+    endless = dataclasses.replace(found, spec=dataclasses.replace(found.spec, count=0))
+    assert "digits: items of 1x8x8" in summary(cls, endless)[0]
 
 
 @pytest.mark.parametrize("seconds", [0, float("nan"), float("inf"), "long"])

@@ -69,9 +69,10 @@ def summary(cls: type[Game], found: Profile, price: float | None = None) -> list
 
     settings, spec = found.settings, found.spec
     shape = "x".join(map(str, spec.shape))
+    count = f"{spec.count:,} " if spec.count else ""
     lines = [
-        f"{cls.title or cls.__name__} on {settings.data}: {spec.count:,} items of {shape}, batches "
-        f"of {settings.batch_size}, {found.device}, {settings.precision}",
+        f"{cls.title or cls.__name__} on {settings.data}: {count}items of {shape}, batches of "
+        f"{settings.batch_size}, {found.device}, {settings.precision}",
         "parameters: " + ", ".join(f"{name} {count:,}" for name, count in found.parameters.items()),
         "memory: " + ", ".join(f"{name} {_size(count)}" for name, count in found.memory.items()),
         f"first step: {found.first:.1f} s",

@@ -56,7 +56,8 @@ def info(argv: Sequence[str]) -> int:
 
     name = str(given["FAMILY"])
     game = game_class(name)
-    print(f"{name}: {game.title}\nhttps://arxiv.org/abs/{game.paper}\n")
+    print(f"{name}: {game.title or game.__name__}")
+    print(f"https://arxiv.org/abs/{game.paper}\n" if game.paper else "")
     print(inspect.getdoc(sys.modules[game.__module__]) or "", end="\n\n")
     print(inspect.getdoc(game) or "", end="\n\n")
     print(columns(_facts(game)), end="\n\n")

@@ -116,7 +116,8 @@ def _about(model: Described) -> str:
 
 def _data(model: Described, name: str) -> str:
     spec = model.spec
-    lines = [f"- `{name}`, {spec.count:,} training items of shape {_by(spec.shape)}"]
+    count = f"{spec.count:,} " if spec.count else ""
+    lines = [f"- `{name}`, {count}training items of shape {_by(spec.shape)}"]
     if spec.target:
         lines.append(f"- translated to shape {_by(spec.target)}")
     if spec.classes:
