@@ -397,6 +397,29 @@ def test_bad_files_of_all_splits_and_sides_are_found_in_one_pass(tmp_path: Path)
         opened(tmp_path, Paired)
 
 
+def test_files_that_are_empty_and_that_break_off_are_named_together(tmp_path: Path) -> None:
+    photos(tmp_path, count=6)
+    (tmp_path / "5.png").write_bytes(b"")
+    (tmp_path / "3.png").write_bytes((tmp_path / "3.png").read_bytes()[:400])
+    with pytest.raises(DataError, match=r"2 images cannot be used: .*5\.png .*3\.png "):
+        opened(tmp_path)
+    grey(tmp_path / "4.png", np.zeros((3, 3)))
+    with pytest.raises(DataError, match=r"1 image cannot be used: .*5\.png "):
+        opened(tmp_path)
+
+
+def test_what_a_warning_names_is_not_skipped_in_a_note(tmp_path: Path) -> None:
+    photos(tmp_path / "x")
+    photos(tmp_path / "y")
+    (tmp_path / "x" / "2.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"skipped 1 image: .*2\.png"):
+        data = opened(tmp_path, on_bad_file="skip")
+    assert not any("skipped" in note for note in data.notes)
+    with pytest.warns(UserWarning, match=r"skipped 1 image: .*2\.png"):
+        pair = opened(tmp_path, Paired, on_bad_file="skip")
+    assert [note for note in pair.notes if "skipped" in note] == ["skipped 1 image in y"]
+
+
 def test_how_large_pictures_may_be_is_a_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

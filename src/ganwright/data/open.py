@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import warnings
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,14 +17,16 @@ from ganwright.data.describe import Description, describe
 from ganwright.data.fingerprint import fingerprint
 from ganwright.data.hold_out import Parted, hold_out
 from ganwright.data.iterated import Iterated
+from ganwright.data.messages import UnreadableError, unreadable
 from ganwright.data.named import kind_of, resolve
 from ganwright.data.options import DataOptions
 from ganwright.data.own_batches import OwnBatches
 from ganwright.data.plan import Settled, settle, words
 from ganwright.data.read.objects import one_by_one, source_of
 from ganwright.data.read.shards import open_stream, streams
+from ganwright.data.serve.load import load, resident
 from ganwright.data.sides import Source
-from ganwright.data.types import Batch, Images, RunData, Spec
+from ganwright.data.types import Batch, Images, Paired, RunData, Spec
 from ganwright.errors import DataError, SettingsError
 
 
@@ -62,7 +65,10 @@ def open_data(
         if (items := one_by_one(source)) is not None:
             _check_iterable(task, options)
             return Iterated(items, options, device)
-    ready = prepared(source, task, options)
+    try:
+        ready = prepared(source, task, options)
+    except UnreadableError as error:
+        raise unreadable([*error.names, *_other_names(source, task, options, device)]) from error
     # Some parts of a source are dropped or brought to size later.
     marks = dict(ready.found.marks or fingerprint(ready.found, ready.kind))
     if ready.parted.notes:
@@ -129,6 +135,27 @@ def shaped(found: Source, kind: str, task: type[Batch], options: DataOptions) ->
     """
     parted = hold_out(found, options, drawn=kind == "embedded")
     return Prepared(found, kind, parted, settle(parted.source, task, options))
+
+
+def _other_names(
+    source: Any, task: type[Batch], options: DataOptions, device: torch.device
+) -> tuple[str, ...]:
+    """What else is bad of images that are kept in memory, where some are bad from the start.
+
+    They would be decoded anyhow before training; those that are streamed may take hours.
+    """
+    options = replace(options, on_bad_file="skip", cache=False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what is named already
+            settled = prepared(source, task, options).settled
+        if resident(settled.train, device, cache=False):
+            load(settled.train, device, skip=False, together=task is Paired)
+    except UnreadableError as error:
+        return error.names
+    except DataError:  # of the others, once the bad ones are gone
+        return ()
+    return ()
 
 
 def _check_iterable(task: type[Any], options: DataOptions) -> None:

@@ -9,7 +9,7 @@ import weakref
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -104,6 +104,7 @@ class Tree:
         passed: what lies there and is not in `paths`, a phrase each.
         megapixels: of the largest image that is decoded, see `limit.allow`.
         reading: what is said of the numbers in the files.
+        unread: the files that were skipped with a warning, of this tree and those around it.
     """
 
     name: str
@@ -115,6 +116,7 @@ class Tree:
     passed: tuple[str, ...] = ()
     megapixels: float | None = None
     reading: Reading = Reading()
+    unread: set[str] = field(default_factory=set, compare=False)
 
     @cached_property
     def folders(self) -> tuple[str, ...]:
@@ -216,6 +218,7 @@ class Tree:
                     heads[path] = head_in(file, path.name, self.reading)
             except UNREADABLE as error:
                 bad.append(f"{self.title(path)} ({reason(error)})")
+                self.unread.add(self.file(path))
         if bad and not self.skip:
             raise unreadable(bad)
         if bad:

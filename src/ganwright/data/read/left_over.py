@@ -13,8 +13,8 @@ from ganwright.data.sides import Rows, Source
 
 
 def left_over(tree: Tree, source: Source) -> tuple[str, ...]:
-    """How many images of each folder are not read, a phrase each."""
-    used: set[str] = set()
+    """How many images of each folder are not read, a phrase each; bad ones are named already."""
+    used = set(tree.unread)
     for side in (*source.train, *(source.test or ())):
         if isinstance(side, Rows):
             reader = side.read.read if isinstance(side.read, Half) else side.read
