@@ -56,7 +56,23 @@ def test_a_folder_without_a_readable_file(
     assert main(["data", str(tmp_path), "--check"]) == 2
     out, err = capsys.readouterr()
     assert out == f"{tmp_path / '0.png'} (not an image)\n"
-    assert "1 of 1 image of" in err
+    assert "1 image of" in err
+    assert "without it, no image in" in err
+
+
+def test_what_is_wrong_with_the_others_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a/0.png", "b/0.png", "a/1.png"):
+        picture(tmp_path / name)
+    (tmp_path / "b" / "1.png").write_bytes(b"none")
+    Image.new("RGB", (8, 4)).save(tmp_path / "b" / "0.png")
+    assert main(["data", str(tmp_path), "--check", "--family", "pix2pix"]) == 2
+    out, err = capsys.readouterr()
+    assert out == f"{tmp_path / 'b' / '1.png'} (not an image)\n"
+    assert "1 image of" in err
+    assert "without it, the pair" in err
+    assert "differs in size" in err
 
 
 def test_a_pack_has_the_size_of_the_family(pets: Path, tmp_path: Path) -> None:

@@ -102,6 +102,11 @@ def _checked(source: str, family: str | None, options: DataOptions) -> Prepared:
     found = check(source, family, options)
     for name in found.bad:
         print(name)
+    if found.rest is not None:
+        raise DataError(
+            f"{counted(len(found.bad), 'image')} of {source} cannot be used, listed above; "
+            f"without {'it' if len(found.bad) == 1 else 'them'}, {found.rest}"
+        )
     if found.bad:
         raise DataError(
             f"{len(found.bad):,} of {counted(found.count, 'image')} of {source} cannot be used, "

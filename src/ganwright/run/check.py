@@ -26,11 +26,13 @@ class Checked:
         ready: the source without files whose heads cannot be read; None where none is left.
         count: how many images were tried.
         bad: each that cannot be used, with the reason.
+        rest: why the others cannot be used either.
     """
 
     ready: Prepared | None
     count: int
     bad: tuple[str, ...]
+    rest: str | None = None
 
 
 def check(data: Any, family: str | None, options: DataOptions) -> Checked:
@@ -52,8 +54,8 @@ def check(data: Any, family: str | None, options: DataOptions) -> Checked:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of what is in `bad`
                 ready = understood(data, family, replace(options, on_bad_file="skip"))
-        except DataError:
-            return Checked(None, len(bad), tuple(bad))
+        except DataError as other:
+            return Checked(None, len(bad), tuple(bad), str(other))
     if isinstance(ready, Look):
         raise SettingsError(
             f"{data} is read as it comes, so it cannot be checked beforehand; leave --check out, "
