@@ -12,7 +12,6 @@ from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count
 from ganwright.errors import nearest
 from ganwright.metrics.metric import matching
-from ganwright.report.records import finite, read_rows
 
 
 @dataclass
@@ -34,6 +33,8 @@ class Plateau(Checked, Callback):
         self.rewound(run)
 
     def rewound(self, run: Run) -> None:
+        from ganwright.report.records import read_rows  # with torch, which `list` need not load
+
         # Whether larger is better is known only once the metric has been measured again.
         rows = read_rows(run.folder / "metrics.jsonl")
         self._before = [r for r in rows if r["step"] <= run.step and matching(self.metric, r)]
@@ -52,8 +53,9 @@ class Plateau(Checked, Callback):
         if self._waited >= self.patience:
             run.stop(f"{self.metric} has not improved for {self.patience} rows")
 
-    def _see(self, number: Any, larger: bool) -> None:
-        value = number if finite(number) else math.nan  # which metrics.jsonl does not hold
+    def _see(self, number: float | None, larger: bool) -> None:
+        # metrics.jsonl has null for what is not finite
+        value = math.nan if number is None or not math.isfinite(number) else number
         value = -value if larger else value
         self._waited = 0 if value < self._best else self._waited + 1
         self._best = min(self._best, value)
