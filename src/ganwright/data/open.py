@@ -68,7 +68,8 @@ def open_data(
     try:
         ready = prepared(source, task, options)
     except UnreadableError as error:
-        raise unreadable([*error.names, *_other_names(source, task, options, device)]) from error
+        names = dict.fromkeys((*error.names, *_other_names(source, task, options, device)))
+        raise unreadable(list(names)) from error
     # Some parts of a source are dropped or brought to size later.
     marks = dict(ready.found.marks or fingerprint(ready.found, ready.kind))
     if ready.parted.notes:
