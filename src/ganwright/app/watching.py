@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from ganwright.app.listening import asked_by
 from ganwright.errors import RunError
 from ganwright.report.card import grid_files
-from ganwright.shared import refuse_shared
+from ganwright.shared_model import refuse_shared
 
 _GRID = re.compile(r"/samples/((?:step-\d+|data)\.png)")
 _PAGES = ("/", "/report.html")

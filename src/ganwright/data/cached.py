@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ganwright.data.fingerprint import fingerprint
-from ganwright.data.named import absolute, kind_of, names_of, packed, resolve
+from ganwright.data.named import absolute, is_packed, kind_of, names_of, resolve
 from ganwright.data.options import DataOptions
 from ganwright.data.pack import write_pack
 from ganwright.data.read.packed import cache_file, is_pack, listing, open_pack
@@ -41,7 +41,7 @@ def pack(
         DataError: the data is missing, broken, or in memory already.
     """
     options = options or DataOptions()
-    if kind_of(text) == "embedded" or any(map(packed, names_of(text))):
+    if kind_of(text) == "embedded" or any(map(is_packed, names_of(text))):
         raise DataError(f"{text} is in memory or packed already; pack a folder or a zip file")
     found = resolve(text, task, options)
     marks = fingerprint(found, kind_of(text))
@@ -54,7 +54,7 @@ def cached(text: str, task: type[Batch], options: DataOptions) -> Source:
     Raises:
         SettingsError: the data is of another kind.
     """
-    if any(map(packed, names_of(text))):
+    if any(map(is_packed, names_of(text))):
         return resolve(text, task, options)
     if kind_of(text) != "files":
         raise SettingsError(

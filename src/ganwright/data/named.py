@@ -96,7 +96,7 @@ def resolve(text: str, task: type[Batch], options: DataOptions) -> Source:
     `name?key=value&key=value` asks for variants; `A->B` makes two domains of two sets.
     """
     text, _, asked = text.partition("?")
-    if (asked or "->" in text) and any(map(packed, names_of(text))):
+    if (asked or "->" in text) and any(map(is_packed, names_of(text))):
         raise DataError(
             f"{text} is a pack, whose options and domains were settled when it was packed; give "
             f'its name alone, or pack again, as in `ganwright pack "A->B" {names_of(text)[0]}`'
@@ -213,11 +213,6 @@ def names_of(text: str) -> list[str]:
     return [name.strip() for name in text.partition("?")[0].split("->")]
 
 
-def packed(name: str) -> bool:
-    """Whether it is a pack's."""
-    return is_pack(Path(os.path.expanduser(name)))
-
-
 def as_packed(source: Any, options: DataOptions) -> DataOptions:
     """The same with the image size of a pack, where they name none.
 
@@ -231,4 +226,4 @@ def as_packed(source: Any, options: DataOptions) -> DataOptions:
 
 def is_packed(source: Any) -> bool:
     """Whether it names a pack."""
-    return isinstance(source, str | os.PathLike) and packed(os.fspath(source))
+    return isinstance(source, str | os.PathLike) and is_pack(Path(os.path.expanduser(source)))

@@ -20,7 +20,7 @@ from ganwright import atomic
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, missing_extra
 from ganwright.inference.model_card import Described, card
-from ganwright.shared import WEIGHTS
+from ganwright.shared_model import WEIGHTS
 
 CARD = "README.md"
 FILES = (WEIGHTS, "config.yaml", "spec.json", CARD)

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from ganwright.errors import RunError
-from ganwright.shared import refuse_shared
+from ganwright.shared_model import refuse_shared
 
 COUNTS = (
     "step",

@@ -16,7 +16,7 @@ from ganwright.memory import shortage_named
 from ganwright.run.assembly import class_of
 from ganwright.run.resuming import check_game
 from ganwright.run.run_folder import read_config, read_spec
-from ganwright.shared import refuse_shared
+from ganwright.shared_model import refuse_shared
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine
 from ganwright.training.state import load_into

@@ -15,7 +15,7 @@ from ganwright.inference.model import Model
 from ganwright.inference.pretrained import FILES, is_repo
 from ganwright.run.assembly import class_of
 from ganwright.run.run_folder import read_config, read_spec
-from ganwright.shared import WEIGHTS
+from ganwright.shared_model import WEIGHTS
 from ganwright.training.engine import Engine
 from ganwright.training.state import load_into
 

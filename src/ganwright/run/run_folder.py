@@ -42,7 +42,7 @@ from ganwright.families import name_of
 from ganwright.game import Game
 from ganwright.run import lock
 from ganwright.run.config_file import OtherFamilyError, from_yaml, game_class, to_yaml
-from ganwright.shared import is_shared
+from ganwright.shared_model import is_shared
 from ganwright.training.checkpoint import steps
 
 

@@ -43,7 +43,7 @@ from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.tune import tuned
 from ganwright.run.weights import read as read_weights
-from ganwright.shared import refuse_shared
+from ganwright.shared_model import refuse_shared
 from ganwright.trackers import check
 from ganwright.training import checkpoint
 from ganwright.training.engine import Engine

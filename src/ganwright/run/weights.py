@@ -21,7 +21,7 @@ from ganwright.data.types import Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game
 from ganwright.run.run_folder import read_spec
-from ganwright.shared import refuse_shared
+from ganwright.shared_model import refuse_shared
 from ganwright.training import checkpoint
 from ganwright.training.fitting import fit, fits, networks
 from ganwright.weight_files import unreadable

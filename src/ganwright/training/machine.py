@@ -71,8 +71,8 @@ def fast_bf16(device: torch.device) -> bool:
     if device.type != "cpu":
         return False
     flags = _processor_lines("flags").split()
-    # Intel's cores multiply bfloat16 fast by AMX alone: where a virtual machine hides that, 512^3
-    # by avx512_bf16 takes 1.9 times as long as in float32, and CycleGAN's step 1.5 times as long.
+    # Intel's cores multiply bfloat16 fast by AMX alone: where a virtual machine hides that, steps
+    # take 1.3 to 1.5 times as long as in float32 (docs/cost.md).
     by_avx512 = "avx512_bf16" in flags and _processor_lines("vendor_id") == "AuthenticAMD"
     return "amx_bf16" in flags or by_avx512
 
