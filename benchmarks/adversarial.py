@@ -6,8 +6,9 @@ Trains for each seed the classifiers A, B and C and one of A on adversarial exam
 against each an AdvGAN, with the classifier's gradients and from its outputs alone, for any wrong
 class and for class 8; and, for C, an APE-GAN and the generator of Defense-GAN. Each row of
 `ganwright attack`'s table becomes a line of OUT/results.jsonl, and the means over the seeds with
-their standard deviations are printed. What is there already is not done again. CW and PGD need
-the extra `attacks`; --kinds fgsm leaves them out.
+their standard deviations are printed. What is there already is not done again. Each image before
+Defense-GAN costs --projection-steps times --restarts passes for each attack, and forty times as
+many for PGD through it. CW and PGD need the extra `attacks`; --kinds fgsm leaves them out.
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from ganwright.config.factory import Factory
 from ganwright.data import Images, open_data
 from ganwright.data.options import DataOptions
 from ganwright.inference.cleaning import Projection
+from ganwright.layers.memory_layout import lay_out
 from ganwright.networks.classifiers import Classifier, ModelA, ModelB, ModelC
 from ganwright.run.attack import Learned, Row, Trial, attack
 from ganwright.seeds import seed_torch
+from ganwright.training.engine import Engine
 
 CLASSIFIERS: dict[str, tuple[type[Classifier], bool]] = {
     "A": (ModelA, False),
@@ -46,9 +49,10 @@ CLASSIFIERS: dict[str, tuple[type[Classifier], bool]] = {
 """Each with whether half of its images are adversarial ones."""
 KINDS: dict[str, Attack] = {"fgsm": FGSM(), "pgd": PGD(), "cw": CW()}
 GENERATOR = {"d_moves": 5, "batch_size": 50}
-STEPS = {"classifier": 2800, "advgan": 1400, "apegan": 1900, "wgan-gp": 4000}
+STEPS = {"classifier": 1400, "advgan": 1400, "apegan": 1000, "wgan-gp": 2500}
 """Of training; in the papers 60 epochs (28,100 steps), 2 epochs and 200,000."""
-STUDENT = Factory(f"{ModelC.__module__}.{ModelC.__name__}")
+BOXES = {"semi-white": None, "black": Factory(f"{ModelC.__module__}.{ModelC.__name__}")}
+"""What the attacker has: the classifier's gradients in training, or a student of its outputs."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Plan:
     toward: int
     steps: Mapping[str, int]
     n: int
+    cleaned: int
     projected: int
     projection: Projection
 
@@ -86,49 +91,60 @@ def classifier(plan: Plan, name: str, seed: int) -> Factory:
     file = plan.out / f"seed-{seed}" / f"{name.replace(' ', '-')}.safetensors"
     if not file.is_file():
         data = open_data(plan.data, task=Images, options=plan.options)
+        engine = Engine.pick(plan.device, "auto")
         seed_torch(seed, "classifier", name)
-        net = kind(data.spec.shape, len(data.spec.classes))
+        net = kind(data.spec.shape, len(data.spec.classes)).to(engine.device)
+        lay_out(net, channels_last=True)
         optimizer = torch.optim.Adam(net.parameters(), 1e-3)
         for step in range(plan.steps["classifier"]):
             batch: Any = data.batch(step, 128)
-            x, y = batch.images, batch.labels
-            if hardened:
-                changed = FGSM().examples(net.eval(), x, y)
-                x, y = torch.cat([x, changed]), torch.cat([y, y])
-                net.train()
-            loss = cross_entropy(net(x), y)
+            x, y = batch.images.to(engine.device), batch.labels.to(engine.device)
+            with engine.autocast():
+                if hardened:
+                    changed = FGSM().examples(net.eval(), x, y)
+                    x, y = torch.cat([x, changed]), torch.cat([y, y])
+                    net.train()
+                loss = cross_entropy(net(x).float(), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
         file.parent.mkdir(parents=True, exist_ok=True)
+        lay_out(net, channels_last=False)  # as files want it
         save_file(net.state_dict(), file)
     return Factory(f"{kind.__module__}.{kind.__name__}", (("weights", str(file)),))
+
+
+def advgan(
+    plan: Plan, name: str, seed: int, box: str = "semi-white", toward: int | None = None
+) -> ganwright.Model:
+    """An AdvGAN against one classifier."""
+    aim = "any" if toward is None else str(toward)
+    run = plan.out / f"seed-{seed}" / f"advgan-{name.replace(' ', '-')}-{box}-{aim}"
+    how = {"target": classifier(plan, name, seed), "student": BOXES[box], "toward": toward}
+    return plan.train("advgan", run, seed, **how)
 
 
 def attacked(plan: Plan, name: str, seed: int) -> Iterator[dict[str, Any]]:
     """AdvGAN's rows for one classifier."""
     target = classifier(plan, name, seed)
     for toward in (None, plan.toward):
-        for box, student in (("semi-white", None), ("black", STUDENT)):
-            aim = "any" if toward is None else str(toward)
-            run = plan.out / f"seed-{seed}" / f"advgan-{name.replace(' ', '-')}-{box}-{aim}"
-            how = {"target": target, "student": student, "toward": toward}
-            model = plan.train("advgan", run, seed, **how)
+        for box in BOXES:
+            model = advgan(plan, name, seed, box, toward)
             trial = plan.trial(plan.n, seed, toward)
             ((row,), _) = attack(target, {"advgan": Learned(model)}, trial)
+            aim = "any" if toward is None else str(toward)
             yield line("attack", f"{name}, {box}, class {aim}", seed, row)
 
 
 def cleaned(plan: Plan, seed: int) -> Iterator[dict[str, Any]]:
     """The rows of both cleaners, each with the attack through it."""
     target, folder = classifier(plan, "C", seed), plan.out / f"seed-{seed}"
-    advgan = ganwright.load(folder / "advgan-C-semi-white-any", device=plan.device)
-    attacks = {k: KINDS[k] for k in plan.kinds} | {"advgan": Learned(advgan)}
+    attacks = {k: KINDS[k] for k in plan.kinds} | {"advgan": Learned(advgan(plan, "C", seed))}
     adaptive = KINDS["pgd" if "pgd" in plan.kinds else "fgsm"]
     ape, gan = folder / "apegan", folder / "generator"
     plan.train("apegan", ape, seed, target=target)
     plan.train("wgan-gp", gan, seed, **GENERATOR)
-    for name, run, n in (("APE-GAN", ape, plan.n), ("Defense-GAN", gan, plan.projected)):
+    for name, run, n in (("APE-GAN", ape, plan.cleaned), ("Defense-GAN", gan, plan.projected)):
         how: dict[str, Any] = {"clean": run, "projection": plan.projection}
         trial = plan.trial(n, seed)
         for row in attack(target, attacks, trial, adaptive=adaptive, **how)[0]:
@@ -195,10 +211,11 @@ def main() -> None:
     parser.add_argument("--toward", type=int, default=8, help="the class of targeted attacks")
     for name, usual in STEPS.items():
         parser.add_argument(f"--{name}-steps", type=int, default=usual)
-    parser.add_argument("-n", type=int, default=1000, help="images that are attacked")
-    parser.add_argument("--projected", type=int, default=100, help="of these, before Defense-GAN")
-    parser.add_argument("--projection-steps", type=int, default=200)
-    parser.add_argument("--restarts", type=int, default=10)
+    parser.add_argument("-n", type=int, default=10_000, help="images that AdvGAN attacks")
+    parser.add_argument("--cleaned", type=int, default=500, help="of these, before APE-GAN")
+    parser.add_argument("--projected", type=int, default=50, help="of these, before Defense-GAN")
+    parser.add_argument("--projection-steps", type=int, default=100)
+    parser.add_argument("--restarts", type=int, default=5)
     parser.add_argument("--device", default="auto")
     args = parser.parse_args()
     steps = {name: getattr(args, f"{name.replace('-', '_')}_steps") for name in STEPS}
@@ -211,6 +228,7 @@ def main() -> None:
         args.toward,
         steps,
         args.n,
+        args.cleaned,
         args.projected,
         Projection(steps=args.projection_steps, restarts=args.restarts),
     )

@@ -14,8 +14,11 @@ from torch import nn
 
 import ganwright
 from ganwright.cli import main
+from ganwright.config.factory import Factory
 from ganwright.config.settings import Settings
+from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
+from ganwright.networks.frozen import frozen
 from ganwright.run import tune
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.run_folder import read_config
@@ -205,3 +208,16 @@ def test_one_or_two_images_at_a_time_train_contiguous_on_a_cpu_in_fp32() -> None
     assert layouts("sagan", batch_size=3) == {True}
     assert layouts("sagan", batch_size=1, precision="bf16") == {True}
     assert layouts("sagan", batch_size=1, layout="channels-last") == {True}
+
+
+def test_networks_that_compare_content_lie_as_those_that_train() -> None:
+    assert layouts("restore") == {True}
+
+
+def test_an_attacked_classifier_lies_channels_last() -> None:
+    spec = Spec(Images, (1, 28, 28), classes=tuple("0123456789"))
+    target = frozen(Factory("ganwright.networks.classifiers.ModelC"), spec, torch.device("cpu"))
+    net: Any = target.net
+    weights = [m.weight for m in net.modules() if isinstance(m, nn.Conv2d)]
+    assert weights
+    assert all(w.is_contiguous(memory_format=torch.channels_last) for w in weights)

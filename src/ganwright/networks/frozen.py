@@ -14,6 +14,7 @@ from ganwright import atomic
 from ganwright.config.factory import Factory
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, described
+from ganwright.layers.memory_layout import lay_out
 from ganwright.networks.custom import made
 from ganwright.precision import wide
 
@@ -82,6 +83,7 @@ def frozen(target: Factory | Path | None, spec: Spec, device: torch.device) -> F
             f"imported; {KINDS}"
         )
     net = net.requires_grad_(False).to(device)
+    lay_out(net, channels_last=True)  # a game lays out its own networks alone
     _try(net, said, spec, device)
     return Frozen(net)
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ganwright.config.settings import Layout, Precision, Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.layers.forward_state import Memory
+from ganwright.layers.memory_layout import lay_out
 from ganwright.seeds import rows_counted
 from ganwright.training.compiler import check_compiler
 from ganwright.training.freed_memory import keep_freed_memory
@@ -110,11 +111,7 @@ class Engine:
         game.to(self.device)
         self.share(game)
         for network in game.children():
-            last = self._channels_last(network, rows)
-            layout = torch.channels_last if last else torch.contiguous_format
-            for module in network.modules():
-                if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                    module.to(memory_format=layout)
+            lay_out(network, self._channels_last(network, rows))
 
     def _channels_last(self, network: nn.Module, rows: int | None) -> bool:
         if self.layout != "auto":

@@ -73,9 +73,9 @@ class Trainer:
         ema_ramp: float = 0.05,
         ema_schedule: Schedule = CONSTANT,
     ) -> None:
-        engine.prepare(game, batch_size // engine.world)
-        game.before_training()
         game.to(engine.device)
+        game.before_training()  # first, so that what it loads is laid out with the rest
+        engine.prepare(game, batch_size // engine.world)
         game.batch_size = batch_size * accumulate
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
