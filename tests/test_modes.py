@@ -12,7 +12,9 @@ from ganwright.data import open_data
 from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.gan import GAN
-from ganwright.metrics.modes import MIXTURES, Mixture, modes
+from ganwright.metrics.evaluation import evaluate
+from ganwright.metrics.image_set import of_tensor
+from ganwright.metrics.modes import MIXTURES, Mixture, MixtureModes, modes
 from ganwright.networks import MLP, ConvNet
 from ganwright.optim import SGD
 from ganwright.run.assembly import assemble, resolved
@@ -62,6 +64,27 @@ def test_what_is_printed_names_protocol_and_floors() -> None:
 def test_pictures_have_no_modes() -> None:
     with pytest.raises(SettingsError, match=r"got shape \(4, 1, 8, 8\)"):
         modes(torch.zeros(4, 1, 8, 8), SQUARE)
+
+
+def test_modes_are_those_of_the_data() -> None:
+    """All samples are counted, however few real ones there are, and the protocol names both."""
+    points = torch.cat([MIXTURES["grid"]().centres.repeat(12, 1), torch.zeros(5, 2)])
+    fake, real = of_tensor(points), of_tensor(torch.zeros(60, 2), name="grid")
+    found = {r.name: r for r in evaluate([MixtureModes("grid")], lambda _: real, fake)}
+    assert found["MixtureModes/modes"].value == 25
+    about = found["MixtureModes/reverse_kl"].protocol
+    assert (about["mixture"], about["samples"]) == ("grid", 305)
+    share = 12 / 305
+    divergence = 24 * share * math.log(25 * share) + 17 / 305 * math.log(25 * 17 / 305)
+    assert found["MixtureModes/reverse_kl"].value == pytest.approx(divergence, abs=1e-6)
+
+
+def test_modes_of_other_data_are_not_counted() -> None:
+    real = of_tensor(torch.zeros(60, 2), name="grid")
+    said = r"modes of ring, and the data is grid; take \"MixtureModes\(mixture='grid'\)\""
+    with pytest.raises(SettingsError, match=said):
+        evaluate([MixtureModes()], lambda _: real, of_tensor(torch.zeros(60, 2)))
+    assert evaluate([MixtureModes()], lambda _: None, of_tensor(torch.zeros(60, 2)))
 
 
 def packed(shape: tuple[int, ...], pack: int) -> GAN:

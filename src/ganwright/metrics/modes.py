@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ganwright.errors import SettingsError
+from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.metric import Metric
 
 
@@ -110,6 +111,19 @@ class MixtureModes(Metric):
 
     def rises(self, name: str) -> bool:
         return not name.endswith("reverse_kl")
+
+    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
+        data = self.mixture if real is None else real.name
+        if data in MIXTURES and data != self.mixture:
+            raise SettingsError(
+                f"MixtureModes counts modes of {self.mixture}, and the data is {data}; take "
+                f"\"MixtureModes(mixture='{data}')\""
+            )
+        values = self.measure(None, fake.tensor(fake.count))
+        return {f"MixtureModes/{name}": value for name, value in values.items()}
+
+    def about(self) -> dict[str, str]:
+        return {"mixture": self.mixture}
 
     def measure(self, real: Tensor | None, fake: Tensor) -> Mapping[str, float]:
         found = modes(fake, MIXTURES[self.mixture]())
