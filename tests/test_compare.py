@@ -188,7 +188,7 @@ def test_logged_numbers_compare_by_their_protocols(tmp_path: Path) -> None:
 def test_training_says_how_it_measures(run: Path, tmp_path: Path) -> None:
     """Three ways differ in samples, in weights, and in nothing."""
     known = json.loads((run / "protocols.json").read_text(encoding="utf-8"))["FID (digits)"]
-    assert (known["samples"], known["reference_count"]) == (80, 180)
+    assert (known["samples"], known["reference_count"], known["seed"]) == (80, 180, 0)
     trained(tmp_path / "fewer", seed=1, evaluate_samples=70)
     trained(tmp_path / "alike", seed=2)
     (run_again := tmp_path / "first").mkdir()

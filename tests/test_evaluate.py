@@ -23,6 +23,7 @@ from ganwright.metrics.evaluation import evaluate as metrics_of
 from ganwright.metrics.image_set import of_game, of_tensor
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
 from ganwright.metrics.masks import MeanIoU
+from ganwright.metrics.metric import Metric
 from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration, restored
@@ -306,6 +307,26 @@ def test_only_metrics_of_pairs_have_a_smaller_reference() -> None:
         ("precision (digits)", "recall (digits)"), 130
     )
     assert next(r.value for r in found if r.name == "SSIM") == pytest.approx(1)
+
+
+class Shift(Metric):
+    def measure(self, real: torch.Tensor | None, fake: torch.Tensor) -> dict[str, float]:
+        assert real is not None
+        return {"samples": len(fake), "real": len(real)}
+
+
+@pytest.mark.parametrize(("there", "made"), [(80, 130), (130, 80)])
+@pytest.mark.parametrize("metric", [TwoSample(epochs=1), Shift()])
+def test_the_protocol_counts_what_was_compared(metric: Metric, there: int, made: int) -> None:
+    """Of 80 and 130, the first 80 of either."""
+    points = torch.randn(130, 2)
+    real, fake = of_tensor(points[:there]), of_tensor(points[:made])
+    known = of_tensor(points[:80]).content
+    for result in metrics_of([metric], lambda _: real, fake):
+        about = result.protocol
+        assert (about["samples"], about["reference_count"]) == (80, 80)
+        assert about["reference_hash"] == known
+        assert result.spread is None or result.spread == pytest.approx(0.5 / 80**0.5)
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 32)])

@@ -79,7 +79,7 @@ class Evaluation(Periodic):
         if not self.metrics:
             return values
         fake = _made(game, data, self.samples, seed)
-        about = {"weights": "average"}
+        about = {"seed": seed, "weights": "average"}
         results = evaluate(self.metrics, lambda split: self._real(data, split), fake, **about)
         self.larger |= {result.name: result.larger for result in results}
         self._protocols = {result.name: dict(result.protocol) for result in results}

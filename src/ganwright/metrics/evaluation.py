@@ -81,7 +81,7 @@ def _results(
 ) -> Iterator[Result]:
     if real is not None and real.shape and fake.shape and real.shape[0] != fake.shape[0]:
         raise _unlike(real, fake)
-    if real is not None and metric.pairs:
+    if real is not None and metric.even:
         count = min(real.count, fake.count)
         real, fake = real.first(count), fake.first(count)
     real = None if real is None else real.unseen()

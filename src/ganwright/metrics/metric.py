@@ -54,6 +54,11 @@ class Metric(Checked):
         values = named_numbers(f"{own}'s measure gives", self.measure(known, fake.tensor(count)))
         return {f"{own}/{name}": value for name, value in values.items()}
 
+    @property
+    def even(self) -> bool:
+        """Whether both sides are given as many: the first ones of the larger side."""
+        return self.pairs or type(self).judge is Metric.judge
+
     def rises(self, name: str) -> bool:
         """Whether a larger number of this name is better: where a metric's numbers differ in it."""
         return self.larger

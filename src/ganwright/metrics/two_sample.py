@@ -48,6 +48,10 @@ class TwoSample(Metric):
     seed: Whole = 0
     """Determines the halves and the classifier."""
 
+    @property
+    def even(self) -> bool:
+        return True
+
     def rises(self, name: str) -> bool:
         return name.endswith("p_value")
 
