@@ -17,7 +17,7 @@ from ganwright.errors import DataError, SettingsError
 from ganwright.metrics import weights
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.distances import FID, KID, InceptionScore, frechet, inception_scores
-from ganwright.metrics.diversity import Diversity, slerp
+from ganwright.metrics.diversity import Diversity, pairs, slerp, spread
 from ganwright.metrics.image_set import ImageSet, of_tensor
 from ganwright.metrics.inception import InceptionFeatures
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
@@ -155,6 +155,17 @@ def test_copies_are_told_from_others() -> None:
 def test_diversity_is_relative_to_real_images() -> None:
     found = Diversity().compare(line(0, 0, 4, 4), line(1, 1, 2, 2))
     assert found == {"diversity": pytest.approx(0.25)}
+
+
+def test_samples_are_compared_with_those_of_any_class() -> None:
+    """Labels in turn: the i-th sample and the one half the set away are of one class."""
+    found = spread(torch.tensor([0.0, 4.0] * 200)[:, None])
+    assert found == pytest.approx(2, abs=0.5)
+    images = torch.arange(130).float()[:, None, None, None].expand(-1, 1, 2, 2)
+    two = [(a[:, 0, 0, 0], b[:, 0, 0, 0]) for a, b in pairs(of_tensor(images))]
+    assert torch.cat([torch.cat(pair) for pair in two]).sort().values.equal(images[:, 0, 0, 0])
+    alike = torch.cat([(a - b) % 2 == 0 for a, b in two])
+    assert 0.25 < float(alike.double().mean()) < 0.75
 
 
 def test_the_great_circle() -> None:

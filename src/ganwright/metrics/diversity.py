@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwright.config.ranges import Count, Range
+from ganwright.data.serve.order import shuffled
 from ganwright.errors import SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
@@ -17,7 +18,7 @@ from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.statistics import MORE, Statistics
-from ganwright.seeds import generators_kept, seed_torch
+from ganwright.seeds import generators_kept, seed_of, seed_torch
 
 Between = Callable[[Tensor, Tensor], Tensor]
 """Two batches of images to a distance a pair, [n]."""
@@ -120,18 +121,22 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 
 def spread(vectors: Tensor) -> float:
-    """Mean distance between rows at random: the i-th and the one half the set away."""
-    half = len(vectors) // 2
-    a, b = vectors[:half].double(), vectors[half : 2 * half].double()
-    return float((a - b).norm(dim=1).mean())
+    """Mean distance between rows at random: of neighbours in a ring that is shuffled."""
+    ring = mixed(vectors, "spread").double()
+    return float((ring - ring.roll(1, 0)).norm(dim=1).mean())
 
 
 def pairs(images: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
-    """Two halves of each part of a set."""
-    for part, _ in images.walk():
-        half = len(part) // 2
+    """Two halves of each part of a set, drawn at random."""
+    for i, (part, _) in enumerate(images.walk()):
+        half, part = len(part) // 2, mixed(part, "pairs", i)
         if half:
             yield part[:half], part[half : 2 * half]
+
+
+def mixed(rows: Tensor, *marks: str | int) -> Tensor:
+    """Rows in an order that `marks` choose: they may come class by class, or classes in turn."""
+    return rows[shuffled(len(rows), seed_of(*marks))]
 
 
 def squared(features: Features, device: torch.device) -> Between:
