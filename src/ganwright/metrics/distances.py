@@ -125,7 +125,7 @@ def kernel_distances(a: Tensor, b: Tensor, subsets: int, size: int, seed: int) -
 
     Subsets are NumPy's, as in torch-fidelity, so that numbers are the same with the same seed.
     """
-    chance = np.random.RandomState(seed)
+    chance = _chance(seed)
     found = []
     for _ in range(subsets):
         x, y = (
@@ -139,7 +139,7 @@ def kernel_distances(a: Tensor, b: Tensor, subsets: int, size: int, seed: int) -
 
 def inception_scores(logits: Tensor, splits: int, seed: int) -> Tensor:
     """The score of each part, float64 [splits]."""
-    order = torch.from_numpy(np.random.RandomState(seed).permutation(len(logits)))
+    order = torch.from_numpy(_chance(seed).permutation(len(logits)))
     log_p = logits[order].double().log_softmax(1)
     bounds = [i * len(logits) // splits for i in range(splits + 1)]
     scores = []
@@ -148,6 +148,11 @@ def inception_scores(logits: Tensor, splits: int, seed: int) -> Tensor:
         p = part.exp()
         scores.append((p * (part - p.mean(0).log())).sum(1).mean().exp())
     return torch.stack(scores)
+
+
+def _chance(seed: int) -> np.random.RandomState:
+    """NumPy's numbers of a seed, of which it takes 32 bits."""
+    return np.random.RandomState(seed % 2**32)
 
 
 def _cubic(x: Tensor, y: Tensor) -> Tensor:
