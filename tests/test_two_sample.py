@@ -47,6 +47,12 @@ def test_the_p_value_is_that_of_the_normal_distribution(monkeypatch: pytest.Monk
     assert row["p_value"] == pytest.approx(0.02275, abs=1e-5)
 
 
+def test_what_is_not_finite_is_no_equal() -> None:
+    for odd in (math.nan, math.inf):
+        with pytest.raises(SettingsError, match="TwoSample needs finite numbers"):
+            FAST.measure(torch.randn(60, 2), torch.full((60, 2), odd))
+
+
 def test_it_repeats_itself_and_leaves_the_generators_alone() -> None:
     x, y = torch.randn(2, 60, 4)
     before = torch.get_rng_state()

@@ -82,7 +82,7 @@ class TwoSample(Metric):
             fake: as many rows are taken of both.
 
         Raises:
-            SettingsError: there are too few, or they differ in shape.
+            SettingsError: there are too few, they differ in shape, or some are not finite.
         """
         n = min(len(real), len(fake))
         if real.shape[1:] != fake.shape[1:]:
@@ -93,6 +93,11 @@ class TwoSample(Metric):
         if n < LEAST:
             raise SettingsError(f"TwoSample needs {LEAST} samples of either set, got {n}; {MORE}")
         x = torch.cat([real[:n], fake[:n]]).flatten(1).float()
+        if not x.isfinite().all():  # no score is above NaN: the accuracy would be that of equals
+            raise SettingsError(
+                "TwoSample needs finite numbers, and some of the samples or of the data are NaN or "
+                "infinite; evaluate an earlier checkpoint with --step, or check the data"
+            )
         y = torch.arange(2 * n).ge(n).float()
         with generators_kept(), torch.enable_grad():
             seed_torch(self.seed, "two-sample")
