@@ -21,7 +21,7 @@ from ganwright.errors import RunError
 from ganwright.metrics.diversity import Diversity
 from ganwright.run import run_folder
 from ganwright.run.assembly import resolved
-from ganwright.run.compare import compare
+from ganwright.run.compare import Table, compare
 from ganwright.run.evaluation import Choice, evaluate
 
 FEW = Choice(n=100, device="cpu")
@@ -123,6 +123,11 @@ def test_forms_of_the_table(four: list[str], capsys: pytest.CaptureFixture[str])
     assert main(["compare", "--latex", *four[:2]]) == 0
     assert r"dcgan & 4 $\pm$ 1.4 & 2 \\" in capsys.readouterr().out
     assert main(["compare", "--latex", "--csv", *four]) == 2
+    assert main(["compare", four[0], "--csv"]) == 0  # one seed has no spread
+    assert capsys.readouterr().out.splitlines()[1] == "dcgan,3.0,,1"
+    marks = Table(("a~b^c\\d_e",), (), ()).latex()
+    escaped = r"a\textasciitilde{}b\textasciicircum{}c\textbackslash{}d\_e & seeds"
+    assert marks.splitlines()[2] == rf"{escaped} \\"
 
 
 def test_numbers_of_other_protocols_do_not_compare(tmp_path: Path) -> None:

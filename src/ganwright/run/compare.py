@@ -85,14 +85,18 @@ class Table:
         return "\n".join(row.rstrip() for row in rows)
 
     def csv(self) -> str:
-        """Mean, spread and number of seeds as columns of their own, in full precision."""
+        """Mean, spread and number of seeds as columns of their own, in full precision.
+
+        One seed has no spread: its column is empty.
+        """
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         parts = [part for n in self.names for part in (n, f"{n} spread", f"{n} seeds")]
         writer.writerow([*self.heads, *parts])
         for labels, values in self.rows:
             found = [values.get(name, ("", "", 0)) for name in self.names]
-            writer.writerow([*labels, *(part for triple in found for part in triple)])
+            cells = [c for mean, spread, n in found for c in (mean, spread if n > 1 else "", n)]
+            writer.writerow([*labels, *cells])
         return out.getvalue().rstrip()
 
     def latex(self) -> str:
@@ -276,6 +280,7 @@ def _spelled(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    for mark in "&%$#_{}":
-        text = text.replace(mark, f"\\{mark}")
-    return text
+    named = {"\\": "textbackslash", "^": "textasciicircum", "~": "textasciitilde"}
+    marks = {mark: f"\\{mark}" for mark in "&%$#_{}"}
+    marks |= {mark: f"\\{name}{{}}" for mark, name in named.items()}
+    return "".join(marks.get(mark, mark) for mark in text)
