@@ -230,6 +230,9 @@ def test_each_metric_has_the_split_that_it_needs(run: Path) -> None:
     splits = {r.name: (r.protocol["split"], r.protocol["reference_count"]) for r in results}
     assert splits["precision (digits)"] == ("test", 100)
     assert splits["authenticity (digits)"] == ("train", 100)
+    said = "is a run, whose samples have no train split, which Memorisation compares with"
+    with pytest.raises(SettingsError, match=said):
+        evaluate(run, [Memorisation()], against=str(run), choice=FEW)
 
 
 def measured(name: str, out: Path, *metrics: Any, **changes: Any) -> dict[str, float]:

@@ -97,6 +97,11 @@ def evaluate(
         if against is None:
             return None if home is None else home.of(wanted)
         if is_run(against):
+            if split is not None:
+                raise SettingsError(
+                    f"{against} is a run, whose samples have no {split} split, which Memorisation "
+                    "compares with; name data as --against"
+                )
             other = load(against, device=choice.device)
             return of_game(other.game, choice.n, choice.seed + 1, f"samples of {against}")
         return _opened(against, _like(choice, fake)).of(wanted)
