@@ -462,6 +462,15 @@ def test_a_field_of_choice_is_named_as_such(run: Path) -> None:
         evaluate(run, n=4)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("n", 0), ("n", "a"), ("n", 2.5), ("seed", -1), ("split", "val")]
+)
+def test_a_field_of_choice_holds_what_its_type_says(name: str, value: Any) -> None:
+    with pytest.raises(SettingsError, match=f"^{name} of Choice is {value!r}; it must be"):
+        Choice(**{name: value})
+    assert Choice(n=60).n == 60
+
+
 def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:
     images = torch.rand(90, 1, 16, 16) * 2 - 1
     cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=2)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ganwright.config.changes import flag_of
+from ganwright.config.checked import Checked
+from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import size_of
 from ganwright.data import DataOptions, Images, RunData, open_data
@@ -36,7 +38,7 @@ USUAL: tuple[Metric, ...] = (FID(), PrecisionRecall(), DensityCoverage())
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Checked):
     """What images are taken, and how.
 
     Args:
@@ -47,9 +49,9 @@ class Choice:
         device: where it is computed.
     """
 
-    n: int = 10_000
-    seed: int = 0
-    split: str | None = None
+    n: Count = 10_000
+    seed: Whole = 0
+    split: Literal["train", "test"] | None = None
     settings: Settings = Settings()
     device: str = "auto"
 
@@ -194,7 +196,7 @@ class Home:
         count = min(self.choice.n, *_counts(known, split, spec.count))
 
         def walk() -> Iterator[Images]:
-            return of_data(self.data, split, self.choice.n, "").walk()
+            return of_data(self.data, split, self.choice.n, self._name()).walk()
 
         return ImageSet(
             self._name(),
