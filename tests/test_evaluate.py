@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def test_a_better_one_of_an_earlier_step_is_kept(tmp_path: Path) -> None:
     assert not late.exists()
     assert [checkpoint.step_of(p) for p in checkpoint.steps(best)] == [6]
     assert ganwright.load(tmp_path / "run", best=True).step == 6
+
+
+def test_the_best_is_not_the_last_that_was_kept(tmp_path: Path) -> None:
+    """A process may be killed before it removes the best of a step that was undone."""
+    cls, settings = tiny("dcgan", steps=2, save_every=1)
+    ganwright.train(cls, settings, tmp_path, quiet=True)
+    best = shutil.copytree(tmp_path / "checkpoints", tmp_path / "best")
+    about = {"metric": "FID (digits)", "value": 3.0, "step": 1}
+    (best / "best.json").write_text(json.dumps(about), encoding="utf-8")
+    assert [checkpoint.step_of(p) for p in checkpoint.steps(best)] == [1, 2]
+    assert ganwright.load(tmp_path, best=True).step == 1
+    assert ganwright.load(tmp_path, best=True, step=2).step == 2
 
 
 def test_measuring_changes_no_weight(run: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from pathlib import Path
 
+from ganwright.callbacks.best import BEST, best_of
 from ganwright.config.ranges import Whole
 from ganwright.config.spelling import convert, quoted
 from ganwright.config.trust import trusting
@@ -59,7 +60,8 @@ def load(
     spec = read_spec(folder, cls)
     engine = Engine.pick(str(device), "fp32")
     problems: list[str] = []
-    place = folder / ("best" if best else "checkpoints")
+    place = folder / (BEST if best else "checkpoints")
+    step = _best(folder) if best and step is None else step
     found = checkpoint.load_weights(place, step=step, warn=problems.append)
     if found is None and best:
         raise RunError(f"{folder} kept no best checkpoint; train it with --keep-best METRIC")
@@ -90,3 +92,10 @@ def load(
         "init_weights": "raw" if raw else "average",
     }
     return Model(name_of(cls), trained, spec, found.step, folder, init=taken)
+
+
+def _best(folder: Path) -> int | None:
+    """Which of several checkpoints is the best: a process that was killed may leave another one."""
+    kept = {checkpoint.step_of(path) for path in checkpoint.steps(folder / BEST)}
+    step = (best_of(folder) or {}).get("step")
+    return int(step) if step in kept and len(kept) > 1 else None
