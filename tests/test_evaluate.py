@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,23 @@ def test_the_highest_psnr_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert model.step == 3
     known = json.loads((tmp_path / "run" / "best" / "best.json").read_text(encoding="utf-8"))
     assert (known["value"], known["step"]) == (7, 2)
+
+
+def test_no_number_that_is_not_finite_is_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([5.0, 5.0, math.inf, math.nan, 7.0, 6.0])
+    monkeypatch.setattr(callbacks.evaluation, "_measured", lambda *_: {PSNR: next(values)})
+    cls, settings = tiny("pix2pix", steps=5, sample_every=1, log_every=1)
+    wanted: dict[str, Any] = {"keep_best": PSNR, "evaluate_every": 1, "quiet": True}
+    ganwright.train(cls, settings, tmp_path / "run", **wanted)
+    known = tmp_path / "run" / "best" / "best.json"
+    assert json.loads(known.read_text(encoding="utf-8"))["value"] == 7
+    about = {"metric": PSNR, "value": math.inf, "step": 4}  # as it was written before
+    known.write_text(json.dumps(about), encoding="utf-8")
+    values = iter([6.0, 6.0])
+    ganwright.resume(tmp_path / "run", steps=6, **wanted)
+    assert json.loads(known.read_text(encoding="utf-8")) == about | {"value": 6, "step": 6}
 
 
 def test_a_plateau_knows_which_numbers_rise(

@@ -22,6 +22,8 @@ BEST = "best"
 class KeepBest(Callback):
     """Keeps the checkpoint with the best value of a metric, whatever is measured later.
 
+    A number that is not finite is never the best.
+
     Args:
         metric: its name in metrics.jsonl; the features behind it may be left out.
         larger: whether larger is better.
@@ -41,7 +43,9 @@ class KeepBest(Callback):
 
     def evaluated(self, run: Run, values: Mapping[str, float]) -> None:
         name = matching(self.metric, values)
-        if name is None or not self._cost(values[name]) < self._best:
+        if name is None or not math.isfinite(values[name]):
+            return
+        if self._cost(values[name]) >= self._best:
             return
         try:
             place = run.folder / BEST  # the best so far may be of a later step: after a rollback
@@ -62,10 +66,11 @@ class KeepBest(Callback):
 
 
 def best_of(run: Path) -> dict[str, str | float] | None:
-    """What best.json says: metric, value and step; None where there is none."""
+    """What best.json says: metric, value and step; None where there is none, or no number."""
     try:
         known: dict[str, str | float] = json.loads((run / BEST / "best.json").read_text("utf-8"))
-        known["metric"], known["value"], known["step"]
+        known["metric"], known["step"]
+        number = math.isfinite(float(known["value"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return known
+    return known if number else None
