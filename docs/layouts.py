@@ -63,6 +63,10 @@ _NO_TRAIN = (
     "{} read for training, since there is no folder train; put the training images into one, or "
     "keep it so with ?splits=no"
 )
+_NO_SIDES = (
+    "{} read for training, since there are no folders trainA and trainB; put the training images "
+    "into those, or keep it so with ?splits=no"
+)
 _SIDES = "?a=mask&b=photo"
 
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
@@ -321,6 +325,18 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         Layout(
             "trainA/0.png trainB/0.png testA/1.png testB/1.png",
             "1 and 1 images of 3x8x8 and 3x8x8, 1 for testing",
+            task="domains",
+        ),
+        Layout(
+            "testA/0.png testB/1.png",
+            "1 and 1 images of 3x8x8 and 3x8x8",
+            task="domains",
+            note=_NO_SIDES.format("testA, testB are"),
+        ),
+        Layout(
+            "testA/0.png testB/1.png",
+            "1 and 1 images of 3x8x8 and 3x8x8",
+            data="?splits=no",
             task="domains",
         ),
         Layout("horse/0.png zebra/5.png", "1 and 1 images of 3x8x8 and 3x8x8", task="domains"),

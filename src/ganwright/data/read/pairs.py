@@ -11,14 +11,18 @@ from typing import NamedTuple, TypeAlias
 from PIL import Image
 
 from ganwright.data.image import Head, Read, upright
+from ganwright.data.messages import some
 from ganwright.data.query import Query
 from ganwright.data.read.class_names import class_names
 from ganwright.data.read.files import Tree, scanned
 from ganwright.data.read.folders import Reader, domains_of, rows_of
 from ganwright.data.read.masks import Marked, mark
+from ganwright.data.read.walk import shown
 from ganwright.data.sides import Rows, Source
 from ganwright.data.types import Batch, Paired, Unpaired
 from ganwright.errors import DataError
+
+_HELD = ("testa", "testb", "vala", "valb")
 
 Two: TypeAlias = tuple[Tree, Tree]
 Heads: TypeAlias = Mapping[PurePosixPath, Head]
@@ -41,7 +45,7 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
     if task is Unpaired:
         a, b, *tests = domains_of([*train, *(test or ())])
         sides = (tests[0], tests[1]) if tests else None
-        return Source(tree.name, Unpaired, (a, b), sides, query, _doubts(tree, train))
+        return Source(tree.name, Unpaired, (a, b), sides, query, _doubts(tree, train, query))
     twos = [two for two in (train, test) if two is not None]
     heads = scanned([tree for two in twos for tree in two])
     matched = [
@@ -56,9 +60,9 @@ def open_sides(tree: Tree, task: type[Batch], query: Query, channels: int | None
             f"the pairs of {tree.name} differ in size by {factor} in training and by "
             f"{matched[-1][1]} in the test split; make both the same"
         )
-    doubts = (*_doubts(tree, train), *marked.doubts)
-    shown, held = marked.splits[0], marked.splits[1] if test else None
-    return Source(tree.name, Paired, shown, held, query, doubts, factor=factor)
+    doubts = (*_doubts(tree, train, query), *marked.doubts)
+    training, held = marked.splits[0], marked.splits[1] if test else None
+    return Source(tree.name, Paired, training, held, query, doubts, factor=factor)
 
 
 def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
@@ -81,9 +85,23 @@ def _domains(tree: Tree, query: Query) -> tuple[Two, Two | None]:
     return (a, b), (a_test, b_test) if a_test and b_test else None
 
 
-def _doubts(tree: Tree, sides: Two) -> tuple[str, ...]:
+def _doubts(tree: Tree, sides: Two, query: Query) -> tuple[str, ...]:
     """What the names of folders leave open: next to each other, or else within the sides."""
-    return tuple(dict.fromkeys(tree.doubts() or (*sides[0].doubts(), *sides[1].doubts())))
+    above = tree.doubts() or _without_train(tree, query)
+    return tuple(dict.fromkeys(above or (*sides[0].doubts(), *sides[1].doubts())))
+
+
+def _without_train(tree: Tree, query: Query) -> tuple[str, ...]:
+    """That folders called testA or valB are for training, as trainA and trainB are not there."""
+    held = [shown(name) for name in tree.folders if name.lower() in _HELD]
+    both = tree.folder_named(["traina"]) and tree.folder_named(["trainb"])
+    if not held or both or tree.divided is not None or (query.a and query.b):
+        return ()
+    return (
+        f"{some(held)} {'is' if len(held) == 1 else 'are'} read for training, since there are no "
+        "folders trainA and trainB; put the training images into those, or keep it so with "
+        "?splits=no",
+    )
 
 
 def _swapped(tree: Tree, query: Query) -> bool:
