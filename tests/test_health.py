@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -203,11 +205,32 @@ def test_the_last_checkpoints_are_not_removed_for_a_sign(
     assert len((tmp_path / "run" / "metrics.jsonl").read_bytes().splitlines()) == 14
 
 
+def test_a_resumed_run_goes_back_to_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights where it resumed are not those of step 0, which the seed gives again."""
+    cls, settings = tiny("gan", steps=8, save_every=4, log_every=1, sample_every=4)
+    wanted = dataclasses.replace(settings, on_collapse="rollback")
+    short = dataclasses.replace(wanted, steps=4)
+    ganwright.train(cls, short, tmp_path / "parts", **QUIET)
+    for name, go in (
+        ("whole", partial(ganwright.train, cls, wanted, tmp_path / "whole")),
+        ("parts", partial(ganwright.resume, tmp_path / "parts", steps=8)),
+    ):
+        fails = Fails(monkeypatch, {6}, times=1)
+        with pytest.warns(UserWarning, match="all alike") as warned:
+            assert go(callbacks=[fails], **QUIET).step == 8, name
+        assert "back to step 0" in str(warned[-1].message)
+    assert torch.equal(weights(tmp_path / "parts"), weights(tmp_path / "whole"))
+
+
 def test_a_resumed_run_does_not_go_back_to_where_it_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its weights at that time are not those of step 0."""
+    """The weights that it began with stood in a checkpoint that is gone."""
     cls, settings = tiny("gan", steps=4, save_every=4, log_every=1, sample_every=4)
+    ganwright.train(cls, settings, tmp_path / "first", **QUIET)
+    settings = dataclasses.replace(settings, init=str(tmp_path / "first"), keep=1)
     ganwright.train(cls, settings, tmp_path / "run", **QUIET)
     before = weights(tmp_path / "run")
     fails = Fails(monkeypatch, {6})
@@ -217,7 +240,7 @@ def test_a_resumed_run_does_not_go_back_to_where_it_resumed(
         )
     assert model.step == 6
     kept = checkpoint.steps(tmp_path / "run" / "checkpoints")
-    assert [checkpoint.step_of(path) for path in kept] == [4, 6]
+    assert [checkpoint.step_of(path) for path in kept] == [6]
     assert not torch.equal(weights(tmp_path / "run"), before)
 
 

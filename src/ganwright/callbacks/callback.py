@@ -94,6 +94,8 @@ class Run:
         """Why a callback stopped the run, if one did."""
         self.back: tuple[str, int] | None = None
         """Why the run is to go back, and to which step at most, if a callback asked for it."""
+        self.initial: Mapping[str, Tensor] = {}
+        """The game's tensors at step 0, where a resumed run may have to go back there."""
         self.interrupted = False
         """Whether the run was stopped from outside before its last step."""
         self.pending: dict[str, float] = {}

@@ -52,6 +52,11 @@ def first(origin: Origin, trainer: Trainer, keep: int) -> Callable[[Path], None]
     return write
 
 
+def is_derived(run: Path) -> bool:
+    """Whether a run began with the weights of another, which its settings do not give again."""
+    return (run / FILE).exists()
+
+
 def refuse_anew(run: Path) -> None:
     """A run that has lost all checkpoints starts over only if it began from nothing.
 

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from torch import Tensor
+
 from ganwright import atomic
 from ganwright.callbacks.callback import Run
+from ganwright.config.settings import Settings
 from ganwright.config.spelling import quoted
 from ganwright.errors import NonFiniteError, RunError
+from ganwright.game import Game
 from ganwright.training import checkpoint
 from ganwright.training.meter import Trouble
 from ganwright.training.trainer import Trainer
@@ -23,12 +27,10 @@ class Recovery:
     """Reads the meter, logs what it holds, and acts on what was not finite."""
 
     def __init__(self, run: Run) -> None:
-        self.run, self.began = run, run.step
-        self.initial = (
-            {k: v.clone() for k, v in run.game.state_dict().items()}
-            if "rollback" in (run.settings.on_nan, run.settings.on_collapse)
-            else {}
-        )
+        self.run = run
+        self.initial = run.initial
+        if not run.step:
+            self.initial = beginning(run.game, run.settings)
 
     def rewound(self) -> bool:
         """Log the means since the last reading; after trouble, go back.
@@ -80,7 +82,7 @@ class Recovery:
         """Whether there is something to go back to: its beginning only where none was yet saved."""
         kept = checkpoint.steps(self.run.folder / "checkpoints")
         early = any(checkpoint.step_of(path) <= step for path in kept)
-        return early or (not self.began and step < self.run.settings.save_every)
+        return early or (bool(self.initial) and step < self.run.settings.save_every)
 
     def _go_back(self, trouble: Trouble) -> None:
         run, trainer = self.run, self.run.trainer
@@ -108,7 +110,7 @@ class Recovery:
                         atomic.remove(late)
         with trainer.engine.together():
             found = checkpoint.load_newest(folder, warn=run.warn)
-            if found is None and self.began:
+            if found is None and not self.initial:
                 raise RunError(f"{what}, and {folder} holds no checkpoint to go back to")
             if found is None:
                 trainer.game.load_state_dict(self.initial)
@@ -120,6 +122,13 @@ class Recovery:
         run.pending, run.row_due = {}, False
         run.tell("rewound")
         run.warn(f"{what}; back to step {run.step}, continuing with new random numbers")
+
+
+def beginning(game: Game, settings: Settings) -> dict[str, Tensor]:
+    """A copy of all tensors of a game at its first step, if the run may have to go back there."""
+    if "rollback" not in (settings.on_nan, settings.on_collapse):
+        return {}
+    return {name: t.clone() for name, t in game.state_dict().items()}
 
 
 def same_step(trainer: Trainer, run: Path) -> None:

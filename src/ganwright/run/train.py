@@ -25,8 +25,8 @@ from ganwright.metrics.metric import Metric
 from ganwright.run.assembly import assemble, begin, by_name, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.monitoring import around, run_of
-from ganwright.run.origin import Origin, first, refuse_anew
-from ganwright.run.recovery import restore, same_step
+from ganwright.run.origin import Origin, first, is_derived, refuse_anew
+from ganwright.run.recovery import beginning, restore, same_step
 from ganwright.run.resuming import Start, check_seal, check_world, choose, set_aside
 from ganwright.run.run_folder import (
     check_free,
@@ -212,12 +212,14 @@ def resume(
             how = {"compiled": settings.compile, "synced": settings.sync_batch_norm}
             check_world(folder, start.world, engine.world, trainer.game, **how)
             try_first_step(trainer, source)
+            initial = {} if is_derived(folder) else beginning(trainer.game, settings)
             if start.path is not None:
                 restore(trainer, checkpoint.load(start.path, training=start.whole), folder)
             evaluation = hung.evaluation(trainer, source, settings)
             best = hung.best(evaluation)
         same_step(trainer, folder)
         going = run_of(folder, settings, trainer, source, hung, evaluation, best)
+        going.initial = initial
         with engine.together():
             if engine.rank == 0:
                 _open_again(going, cls, start, old, engine.world)
