@@ -58,6 +58,31 @@ def test_a_folder_that_is_taken_is_refused_before_ray_starts(
     assert str(tmp_path) in capsys.readouterr().err
 
 
+def test_a_shared_model_is_refused_before_ray_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    (tmp_path / "config.yaml").write_text("family: gan\n", encoding="utf-8")
+    (tmp_path / "model.safetensors").touch()
+    assert main(["resume", str(tmp_path), "--ray", "2"]) == 2
+    assert f"{tmp_path} is a shared model, not a run" in capsys.readouterr().err
+
+
+def test_what_resume_refuses_is_refused_before_ray_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    run = str(tmp_path / "run")
+    assert main([*SMALL, "--steps", "2", "--out", run]) == 0
+    for words, said in (
+        ([], "is already at step 2"),
+        (["--steps", "4", "--seed", "5"], "these differ: seed: 3 -> 5"),
+        (["--steps", "4"], "pip install 'ganwright[ray]'"),
+    ):
+        assert main(["resume", run, *words, "--ray", "2"]) == 2
+        assert said in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_a_run_that_loses_a_process_ends_as_one_that_does_not(tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="trains under Ray; it is the extra `ray`")

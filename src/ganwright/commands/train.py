@@ -146,8 +146,11 @@ def resume(argv: Sequence[str]) -> int:
     folder = path_of(argv[places[0]])
 
     from ganwright.run.run_folder import read_config
+    from ganwright.run.train import check_resumed
     from ganwright.run.train import resume as go_on
+    from ganwright.shared_model import refuse_shared
 
+    refuse_shared(folder)
     _, before = read_config(folder)
     parser = Parser(f"resume {folder}", resume.__doc__ or "", {"RUN": "The run folder."})
     parser.add("run", Start())
@@ -162,6 +165,7 @@ def resume(argv: Sequence[str]) -> int:
 
     from ganwright.run.on_ray import on_ray
 
+    check_resumed(folder, changes, from_weights=start.from_weights)
     on_ray(go, go, folder, processes=start.ray, settings=after)
     return 0
 

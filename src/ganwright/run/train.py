@@ -188,13 +188,7 @@ def resume(
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     with trusting(trust):
         cls, old = read_config(folder, None if game is None else class_of(game))
-    settings = keywords(old, wanted)
-    frozen = {name: getattr(old, name) for name in FREE}
-    if changed := differences(old, dataclasses.replace(settings, **frozen)):
-        raise RunError(
-            f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
-            f"`ganwright fork {quoted(folder)}` continues with others in a new folder"
-        )
+    settings = _free(folder, old, wanted)
     check(settings.log)
     engine = Engine.of(settings)
     with writing(folder, engine):
@@ -227,6 +221,32 @@ def resume(
                 if known is not None and moved:
                     replace_data(folder, record(settings, source.fingerprint))
         return played(going)
+
+
+def check_resumed(run: Path, changes: Mapping[str, Any], *, from_weights: bool = False) -> None:
+    """Refuse what `resume` would, before processes are started that would each refuse it.
+
+    Args:
+        run, changes, from_weights: as for `resume`.
+
+    Raises:
+        GanwrightError: `run` is no run, is done, or cannot continue so.
+    """
+    refuse_shared(run)
+    cls, old = read_config(run)
+    _start(run, cls, _free(run, old, changes), None, from_weights)
+
+
+def _free(run: Path, old: Settings, wanted: Mapping[str, Any]) -> Settings:
+    """The settings with those that are wanted, if they may change."""
+    settings = keywords(old, wanted)
+    frozen = {name: getattr(old, name) for name in FREE}
+    if changed := differences(old, dataclasses.replace(settings, **frozen)):
+        raise RunError(
+            f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
+            f"`ganwright fork {quoted(run)}` continues with others in a new folder"
+        )
+    return settings
 
 
 def _start(
