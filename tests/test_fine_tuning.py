@@ -305,6 +305,7 @@ def test_a_cut_state_dict_is_named(zipped: bool, tmp_path: Path) -> None:
         ({"init": "nan.pt", "init_rename": "G"}, "init_rename is 'G'; write THERE=HERE"),
         ({"init": "nan.pt", "init_rename": "g=G"}, "names 'g', but no weight has that name"),
         ({"init_rename": "g=G"}, "init_rename is set without init"),
+        ({"init_weights": "raw"}, "init_weights is raw without init"),
         ({"freeze": "D.stack.9"}, r"no such submodule; did you mean D\.stack\.1\?"),
         ({"freeze": "D.stack.3"}, r"'D\.stack\.3', a \w+, which has no weights; did you mean"),
         ({"freeze": "E"}, "no such submodule; its networks are G, D"),

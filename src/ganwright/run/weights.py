@@ -63,11 +63,15 @@ def read(settings: Settings, warn: Callable[[str], None]) -> tuple[Weights | Non
 
     Raises:
         RunError: there are none, they cannot be read, or they are not those of the checksum.
-        SettingsError: `init_rename` is not as it must be.
+        SettingsError: `init_rename` or `init_weights` is not as it must be.
     """
     if settings.init is None:
         if settings.init_rename:
             raise SettingsError("init_rename is set without init; set init, or leave it out")
+        if settings.init_weights != "average":
+            raise SettingsError(
+                f"init_weights is {settings.init_weights} without init; set init, or leave it out"
+            )
         return None, settings
     text, _, pin = settings.init.partition(_PIN)
     found = _found(Path(path_of(text)).absolute(), settings.init_weights == "raw", warn)
