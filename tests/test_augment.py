@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ganwright.augment import ADA, AUGMENTS, DiffAugment, ada, colour, diff, warp
 from ganwright.augment.ada import Adaptive
+from ganwright.config.schedule import Linear
 from ganwright.config.spelling import parse, spell
 from ganwright.data.types import Spec
 from ganwright.errors import GanwrightError, SettingsError
@@ -243,6 +244,13 @@ def test_p_stops_at_most_and_stands_without_a_target() -> None:
     still = built(p=0.3, target=None)
     move(still, 1.0, 50)
     assert still.p.item() == pytest.approx(0.3)
+    rising = built(p=0.3, target=None, most=0.4, schedule=Linear(3, horizon=4))
+    found = []
+    for step in range(5):
+        rising.before_step(step)
+        found.append(rising.p.item())
+    assert found == pytest.approx([0.3, 0.4, 0.4, 0.4, 0.4])
+    assert built(p=0.3, most=0.2).p.item() == pytest.approx(0.2)
 
 
 class Slope(nn.Module):

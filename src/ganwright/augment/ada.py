@@ -89,7 +89,7 @@ class Adaptive(Transformed):
     def __init__(self, settings: ADA) -> None:
         super().__init__()
         self.settings = settings
-        self.register_buffer("p", torch.tensor(settings.p))
+        self.register_buffer("p", torch.tensor(float(min(settings.p, settings.most))))
         for name in ("signs", "images"):
             self.register_buffer(name, torch.tensor(0.0))
         self.register_buffer("moves", torch.tensor(0))
@@ -103,7 +103,8 @@ class Adaptive(Transformed):
 
     def before_step(self, step: int) -> None:
         if self.settings.target is None:  # also in a fork, which takes over another run's p
-            self.p.fill_(min(1.0, self.settings.p * self.settings.schedule.factor(step)))
+            p = self.settings.p * self.settings.schedule.factor(step)
+            self.p.fill_(min(self.settings.most, p))
 
     def after(self, seen: Mapping[str, Tensor], images: int) -> None:
         settings = self.settings
