@@ -189,6 +189,23 @@ def test_blended_tiles_weigh_one_in_all_and_go_over_smoothly() -> None:
     assert steps.max() <= 24 * (2 / 129) / 8 + 1e-3
 
 
+@pytest.mark.parametrize(
+    ("multiple", "tile", "side"), [(256, 512, 2000), (64, 64, 500), (8, 16, 44)]
+)
+def test_blended_tiles_overlap_by_less_than_a_multiple(multiple: int, tile: int, side: int) -> None:
+    """As in a U-Net of 8 halvings with --tile 512: nothing is left out, or counted twice."""
+    found = Footprint(multiple, multiple, 1, None)
+    x = torch.rand(1, 1, multiple, side)
+    sizes: set[int] = set()
+
+    def same(x: Tensor) -> Tensor:
+        sizes.add(x.shape[3])
+        return x
+
+    torch.testing.assert_close(whole(same, x, found, tile), x)  # type: ignore[arg-type]
+    assert sizes == {tile}
+
+
 def test_a_strip_is_ready_before_the_next_tiles_are_looked_at() -> None:
     calls = 0
 

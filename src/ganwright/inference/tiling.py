@@ -175,7 +175,8 @@ def _spans(side: int, known: Footprint, tile: int) -> list[_Span]:
     most = max(most, math.ceil(known.least / m) * m)
     count = 1 if length <= most else math.ceil((length - overlap) / (most - overlap))
     size = min(most, length)
-    starts = [round((length - size) * i / max(1, count - 1) / m) * m for i in range(count)]
+    grid = 1 if overlap % m else m  # on a coarser one, tiles would overlap by less
+    starts = [round((length - size) * i / max(1, count - 1) / grid) * grid for i in range(count)]
     seams = [(b + a + size) / 2 for a, b in pairwise(starts)]
     blend = s * overlap if known.radius is None else 0
     spans = []
