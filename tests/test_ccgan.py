@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from ganwright.data.types import SemiSupervised, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.ccgan import CCGAN, hole_error
+from ganwright.inference.model import Model
+from ganwright.inference.tiling import Footprint
 from ganwright.losses import (
     Hinge,
     LeastSquares,
@@ -29,6 +31,7 @@ from ganwright.networks import EncoderDecoder
 from ganwright.networks.base import Discriminator
 from ganwright.networks.vgg import VGGA, VGGCritic
 from ganwright.observing import recording
+from ganwright.pixels import as_floats
 
 SPEC = Spec(SemiSupervised, (1, 8, 8), None, ("a", "b"))
 
@@ -157,6 +160,19 @@ def test_known_pixels_come_back_bit_for_bit() -> None:
     odd = torch.rand(5, 1, 8, 8) < 0.7
     filled = game.translate(x, known=odd)  # type: ignore[operator]
     assert torch.equal(filled.masked_select(odd), x.masked_select(odd))
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
+@pytest.mark.parametrize("tile", [16, 1024])
+def test_the_hole_is_that_of_the_whole_image(kind: torch.dtype, tile: int) -> None:
+    """Not one in the middle of each tile, nor of an image and its padding."""
+    game = by_hand()[0].eval()
+    model = Model("ccgan", game, SPEC, 1, Path("run"))
+    model._footprints["a2b"] = Footprint(8, 8, 1, None)
+    shown = torch.tensor(0.0 if kind.is_floating_point else 0, dtype=kind).expand(2, 1, 20, 44)
+    expected = as_floats(shown).clone()
+    expected[..., 5:15, 11:33] = 1  # half of each side, in the middle
+    torch.testing.assert_close(model.translate(shown, tile=tile), expected)
 
 
 def test_what_was_cut_out_does_not_reach_the_filling() -> None:

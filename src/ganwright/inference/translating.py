@@ -116,7 +116,7 @@ class Translating(Pretrained):
             yield torch.cat([torch.cat(list(rows), 2) for rows in each])
             return
         seed_torch(seed, "translate")
-        yield from strips(way, images, known, tile)
+        yield from strips(way, self._marked(images), known, tile)
 
     def _draws(self, direction: str) -> bool:
         """Whether images depend on the seed."""
@@ -163,7 +163,25 @@ class Translating(Pretrained):
         options: dict[str, Any] = {"direction": direction}
         if style is not None:
             options["style"] = self._style(translate, style)
-        return lambda x: translate(x.to(device), **options).float().cpu()
+        channels = self.channels(direction)
+
+        def way(x: Tensor) -> Tensor:
+            x, marks = x.to(device).tensor_split([channels], 1)
+            known = {"known": marks > 0} if marks.shape[1] else {}
+            return translate(x, **options, **known).float().cpu()
+
+        return way
+
+    def _marked(self, images: Tensor) -> Tensor:
+        """Images with a channel more in families that fill holes: 1 where they are known, else -1.
+
+        The hole is that of the whole image. A tile, and what is padded, have another middle.
+        """
+        holes = getattr(self.game, "holes", None)
+        if holes is None:
+            return images
+        low, high = (0, 255) if images.dtype == torch.uint8 else (-1, 1)
+        return torch.cat([images, torch.where(holes(images, "centre"), high, low).to(images)], 1)
 
     def _style(self, translate: Callable[..., Tensor], photo: Any) -> Tensor:
         """One photo as the family's encoder takes it, [1, C, H, W]."""
