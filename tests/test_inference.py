@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ganwright.data.types import Paired, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
 from ganwright.families.dualgan import DualGAN
 from ganwright.families.pix2pix import Pix2Pix
+from ganwright.inference.given_images import fitted_all
 from ganwright.inference.model import Model
 from ganwright.inference.tiling import Footprint, footprint, reflected, strips, tiles
 from ganwright.layers.attention import SelfAttention
@@ -257,12 +259,30 @@ def test_python_refuses_in_a_sentence() -> None:
     model = model_of(EncoderDecoder(width=4))
     with pytest.raises(SettingsError, match=r"takes images \[n, 3, H, W\], got \[1, 1, 8, 8\]"):
         model.translate(torch.zeros(1, 1, 8, 8))
+    with pytest.raises(SettingsError, match=r"takes images \[n, 3, H, W\], got \[1, 3, 8, 0\]"):
+        model.translate(torch.zeros(1, 3, 8, 0))
     with pytest.raises(SettingsError, match="Pix2Pix learns one direction, a2b, not 'b2a'"):
         model.translate(torch.zeros(1, 3, 8, 8), direction="b2a")
     with pytest.raises(DataError, match=r"got float64 \(4, 4\)"):
         model.translate(np.zeros((4, 4)))
     with pytest.raises(DataError, match="got <class 'str'>"):
         model.translate("picture.png")
+
+
+@pytest.mark.parametrize("shape", [(8, 32, 32), (32, 32, 5), (2, 9, 9, 6), (0, 9, 9, 3), (0, 9, 3)])
+def test_arrays_that_are_no_images_are_refused(shape: tuple[int, ...]) -> None:
+    """Greyscale images in a stack, as of a microscope, were a traceback of Pillow."""
+    model, array = model_of(EncoderDecoder(width=4)), np.zeros(shape, np.uint8)
+    with pytest.raises(DataError, match=rf"of 1 to 4 channels; got uint8 {re.escape(str(shape))}$"):
+        model.translate(array)
+    with pytest.raises(DataError, match=r"of 1 to 4 channels; got uint8"):
+        fitted_all(array, (3, 16, 16))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_arrays_of_one_to_four_channels_are_images(channels: int) -> None:
+    array = np.full((1, 9, 9, channels), 255, np.uint8)
+    assert fitted_all(array, (3, 16, 16)).shape == (1, 3, 16, 16)
 
 
 def test_a_picture_does_not_depend_on_its_neighbours() -> None:

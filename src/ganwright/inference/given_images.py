@@ -102,7 +102,7 @@ def many(images: Any) -> list[Image.Image]:
     """
     if isinstance(images, Image.Image):
         return [images]
-    if isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.ndim in (2, 3, 4):
+    if isinstance(images, np.ndarray) and images.size and _drawn(images):
         stack = images if images.ndim == 4 else images[None]
         return [Image.fromarray(a[..., 0] if a.shape[2:] == (1,) else a) for a in stack]
     if isinstance(images, Sequence) and all(isinstance(i, Image.Image) for i in images):
@@ -110,8 +110,14 @@ def many(images: Any) -> list[Image.Image]:
     what = f"{images.dtype} {images.shape}" if isinstance(images, np.ndarray) else type(images)
     raise DataError(
         f"images are tensors [n, C, H, W] in [-1, 1], Pillow images, or uint8 arrays "
-        f"[H, W], [H, W, C] or [n, H, W, C]; got {what}"
+        f"[H, W], [H, W, C] or [n, H, W, C] of 1 to 4 channels; got {what}"
     )
+
+
+def _drawn(array: np.ndarray[Any, Any]) -> bool:
+    """Whether Pillow has images of such an array; of two channels, the second is transparency."""
+    channels = 1 if array.ndim == 2 else array.shape[-1]
+    return array.dtype == np.uint8 and array.ndim in (2, 3, 4) and channels in (1, 2, 3, 4)
 
 
 def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None) -> Tensor:

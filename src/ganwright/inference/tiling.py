@@ -217,7 +217,8 @@ def check(name: str, images: Tensor, shape: Sequence[int | None]) -> None:
     if not isinstance(images, Tensor):
         raise SettingsError(f"{name} takes a tensor of images, got a {type(images).__name__}")
     fits = images.ndim == 1 + len(shape) and all(
-        wanted in (None, side) for wanted, side in zip(shape, images.shape[1:], strict=True)
+        side and wanted in (None, side)
+        for wanted, side in zip(shape, images.shape[1:], strict=True)
     )
     if not fits:
         sides = zip(shape, ("C", "H", "W"), strict=False)
