@@ -22,6 +22,7 @@ from ganwright.inference.model import Model
 from ganwright.inference.sample_files import write_samples
 from ganwright.inference.walk import along, directions, route, shifted
 from ganwright.run.load import load
+from ganwright.run.pretrained import from_pretrained
 
 STYLED = ("stylegan2", "stylegan3")
 SMALL = ["--game.networks", "StyleNet(base=64, most=8, styles=8, mapping_G=2, mapping_D=2)"]
@@ -165,6 +166,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         main(["train", "stylegan2", *QUICK, *SMALL, "--game.latent", "8", "--out", str(out)]) == 0
     )
     return out
+
+
+def test_a_shared_model_is_as_truncated_as_it_was(run: Path, tmp_path: Path) -> None:
+    model = load(run, device="cpu").truncated(0.25)
+    again = from_pretrained(model.save_pretrained(tmp_path / "shared"), device="cpu")
+    assert again.truncation == 0.25
+    assert torch.equal(again.sample(3), model.sample(3))
+    assert load(run, device="cpu").truncation == 1
 
 
 def test_the_commands_take_truncation(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -118,6 +118,8 @@ def _write(model: Described, folder: Path, place: str) -> None:
             f"the run folder {model.run} is needed to share its model: {atomic.reason(error)}"
         ) from error
     config = _published(yaml.safe_load(text))
+    if hasattr(model.game.cfg, "truncation"):  # the model's own may be another, see `truncated`
+        config["game"]["truncation"] = model.game.cfg.truncation
     tensors = {k: v.detach().cpu().contiguous().clone() for k, v in model.game.state_dict().items()}
     about = {"step": str(model.step)}  # one entry: several are stored in any order
     files: dict[Path, bytes | str] = {
