@@ -156,12 +156,22 @@ def test_folders_of_the_machine_are_not_published(model: Model, tmp_path: Path) 
     config = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))
     config |= {"data": "/home/me/cats/?split=yes", "data_root": "C:\\me\\sets"}
     config["init"] = "/home/me/runs/cats@sha256:abc"
+    config["game"] |= {"prior": "/home/me/runs/faces", "loss": ["/home/me/a.npz", "Hinge()"]}
+    config["game"]["content"] = "VGG(layer='relu5_4', weights='/home/me/vgg.pth', scale=0.08)"
+    config["game"]["student"] = "mine.make(weights='C:\\\\me\\\\c.pt', name=\"own/c.pt\")"
     (run / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     moved = Model(model.family, model.game, model.spec, model.step, run)
     shared = moved.save_pretrained(tmp_path / "shared")
     kept = yaml.safe_load((shared / "config.yaml").read_text(encoding="utf-8"))
     assert (kept["data"], kept["data_root"]) == ("cats?split=yes", "sets")
     assert kept["init"] == "cats@sha256:abc"
+    game = kept["game"]
+    assert (game["prior"], game["loss"]) == ("faces", ["a.npz", "Hinge()"])
+    assert game["content"] == "VGG(layer='relu5_4', weights='vgg.pth', scale=0.08)"
+    assert game["student"] == "mine.make(weights='c.pt', name=\"own/c.pt\")"
+    assert game["optimizer_g"] == config["game"]["optimizer_g"]
+    page = (shared / "README.md").read_text(encoding="utf-8")
+    assert "/me" not in page.replace(str(tmp_path), "")
     assert nameless("tar:/home/me/shards/*.tar") == "tar:*.tar"
     assert [nameless(x) for x in ("~/cats", "digits", "hf:me/cats", "data/cats")] == [
         "cats",

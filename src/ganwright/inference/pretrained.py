@@ -24,8 +24,8 @@ from ganwright.shared_model import WEIGHTS
 
 CARD = "README.md"
 FILES = (WEIGHTS, "config.yaml", "spec.json", CARD)
-_PLACES = ("data", "data_root", "init")
-"""Settings that name places on the disk; of absolute ones only the last part is published."""
+_QUOTED = re.compile(r"""(['"])((?:\w:)?[/\\~].*?)\1""")
+"""A place within a setting that is spelled as a call, as in VGG(weights='/home/me/vgg.pth')."""
 
 
 class Pretrained(Described):
@@ -136,10 +136,15 @@ def _write(model: Described, folder: Path, place: str) -> None:
         raise RunError(f"{folder} cannot be written: {atomic.reason(error)}") from error
 
 
-def _published(config: dict[str, Any]) -> dict[str, Any]:
+def _published(value: Any) -> Any:
     """A configuration without the folders of the machine on which it was trained."""
-    found = {name: config[name] for name in _PLACES if isinstance(config.get(name), str)}
-    return config | {name: nameless(text) for name, text in found.items()}
+    if isinstance(value, dict):
+        return {name: _published(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_published(part) for part in value]
+    if not isinstance(value, str):
+        return value
+    return _QUOTED.sub(lambda found: f"{found[1]}{nameless(found[2])}{found[1]}", nameless(value))
 
 
 def nameless(place: str) -> str:
