@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -167,6 +168,15 @@ def test_commands_that_are_not_run_are_understood(
     if find_spec("ray") is None:
         whole = [a for a in whole if "--ray" not in a]
     assert [a for a in whole if main(a) != 0] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_what_is_imported_and_not_run_exists(page: str) -> None:
+    """Each `from ganwright... import` of a python block that is marked, or of a slow page."""
+    left = [b for b in blocks(page) if b.language == "python" and (b.reason or page in SLOW)]
+    imported = re.compile(r"^from ganwright\b.*? import (?:\([^)]*\)|[^(\n]+)$", re.MULTILINE)
+    for line in [line for block in left for line in imported.findall(block.code)]:
+        exec(compile(line, page, "exec"), {})
 
 
 @pytest.mark.parametrize("page", PAGES)
