@@ -319,6 +319,7 @@ def test_the_same_seed_gives_the_same_table(
         (["--kinds", "advgan=advgan", "--toward", "3"], "trained with toward=None, and --toward"),
         (["--kinds", "fgsm", "advgan=colour"], "colour attacks images of [3, 8, 8], and these"),
         (["--kinds", "PGD(eps=-1)"], "eps of PGD is -1.0; it must be above 0"),
+        (["--kinds"], "--kinds names no attack; choose one of cw, fgsm, pgd"),
         (["--kinds", "hinge"], "--kinds names hinge, which is no attack"),
         (["--kinds", "FGSM(eps=8)"], "eps of FGSM is 8.0; it must be above 0, at most 1"),
         (["--cleaner", "dcgan", "--adaptive", "hinge"], "--adaptive names hinge, which is no"),

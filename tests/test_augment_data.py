@@ -160,6 +160,8 @@ def test_wrong_input_is_a_sentence(
         ganwright.augment_data(run, tmp_path / "x", classifier=run)
     cls, settings = tiny("sgan", steps=1, image_size=16)
     train(cls, settings, large, quiet=True)
+    with pytest.raises(SettingsError, match="does not draw images of one class each"):
+        ganwright.augment_data(large, tmp_path / "x")  # it knows classes, and draws any of them
     with pytest.raises(SettingsError, match="classifies 1x16x16 of 10 classes, or other names"):
         ganwright.augment_data(run, tmp_path / "x", classifier=large)
     with pytest.raises(SettingsError, match="per_class is 0; it must be at least 1"):

@@ -82,6 +82,8 @@ def attack(argv: Sequence[str]) -> int:
         raise SettingsError("attack needs labelled images, as in --data FOLDER or --data mnist")
     if how.cleaner is None and how.adaptive is not None:
         raise SettingsError("--adaptive attacks through a cleaner; add --cleaner RUN")
+    if not how.kinds and how.cleaner is None:
+        raise SettingsError(f"--kinds names no attack; {nearest('', [*map(str.lower, ATTACKS)])}")
     refuse_file(how.out)
     files = [] if how.out is None else [how.out / f"attack.{kind}" for kind in ("csv", "png")]
     refuse_existing(files, how.overwrite)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections import Counter
@@ -136,7 +137,9 @@ def _classes(model: Model) -> tuple[str, ...]:
         SettingsError: there are none.
     """
     names, shape = model.spec.classes, model.spec.shape
-    asked = bool(getattr(model.game, "classes", names)) and hasattr(model.game, "sample")
+    sample = getattr(model.game, "sample", None)
+    asked = sample is not None and "labels" in inspect.signature(sample).parameters
+    asked = asked and bool(getattr(model.game, "classes", names))
     if not names or not asked or len(shape) != 3 or model.spec.several:
         raise SettingsError(
             f"{model.run} does not draw images of one class each; train cgan, acgan, biggan or "
