@@ -115,6 +115,7 @@ def test_each_class_has_a_folder_of_its_own_that_every_system_takes() -> None:
     names = ["cat", "a/b", "a_b", "A:B", "..", ".x", "y ", "", "cat"]
     found = augmenting.folders(names)
     assert found == ["cat-0", "a_b-1", "a_b-2", "A_B-3", "__", "_x", "y_", "_", "cat-8"]
+    assert augmenting.folders(["A", "a", "a-1"]) == ["A-0", "a-1-1", "a-1-2"]
 
 
 def test_a_classifier_must_agree(run: Path, judge: Path, tmp_path: Path) -> None:

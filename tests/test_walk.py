@@ -112,6 +112,8 @@ def test_labels_follow_the_walk() -> None:
     assert torch.allclose(images, torch.stack([three] * 4 + [six] * 4), atol=1e-6)
     with pytest.raises(SettingsError, match="trained without labels"):
         list(along(model_of("gan"), torch.zeros(2, 100), labels=[1]))
+    with pytest.raises(SettingsError, match=r"3 labels cannot share 2 images; .* more frames"):
+        list(along(model, way[:2], labels=[3, 6, 1]))
 
 
 @pytest.mark.parametrize("name", ["dcgan", "sagan", "aae-clusters"])

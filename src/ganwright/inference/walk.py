@@ -61,13 +61,19 @@ def along(model: Model, latents: Tensor, labels: Any = ()) -> Iterator[Tensor]:
         float32 [at most 64, C, H, W] in [-1, 1], on the CPU.
 
     Raises:
-        SettingsError: there are labels, and the model has none; or an unknown one.
+        SettingsError: there are labels, and the model has none; or an unknown one; or more labels
+            than latents.
     """
     function, device = model.game.function(), model.game.device
     others = function.arguments[1:]
     asked = [wanted(model.spec, label) for label in several(labels)]
     if asked and not others:
         raise SettingsError(f"this {model.family} was trained without labels; leave labels out")
+    if len(asked) > len(latents):
+        raise SettingsError(
+            f"{len(asked)} labels cannot share {len(latents)} images; give at most as many labels "
+            "as images, or more frames"
+        )
     given = torch.stack(asked).to(device) if asked else None
     for part in torch.arange(len(latents)).split(CHUNK):
         rows = [argument.draw(1).repeat_interleave(len(part), 0) for argument in others]

@@ -256,11 +256,12 @@ def _clear(folder: Path, n: int, before: int, ending: str, replace: bool) -> Non
 def folders(names: Sequence[str]) -> list[str]:
     """The classes' names as those of folders, on any system: each its own, and none hidden."""
     found = [re.sub(r'[/\\:*?"<>|]|^\.|[. ]$|^$', "_", name) for name in names]
-    often = Counter(name.lower() for name in found)
-    return [
-        name if often[name.lower()] == 1 else f"{name}-{number}"
-        for number, name in enumerate(found)
-    ]
+    while (often := Counter(name.lower() for name in found)).total() > len(often):
+        found = [  # a new name may be that of another class
+            name if often[name.lower()] == 1 else f"{name}-{number}"
+            for number, name in enumerate(found)
+        ]
+    return found
 
 
 def _stored(path: Path, text: str) -> None:
