@@ -389,13 +389,26 @@ def test_phases_change_players_size_and_batch() -> None:
     game.given = (Player("a", [game.a], objective("a")), Player("b", [game.a], objective("b")))
     phases = (Phase("small", 2, ("a",), image_size=4, batch_size=2), Phase("large"))
     game.phases = lambda: phases  # type: ignore[method-assign]
+    known: list[int] = []
+    game.after = lambda *_: known.append(game.batch_size)  # type: ignore[method-assign]
     list(_trainer(game).play(3))
+    assert known == [2, 2, 4, 4], "images of an update, by which ADA's p moves"
     assert sizes == [
         ("a", (2, 1, 4, 4)),
         ("a", (2, 1, 4, 4)),
         ("a", (4, 1, 8, 8)),
         ("b", (4, 1, 8, 8)),
     ]
+
+
+def test_a_phase_s_batches_are_accumulated_like_any_other() -> None:
+    game = Toy()
+    game.given = (Player("a", [game.a], lambda _: {"x": game.a.weight.sum()}),)
+    phases = (Phase("small", 1, batch_size=2), Phase("large"))
+    game.phases = lambda: phases  # type: ignore[method-assign]
+    trainer = _trainer(game, accumulate=3)
+    assert [game.batch_size for _ in trainer.play(2)] == [6, 12]
+    assert trainer.images == 6 + 12
 
 
 def test_schedules_have_their_own_horizon() -> None:

@@ -192,7 +192,7 @@ class Game(nn.Module):
     image_size: int | None = None
     """The default image size; None keeps that of the data."""
     batch_size: int = 64
-    """Default images per batch; a trainer sets how many an update uses, over all ranks."""
+    """Default images per batch; a trainer sets how many a step's updates use, over all ranks."""
     averaged: tuple[str, ...] = ()
     """The children whose moving average is kept for inference."""
     averaged_buffers: tuple[str, ...] = ("running_mean", "running_var")

@@ -72,6 +72,12 @@ class TrainedPlayer:
         """StyleGAN2's correction of lr and betas for the passes that lazy objectives add."""
         return 1 / (1 + sum(1 / self.updates(lazy, step) for lazy in self.player.lazy))
 
+    def follow_schedules(self, step: int) -> None:
+        """Give the optimizer the numbers of this step."""
+        numbers = self.player.optimizer.at(step, self.correction(step))
+        for group in self.optimizer.param_groups:
+            group.update(numbers)
+
     def updates(self, lazy: Lazy, step: int) -> int:
         """Its main updates from one pass of a lazy objective, in this step or before, to the next.
 

@@ -100,6 +100,8 @@ class Trainer:
     def play_step(self, most: int | None = None) -> None:
         """One step, in which no player makes more than `most` updates."""
         phase = self.phase
+        size = phase.batch_size or self.batch_size
+        self.game.batch_size = size * self.accumulate
         due = [s for s in self.players if phase.players is None or s.player.name in phase.players]
         moves = {trained: trained.player.moves_at(self.step) for trained in due}
         moves = {t: count if most is None else min(most, count) for t, count in moves.items()}
@@ -119,7 +121,6 @@ class Trainer:
         for trained in due:
             if moves[trained]:
                 self._play_lazies(trained)
-        size = phase.batch_size or self.batch_size
         self.images += (seen := (self.draws - first) * size)
         self.average.update(seen, self.images, self.step)
         self.step += 1
@@ -222,16 +223,13 @@ class Trainer:
             w.grad = gradient
         if trained.scaler and done.charged:
             trained.scaler.unscale_(optimizer)
-        gradients = [g for g in done.gradients if g is not None]
-        norm = get_total_norm(gradients)
+        norm = get_total_norm([g for g in done.gradients if g is not None])
         if player.clip is not None:
             clip_grads_with_norm_(trained.weights, player.clip, norm)
         finite = torch.isfinite(done.values).all()
         if not trained.scaler:  # fp16's scaling expects infinite gradients now and then
             finite &= torch.isfinite(norm)
-        numbers = player.optimizer.at(self.step, trained.correction(self.step))
-        for group in optimizer.param_groups:
-            group.update(numbers)
+        trained.follow_schedules(self.step)
         # a gradient of zeros would let momentum move the weights
         moved = done.charged and guarded_step(optimizer, finite, trained.scaler)
         trained.clear()
