@@ -12,6 +12,7 @@ from helpers import trainer_of
 
 from ganwright.errors import RunError
 from ganwright.training import checkpoint
+from ganwright.training.engine import Engine
 from ganwright.training.trainer import Trainer
 
 
@@ -70,6 +71,18 @@ def test_a_state_without_optimizers_leaves_them_as_they_are() -> None:
     fresh.load_state_dict(state)
     assert fresh.step == 2
     assert not fresh.players[0].optimizer.state
+
+
+def test_a_restart_begins_with_a_fresh_loss_scale() -> None:
+    made = trainer_of("gan")
+    trainer = Trainer(made.game, made.batches, Engine(torch.device("cpu"), "fp16"))
+    states = [trained.scaler.state_dict() for trained in trainer.players if trained.scaler]
+    assert len(states) == 2
+    for trained in trainer.players:
+        assert trained.scaler
+        trained.scaler.load_state_dict(states[0] | {"scale": 8.0, "_growth_tracker": 5})
+    trainer.restart()
+    assert [t.scaler.state_dict() for t in trainer.players if t.scaler] == states
 
 
 @pytest.mark.parametrize(

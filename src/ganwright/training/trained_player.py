@@ -48,8 +48,7 @@ class TrainedPlayer:
         self.names = [called[id(w)] for w in self.weights]
         mine = {id(w) for w in self.weights}
         self.others = [w for w in game.parameters() if id(w) not in mine]
-        self.optimizer = self.fresh_optimizer()
-        self.scaler = engine.scaler()
+        self.restart()
         self.evaluators = {"main": _evaluator(evaluate, player.objective, engine)} | {
             f"lazy{i}": _evaluator(evaluate, lazy.objective, engine)
             for i, lazy in enumerate(player.lazy)
@@ -64,9 +63,10 @@ class TrainedPlayer:
         self.memories = [m for m in game.modules() if isinstance(m, Memory)]
         self._named: dict[str, str] = {}
 
-    def fresh_optimizer(self) -> torch.optim.Optimizer:
-        """As it is before the first step."""
-        return self.player.optimizer.build(self.weights, self.correction(0))
+    def restart(self) -> None:
+        """The optimizer, and fp16's loss scale, as they are before the first step."""
+        self.optimizer = self.player.optimizer.build(self.weights, self.correction(0))
+        self.scaler = self.engine.scaler()
 
     def correction(self, step: int) -> float:
         """StyleGAN2's correction of lr and betas for the passes that lazy objectives add."""

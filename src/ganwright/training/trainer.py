@@ -255,7 +255,7 @@ class Trainer:
         """Back to step 0 with fresh optimizers; the game's tensors are the caller's to put back."""
         self.step = self.draws = self.images = 0
         for trained in self.players:
-            trained.optimizer = trained.fresh_optimizer()
+            trained.restart()
         self.average.update(0, 0)
 
     def state_dict(self) -> dict[str, Any]:

@@ -62,8 +62,7 @@ def _put_back(trainer: Trainer) -> Iterator[None]:
             for tensor, old in zip(live, before, strict=True):
                 tensor.copy_(old)
     for trained in trainer.players:
-        trained.optimizer = trained.fresh_optimizer()
-        trained.scaler = trainer.engine.scaler()
+        trained.restart()
     trainer.step = trainer.draws = trainer.images = trainer.average.waiting = 0
     trainer.meter = Meter(trainer.engine.device)
 
