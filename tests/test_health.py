@@ -179,6 +179,28 @@ def test_it_may_go_back_to_before_the_first_sign(
     assert not torch.equal(weights(tmp_path / "run"), weights(plain))
 
 
+def test_what_stopped_a_row_that_is_undone_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Stops` wants to stop at step 6, which the rollback undoes, and when it comes again."""
+
+    class Stops(Fails):
+        seen: tuple[int, ...] = ()
+
+        def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+            self.seen += (run.step,)
+            if run.step == 6:
+                run.stop("enough")
+
+    stops = Stops(monkeypatch, {6}, times=1)
+    with pytest.warns(UserWarning, match="all alike"):
+        model, _ = trained(tmp_path / "run", stops, "rollback")
+    assert stops.seen == (1, 2, 3, 4, 5, 6) * 2
+    assert model.step == 6
+    ended = json.loads((tmp_path / "run" / "ended.json").read_text("utf-8"))
+    assert ended == {"step": 6, "reason": "enough"}
+
+
 def weights(run: Path) -> Tensor:
     with torch.no_grad():
         game = ganwright.load(run).game

@@ -149,7 +149,10 @@ class Run:
             self.tell("warned", sentence)
 
     def stop(self, reason: str) -> None:
-        """End the run after this step, saved as at its last step; the other processes stop too."""
+        """End the run after this step, saved as at its last step; the other processes stop too.
+
+        A run that goes back instead, as after a NaN, continues.
+        """
         self.reason = self.reason or reason
 
     def go_back(self, reason: str, step: int) -> None:

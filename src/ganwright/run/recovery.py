@@ -119,7 +119,8 @@ class Recovery:
                 restore(trainer, found, run.folder)
         same_step(trainer, run.folder)
         trainer.attempt = attempt
-        run.pending, run.row_due = {}, False
+        # who asked to stop for a row that is undone may ask again
+        run.pending, run.row_due, run.reason = {}, False, None
         run.tell("rewound")
         run.warn(f"{what}; back to step {run.step}, continuing with new random numbers")
 
