@@ -15,8 +15,9 @@ from helpers import TINY, tiny, trainer_of
 import ganwright
 from ganwright.cli import main
 from ganwright.commands.profile import anatomy, summary
+from ganwright.data.batches import Data
 from ganwright.data.types import Images, Spec
-from ganwright.errors import GanwrightError
+from ganwright.errors import GanwrightError, SettingsError
 from ganwright.report.page import duration
 from ganwright.run.assembly import assemble, resolved
 from ganwright.run.profile import Profile, Stretch, chosen, measure
@@ -93,12 +94,12 @@ def test_phases_are_measured_apart_and_intervals_in_whole_rounds() -> None:
     cls, _ = tiny("srgan")
     game = cls.Config(**TINY["srgan"] | {"mse_steps": 3})
     cls, settings = tiny("srgan", steps=10, game=game)
-    found, _ = measure(cls, settings, seconds=0.02)
+    found = measure(cls, settings, seconds=0.02)
     assert [(s.name, s.steps) for s in found.stretches] == [("mse", 3), ("adversarial", 7)]
     assert {player for player, _ in found.stretches[0].parts} == {"", "G_mse"}
     assert {player for player, _ in found.stretches[1].parts} == {"", "D", "G"}
     cls, settings = tiny("discogan", steps=10)
-    found, _ = measure(cls, settings, seconds=0.02)
+    found = measure(cls, settings, seconds=0.02)
     assert {player for player, _ in found.stretches[0].parts} == {"", "D", "G"}
     assert found.stretches[0].images == 4
 
@@ -155,6 +156,24 @@ def test_a_dry_run_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_data_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the first step fails; a trace, which reads once more, comes before."""
+    closed: list[bool] = []
+    trace = tmp_path / "trace.json"
+    monkeypatch.setattr(Data, "close", lambda _: closed.append(trace.exists()))
+    ganwright.profile(*tiny("gan"), seconds=0.01)
+    ganwright.suggest("ring", hours=0.1, seconds=0.01, device="cpu")
+    assert main(["profile", "gan", *SMALL, "--trace", str(trace)]) == 0
+    assert closed == [False, False, True]
+
+    def fails(*_: Any) -> None:
+        raise SettingsError("the first step fails")
+
+    monkeypatch.setattr("ganwright.run.profile.try_first_step", fails)
+    assert main(["profile", "gan", *SMALL]) == 2
+    assert len(closed) == 4
+
+
 def test_a_run_is_profiled_with_its_own_settings(tmp_path: Path) -> None:
     cls, settings = tiny("gan", steps=1)
     ganwright.train(cls, settings, tmp_path / "run", quiet=True)
@@ -173,14 +192,14 @@ def test_what_cannot_be_trained_is_one_sentence(capsys: pytest.CaptureFixture[st
 
 def test_the_summary_names_the_price_where_there_is_one() -> None:
     cls, settings = tiny("gan")
-    found, _ = measure(cls, settings, seconds=0.01)
+    found = measure(cls, settings, seconds=0.01)
     assert "an hour" not in summary(cls, found)[-1]
     assert summary(cls, found, 3600.0)[-1].endswith(f"at 3600 an hour {found.seconds:.2f}")
 
 
 def test_the_summary_leaves_out_a_count_that_is_not_known() -> None:
     cls, settings = tiny("gan")
-    found, _ = measure(cls, settings, seconds=0.01)
+    found = measure(cls, settings, seconds=0.01)
     assert "digits: 1,617 items of 1x8x8" in summary(cls, found)[0]
     endless = dataclasses.replace(found, spec=dataclasses.replace(found.spec, count=0))
     assert "digits: items of 1x8x8" in summary(cls, endless)[0]
@@ -203,11 +222,11 @@ def test_slow_steps_are_measured_no_longer_than_asked(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("ganwright.run.profile._play", slow)
     cls, settings = tiny("gan")
-    (stretch,) = measure(cls, settings, seconds=0.01)[0].stretches
+    (stretch,) = measure(cls, settings, seconds=0.01).stretches
     assert played == [1, 1]
     assert stretch.spread is None
     played.clear()
-    (stretch,) = measure(cls, settings, seconds=0.05)[0].stretches
+    (stretch,) = measure(cls, settings, seconds=0.05).stretches
     assert played[0] == 1
     assert 2 <= len(played) <= 4
-    assert "spread None" not in "".join(summary(cls, measure(cls, settings, seconds=0.01)[0]))
+    assert "spread None" not in "".join(summary(cls, measure(cls, settings, seconds=0.01)))

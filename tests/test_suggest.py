@@ -164,5 +164,5 @@ def test_a_suggested_run_is_no_longer_than_the_time(monkeypatch: pytest.MonkeyPa
             stretches=(SimpleNamespace(steps=1, seconds=second),), settings=settings
         )
         assert suggesting._lasting(profile, rule, 1.0).steps == steps
-    monkeypatch.setattr(suggesting, "measure", lambda *_: [profile])
+    monkeypatch.setattr(suggesting, "measure", lambda *_: profile)
     assert ganwright.suggest("ring", hours="8", device="cpu").settings.steps == 4  # type: ignore[arg-type]

@@ -43,7 +43,7 @@ def profile(argv: Sequence[str]) -> int:
     target, *rest = argv
 
     from ganwright.commands.sample import refuse_existing, writing
-    from ganwright.run.profile import chosen, measure
+    from ganwright.run.profile import chosen, measuring
     from ganwright.run.trace import trace
 
     cls, settings = chosen(target)
@@ -55,11 +55,11 @@ def profile(argv: Sequence[str]) -> int:
         if how.trace.suffix.lower() != ".json":
             raise SettingsError(f"--trace is {how.trace}; name a .json file")
         refuse_existing([how.trace], how.overwrite)
-    found, trainer = measure(cls, settings, how.seconds)
-    print("\n".join([*summary(cls, found, how.price), "", *anatomy(found)]))
-    if how.trace is not None:
-        with writing(how.trace):
-            trace(trainer, how.trace)
+    with measuring(cls, settings, how.seconds) as (found, trainer):
+        print("\n".join([*summary(cls, found, how.price), "", *anatomy(found)]))
+        if how.trace is not None:
+            with writing(how.trace):
+                trace(trainer, how.trace)
     return 0
 
 

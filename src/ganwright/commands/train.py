@@ -85,7 +85,7 @@ def train(argv: Sequence[str]) -> int:
         from ganwright.run.tune import tuned
 
         settings = tuned(game, settings, epochs=place.epochs, say=print) if place.tune else settings
-        print("\n".join(summary(game, measure(game, settings, epochs=place.epochs)[0])))
+        print("\n".join(summary(game, measure(game, settings, epochs=place.epochs))))
         return 0
 
     from ganwright.run.train import train as start

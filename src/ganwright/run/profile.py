@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from math import ceil, lcm
 from os import PathLike
@@ -113,7 +114,7 @@ def profile(
     seconds = convert(seconds, Positive, "seconds")
     if isinstance(data, str | PathLike):
         changes["data"], data = data, None
-    return measure(cls, keywords(settings, changes), seconds, data)[0]
+    return measure(cls, keywords(settings, changes), seconds, data)
 
 
 def chosen(
@@ -133,18 +134,32 @@ def measure(
     seconds: float = SECONDS,
     data: Any = None,
     epochs: float | None = None,
-) -> tuple[Profile, TimedTrainer]:
-    """What a training costs, and the trainer that told it, some steps on."""
+) -> Profile:
+    """What a training costs."""
+    with measuring(cls, settings, seconds, data, epochs) as (found, _):
+        return found
+
+
+@contextmanager
+def measuring(
+    cls: type[Game],
+    settings: Settings,
+    seconds: float = SECONDS,
+    data: Any = None,
+    epochs: float | None = None,
+) -> Iterator[tuple[Profile, TimedTrainer]]:
+    """As `measure`; within, the trainer that told it, some steps on, can read its data."""
     settings = resolved(cls, settings, data)
     engine = Engine.of(settings)
-    source = opened(cls, settings, engine, data)
-    return measure_on(cls, lasting(settings, epochs, source.spec.count), engine, source, seconds)
+    with closing(opened(cls, settings, engine, data)) as source:
+        settings = lasting(settings, epochs, source.spec.count)
+        yield measure_on(cls, settings, engine, source, seconds)
 
 
 def measure_on(
     cls: type[Game], settings: Settings, engine: Engine, source: RunData, seconds: float
 ) -> tuple[Profile, TimedTrainer]:
-    """As `measure`, on data that is open.
+    """As `measuring`, on data that is open.
 
     Raises:
         GanwrightError: it cannot be trained so, or several processes would.

@@ -143,7 +143,7 @@ def suggest(
     settings = rule.settings(facts, usual)
     if is_packed(data):  # a size that it was not packed with is refused, also where it has none
         settings = replace(settings, image_size=opening.image_size)
-    found = measure(cls, settings, seconds)[0]
+    found = measure(cls, settings, seconds)
     return Suggestion(described(ready), facts, rule, _lasting(found, rule, hours), found)
 
 
