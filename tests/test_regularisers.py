@@ -23,6 +23,7 @@ from ganwright.regularisers import (
     PullingAway,
     Regulariser,
 )
+from ganwright.training.guarded_step import step_or_undo
 
 
 class Same(Discriminator):
@@ -138,6 +139,33 @@ def test_a_historical_average_is_of_the_weights_that_g_had() -> None:
         past.append(torch.cat([w.flatten() for w in G.parameters()]).clone())  # type: ignore[union-attr]
     mean = trainer.game.state_dict()["memories.0.mean"]
     torch.testing.assert_close(mean, torch.stack(past).mean(0))
+
+
+@pytest.mark.parametrize("decay", [None, 0.75])
+def test_the_mean_takes_in_no_update_that_is_undone_where_the_host_does_not_look(
+    decay: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, where `after` is called for an update that was undone."""
+
+    def unseen(optimizer: Any, finite: Tensor, _: Any = None) -> None:
+        step_or_undo(optimizer, finite)
+
+    monkeypatch.setattr("ganwright.training.trainer.guarded_step", unseen)
+    settings = TINY["gan"] | {
+        "regularisers": (HistoricalAveraging(decay=decay),),
+        "optimizer_g": SGD(lr=0.1),
+    }
+    trainer = trainer_of("gan", game=family("gan").Config(**settings))
+    trainer.play_step()
+    memory = trainer.game.memories[0]  # type: ignore[union-attr,index,operator]
+    kept = {name: t.clone() for name, t in memory.state_dict().items()}
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer.game, "regularise", lambda _, fake: {"odd": fake.sum() * torch.nan})
+        trainer.play_step()
+    assert kept.keys() == {"count", "mean"}
+    assert all(torch.equal(kept[name], memory.state_dict()[name]) for name in kept)
+    trainer.play_step()
+    assert not any(torch.equal(kept[name], memory.state_dict()[name]) for name in kept)
 
 
 def test_what_can_not_combine_is_refused_in_a_sentence() -> None:

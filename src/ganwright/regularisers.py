@@ -17,6 +17,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Count, NonNegative
 from ganwright.errors import SettingsError
+from ganwright.layers.forward_state import Moved
 from ganwright.losses import Inputs
 from ganwright.networks.base import WEIGHTED, Discriminator
 from ganwright.precision import wide
@@ -73,7 +74,7 @@ class Regulariser(Checked):
         raise NotImplementedError
 
     def memory(self, G: nn.Module) -> nn.Module:
-        """A fresh memory; empty here."""
+        """A fresh memory; empty here. It is a `Moved` if `after` changes more than numbers."""
         return nn.Module()
 
     def begin(self, G: nn.Module, memory: nn.Module, scores: Callable[[int], Tensor]) -> None:
@@ -120,7 +121,7 @@ class PullingAway(Regulariser):
         return pulling_away(features(D, fake))
 
 
-class _History(nn.Module):
+class _History(Moved):
     """The running mean of a network's weights, in one flat buffer, and how many it is of."""
 
     mean: Tensor

@@ -44,6 +44,13 @@ class Memory(nn.Module):
         return rows[self.rank * n : (self.rank + 1) * n]
 
 
+class Moved(nn.Module):
+    """Base of modules whose buffers `Game.after` changes, such as a mean of weights.
+
+    Where an update is undone, so are they. Of other modules than the game, only numbers are.
+    """
+
+
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 INSTANCE_NORMS = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ganwright._torch import step_unless
 from ganwright.game import Game, Player
+from ganwright.layers.forward_state import Moved
 
 
 def guarded_step(
@@ -49,13 +50,14 @@ def undone_unless(finite: Tensor, tensors: Sequence[Tensor]) -> Iterator[None]:
 
 
 def own_state(game: Game, players: Iterable[Player]) -> list[Tensor]:
-    """What `Game.after` moves: the game's own buffers, and numbers such as ADA's p.
+    """What `Game.after` moves: the game's own buffers, numbers such as ADA's p, what is `Moved`.
 
     Players' networks are not among it, nor tensors of other modules, which may be as large.
     """
     networks = {id(b) for player in players for net in player.networks for b in net.buffers()}
     own = {id(b): b for b in game.buffers(recurse=False)}
     own |= {id(b): b for b in game.buffers() if b.ndim == 0 and id(b) not in networks}
+    own |= {id(b): b for m in game.modules() if isinstance(m, Moved) for b in m.buffers()}
     return list(own.values())
 
 
