@@ -131,6 +131,11 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
     parser.add("run", Place())
     parser.add("settings", settings)
     _, (place, settings) = parser.read(argv)
+
+    from ganwright.run.unused import refuse_unused
+
+    flags = (word.partition("=")[0] for word in argv if word.startswith("--"))
+    refuse_unused(settings, (flag[2:].replace("-", "_") for flag in flags))
     check(settings.log)
     return family, game, place, settings
 

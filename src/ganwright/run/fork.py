@@ -38,6 +38,7 @@ from ganwright.run.run_folder import (
 )
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
+from ganwright.run.unused import refuse_unused
 from ganwright.run.weights import checksum
 from ganwright.shared_model import refuse_shared
 from ganwright.trackers import check
@@ -107,6 +108,7 @@ def fork(
             "train a new run with them"
         )
     read_back(settings)
+    refuse_unused(settings, wanted)
     check(settings.log)
     engine = Engine.of(settings)
     settings = dataclasses.replace(settings, precision=engine.precision)

@@ -27,6 +27,7 @@ from ganwright.data import RunData
 from ganwright.errors import SettingsError, described, nearest
 from ganwright.families import name_of
 from ganwright.metrics.metric import Metric, matching
+from ganwright.run.unused import unused
 from ganwright.training.trainer import Trainer
 
 T = TypeVar("T")
@@ -153,6 +154,7 @@ def run_of(
         Report(settings.sample_every),
         Quiet() if around.quiet else Unhindered(display()),
     )
+    notes = (*notes, *unused(settings).values())
     return Run(
         folder, name_of(type(trainer.game)), settings, trainer, source, callbacks, notes=notes
     )

@@ -42,6 +42,7 @@ from ganwright.run.run_folder import (
 from ganwright.run.running import played, writing
 from ganwright.run.trial_step import try_first_step
 from ganwright.run.tune import tuned
+from ganwright.run.unused import refuse_unused
 from ganwright.run.weights import read as read_weights
 from ganwright.shared_model import refuse_shared
 from ganwright.trackers import check
@@ -106,6 +107,7 @@ def train(
     chosen = resolved(cls, chosen, data)
     hung = around(callbacks, metrics, evaluate_every, evaluate_samples, keep_best, quiet)
     read_back(chosen)
+    refuse_unused(chosen, changes)
     check(chosen.log)
     folder = free_folder(Path("runs"), name_of(cls), chosen.data or "") if out is None else out
     folder = convert(folder, Path, "out")
@@ -246,6 +248,7 @@ def _free(run: Path, old: Settings, wanted: Mapping[str, Any]) -> Settings:
             f"a resumed run keeps its settings, but these differ: {'; '.join(changed)}; "
             f"`ganwright fork {quoted(run)}` continues with others in a new folder"
         )
+    refuse_unused(settings, wanted)
     return settings
 
 

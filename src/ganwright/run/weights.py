@@ -117,6 +117,11 @@ def _found(place: Path, raw: bool, warn: Callable[[str], None]) -> Weights:
     if not place.exists():
         raise RunError(f"init is {place}, which does not exist; give a run folder or a state dict")
     if place.is_file():
+        if raw:
+            raise SettingsError(
+                f"init_weights is raw, and init is {place}, a file with one set of weights; leave "
+                "init_weights out"
+            )
         return _of_file(place)
     refuse_shared(place)
     folder, held_in, step = place, place / "checkpoints", None

@@ -1,0 +1,82 @@
+"""Settings without effect: refused where the user names them, said where they come from a file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers import tiny
+
+import ganwright
+from ganwright import Callback, Run
+from ganwright.augment import ADA
+from ganwright.commands.train import parsed
+from ganwright.config.settings import Settings
+from ganwright.errors import SettingsError
+from ganwright.recipes import recipes
+from ganwright.run.config_file import from_yaml, game_class
+from ganwright.run.unused import unused
+
+RAMP = "ema_ramp has no effect with ema_half_life 0, which keeps no average"
+HISTOGRAMS = "histogram_every has no effect without a tracker in log"
+
+
+class Notes(Callback):
+    found: Sequence[str] = ()
+
+    def started(self, run: Run) -> None:
+        self.found = run.notes
+
+
+def test_what_is_named_is_refused(tmp_path: Path) -> None:
+    cls, settings = tiny("dcgan", steps=1)
+    wrong: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"ema_half_life": 0, "ema_ramp": 0.0}, RAMP),
+        ({"histogram_every": 5}, HISTOGRAMS),
+        ({"augment_d": ADA(target=None, every=2)}, "every of ADA has no effect with target=none"),
+    )
+    for changes, sentence in wrong:
+        with pytest.raises(SettingsError) as caught:
+            ganwright.train(cls, settings, tmp_path / "run", quiet=True, **changes)
+        assert str(caught.value) == f"{sentence}; leave it out"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_of_an_earlier_version_resumes_and_forks(tmp_path: Path) -> None:
+    """It has settings that are refused today, and says so."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    cls, settings = tiny("gan", steps=1, ema_half_life=0.0, ema_ramp=0.1, histogram_every=5)
+    for go in (
+        partial(ganwright.train, cls, settings, old),
+        partial(ganwright.resume, old, steps=2),
+        partial(ganwright.fork, old, new, steps=3, ema_half_life=0.0),
+    ):
+        notes = Notes()
+        go(callbacks=[notes], quiet=True)
+        assert {RAMP, HISTOGRAMS} <= set(notes.found)
+    with pytest.raises(SettingsError, match=HISTOGRAMS):
+        ganwright.resume(old, steps=4, histogram_every=7, quiet=True)
+    with pytest.raises(SettingsError, match=RAMP):
+        ganwright.fork(old, tmp_path / "other", steps=4, ema_ramp=0.2, quiet=True)
+
+
+def test_a_flag_that_makes_a_recipe_s_setting_idle_is_taken() -> None:
+    _, _, _, settings = parsed(None, ["--config", "biggan-128", "--ema-half-life", "0"])
+    assert unused(settings) == {"ema_ramp": RAMP}
+    with pytest.raises(SettingsError, match=RAMP):
+        parsed(None, ["--config", "biggan-128", "--ema-half-life=0", "--ema-ramp=0"])
+    with pytest.raises(SettingsError, match="speed of ADA has no effect"):
+        parsed("r3gan", ["--game.augment-d.speed", "100"])
+    parsed("stylegan2", ["--game.augment-d", "ADA(speed=100)"])
+
+
+def test_all_recipes_and_families_use_what_they_set() -> None:
+    for name, path in recipes().items():
+        family, settings = from_yaml(path.read_text(encoding="utf-8"))
+        assert unused(settings) == {}, name
+        fresh = dataclasses.replace(Settings(), game=game_class(family).Config())
+        assert unused(fresh) == {}, family
