@@ -18,6 +18,7 @@ import ganwright
 from ganwright import Callback, Run
 from ganwright.callbacks import health
 from ganwright.callbacks.health import EARLY, HELP, Health, History, diagnose
+from ganwright.metrics.diversity import spread
 from ganwright.training import checkpoint
 
 QUIET: dict[str, Any] = {"quiet": True}
@@ -103,10 +104,9 @@ def test_diversity_is_measured_beside_the_data(tmp_path: Path) -> None:
                 watcher.sampled(run, {"samples": grid})
             run.trainer.step = 0
             shape = data[0].numel() ** 0.5 / 2
-            half = len(data) // 2
-            apart = (data[:half] - data[half : 2 * half]).double().flatten(1).norm(dim=1).mean()
+            apart = spread(data.flatten(1))
             measured.extend(watcher.seen.diversity)
-            leaps.extend((watcher.seen.leaps[-1], float(shape / apart)))
+            leaps.extend((watcher.seen.leaps[-1], shape / apart))
             watcher.seen = History()  # the run itself is too short for a word
 
     cls, settings = tiny("gan", steps=1)
