@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import ganwright
 from ganwright import callbacks
 from ganwright.callbacks import Plateau
 from ganwright.cli import main
+from ganwright.config.settings import Settings
 from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.distances import FID
@@ -361,6 +363,29 @@ def test_the_protocol_counts_what_was_compared(metric: Metric, there: int, made:
         assert (about["samples"], about["reference_count"]) == (80, 80)
         assert about["reference_hash"] == known
         assert result.spread is None or result.spread == pytest.approx(0.5 / 80**0.5)
+
+
+@pytest.mark.filterwarnings("ignore:skipped 1 image")
+@pytest.mark.parametrize("side", ["real", "fake"])
+@pytest.mark.parametrize("metric", [PrecisionRecall(), TwoSample(epochs=1), Shift()])
+def test_the_protocol_counts_no_file_that_was_skipped(
+    metric: Metric, side: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of data that is streamed, that is known once it was walked."""
+    monkeypatch.setattr("ganwright.data.serve.load.RESIDENT_BYTES", 0)
+    images = torch.randint(0, 256, (80, 8, 8), dtype=torch.uint8)
+    sets = {name: folder(tmp_path / name, images) for name in ("real", "fake")}
+    broken = sets[side] / "000.png"
+    broken.write_bytes(broken.read_bytes()[:60])
+    choice = replace(FEW, settings=Settings(on_bad_file="skip"))
+    results = evaluate(sets["fake"], [metric], against=str(sets["real"]), choice=choice)
+    both = isinstance(metric, TwoSample | Shift)
+    there, made = (79 if both or side == name else 80 for name in ("real", "fake"))
+    for result in results:
+        about = result.protocol
+        assert (about["samples"], about["reference_count"]) == (made, there)
+    if isinstance(metric, Shift):
+        assert {result.value for result in results} == {79}
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (40, 32)])

@@ -81,11 +81,10 @@ def _results(
 ) -> Iterator[Result]:
     if real is not None and real.shape and fake.shape and real.shape[0] != fake.shape[0]:
         raise _unlike(real, fake)
-    if real is not None and metric.even:
-        count = min(real.count, fake.count)
-        real, fake = real.first(count), fake.first(count)
+    real, fake = _evened(metric, real, fake)
     real = None if real is None else real.unseen()
     values = metric.judge(real, fake)
+    real, fake = _evened(metric, real, fake)  # files that were skipped are missing on one side
     about = {**metric.about(), "samples": fake.count, **protocol}
     about |= {"labels": fake.labels} if fake.labels else {}
     if real is not None:
@@ -97,6 +96,16 @@ def _results(
     for name, value in values.items():
         if name not in spreads.values():
             yield Result(name, float(value), values.get(spreads[name]), metric.rises(name), about)
+
+
+def _evened(
+    metric: Metric, real: ImageSet | None, fake: ImageSet
+) -> tuple[ImageSet | None, ImageSet]:
+    """Both sides, as many of either where the metric takes as many."""
+    if real is None or not metric.even:
+        return real, fake
+    count = min(real.count, fake.count)
+    return real.first(count), fake.first(count)
 
 
 def _spread_of(name: str) -> str:

@@ -32,7 +32,7 @@ class ImageSet:
 
     Args:
         name: what it is, for the protocol.
-        count: how many there are.
+        count: how many there are; once they were walked, without files that were skipped.
         parts: begins at the first: parts of `Images`, [n, C, H, W] in [-1, 1].
         split: of the data; empty for samples.
         classes: names of the labels.
@@ -66,7 +66,14 @@ class ImageSet:
     def walk(self) -> Iterator[Images]:
         """All of them, from the first: parts of `Images`, [n, C, H, W] in [-1, 1]."""
         self.looked_at = True
-        return self.parts()
+        return self._counted()
+
+    def _counted(self) -> Iterator[Images]:
+        count = 0
+        for part in self.parts():
+            count += len(part.images)
+            yield part
+        self.count = count  # by now it is known which files were skipped
 
     def unseen(self) -> ImageSet:
         """The same, not yet looked at; what either learns of them, both know."""

@@ -48,10 +48,11 @@ class Metric(Checked):
             SettingsError: there are too few images, or of another kind; or `measure` gives no dict
                 of numbers.
         """
-        count = fake.count if real is None else min(real.count, fake.count)
-        known = None if real is None else real.tensor(count)
+        made = fake.tensor(fake.count if real is None else min(real.count, fake.count))
+        known = None if real is None else real.tensor(len(made))
+        made = made if known is None else made[: len(known)]
         own = type(self).__name__
-        values = named_numbers(f"{own}'s measure gives", self.measure(known, fake.tensor(count)))
+        values = named_numbers(f"{own}'s measure gives", self.measure(known, made))
         return {f"{own}/{name}": value for name, value in values.items()}
 
     @property
