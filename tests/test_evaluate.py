@@ -422,6 +422,16 @@ def test_a_metric_that_compares_with_nothing_has_no_reference_s_hash(run: Path) 
     assert ["reference_hash" in r.protocol for r in found] == [True, False]
 
 
+def test_the_seed_chooses_the_steps_of_a_path_which_the_protocol_counts(run: Path) -> None:
+    one, same, other = (
+        evaluate(run, [PathLength(samples=3)], choice=replace(FEW, seed=seed))[0]
+        for seed in (0, 0, 1)
+    )
+    assert one.value == same.value != other.value
+    assert (one.protocol["samples"], one.protocol["seed"]) == (3, 0)
+    assert one.protocol["steps"] == "3 of 0.01"
+
+
 def test_points_have_metrics_of_their_own(tmp_path: Path) -> None:
     found = measured("gan", tmp_path / "run", MixtureModes(), data="ring", image_size=None)
     assert found.keys() == {f"MixtureModes/{x}" for x in ("modes", "high_quality", "reverse_kl")}

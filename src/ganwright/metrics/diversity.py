@@ -92,19 +92,23 @@ class PathLength(Metric):
         between = lpips("vgg", fake.device) if self.lpips else squared(DigitFeatures(), fake.device)
         found = []
         with generators_kept(), torch.no_grad():
-            seed_torch("path length")
+            seed_torch("path length", fake.seed)
             for start in range(0, self.samples, AT_ONCE):
-                found.append(between(*self._ends(game, min(AT_ONCE, self.samples - start), start)))
+                n = min(AT_ONCE, self.samples - start)
+                found.append(between(*self._ends(game, n, fake.seed, start)))
         length = torch.cat(found).double() / self.step**2
         return {"PPL" if self.lpips else "path length (digits)": float(length.mean())}
+
+    def used(self, count: int) -> int:
+        return self.samples
 
     def about(self) -> dict[str, str]:
         net = "lpips-vgg" if self.lpips else DigitFeatures().key
         return {"features": net, "steps": f"{self.samples} of {self.step:g}"}
 
-    def _ends(self, game: Any, n: int, start: int) -> tuple[Tensor, Tensor]:
+    def _ends(self, game: Any, n: int, seed: int, start: int) -> tuple[Tensor, Tensor]:
         a, b = game.noise(n), game.noise(n)
-        labels = labels_of(game, n, 0, start) if getattr(game, "classes", 0) else None
+        labels = labels_of(game, n, seed, start) if getattr(game, "classes", 0) else None
         t = torch.rand(n, *[1] * (a.ndim - 1), device=a.device) * (1 - self.step)
         low, high = slerp(a, b, t), slerp(a, b, t + self.step)
         made: Tensor = game.G(torch.cat([low, high]), None if labels is None else labels.repeat(2))

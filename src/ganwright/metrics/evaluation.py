@@ -85,10 +85,11 @@ def _results(
     real = None if real is None else real.unseen()
     values = metric.judge(real, fake)
     real, fake = _evened(metric, real, fake)  # files that were skipped are missing on one side
-    about = {**metric.about(), "samples": fake.count, **protocol}
+    about = {**metric.about(), "samples": metric.used(fake.count), **protocol}
     about |= {"labels": fake.labels} if fake.labels else {}
     if real is not None:
-        about |= {"reference": real.name, "reference_count": real.count}
+        count = metric.used(real.count) if real.looked_at else real.count
+        about |= {"reference": real.name, "reference_count": count}
         about |= {"split": real.split} if real.split else {}
         # A metric that does not look at the images does not depend on them, nor do others' reads.
         about |= {"reference_hash": real.content} if real.looked_at else {}

@@ -40,6 +40,7 @@ class ImageSet:
         marks: what tells them from others in that folder.
         shape: (C, H, W) of each, where it is known beforehand.
         game: draws them, if one does.
+        seed: with which it draws them.
         spec: of the data that they are, or were learned from.
         labels: how labels of samples were chosen; empty where none were.
         paired: the i-th of two such sets show the same thing.
@@ -54,6 +55,7 @@ class ImageSet:
     marks: Any = None
     shape: tuple[int, ...] = ()
     game: Any = None
+    seed: int = 0
     spec: Spec | None = None
     labels: str = ""
     paired: bool = False
@@ -200,7 +202,7 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
 
     classes = game.spec.classes if labelled else ()
     about: dict[str, Any] = {"shape": game.spec.shape, "game": game, "device": game.device}
-    about |= {"spec": game.spec, "labels": way_of(game) if labelled else ""}
+    about |= {"seed": seed, "spec": game.spec, "labels": way_of(game) if labelled else ""}
     return ImageSet(name, count, walk, classes=classes, **about)
 
 
@@ -237,6 +239,7 @@ def translated(game: Game, data: RunData, split: str, limit: int | None, seed: i
 
     count = min(data.splits()[split], limit or data.splits()[split])
     about: dict[str, Any] = {"shape": game.spec.compared, "game": game, "device": game.device}
+    about |= {"seed": seed}
     return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
 
 

@@ -64,6 +64,10 @@ class Metric(Checked):
         """Whether a larger number of this name is better: where a metric's numbers differ in it."""
         return self.larger
 
+    def used(self, count: int) -> int:
+        """How many it looks at of so many samples, or of so many real images."""
+        return count
+
     def about(self) -> dict[str, str]:
         """What the protocol says of the metric besides its sets."""
         return {}
