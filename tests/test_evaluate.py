@@ -21,7 +21,7 @@ from ganwright.cli import main
 from ganwright.config.settings import Settings
 from ganwright.errors import RunError, SettingsError
 from ganwright.game import Game
-from ganwright.metrics.distances import FID
+from ganwright.metrics.distances import FID, KID, InceptionScore
 from ganwright.metrics.diversity import Diversity, PathLength
 from ganwright.metrics.evaluation import evaluate as metrics_of
 from ganwright.metrics.image_set import of_game, of_tensor
@@ -29,7 +29,7 @@ from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccura
 from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.modes import MixtureModes
-from ganwright.metrics.neighbours import Memorisation, PrecisionRecall
+from ganwright.metrics.neighbours import DensityCoverage, Memorisation, PrecisionRecall
 from ganwright.metrics.restoration import Restoration, restored
 from ganwright.metrics.two_sample import TwoSample
 from ganwright.report import write_report
@@ -363,6 +363,23 @@ def test_the_protocol_counts_what_was_compared(metric: Metric, there: int, made:
         assert (about["samples"], about["reference_count"]) == (80, 80)
         assert about["reference_hash"] == known
         assert result.spread is None or result.spread == pytest.approx(0.5 / 80**0.5)
+
+
+def test_the_protocol_counts_only_the_features_that_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """FID is of all images, as its moments are."""
+    monkeypatch.setattr("ganwright.metrics.statistics.KEPT", 70)
+    images = torch.rand(80, 1, 16, 16) * 2 - 1
+    labels = torch.zeros(80, dtype=torch.int64)
+    real, fake = (of_tensor(images, labels, classes=("7",)) for _ in range(2))
+    kept = [KID(size=20, subsets=2), PrecisionRecall(), DensityCoverage(), Memorisation()]
+    kept += [Diversity(), InceptionScore(), ConditionalAccuracy()]
+    for metric in [FID(), *kept]:
+        about = metrics_of([metric], lambda _: real, fake)[0].protocol
+        there = 70 if metric in kept[:5] else 80
+        assert about["samples"] == (70 if metric in kept else 80)
+        assert about["reference_count"] == there
 
 
 @pytest.mark.filterwarnings("ignore:skipped 1 image")

@@ -50,6 +50,8 @@ class KID(FeatureMetric):
     x and y are features of either side, of length d; the estimate is unbiased.
     """
 
+    kept: ClassVar[bool] = True
+
     subsets: Count = 100
     """How many random subsets of either side are compared; their deviation is the spread."""
     size: Several = 1000
@@ -81,6 +83,7 @@ class InceptionScore(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
 
     splits: Count = 10
     """Parts of the samples, each with its own p(y); the mean and the spread over them are given."""

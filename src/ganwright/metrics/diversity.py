@@ -34,6 +34,7 @@ class Diversity(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
         return {"diversity": spread(fake.vectors) / max(spread(real.vectors), 1e-12)}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
 from ganwright.errors import DataError
+from ganwright.metrics import statistics
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.features import Features
 from ganwright.metrics.image_set import ImageSet, of_tensor
@@ -18,6 +20,9 @@ from ganwright.metrics.statistics import Statistics
 @dataclass(frozen=True)
 class FeatureMetric(Metric):
     """Base of metrics of features: a subclass has `compare`."""
+
+    kept: ClassVar[bool] = False
+    """Whether it compares what is kept of the first `KEPT` images, not moments of all."""
 
     features: Features = DigitFeatures()
     """What images are compared by; it stands in the metric's name."""
@@ -36,6 +41,9 @@ class FeatureMetric(Metric):
     def named(self, values: Mapping[str, float]) -> dict[str, float]:
         """The numbers with the features behind their names."""
         return {self.features.named(name): float(value) for name, value in values.items()}
+
+    def used(self, count: int) -> int:
+        return min(count, statistics.KEPT) if self.kept else count
 
     def about(self) -> dict[str, str]:
         return {"features": self.features.key, "resize": self.features.resize}

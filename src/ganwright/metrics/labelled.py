@@ -32,6 +32,7 @@ class ConditionalAccuracy(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
         known = fake.statistics(self.features)

@@ -28,6 +28,7 @@ class PrecisionRecall(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
 
     k: Count = 3
     """A ball around an image reaches to its k-th neighbour."""
@@ -55,6 +56,7 @@ class DensityCoverage(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
 
     k: Count = 5
     """A ball around an image reaches to its k-th neighbour."""
@@ -86,6 +88,7 @@ class Memorisation(FeatureMetric):
     """
 
     larger: ClassVar[bool] = True
+    kept: ClassVar[bool] = True
     split: ClassVar[str | None] = "train"
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
