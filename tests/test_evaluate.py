@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ganwright import callbacks
 from ganwright.callbacks import Plateau
 from ganwright.cli import main
 from ganwright.config.settings import Settings
-from ganwright.errors import RunError, SettingsError
+from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.distances import FID, KID, InceptionScore
 from ganwright.metrics.diversity import Diversity, PathLength
@@ -42,6 +43,14 @@ from ganwright.training.engine import Engine
 
 FEW = Choice(n=100, device="cpu")
 PSNR = "held_out/psnr"
+
+
+class Stream(torch.utils.data.IterableDataset[torch.Tensor]):
+    """Images without end."""
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        while True:
+            yield torch.rand(1, 16, 16) * 2 - 1
 
 
 def trained(out: Path, **changes: Any) -> ganwright.Model:
@@ -221,6 +230,18 @@ def test_what_cannot_be_measured_is_said_before_a_run(
     with pytest.raises(SettingsError, match=said):
         trained(tmp_path / "run", **changes)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_compares_with_nothing_is_measured_on_endless_data(tmp_path: Path) -> None:
+    alone = [InceptionScore(splits=2), PathLength(samples=2)]
+    trained(tmp_path / "run", metrics=alone, data=Stream())
+    row = rows(tmp_path / "run" / "metrics.jsonl")[-1]
+    found = evaluate(tmp_path / "run", alone, choice=replace(FEW, n=80))
+    assert {r.name: pytest.approx(r.value, rel=1e-4) for r in found}.items() <= row.items()
+    told = (tmp_path / "run" / "protocols.json").read_text(encoding="utf-8")
+    assert "reference" not in f"{told} {[dict(r.protocol) for r in found]}"
+    with pytest.raises(DataError, match="a Stream has no last item, so metrics cannot read it to"):
+        trained(tmp_path / "other", data=Stream())
 
 
 # Afterwards

@@ -25,6 +25,6 @@ class Endless:
             DataError: always.
         """
         raise DataError(
-            f"{described(self.given)} has no last item, so metrics cannot use it; "
-            "pass a data set, or name images with --against"
+            f"{described(self.given)} has no last item, so metrics cannot read it to its end; "
+            "pass a data set, or evaluate the run afterwards with --against"
         )

@@ -87,7 +87,7 @@ def _results(
     real, fake = _evened(metric, real, fake)  # files that were skipped are missing on one side
     about = {**metric.about(), "samples": metric.used(fake.count), **protocol}
     about |= {"labels": fake.labels} if fake.labels else {}
-    if real is not None:
+    if real is not None and real.count:
         count = metric.used(real.count) if real.looked_at else real.count
         about |= {"reference": real.name, "reference_count": count}
         about |= {"split": real.split} if real.split else {}

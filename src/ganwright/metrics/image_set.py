@@ -152,13 +152,14 @@ def of_data(
 ) -> ImageSet:
     """A split of a data set, or its first `limit` images; of two domains, the second.
 
+    Of data without a last item there are none, which is said where a metric asks for them.
+
     Raises:
         DataError: there is no such split.
     """
-    counts = data.splits()
+    counts = data.splits() or {split: 0}
     if split not in counts:
-        has = ", ".join(counts) or "none that can be read from its first image to its last"
-        raise DataError(f"{name} has no {split} split; it has {has}")
+        raise DataError(f"{name} has no {split} split; it has {', '.join(counts)}")
 
     def walk() -> Iterator[Images]:
         for batch in data.each(split, AT_ONCE, limit):
@@ -237,7 +238,8 @@ def translated(game: Game, data: RunData, split: str, limit: int | None, seed: i
                 made = translate(batch.a, direction="a2b").float()
             yield Images(made if maps is None else maps.drawn(made))
 
-    count = min(data.splits()[split], limit or data.splits()[split])
+    there = data.splits().get(split, 0)
+    count = min(there, limit or there)
     about: dict[str, Any] = {"shape": game.spec.compared, "game": game, "device": game.device}
     about |= {"seed": seed}
     return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
