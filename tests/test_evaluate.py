@@ -575,6 +575,27 @@ def test_a_field_of_choice_holds_what_its_type_says(name: str, value: Any) -> No
     assert Choice(n=60).n == 60
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"choice": {"n": 4}}, "choice is a dict; give a Choice, as Choice(n=100), from ganwright"),
+        ({"choice": Choice}, "choice is the class Choice; give a Choice"),
+        ({"against": torch.zeros(2, 1, 8, 8)}, "against of evaluate is a tensor of shape"),
+        ({"target": 3}, "target of evaluate is an int; give a run folder, a trained model or the"),
+    ],
+)
+def test_arguments_of_another_type_are_one_sentence(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        evaluate(**({"target": "digits", "against": "digits"} | given))
+    assert str(caught.value).startswith(said)
+
+
+def test_a_folder_to_compare_with_may_be_a_path(run: Path, tmp_path: Path) -> None:
+    other = folder(tmp_path / "other", torch.randint(0, 256, (80, 16, 16), dtype=torch.uint8))
+    found = evaluate(run, [Diversity()], against=other, choice=FEW)
+    assert found[0].protocol["reference"] == str(other)
+
+
 def test_data_given_in_python_must_be_named(tmp_path: Path) -> None:
     images = torch.rand(90, 1, 16, 16) * 2 - 1
     cls, settings = tiny("dcgan", image_size=16, batch_size=8, steps=2)

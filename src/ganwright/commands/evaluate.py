@@ -57,7 +57,8 @@ def evaluate(argv: Sequence[str]) -> int:
     given, (what, weights) = parser.read(argv)
 
     from ganwright.metrics.evaluation import table
-    from ganwright.run.evaluation import Choice, settings_of
+    from ganwright.run.chosen_features import settings_of
+    from ganwright.run.evaluation import Choice
     from ganwright.run.evaluation import evaluate as measured
 
     names = ("data_root", "image_size", "channels", "on_bad_file")

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property
-from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
-from ganwright.config.changes import flag_of
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import size_of
-from ganwright.data import DataOptions, Images, RunData, open_data
+from ganwright.data import Images, RunData, open_data
 from ganwright.data.types import Paired
-from ganwright.errors import DataError, RunError, SettingsError, nearest
+from ganwright.errors import DataError, RunError, SettingsError, described
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.metrics.distances import FID
@@ -26,6 +24,8 @@ from ganwright.metrics.features import Features
 from ganwright.metrics.image_set import ImageSet, marks_of, of_data, of_game, translated
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
+from ganwright.run.asked import check_data, check_which, path_or_name
+from ganwright.run.chosen_features import compared_by
 from ganwright.run.data import check_same, data_options
 from ganwright.run.keep_results import keep
 from ganwright.run.load import load
@@ -61,7 +61,7 @@ def evaluate(
     target: str | Path | Model,
     metrics: Sequence[Metric] = (),
     *,
-    against: str | None = None,
+    against: str | Path | None = None,
     features: Features | None = None,
     choice: Choice | None = None,
     **which: Any,
@@ -80,17 +80,20 @@ def evaluate(
 
     Raises:
         GanwrightError: images are missing, too few, or do not fit a metric; or weights are chosen
-            of something that is no run folder, or a size of data that is not opened.
+            of something that is no run folder, or a size of data that is not opened; or an
+            argument is of another type.
     """
-    _check_which(target, which)
-    choice = choice or Choice()
-    _check_data(target, against, choice.settings)
-    chosen = [_with(metric, features) for metric in objects(metrics or USUAL, Metric)]
+    against = None if against is None else path_or_name("against", against)
     model = target if isinstance(target, Model) else None
-    if model is None and is_run(target):
-        model = load(str(target), device=choice.device, **which)
+    name = "" if model is not None else path_or_name("target", target)
+    check_which(target, which, {f.name for f in fields(Choice)})
+    choice = _checked(choice)
+    check_data(target, against, choice.settings)
+    chosen = [compared_by(metric, features) for metric in objects(metrics or USUAL, Metric)]
+    if model is None and is_run(name):
+        model = load(name, device=choice.device, **which)
     home = None if model is None else Home(model, choice)
-    fake = _opened(str(target), choice).of("train") if home is None else home.samples()
+    fake = _opened(name, choice).of("train") if home is None else home.samples()
     assert fake is not None
 
     @cache
@@ -115,37 +118,13 @@ def evaluate(
     return results
 
 
-def _check_which(target: Any, which: Mapping[str, Any]) -> None:
-    """See that keywords choose weights, and of a run folder, which alone has several."""
-    names = signature(load).parameters.keys() - {"run", "device"}
-    for name, value in which.items():
-        if name in {f.name for f in fields(Choice)}:
-            raise SettingsError(
-                f"evaluate takes no {name}, which is a field of Choice; give "
-                f"choice=Choice({name}={value!r}), from ganwright.run.evaluation"
-            )
-        if name not in names:
-            raise SettingsError(f"evaluate takes no {name}; {nearest(name, names)}")
-        chosen = value is not None and value is not False
-        if chosen and (isinstance(target, Model) or not is_run(target)):
-            what = "a model" if isinstance(target, Model) else str(target)
-            raise SettingsError(
-                f"{name} chooses the weights of a run folder, and {what} is none; name the run"
-            )
-
-
-def _check_data(target: Any, against: str | None, settings: Settings) -> None:
-    """See that some data is opened, where it is said how: a run's own is opened as in training."""
-    own = isinstance(target, Model) or is_run(target)
-    if not own or (against is not None and not is_run(against)):
-        return
-    usual = Settings()
-    for name in (f.name for f in fields(DataOptions)):
-        if getattr(settings, name) != getattr(usual, name):
-            raise SettingsError(
-                f"{flag_of(name)} is for images that you name, and a run's are as it was trained; "
-                "leave it out, or name images as --against"
-            )
+def _checked(choice: Any) -> Choice:
+    if choice is None or isinstance(choice, Choice):
+        return choice or Choice()
+    raise SettingsError(
+        f"choice is {described(choice)}; give a Choice, as Choice(n=100), from "
+        "ganwright.run.evaluation"
+    )
 
 
 def _weights(model: Model) -> dict[str, Any]:
@@ -271,27 +250,3 @@ def _like(choice: Choice, fake: ImageSet) -> Choice:
         return choice
     size = size_of(*fake.shape[1:3])
     return replace(choice, settings=replace(choice.settings, image_size=size))
-
-
-def _with(metric: Metric, features: Features | None) -> Metric:
-    if features is None or "features" not in {f.name for f in fields(metric)}:
-        return metric
-    changed: Metric = replace(metric, features=features)  # type: ignore[call-arg]
-    return changed
-
-
-def settings_of(weights: Path | None, features: Features | None) -> Features | None:
-    """The features with a file of weights.
-
-    Raises:
-        SettingsError: they take none, or there are none.
-    """
-    if weights is None:
-        return features
-    if features is None or "weights" not in {f.name for f in fields(features)}:
-        raise SettingsError(
-            "--weights is for features whose weights are fetched: add --features InceptionFeatures "
-            "or DinoFeatures"
-        )
-    changed: Features = replace(features, weights=weights)  # type: ignore[call-arg]
-    return changed
