@@ -34,6 +34,7 @@ from ganwright.metrics.neighbours import DensityCoverage, Memorisation, Precisio
 from ganwright.metrics.restoration import Restoration, restored
 from ganwright.metrics.two_sample import TwoSample
 from ganwright.report import write_report
+from ganwright.report.protocols import unlike
 from ganwright.report.terms import meaning
 from ganwright.run import evaluation
 from ganwright.run.assembly import assemble, resolved
@@ -277,6 +278,18 @@ def test_a_run_is_evaluated_without_its_data(run: Path, monkeypatch: pytest.Monk
     assert f"<td>FID (digits)</td><td>{found.value:.4g}</td><td>features digits-" in page
     row = rows(run / "evaluation.jsonl")[-1]
     assert (row["name"], row["value"], row["samples"]) == ("FID (digits)", found.value, 80)
+
+
+def test_a_run_to_compare_with_is_told_by_its_step_and_weights(run: Path, tmp_path: Path) -> None:
+    images = folder(tmp_path / "made", torch.randint(0, 256, (80, 16, 16), dtype=torch.uint8))
+    about = dict(evaluate(images, [Diversity()], against=str(run), choice=FEW)[0].protocol)
+    assert about["reference"] == f"samples of {run}"
+    assert (about["reference_step"], about["reference_weights"]) == (4, "average")
+    assert "step" not in about
+    before = {k: v for k, v in about.items() if k not in ("reference_step", "reference_weights")}
+    assert unlike(about, before) == ""
+    other = unlike(about, about | {"reference_hash": "x", "reference_step": 2})
+    assert other.startswith("reference hash")
 
 
 def test_each_metric_has_the_split_that_it_needs(run: Path) -> None:

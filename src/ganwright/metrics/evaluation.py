@@ -90,6 +90,7 @@ def _results(
     if real is not None and real.count:
         count = metric.used(real.count) if real.looked_at else real.count
         about |= {"reference": real.name, "reference_count": count}
+        about |= {f"reference_{key}": value for key, value in real.about.items()}
         about |= {"split": real.split} if real.split else {}
         # A metric that does not look at the images does not depend on them, nor do others' reads.
         about |= {"reference_hash": real.content} if real.looked_at else {}

@@ -44,6 +44,7 @@ class ImageSet:
         spec: of the data that they are, or were learned from.
         labels: how labels of samples were chosen; empty where none were.
         paired: the i-th of two such sets show the same thing.
+        about: what else the protocol says of them as a reference.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ImageSet:
     spec: Spec | None = None
     labels: str = ""
     paired: bool = False
+    about: Mapping[str, Any] = field(default_factory=dict)
     device: torch.device = torch.device("cpu")
     looked_at: bool = False
     """Whether a metric has asked for them."""

@@ -12,6 +12,8 @@ TRAINING = "protocols.json"
 """The file in a run folder that says how metrics were measured in training, by name."""
 VARYING = ("name", "value", "spread", "seed", "step", "reference", "when")
 """What may differ in the protocols of one number."""
+SAMPLED = ("reference_step", "reference_weights", "reference_truncation")
+"""What is said of samples as a reference, and may differ where their hash does not."""
 BEFORE = {"weights": "average", "labels": "in turn"}
 """What was always so before protocols said it."""
 
@@ -56,5 +58,5 @@ def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
 
 def _stated(protocol: Mapping[str, Any]) -> dict[str, Any]:
     """What must be the same, also where a protocol of before left it out."""
-    found = {k: v for k, v in protocol.items() if k not in VARYING}
+    found = {k: v for k, v in protocol.items() if k not in (*VARYING, *SAMPLED)}
     return BEFORE | found if found and "weights" not in found else found

@@ -102,13 +102,7 @@ def evaluate(
         if against is None:
             return None if home is None else home.of(wanted)
         if is_run(against):
-            if split is not None:
-                raise SettingsError(
-                    f"{against} is a run, whose samples have no {split} split, which Memorisation "
-                    "compares with; name data as --against"
-                )
-            other = load(against, device=choice.device)
-            return of_game(other.game, choice.n, choice.seed + 1, f"samples of {against}")
+            return _of_run(against, split, choice)
         return _opened(against, _like(choice, fake)).of(wanted)
 
     about = {"seed": choice.seed} | ({} if model is None else _weights(model))
@@ -116,6 +110,22 @@ def evaluate(
     if model is not None:
         keep(model, results)
     return results
+
+
+def _of_run(run: str, split: str | None, choice: Choice) -> ImageSet:
+    """Samples of a run to compare with, other ones than those of the same run.
+
+    Raises:
+        SettingsError: a metric asks for a split of them.
+    """
+    if split is not None:
+        raise SettingsError(
+            f"{run} is a run, whose samples have no {split} split, which Memorisation compares "
+            "with; name data as --against"
+        )
+    model = load(run, device=choice.device)
+    samples = of_game(model.game, choice.n, choice.seed + 1, f"samples of {run}")
+    return replace(samples, about=_weights(model))
 
 
 def _checked(choice: Any) -> Choice:
