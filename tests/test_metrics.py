@@ -323,6 +323,16 @@ def test_too_few_or_unfit(metric: Any, real: Statistics, fake: Statistics, said:
         metric.compare(real, fake)
 
 
+@pytest.mark.parametrize("metric", [Diversity(), Memorisation()])
+def test_real_images_that_are_equal_are_no_measure(metric: Any) -> None:
+    """Their features differ by rounding, as they come in parts of other sizes."""
+    real = of_tensor((torch.rand(1, 1, 16, 16) * 2 - 1).expand(70, -1, -1, -1))
+    fake = of_tensor(torch.rand(70, 1, 16, 16) * 2 - 1)
+    with pytest.raises(DataError, match=f"{type(metric).__name__} compares with how far .* apart"):
+        metric.judge(real, fake)
+    assert all(map(math.isfinite, metric.judge(fake, real).values()))
+
+
 def test_masks_are_compared_by_areas_and_pixels() -> None:
     """Over both masks: class 0 in both at 3 pixels, in either at 5; class 1: 2 of 4; class 2 does
     not occur, and one pixel truly belongs to no class."""

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganwright.config.ranges import Count, Range
 from ganwright.data.serve.order import shuffled
-from ganwright.errors import SettingsError, missing_extra
+from ganwright.errors import DataError, SettingsError, missing_extra
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
@@ -37,7 +37,13 @@ class Diversity(FeatureMetric):
     kept: ClassVar[bool] = True
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
-        return {"diversity": spread(fake.vectors) / max(spread(real.vectors), 1e-12)}
+        apart = spread(real.vectors)
+        if real.equal(apart):
+            raise DataError(
+                "Diversity compares with how far real images are apart, and these have equal "
+                "features; compare with others, or take other --features"
+            )
+        return {"diversity": spread(fake.vectors) / apart}
 
 
 @dataclass(frozen=True)

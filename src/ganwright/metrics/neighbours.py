@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwright.config.ranges import Count
-from ganwright.errors import SettingsError
+from ganwright.errors import DataError, SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.statistics import MORE, Statistics
 
@@ -96,12 +96,17 @@ class Memorisation(FeatureMetric):
         if len(x) < 2:
             raise SettingsError(f"Memorisation needs 2 training images or more, got {len(x)}")
         own = radii(x, 1)
+        if real.equal(float(own.median())):
+            raise DataError(
+                "Memorisation compares with how far training images are apart, and half of these "
+                "have the features of another one; remove copies, or take other --features"
+            )
         found = [part.min(1) for part in distances(y, x)]
         nearest = torch.cat([each.values for each in found])
         whose = torch.cat([each.indices for each in found])
         return {
             "authenticity": float((nearest > own[whose]).double().mean()),
-            "nearest ratio": float(nearest.median() / own.median().clamp(min=1e-12)),
+            "nearest ratio": float(nearest.median() / own.median()),
         }
 
 

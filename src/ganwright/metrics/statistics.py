@@ -21,6 +21,8 @@ MORE = "take more (-n; in training, --evaluate-samples)"
 """What helps where there are too few samples."""
 KEPT = 50_000
 """Features are kept of so many images; moments are of all."""
+EQUAL = 1e-6
+"""Features closer than this share of their length differ by rounding alone."""
 BLOCK = 5000
 """Rows in a block of kept features."""
 
@@ -106,6 +108,10 @@ class Statistics:
     labels: Tensor | None = None
     classes: tuple[str, ...] = ()
     content: str = ""
+
+    def equal(self, distance: float) -> bool:
+        """Whether features at this distance differ by no more than rounding."""
+        return distance <= EQUAL * float(self.vectors.double().norm(dim=1).mean())
 
     def save(self, path: Path) -> None:
         """Write them to a .safetensors file.
