@@ -112,6 +112,29 @@ def test_what_cannot_be_evaluated_is_said_before_the_first_run(
     assert (calls, out.exists()) == ([], False)
 
 
+def test_a_run_is_evaluated_on_the_device_that_it_trains_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[list[str]] = []
+
+    class Done:
+        returncode, stderr = 0, ""
+
+    def called(argv: list[str], **_: Any) -> Done:
+        asked.append(argv[3:])
+        (tmp_path / "run").mkdir(exist_ok=True)
+        return Done()
+
+    monkeypatch.setattr(sweep.subprocess, "run", called)
+    cls, settings = tiny("dcgan", device="cpu")
+    job = sweep.Job(tmp_path / "run", ("--device", "cpu"), settings)
+    measures = sweep.Measures(("--metrics", "PrecisionRecall(k=1)", "-n", "8"), (), 80)
+    sweep.sweep("dcgan", cls, [job], measures, 1, lambda _: None)
+    assert [words[0] for words in asked] == ["train", "evaluate"]
+    for words in asked:
+        assert words[words.index("--device") + 1] == "cpu"
+
+
 def test_flags_with_several_values_are_varied() -> None:
     words = "--game.loss Hinge Wasserstein --steps 10 --log a b --game.penalties (R1(),) (R2(),)"
     _, settings = tiny("dcgan")

@@ -188,7 +188,7 @@ def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[st
     evaluated = job.folder / "evaluation.jsonl"
     stale = not evaluated.is_file() or _steps(job.folder) > _evaluated(evaluated)
     if stale or _measured(job.folder) != list(measure):
-        yield ["evaluate", place, *measure]
+        yield ["evaluate", place, *measure, "--device", job.settings.device]
 
 
 def _around(flags: Sequence[str]) -> list[str]:
