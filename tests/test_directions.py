@@ -80,6 +80,7 @@ def test_each_number_says_which_way_it_is_better(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diversity, "lpips", lambda *_: lambda x, y: (x - y).flatten(1).norm(dim=1))
+    monkeypatch.setattr(diversity, "lpips_key", lambda net: f"lpips-{net}")
     points = name == "MixtureModes"
     real, fake = (of_tensor(torch.randn(80, 2)) if points else pictures() for _ in range(2))
     found = evaluate([SMALL.get(name) or METRICS[name]()], lambda _: real, fake)

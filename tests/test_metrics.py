@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from torch import Tensor
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Images, Paired, Spec
 from ganwright.errors import DataError, SettingsError
-from ganwright.metrics import weights
+from ganwright.metrics import diversity, inception, weights
 from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.distances import FID, KID, InceptionScore, frechet, inception_scores
-from ganwright.metrics.diversity import Diversity, pairs, slerp, spread
+from ganwright.metrics.diversity import LPIPS, Diversity, pairs, slerp, spread
 from ganwright.metrics.image_set import ImageSet, of_tensor
-from ganwright.metrics.inception import InceptionFeatures
+from ganwright.metrics.inception import DinoFeatures, InceptionFeatures
 from ganwright.metrics.labelled import ClassificationAccuracy, ConditionalAccuracy
 from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.metric import matching
@@ -382,6 +383,37 @@ def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "checkpoints" / "x.pth").write_bytes(b"other")
     with pytest.raises(SettingsError, match="is not X's weights: its SHA-256 differs"):
         weights.fetched("https://example.org/x.pth", "0" * 64, "X")
+
+
+def test_weights_have_one_key_wherever_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SHA-256 of "abc": ba7816bf 8f01cfea ..."""
+    file = tmp_path / "model.safetensors"
+    file.write_bytes(b"abc")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: str(file))
+    inception._from_hub.cache_clear()
+    keys = [DinoFeatures("small").key, DinoFeatures("small", weights=file).key]
+    inception._from_hub.cache_clear()
+    assert keys == ["dinov2-small-ba7816bf8f01cfea"] * 2
+
+
+def test_the_key_of_lpips_has_a_hash_of_its_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torchmetrics.functional.image import lpips
+    from torchvision.models import alexnet
+
+    def key(value: float) -> str:
+        backbone = alexnet().features
+        for weight in backbone.parameters():
+            torch.nn.init.constant_(weight, value)
+        monkeypatch.setattr(lpips, "_get_tv_model_features", lambda *_: backbone)
+        diversity._network.cache_clear()
+        return LPIPS().about()["features"]
+
+    one, same, other = key(1.0), key(1.0), key(2.0)
+    diversity._network.cache_clear()
+    assert one == same != other
+    assert re.fullmatch("lpips-alex-[0-9a-f]{16}", one)
 
 
 def test_inception_is_torch_fidelitys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

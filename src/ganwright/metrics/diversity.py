@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
@@ -68,7 +70,7 @@ class LPIPS(Metric):
         return {f"LPIPS diversity ({self.net})": float(torch.cat(found).double().mean())}
 
     def about(self) -> dict[str, str]:
-        return {"features": f"lpips-{self.net}", "resize": "none"}
+        return {"features": lpips_key(self.net), "resize": "none"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class PathLength(Metric):
         return self.samples
 
     def about(self) -> dict[str, str]:
-        net = "lpips-vgg" if self.lpips else DigitFeatures().key
+        net = lpips_key("vgg") if self.lpips else DigitFeatures().key
         return {"features": net, "steps": f"{self.samples} of {self.step:g}"}
 
     def _ends(self, game: Any, n: int, seed: int, start: int) -> tuple[Tensor, Tensor]:
@@ -163,14 +165,7 @@ def lpips(net: Literal["alex", "vgg"], device: torch.device) -> Between:
         MissingExtraError: torchmetrics is not installed.
         SettingsError: the backbone's weights cannot be fetched.
     """
-    try:
-        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
-    except ImportError:
-        raise missing_extra("LPIPS", "torchmetrics") from None
-    try:
-        score: Any = LearnedPerceptualImagePatchSimilarity(net, reduction="none").to(device)
-    except Exception as error:
-        raise _no_backbone(net, error) from error
+    score = _network(net, device)
 
     def between(x: Tensor, y: Tensor) -> Tensor:
         x, y = (t.clamp(-1, 1).expand(-1, 3, -1, -1) for t in (x, y))
@@ -178,6 +173,28 @@ def lpips(net: Literal["alex", "vgg"], device: torch.device) -> Between:
         return distance.flatten()
 
     return between
+
+
+def lpips_key(net: Literal["alex", "vgg"]) -> str:
+    """LPIPS for the protocol, with a hash of its weights: the backbone's, and those on top."""
+    content = hashlib.sha256()
+    for name, tensor in _network(net, torch.device("cpu")).net.state_dict().items():
+        content.update(name.encode())
+        content.update(tensor.numpy().tobytes())
+    return f"lpips-{net}-{content.hexdigest()[:16]}"
+
+
+@lru_cache(maxsize=2)
+def _network(net: Literal["alex", "vgg"], device: torch.device) -> Any:
+    """The network, loaded once."""
+    try:
+        from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
+    except ImportError:
+        raise missing_extra("LPIPS", "torchmetrics") from None
+    try:
+        return LearnedPerceptualImagePatchSimilarity(net, reduction="none").to(device)
+    except Exception as error:
+        raise _no_backbone(net, error) from error
 
 
 def _no_backbone(net: str, error: Exception) -> SettingsError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -84,22 +85,26 @@ class DinoFeatures(Features):
 
     @property
     def key(self) -> str:
+        return f"dinov2-{self.size}-{weights.digest(self._file())[:16]}"
+
+    @property
+    def _name(self) -> str:
+        return f"vit_{self.size}_patch14_dinov2.lvd142m"
+
+    def _file(self) -> Path:
         if self.weights is None:
-            return f"dinov2-{self.size}"
-        path = weights.given(self.weights, "DINOv2")
-        return f"dinov2-{self.size}-{weights.digest(path)[:16]}"
+            return _from_hub(f"timm/{self._name}")
+        return weights.given(self.weights, "DINOv2")
 
     def build(self, device: torch.device) -> Extractor:
         try:
             import timm
         except ImportError:
             raise missing_extra("DinoFeatures", "timm") from None
-        name = f"vit_{self.size}_patch14_dinov2.lvd142m"
-        own = self.weights
-        path = weights.given(own, "DINOv2") if own is not None else _from_hub(f"timm/{name}")
+        path = self._file()
         try:
             file = _safe(path)
-            net: nn.Module = timm.create_model(name, num_classes=0, img_size=224)
+            net: nn.Module = timm.create_model(self._name, num_classes=0, img_size=224)
             timm.models.load_checkpoint(net, file)
         except Exception as error:
             raise weights.unfit("DINOv2", path, error) from error
@@ -125,6 +130,7 @@ def _safe(path: Path) -> str:
     return str(path)
 
 
+@cache
 def _from_hub(repository: str) -> Path:
     """A repository's weights from the hub; the hash is the hub's own.
 
