@@ -350,6 +350,10 @@ def test_masks_are_compared_by_areas_and_pixels() -> None:
     found = MeanIoU().judge(real, fake)
     assert found == pytest.approx({"mean IoU": (3 / 5 + 2 / 4) / 2, "pixel accuracy": 5 / 7})
     assert MeanIoU().judge(real, real) == {"mean IoU": 1, "pixel accuracy": 1}
+    empty = maps.coloured(torch.full((1, 1, 4), 3, dtype=torch.uint8))
+    nothing = from_bytes(torch.stack([empty, empty]))
+    with pytest.raises(DataError, match="no pixel of these true masks belongs to a class"):
+        MeanIoU().judge(of_tensor(nothing, paired=True, spec=spec), fake)
 
 
 def test_images_of_other_kinds_are_refused() -> None:

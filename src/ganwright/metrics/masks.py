@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
-from ganwright.errors import SettingsError
+from ganwright.errors import DataError, SettingsError
 from ganwright.metrics.feature_metric import needed
 from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.metric import Metric
@@ -46,6 +46,11 @@ class MeanIoU(Metric):
                 known = _known(real_one, maps)
                 pairs = y[known].long() * count + guess[known].long()
                 table += torch.bincount(pairs, minlength=count**2)
+        if not table.any():
+            raise DataError(
+                "no pixel of these true masks belongs to a class, so MeanIoU has nothing to "
+                "compare; take masks in which a class of the training data occurs"
+            )
         return _overlap(table.view(count, count))
 
 
