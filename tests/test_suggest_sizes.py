@@ -37,11 +37,11 @@ def painted(folder: Path, sizes: Sequence[tuple[int, int]], factor: int = 1) -> 
 def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Game and data are made, and no step is played."""
 
-    def made(cls: Any, settings: Any, seconds: float) -> list[Any]:
+    def made(cls: Any, settings: Any, seconds: float) -> Any:
         settings = resolved(cls, settings)
         assemble(cls, replace(settings, batch_size=1), Engine.of(settings))
         stretch = SimpleNamespace(steps=1, seconds=1.0)
-        return [SimpleNamespace(settings=settings, stretches=(stretch,))]
+        return SimpleNamespace(settings=settings, stretches=(stretch,))
 
     monkeypatch.setattr(suggesting, "measure", made)
 
