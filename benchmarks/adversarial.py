@@ -6,7 +6,8 @@ Trains for each seed the classifiers A, B and C and one of A on adversarial exam
 against each an AdvGAN, with the classifier's gradients and from its outputs alone, for any wrong
 class and for class 8; and, for C, an APE-GAN and the generator of Defense-GAN. Each row of
 `ganwright attack`'s table becomes a line of OUT/results.jsonl, and the means over the seeds with
-their standard deviations are printed. What is there already is not done again. Each image before
+their standard deviations are printed. What is there already is not done again: --rows
+docs/results/adversarial.jsonl has the rows of the families' pages. Each image before
 Defense-GAN costs --projection-steps times --restarts passes for each attack, and forty times as
 many for PGD through it. CW and PGD need the extra `attacks`; --kinds fgsm leaves them out.
 """
@@ -156,10 +157,8 @@ def line(table: str, name: str, seed: int, row: Row) -> dict[str, Any]:
     return {"table": table, "name": name, "seed": seed, **row._asdict(), "attack": row.attack}
 
 
-def measure(plan: Plan, seeds: list[int]) -> list[dict[str, Any]]:
+def measure(plan: Plan, seeds: list[int], file: Path) -> list[dict[str, Any]]:
     """All rows, those of earlier calls among them."""
-    file = plan.out / "results.jsonl"
-    plan.out.mkdir(parents=True, exist_ok=True)
     text = file.read_text(encoding="utf-8") if file.is_file() else ""
     rows = [json.loads(one) for one in text.splitlines()]
     done = {(row["table"], row["part"], row["seed"]) for row in rows}
@@ -206,6 +205,7 @@ def main() -> None:
     parser.add_argument("--data", default="mnist")
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, help="a file of rows (OUT/results.jsonl)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--kinds", nargs="+", choices=sorted(KINDS), default=list(KINDS))
     parser.add_argument("--toward", type=int, default=8, help="the class of targeted attacks")
@@ -232,7 +232,8 @@ def main() -> None:
         args.projected,
         Projection(steps=args.projection_steps, restarts=args.restarts),
     )
-    print(report(measure(plan, args.seeds)))
+    args.out.mkdir(parents=True, exist_ok=True)
+    print(report(measure(plan, args.seeds, args.rows or args.out / "results.jsonl")))
 
 
 if __name__ == "__main__":
