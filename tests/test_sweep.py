@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from ganwright.cli import main
 from ganwright.commands.compare import divided, grouped
 from ganwright.errors import RunError
 from ganwright.run import sweep
+from ganwright.run.run_folder import read_config
 
 SMALL = ["--game.networks", "ConvNet(width=4)", "--image-size", "8", "--device", "cpu"]
 
@@ -37,11 +40,14 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     class Done:
         returncode, stderr = 0, ""
 
-    def called(argv: list[str], **_: Any) -> Done:
+    def called(argv: list[str], **how: Any) -> Any:
+        if argv[0] != sys.executable:  # such as uname, which is asked for the report
+            return run(argv, **how)
         found.append(argv[3])
         assert main(argv[3:]) == 0
         return Done()
 
+    run = subprocess.run
     monkeypatch.setattr(sweep.subprocess, "run", called)
     return found
 
@@ -75,6 +81,15 @@ def test_what_a_callback_stopped_is_not_trained_on(tmp_path: Path, calls: list[s
     (run / "ended.json").write_text(json.dumps({"step": 1, "reason": "x"}), encoding="utf-8")
     assert swept(tmp_path) == 0
     assert calls[2:] == ["resume", "evaluate"]
+
+
+def test_a_continued_run_takes_what_may_be_another(tmp_path: Path, calls: list[str]) -> None:
+    run = tmp_path / "seed-0"
+    assert swept(tmp_path, "--callbacks", "test_sweep.Stops", "--keep", "5") == 0
+    (run / "ended.json").write_text(json.dumps({"step": 1, "reason": "x"}), encoding="utf-8")
+    assert swept(tmp_path, "--keep", "4", "--device=cpu", "--no-download") == 0
+    settings = read_config(run)[1]
+    assert (settings.keep, settings.device, settings.steps) == (4, "cpu", 3)
 
 
 def test_other_metrics_are_measured_anew(tmp_path: Path, calls: list[str]) -> None:

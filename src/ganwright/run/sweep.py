@@ -192,12 +192,14 @@ def _commands(family: str, job: Job, measure: Sequence[str]) -> Iterator[list[st
 
 
 def _around(flags: Sequence[str]) -> list[str]:
-    """The flags to name again when a run continues."""
+    """The flags to name again when a run continues: what it forgets, and what may be another."""
     kept: list[str] = []
     keep = False
     for word in flags:
         if word.startswith("--"):
-            keep = word.partition("=")[0] in FORGOTTEN
+            flag = word.partition("=")[0]
+            name = flag.removeprefix("--").removeprefix("no-").replace("-", "_")
+            keep = flag in FORGOTTEN or (name in FREE and name != "steps")
         kept += [word] if keep else []
     return kept
 
