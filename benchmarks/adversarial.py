@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -153,8 +152,9 @@ def cleaned(plan: Plan, seed: int) -> Iterator[dict[str, Any]]:
 
 
 def line(table: str, name: str, seed: int, row: Row) -> dict[str, Any]:
-    """A row as it is kept."""
-    return {"table": table, "name": name, "seed": seed, **row._asdict(), "attack": row.attack}
+    """A row as it is kept: JSON has no NaN."""
+    numbers = {k: None if v != v else v for k, v in row._asdict().items()}
+    return {"table": table, "name": name, "seed": seed, **numbers}
 
 
 def measure(plan: Plan, seeds: list[int], file: Path) -> list[dict[str, Any]]:
@@ -192,7 +192,7 @@ def report(rows: list[dict[str, Any]]) -> str:
 
 def spread(values: list[float], size: bool) -> str:
     """A mean with its standard deviation over seeds; shares in percent."""
-    known = [v if size else 100 * v for v in values if v is not None and not math.isnan(v)]
+    known = [v if size else 100 * v for v in values if v is not None]
     if not known:
         return "-"
     deviation = f" ± {statistics.stdev(known):.2g}" if len(known) > 1 else ""
