@@ -212,7 +212,7 @@ def main() -> None:
     for name, usual in STEPS.items():
         parser.add_argument(f"--{name}-steps", type=int, default=usual)
     parser.add_argument("-n", type=int, default=10_000, help="images that AdvGAN attacks")
-    parser.add_argument("--cleaned", type=int, default=500, help="of these, before APE-GAN")
+    parser.add_argument("--cleaned", type=int, default=300, help="of these, before APE-GAN")
     parser.add_argument("--projected", type=int, default=50, help="of these, before Defense-GAN")
     parser.add_argument("--projection-steps", type=int, default=100)
     parser.add_argument("--restarts", type=int, default=5)

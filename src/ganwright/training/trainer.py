@@ -73,9 +73,10 @@ class Trainer:
         ema_ramp: float = 0.05,
         ema_schedule: Schedule = CONSTANT,
     ) -> None:
-        game.to(engine.device)
-        game.before_training()  # first, so that what it loads is laid out with the rest
-        engine.prepare(game, batch_size // engine.world)
+        rows = batch_size // engine.world
+        engine.prepare(game, rows)
+        game.before_training()
+        engine.prepare(game, rows)  # what it loaded, too
         game.batch_size = batch_size * accumulate
         self.game, self.batches, self.engine = game, batches, engine
         self.seed, self.batch_size, self.accumulate = seed, batch_size, accumulate
