@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from ganwright.filters import banded
-from ganwright.layers.equalised import activated
+from ganwright.filters import banded, by_matrices
+from ganwright.layers.equalised import GAIN, activated
+from ganwright.precision import wide
 
 TAPS = 6
 """Taps of a filter, times its factor; the paper's n."""
@@ -93,7 +94,7 @@ class FilteredActivation(nn.Module):
         extra = (size - 1) * self.down + 1 - side * up + len(rise) + len(fall) - 2
         first, middle = (extra + up) // 2, side * up + extra - len(rise) + 1
         i, j, k = torch.arange(middle), torch.arange(side), torch.arange(size)
-        U = banded(rise, first + up * j - i[:, None])
+        U = GAIN**0.5 * banded(rise, first + up * j - i[:, None])  # the activation's gain
         D = fall if radial else banded(fall, i - self.down * k[:, None])
         kind = torch.get_default_dtype()
         self.register_buffer("U", U.to(kind), persistent=False)
@@ -102,8 +103,14 @@ class FilteredActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         U, D = self.U.to(x.dtype), self.D.to(x.dtype)
-        x = activated(U @ x @ U.T)
+        x = activated(by_matrices(x, U, U))
         if not self.radial:
-            return D @ x @ D.T
+            return by_matrices(x, D, D)
+        if x.device.type != "cpu":
+            return self._by_radial(x, D)
+        with torch.autocast("cpu", enabled=False):  # it has no fast gradients in half precision
+            return self._by_radial(wide(x), self.D).to(x.dtype)
+
+    def _by_radial(self, x: Tensor, D: Tensor) -> Tensor:
         kernel = D.expand(x.shape[1], 1, *D.shape)
         return conv2d(x, kernel.to(x.dtype), stride=self.down, groups=x.shape[1])

@@ -2,7 +2,8 @@
 
 Karras et al. (2018), arXiv:1710.10196, section 4.1. So the optimizer's step is as large, compared
 with a weight's deviation, in every layer. Activations are leaky ReLUs times sqrt 2, which keep the
-power of what comes in, and are clamped to what fp16 can hold.
+power of what comes in. A factor on them is one on weight and bias, which are smaller. What fp16
+holds is clamped, as in the authors' code; other precisions have the room.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ from torch.nn.functional import conv2d, leaky_relu, linear
 from ganwright.layers.fir import Blurred, Halved
 
 CLAMP = 256.0
-"""Largest absolute value of an activation; StyleGAN2-ADA's."""
+"""Largest absolute value of an activation in fp16; StyleGAN2-ADA's."""
+GAIN = 2**0.5
+"""Factor on activations."""
 
 
 def activated(x: Tensor, gain: float = 1.0) -> Tensor:
-    """Leaky ReLU with slope .2, times sqrt 2 and `gain`, clamped to `CLAMP` times `gain`."""
-    return (leaky_relu(x, 0.2) * (2**0.5 * gain)).clamp(-CLAMP * gain, CLAMP * gain)
+    """Leaky ReLU with slope .2 of what has the factors `GAIN` and `gain`."""
+    return limited(leaky_relu(x, 0.2), gain)
+
+
+def limited(x: Tensor, gain: float = 1.0) -> Tensor:
+    """`x`, in fp16 clamped to `CLAMP` times `gain`."""
+    return x.clamp(-CLAMP * gain, CLAMP * gain) if x.dtype is torch.float16 else x
 
 
 class EqualLinear(nn.Module):
@@ -42,7 +50,7 @@ class EqualLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         scale = self.rate / self.weight.shape[1] ** 0.5
         x = linear(x, self.weight * scale, self.bias * self.rate)
-        return leaky_relu(x, 0.2) * 2**0.5 if self.active else x
+        return leaky_relu(x, 0.2) * GAIN if self.active else x
 
 
 class EqualConv2d(nn.Module):
@@ -75,7 +83,9 @@ class EqualConv2d(nn.Module):
         self.filter = (Halved() if kernel == 1 else Blurred(pad=2)) if halve else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight / self.weight[0].numel() ** 0.5
+        gain = self.gain * GAIN if self.active else self.gain
+        weight = self.weight * (gain / self.weight[0].numel() ** 0.5)
+        bias = None if self.bias is None else self.bias * gain
         pad = self.pad if self.stride == 1 else 0
-        x = conv2d(self.filter(x), weight, self.bias, stride=self.stride, padding=pad)
-        return activated(x, self.gain) if self.active else x * self.gain
+        x = conv2d(self.filter(x), weight, bias, stride=self.stride, padding=pad)
+        return activated(x, self.gain) if self.active else x

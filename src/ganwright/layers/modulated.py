@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
-from ganwright.layers.equalised import CLAMP, EqualLinear, activated
+from ganwright.layers.equalised import GAIN, EqualLinear, activated, limited
 from ganwright.layers.fir import Blurred
 from ganwright.precision import wide
 
@@ -20,7 +20,13 @@ EPS = 1e-8
 
 
 def modulated(
-    x: Tensor, weight: Tensor, style: Tensor, *, demodulate: bool = True, double: bool = False
+    x: Tensor,
+    weight: Tensor,
+    style: Tensor,
+    *,
+    demodulate: bool = True,
+    double: bool = False,
+    gain: float = 1.0,
 ) -> Tensor:
     """A convolution whose weight each sample's style scales.
 
@@ -30,6 +36,7 @@ def modulated(
         style: [n, I].
         demodulate: bring what comes out to unit deviation, if that is what comes in.
         double: by transposed convolution with stride 2, to [n, O, 2H + k - 2, 2W + k - 2].
+        gain: the deviation that demodulation brings to, instead of 1.
 
     Returns:
         [n, O, H, W], or doubled.
@@ -41,7 +48,7 @@ def modulated(
             style = style / style.abs().amax(1, keepdim=True)
         with torch.autocast(x.device.type, enabled=False):
             power = wide(weight).square().sum((2, 3))
-            out = (wide(style).square() @ power.T + EPS).rsqrt()[:, :, None, None]
+            out = gain * (wide(style).square() @ power.T + EPS).rsqrt()[:, :, None, None]
     x = x * style[:, :, None, None].to(x.dtype)
     if double:
         x = conv_transpose2d(x, weight.transpose(0, 1), stride=2)
@@ -78,12 +85,13 @@ class StyledConv(nn.Module):
         self.filter = Blurred(pad=1, gain=4.0) if double else nn.Identity()
 
     def forward(self, x: Tensor, w: Tensor, given: Tensor | None = None) -> Tensor:
-        x = self.filter(modulated(x, self.weight, self.style(w), double=self.doubles))
+        x = modulated(x, self.weight, self.style(w), double=self.doubles, gain=GAIN)
+        x = self.filter(x)
         noise = self.noise if given is None else given
         if self.training and given is None:
             noise = torch.randn(len(x), 1, *x.shape[2:], device=x.device, dtype=noise.dtype)
-        x = x + (self.strength * noise + self.bias[:, None, None]).to(x.dtype)
-        return activated(x)
+        x = x + (GAIN * self.strength * noise).to(x.dtype)
+        return activated(x + (GAIN * self.bias)[:, None, None].to(x.dtype))
 
 
 class ToImage(nn.Module):
@@ -98,4 +106,4 @@ class ToImage(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         style = self.style(w) / self.weight.shape[1] ** 0.5
         x = modulated(x, self.weight, style, demodulate=False)
-        return wide(x + self.bias[:, None, None].to(x.dtype)).clamp(-CLAMP, CLAMP)
+        return wide(limited(x + self.bias[:, None, None].to(x.dtype)))

@@ -24,7 +24,7 @@ from torch.nn.functional import pad
 from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.errors import SettingsError
 from ganwright.layers.bandlimited import Band, FilteredActivation
-from ganwright.layers.equalised import CLAMP, EqualLinear
+from ganwright.layers.equalised import EqualLinear, limited
 from ganwright.layers.forward_state import Memory
 from ganwright.layers.modulated import modulated
 from ganwright.networks.base import Discriminator, Encoder, Networks, halvings, spoken, squash
@@ -127,7 +127,7 @@ class AliasFreeLayer(nn.Module):
         if self.filtered is None:  # the last layer, which makes an image
             style = style / self.weight[0].numel() ** 0.5
             x = modulated(x, self.weight, style, demodulate=False)
-            return wide(x + self.bias[:, None, None].to(x.dtype)).clamp(-CLAMP, CLAMP)
+            return wide(limited(x + self.bias[:, None, None].to(x.dtype)))
         x = pad(x, [self.weight.shape[-1] // 2] * 4)  # with the convolution's own, all that it sees
         x = modulated(x, self.weight, style) + self.bias[:, None, None].to(x.dtype)
         made: Tensor = self.filtered(x)
