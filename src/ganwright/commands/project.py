@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import inputs, refuse_inside
+from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, refuse_file, writing
-from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.spelling import path_of, spell
 from ganwright.errors import RunError, SettingsError

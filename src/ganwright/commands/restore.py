@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import Outputs, outputs, refuse_inputs
+from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
-from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.ranges import NonNegative
 from ganwright.config.spelling import path_of

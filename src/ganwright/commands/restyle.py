@@ -9,8 +9,8 @@ from typing import Any
 
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import inputs
+from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run
-from ganwright.commands.translate import Reader
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import path_of

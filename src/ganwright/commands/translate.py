@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.places import Outputs, inputs, outputs, refuse_inputs
+from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import DataError, RunError, SettingsError
+from ganwright.errors import RunError, SettingsError
 
 if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     Make: TypeAlias = Callable[[list[Picture], int], tuple[list[Picture], bool]]
 
 _INPUT = "An image, a folder of images (searched recursively), or a quoted glob."
-_ALL_DONE, _SOME_SKIPPED = 0, 1
 _BLENDED = (
     "of the images were translated in blended tiles: this network depends on the whole "
     "image, so tiles can differ in tone; --tile sets their size"
@@ -171,41 +171,6 @@ def classify(argv: Sequence[str]) -> int:
         with writing(what.out):
             atomic.write(what.out, table.getvalue().encode())
     return reader.status()
-
-
-class Reader:
-    """Reads images one by one with a bar of progress; names and skips what it cannot read."""
-
-    def __init__(self, read: Callable[[Path], Picture], files: Sequence[Path]) -> None:
-        self.read, self.files, self.skipped = read, files, 0
-
-    def __iter__(self) -> Iterator[tuple[Path, Picture]]:
-        for path in self._shown():
-            try:
-                picture = self.read(path)
-            except DataError as error:
-                self.skipped += 1
-                print(f"ganwright: skipped: {error}", file=sys.stderr)
-            else:
-                yield path, picture
-
-    def status(self) -> int:
-        """The exit status once all are read.
-
-        Raises:
-            DataError: none of them could be.
-        """
-        if self.skipped == len(self.files):
-            raise DataError(f"none of the {len(self.files)} images could be read")
-        return _SOME_SKIPPED if self.skipped else _ALL_DONE
-
-    def _shown(self) -> Iterable[Path]:
-        if not sys.stderr.isatty() or len(self.files) < 2:
-            return self.files
-        from rich.console import Console
-        from rich.progress import track
-
-        return track(self.files, "images", console=Console(stderr=True), transient=True)
 
 
 def _groups(
