@@ -130,7 +130,7 @@ def test_what_can_not_be_read_is_named_and_skipped(
     assert lines[2].endswith("moving.gif cannot be read as an image (has several frames)")
     (folder / "good.png").unlink()
     assert main([*argv, "--overwrite"]) == 2
-    assert "none of the 3 images could be read" in capsys.readouterr().err
+    assert "none of the 3 images could be used" in capsys.readouterr().err
 
 
 def test_colours_do_not_go_into_a_format_of_grey(tmp_path: Path) -> None:

@@ -132,10 +132,23 @@ def test_one_image_for_each_map_is_one_sentence(
     assert model.translate(larger).size == (40, 24)
 
 
-def test_with_z_maps_have_one_size(tmp_path: Path) -> None:
+def test_with_z_maps_have_one_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = trained(masks(tmp_path / "data"), tmp_path / "run", latent=3)
     with pytest.raises(SettingsError, match="takes images of 16x16 only, got 24x16"):
         model.translate(Image.fromarray(np.full((16, 24), 2, np.uint8)))
+    # of a folder, a map of another size is skipped like a file that cannot be read
+    folder, run, out = tmp_path / "maps", tmp_path / "run", tmp_path / "out"
+    folder.mkdir()
+    for name, width in (("a", 16), ("b", 24), ("c", 16)):
+        Image.fromarray(np.full((16, width), 2, np.uint8)).save(folder / f"{name}.png")
+    assert main(["translate", str(run), str(folder), str(out), "--device", "cpu"]) == 1
+    said = "takes images of 16x16 only, got 24x16; resize them first"
+    assert capsys.readouterr().err == (
+        f"ganwright: skipped: {folder / 'b.png'}: this network {said}\n"
+    )
+    assert sorted(file.name for file in out.iterdir()) == ["a.png", "c.png"]
+    alone = ["translate", str(run), str(folder / "b.png"), str(tmp_path / "b.png")]
+    assert error_of([*alone, "--device", "cpu"], capsys).endswith(said)
     with pytest.raises(SettingsError, match="a style is that of one photo, not of 2; give one"):
         model.translate(torch.zeros(1, 4, 16, 16), style=torch.zeros(2, 3, 16, 16))
 

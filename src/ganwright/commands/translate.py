@@ -19,7 +19,7 @@ from ganwright.commands.sample import Weights, load_run, refuse_existing, writin
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, NonNegative, Range, Whole
 from ganwright.config.spelling import path_of
-from ganwright.errors import RunError, SettingsError
+from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
     from ganwright.inference.image_files import Picture
@@ -113,7 +113,17 @@ def _write(model: Model, target: Mapping[Path, Path], how: Translation) -> int:
     allow(how.max_megapixels)
     channels, levels = model.channels(how.direction), model.levels(how.direction, output=True)
     maps, known = model.label_map(how.direction), model.levels(how.direction)
-    reader = Reader(lambda path: read_picture(path, channels, maps, known), list(target))
+    takes = model.footprint(how.direction)
+
+    def read(path: Path) -> Picture:
+        picture = read_picture(path, channels, maps, known)
+        try:
+            takes.refuse(*picture.pixels.shape[1:])
+        except SettingsError as error:
+            raise DataError(f"{path}: {error}") from None
+        return picture
+
+    reader = Reader(read, list(target))
     blended, make = 0, _maker(model, how)
     for number, group in enumerate(_groups(reader, how.batch_size)):
         shown = [picture for _, picture in group]

@@ -58,6 +58,18 @@ class Footprint:
     radius: int | None
     only: tuple[int, int] | None = None
 
+    def refuse(self, height: int, width: int) -> None:
+        """Refuse a size that the network does not take.
+
+        Raises:
+            SettingsError: it takes one size only, which is another.
+        """
+        if self.only and self.only != (height, width):
+            raise SettingsError(
+                f"this network takes images of {self.only[1]}x{self.only[0]} only, got "
+                f"{width}x{height}; resize them first"
+            )
+
 
 def footprint(function: Function, modules: nn.Module, shape: tuple[int, ...]) -> Footprint:
     """Find it by calling `function` and watching the layers of `modules` that it runs.
@@ -123,11 +135,7 @@ def strips(
         SettingsError: the network takes one size, and this is another.
     """
     height, width = images.shape[2:]
-    if known.only and known.only != (height, width):
-        raise SettingsError(
-            f"this network takes images of {known.only[1]}x{known.only[0]} only, got "
-            f"{width}x{height}; resize them first"
-        )
+    known.refuse(height, width)
     down, across = (_spans(side, known, tile) for side in (height, width))
     s, left = known.scale, height * known.scale
     pending: Tensor | None = None
