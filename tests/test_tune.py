@@ -190,7 +190,7 @@ def layouts(name: str, batch_size: int = 4, **how: Any) -> set[bool]:
     """Whether a family's convolutions are channels last."""
     cls, settings = tiny(name, batch_size=batch_size)
     trainer, _ = assemble(cls, resolved(cls, settings), Engine(torch.device("cpu"), **how))
-    weights = [m.weight for m in trainer.game.modules() if isinstance(m, nn.Conv2d)]
+    weights = [w for w in trainer.game.parameters() if w.ndim == 4]
     told = [w for w in weights if w.shape[1] > 1 and w.shape[2] > 1]
     return {w.is_contiguous(memory_format=torch.channels_last) for w in told}
 
@@ -208,6 +208,13 @@ def test_one_or_two_images_at_a_time_train_contiguous_on_a_cpu_in_fp32() -> None
     assert layouts("sagan", batch_size=3) == {True}
     assert layouts("sagan", batch_size=1, precision="bf16") == {True}
     assert layouts("sagan", batch_size=1, layout="channels-last") == {True}
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "stylegan3"])
+def test_weights_that_are_scaled_when_used_lie_as_others(name: str) -> None:
+    """Their layers are no `Conv2d`."""
+    assert layouts(name) == {True}
+    assert layouts(name, layout="contiguous") == {False}
 
 
 def test_networks_that_compare_content_lie_as_those_that_train() -> None:

@@ -7,8 +7,11 @@ from torch import nn
 
 
 def lay_out(network: nn.Module, channels_last: bool) -> None:
-    """Bring a network's convolutions to one layout: channels last, or contiguous."""
+    """Bring a network's convolutions to one layout: channels last, or contiguous.
+
+    Every weight of four axes is taken for a convolution's, whatever module holds it.
+    """
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(memory_format=layout)
+    for weight in network.parameters():
+        if weight.ndim == 4:
+            weight.data = weight.data.contiguous(memory_format=layout)
