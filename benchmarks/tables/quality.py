@@ -6,7 +6,8 @@
 Families are trained on MNIST by their recipes mnist-NAME until their process has computed for so
 many minutes, whatever number of steps that is, and measured on 10,000 samples of their averaged
 weights against the 10,000 test images. Every run is a folder of OUT; one that is there and had as
-many minutes is measured and not trained again.
+many minutes is measured and not trained again. `--rows` keeps what was measured in a file, so that
+the table can be made in parts.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ COLUMNS = {"FID": (1, 2), "KID": (1, 3), "precision": (100, 1), "recall": (100, 
 COLUMNS |= {"density": (1, 2), "coverage": (100, 1), "conditional accuracy": (100, 1)}
 """Name of a result -> the factor that it is printed with, and digits after the point."""
 
+Row = dict[str, float | str]
+Job = tuple[str, int, argparse.Namespace]
+
 
 class Clock(ganwright.Callback):
     """Stops a run when its process has computed for so long."""
@@ -56,7 +60,7 @@ class Clock(ganwright.Callback):
             run.stop("its time is over")
 
 
-def play(job: tuple[str, int, argparse.Namespace]) -> dict[str, float | str]:
+def play(job: Job) -> Row:
     """Train a family with a seed, if it was not, and measure it."""
     name, seed, args = job
     torch.set_num_threads(1)
@@ -77,12 +81,21 @@ def play(job: tuple[str, int, argparse.Namespace]) -> dict[str, float | str]:
     found = ganwright.evaluate(run, metrics, choice=choice)
     values = {r.name.partition(" (")[0]: r.value for r in found}
     step = ganwright.load(run, device="cpu").step
-    row: dict[str, float | str] = {"family": name, "seed": seed, "step": step, **values}
+    row: Row = {**asked(job), "step": step, **values}
     print(json.dumps(row), flush=True)
+    if args.rows:
+        with args.rows.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
     return row
 
 
-def cells(rows: Sequence[dict[str, float | str]]) -> list[str]:
+def asked(job: Job) -> Row:
+    """What a row says of how it came about."""
+    name, seed, args = job
+    return {"family": name, "seed": seed, "minutes": args.minutes, "n": args.n}
+
+
+def cells(rows: Sequence[Row]) -> list[str]:
     """Means over seeds, and their standard errors, as the page prints them."""
     said = [str(rows[0]["family"]), f"{sum(int(r['step']) for r in rows) / len(rows):,.0f}"]
     for name, (factor, digits) in COLUMNS.items():
@@ -101,12 +114,19 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("runs/quality"))
+    parser.add_argument("--rows", type=Path, help="a file that keeps the rows, to continue from")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--page", type=Path, default=DOCS / "results" / "quality.md")
     args = parser.parse_args()
     jobs = [(name, seed, args) for seed in args.seeds for name in args.families]
+    rows: list[Row] = []
+    if args.rows and args.rows.exists():
+        known = map(json.loads, args.rows.read_text(encoding="utf-8").splitlines())
+        wanted = [asked(job) for job in jobs]
+        rows = [row for row in known if {k: row[k] for k in asked(jobs[0])} in wanted]
+    done = [(row["family"], row["seed"]) for row in rows]
     with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
-        rows = list(pool.map(play, jobs))
+        rows += pool.map(play, [job for job in jobs if job[:2] not in done])
     by_family = [[r for r in rows if r["family"] == name] for name in args.families]
     by_family.sort(key=lambda of: sum(float(r["FID"]) for r in of) / len(of))
     page = Page(
