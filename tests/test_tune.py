@@ -18,6 +18,8 @@ from ganwright.config.factory import Factory
 from ganwright.config.settings import Settings
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
+from ganwright.families.r3gan import R3GAN
+from ganwright.networks import R3Net
 from ganwright.networks.frozen import frozen
 from ganwright.run import tune
 from ganwright.run.assembly import assemble, resolved
@@ -186,17 +188,18 @@ def test_real_steps_are_measured(
     assert not list(Path().glob("runs/*")), "nothing but the choice is written"
 
 
-def layouts(name: str, batch_size: int = 4, **how: Any) -> set[bool]:
+def layouts(name: str, batch_size: int = 4, game: Any = None, **how: Any) -> set[bool]:
     """Whether a family's convolutions are channels last."""
-    cls, settings = tiny(name, batch_size=batch_size)
+    cls, settings = tiny(name, batch_size=batch_size, **({"game": game} if game else {}))
     trainer, _ = assemble(cls, resolved(cls, settings), Engine(torch.device("cpu"), **how))
     weights = [w for w in trainer.game.parameters() if w.ndim == 4]
     told = [w for w in weights if w.shape[1] > 1 and w.shape[2] > 1]
     return {w.is_contiguous(memory_format=torch.channels_last) for w in told}
 
 
-def test_networks_with_instance_norm_stay_contiguous_on_a_cpu() -> None:
+def test_networks_with_instance_norm_or_groups_stay_contiguous_on_a_cpu() -> None:
     assert layouts("cyclegan") == {False}
+    assert layouts("r3gan", game=R3GAN.Config(networks=R3Net(width=16))) == {False}
     assert layouts("sagan") == {True}
     assert layouts("cyclegan", layout="channels-last") == {True}
     assert layouts("sagan", layout="contiguous") == {False}
