@@ -101,7 +101,9 @@ def arm(name: str, args: argparse.Namespace) -> Arm:
         return Arm(name, ConvNet(width=128 // narrow), {"augment_d": DiffAugment()})
     width = max(1, 64 // narrow)
     if name == "sagan":
-        nets = ResNet(width_G=width, width_D=width)
+        attention = (min(32, size // 2),)
+        widths: dict[str, Any] = {"width_G": width, "width_D": width, "attention": attention}
+        nets = ResNet(**widths, spectral_G=True, spectral_D=True)
         return Arm(name, nets, {"conditional": False, "augment_d": DiffAugment()})
     if name == "fastgan":
         return Arm(name, FastNet(width_G=width, width_D=width))
