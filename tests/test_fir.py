@@ -43,6 +43,12 @@ class _Convolved(nn.Module):
         return self.net.convolved(x)
 
 
+def test_images_are_filtered_under_vmap() -> None:
+    x = torch.randn(3, 2, 4, 8, 8)
+    found = torch.func.vmap(Halved())(x)
+    assert torch.allclose(found, torch.stack([Halved()(u) for u in x]), atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
 def test_long_sides_are_convolved(kind: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whose matrices would be mostly zeros."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -24,7 +23,7 @@ def by_matrices(x: Tensor, A: Tensor, B: Tensor) -> Tensor:
         [n, C, H', W'].
     """
     n, c = x.shape[:2]
-    if x.is_contiguous() and not x.is_contiguous(memory_format=torch.channels_last):
+    if x.stride(1) != 1:
         return A @ (x @ B.T)
     x = A @ x.permute(0, 2, 3, 1).reshape(n, A.shape[1], -1)
     x = (B @ x.reshape(-1, B.shape[1], c)).reshape(n, len(A), len(B), c)
