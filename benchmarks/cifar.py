@@ -18,16 +18,16 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 import torch
 from few_images import features, floats, pictures, squared_mmd
+from modern import told
 from torch import Tensor
 
 import ganwright
@@ -143,16 +143,6 @@ def compared(samples: Tensor, unseen: Tensor) -> dict[str, float]:
     }
 
 
-def told(name: str, seconds: float, rows: Sequence[Mapping[str, Any]]) -> str:
-    """A row of the table: means over the seeds, and their standard deviations."""
-    cells = [name, f"{seconds:g}"]
-    for column, form in COLUMNS.items():
-        found = [row[column] for row in rows if column in row]
-        cell = f"{mean(found):{form}}" if found else ""
-        cells.append(cell + (f" ± {stdev(found):{form}}" if len(found) > 1 else ""))
-    return f"| {' | '.join(cells)} |"
-
-
 def main() -> None:
     """Train those that have no rows yet, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -183,13 +173,13 @@ def main() -> None:
                 with args.rows.open("a", encoding="utf-8") as file:
                     file.writelines(json.dumps(row) + "\n" for row in found)
     print(f"| {' | '.join(['', 'seconds', *COLUMNS])} |\n|{' --- |' * (2 + len(COLUMNS))}")
-    real = floats(pictures(args.folder / "train", SIZE, args.n))
-    print(told("train", 0, [compared(real, floats(pictures(args.folder / "test", SIZE, args.n)))]))
+    real, unseen = (floats(pictures(args.folder / k, SIZE, args.n)) for k in ("train", "test"))
+    print(told("train | 0", [compared(real, unseen)], COLUMNS))
     for name in args.families:
         for quarter in QUARTERS:
             key = (name, quarter * args.seconds)
             of = [r for r in rows if (r["family"], r["seconds"]) == key and r["seed"] in args.seeds]
-            print(told(*key, of))
+            print(told(f"{name} | {quarter * args.seconds:g}", of, COLUMNS))
 
 
 if __name__ == "__main__":

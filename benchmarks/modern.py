@@ -200,10 +200,12 @@ def _features(x: Tensor, device: str) -> Tensor:
     return torch.cat([pooled(net, part.to(device)).cpu() for part in x.split(50)])
 
 
-def told(name: str, rows: Sequence[Mapping[str, float]]) -> str:
+def told(
+    name: str, rows: Sequence[Mapping[str, float]], columns: Mapping[str, str] = NUMBERS
+) -> str:
     """A row of the table: means over the seeds, and their standard deviations."""
     cells = [name]
-    for column, form in NUMBERS.items():
+    for column, form in columns.items():
         found = [row[column] for row in rows if column in row]
         cell = f"{mean(found):{form}}" if found else ""
         if len(found) > 1 and column not in FIXED:

@@ -108,22 +108,11 @@ def translate(argv: Sequence[str]) -> int:
 def _write(model: Model, target: Mapping[Path, Path], how: Translation) -> int:
     """Each input's outputs, as they are made; the exit status."""
     from ganwright.data.limit import allow
-    from ganwright.inference.image_files import read_picture, write_picture
+    from ganwright.inference.image_files import write_picture
 
     allow(how.max_megapixels)
-    channels, levels = model.channels(how.direction), model.levels(how.direction, output=True)
-    maps, known = model.label_map(how.direction), model.levels(how.direction)
-    takes = model.footprint(how.direction)
-
-    def read(path: Path) -> Picture:
-        picture = read_picture(path, channels, maps, known)
-        try:
-            takes.refuse(*picture.pixels.shape[1:])
-        except SettingsError as error:
-            raise DataError(f"{path}: {error}") from None
-        return picture
-
-    reader = Reader(read, list(target))
+    levels = model.levels(how.direction, output=True)
+    reader = Reader(_reading(model, how.direction), list(target))
     blended, make = 0, _maker(model, how)
     for number, group in enumerate(_groups(reader, how.batch_size)):
         shown = [picture for _, picture in group]
@@ -214,6 +203,24 @@ def _refuse_seeds(pairs: Sequence[tuple[Path, Path]], how: Translation) -> None:
     if twice:
         raise RunError(f"two inputs would both become {twice[0]}; rename one of them")
     refuse_existing(outs, how.overwrite)
+
+
+def _reading(model: Model, direction: str) -> Callable[[Path], Picture]:
+    """What reads a file as an image that the run takes; a size that it does not is a DataError."""
+    from ganwright.inference.image_files import read_picture
+
+    channels, known = model.channels(direction), model.levels(direction)
+    maps, takes = model.label_map(direction), model.footprint(direction)
+
+    def read(path: Path) -> Picture:
+        picture = read_picture(path, channels, maps, known)
+        try:
+            takes.refuse(*picture.pixels.shape[1:])
+        except SettingsError as error:
+            raise DataError(f"{path}: {error}") from None
+        return picture
+
+    return read
 
 
 def _maker(model: Model, how: Translation) -> Make:

@@ -16,8 +16,8 @@ from ganwright.filters import banded, by_matrices
 LONGEST = {torch.float32: 32, torch.bfloat16: 256, torch.float16: 256}
 """The longest side that a CPU halves or doubles by matrices.
 
-Its convolutions of each channel with a stride have no fast kernel for gradients in half precision
-(1/20 of the speed at 32 pixels), nor any for second derivatives, which take one channel at a time.
+Its convolutions of each channel with a stride have no fast kernel for gradients in half precision,
+nor any for second derivatives, which take one channel at a time.
 """
 
 
