@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -82,15 +83,15 @@ def begun(args: argparse.Namespace, seed: int) -> Model:
     return trained("stylegan2", run, data=some, seed=seed, steps=args.first_steps, **FIRST)
 
 
-def adapted(name: str, steps: int, first: Model, few: Tensor, out: Path, seed: int) -> Model:
-    """What one way makes of it in so many steps."""
-    run = out / f"{name}-{steps}-{seed}"
-    more: dict[str, Any] = {"seed": seed, "steps": steps, "device": "cpu"} | ARMS[name]
-    if name.startswith("CDC"):
-        begin = partial(adapt, first, few, run, anchors=len(few), quiet=True, **more)
+def adapted(
+    run: Path, first: Model, few: Tensor, settings: Mapping[str, Any], **changes: Any
+) -> Model:
+    """What one way makes of it: with changes of these settings, or of those of `adapt` for CDC."""
+    if run.name.startswith("CDC"):
+        begin = partial(adapt, first, few, run, anchors=len(few), quiet=True, **changes)
         return ended(run, begin, data=few)
     init = {"init": str(first.run), "data": few}
-    return trained("stylegan2", run, **{**FEW, **init, **more})
+    return trained("stylegan2", run, **{**settings, **init, **changes})
 
 
 def apart(features: Tensor, examples: Tensor) -> float:
@@ -136,7 +137,10 @@ def main() -> None:
     for seed in args.seeds:
         first = begun(args, seed)
         for name, steps in [("first", 0), *product(args.arms, args.steps)]:
-            model = adapted(name, steps, first, few, args.out, seed) if steps else first
+            run, model = args.out / f"{name}-{steps}-{seed}", first
+            if steps:
+                more: dict[str, Any] = {"seed": seed, "steps": steps, "device": "cpu"}
+                model = adapted(run, first, few, FEW, **more, **ARMS[name])
             found = measured(model, few, unseen)
             rows.setdefault((name, steps), []).append(found)
             print(json.dumps({"arm": name, "steps": steps, "seed": seed} | found), flush=True)
