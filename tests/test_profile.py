@@ -181,6 +181,20 @@ def test_a_run_is_profiled_with_its_own_settings(tmp_path: Path) -> None:
     assert (found, own.batch_size, own.game) == (cls, 4, settings.game)
 
 
+def test_a_file_of_settings_is_profiled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `train --config` would train it: its family need not be named, and flags come on top."""
+    cls, settings = tiny("gan", steps=1)
+    ganwright.train(cls, settings, tmp_path / "run", quiet=True)
+    config = ["--config", str(tmp_path / "run" / "config.yaml"), "--seconds", "0.05"]
+    for given in (["profile", *config], ["profile", "gan", *config]):
+        assert main([*given, "--batch-size", "3"]) == 0
+        assert "batches of 3" in capsys.readouterr().out
+    assert main(["profile", "dcgan", *config]) == 2
+    assert "is for gan, not for dcgan" in capsys.readouterr().err
+    assert main(["profile", str(tmp_path / "run"), *config]) == 2
+    assert "is a run, which has its own settings; leave out --config" in capsys.readouterr().err
+
+
 def test_what_cannot_be_trained_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["profile", "--seconds", "1", "gan"]) == 2
     assert "profile needs a family or a run first" in capsys.readouterr().err

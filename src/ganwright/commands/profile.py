@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganwright.commands.flags import Parser
+from ganwright.commands.train import config_of, configured
 from ganwright.config.checked import Named
 from ganwright.config.ranges import NonNegative, Positive
 from ganwright.config.settings import Settings
@@ -30,27 +31,30 @@ class Profiling(Named):
     """A .json file for a trace of one step, a flame chart for Perfetto or chrome://tracing."""
     overwrite: bool = False
     """Replace the trace if it exists."""
+    config: Path | None = None
+    """A YAML file of settings, or a recipe; flags override it."""
 
 
 def profile(argv: Sequence[str]) -> int:
     """Measure a few steps of a training that is then thrown away: memory, speed, and each part."""
-    if not argv or argv[0].startswith("-"):
+    config = config_of(argv)
+    target = argv[0] if argv and not argv[0].startswith("-") else None
+    if target is None and config is None:
         parser = Parser("profile", profile.__doc__ or "", {"FAMILY|RUN": "What is trained."})
         parser.add("profiling", Profiling())
         parser.add("settings", Settings())
         parser.read(argv)
         raise SettingsError("profile needs a family or a run first: ganwright profile dcgan")
-    target, *rest = argv
 
     from ganwright.commands.sample import refuse_existing, writing
-    from ganwright.run.profile import chosen, measuring
+    from ganwright.run.profile import measuring
     from ganwright.run.trace import trace
 
-    cls, settings = chosen(target)
-    parser = Parser(f"profile {target}", profile.__doc__ or "", {})
+    cls, settings = _start(target, config)
+    parser = Parser(f"profile {target or ''}".rstrip(), profile.__doc__ or "", {})
     parser.add("profiling", Profiling())
     parser.add("settings", settings)
-    _, (how, settings) = parser.read(rest)
+    _, (how, settings) = parser.read(argv if target is None else argv[1:])
     if how.trace is not None:
         if how.trace.suffix.lower() != ".json":
             raise SettingsError(f"--trace is {how.trace}; name a .json file")
@@ -61,6 +65,19 @@ def profile(argv: Sequence[str]) -> int:
             with writing(how.trace):
                 trace(trainer, how.trace)
     return 0
+
+
+def _start(target: str | None, config: Path | None) -> tuple[type[Game], Settings]:
+    """What is profiled, and the settings that flags change."""
+    from ganwright.run.profile import chosen
+    from ganwright.run.run_folder import is_run
+
+    if config is None:
+        assert target is not None
+        return chosen(target)
+    if target is not None and is_run(target):
+        raise SettingsError(f"{target} is a run, which has its own settings; leave out --config")
+    return configured(config, target)[1:]
 
 
 def summary(cls: type[Game], found: Profile, price: float | None = None) -> list[str]:

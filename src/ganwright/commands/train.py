@@ -74,7 +74,7 @@ class Start(Monitoring):
 def train(argv: Sequence[str]) -> int:
     """Train a family; flags on top of `--config`, on top of the family's own defaults."""
     family, rest = family_of(argv)
-    if family is None and _config_of(rest) is None:
+    if family is None and config_of(rest) is None:
         return _without_family(rest)
     _, game, place, settings = parsed(family, rest)
     if place.epochs is not None and "--steps" in (word.partition("=")[0] for word in rest):
@@ -113,19 +113,16 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
     Raises:
         SettingsError: a flag or a value does not fit.
     """
-    config = _config_of(argv)
+    config = config_of(argv)
 
-    from ganwright.recipes import find
-    from ganwright.run.config_file import defaults, from_yaml, game_class
+    from ganwright.run.config_file import defaults, game_class
 
     if config is None:
         assert family is not None
         game = game_class(family)
         settings = defaults(game)
     else:
-        path = find(config)
-        family, settings = from_yaml(_text(path), family, file=path)
-        game = game_class(family)
+        family, game, settings = configured(config, family)
 
     parser = Parser(f"train {family}", _about(game), {})
     parser.add("run", Place())
@@ -138,6 +135,20 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
     refuse_unused(settings, (flag[2:].replace("-", "_") for flag in flags))
     check(settings.log)
     return family, game, place, settings
+
+
+def configured(config: Path, family: str | None) -> tuple[str, type[Game], Settings]:
+    """What a file of settings, or a recipe, trains, and how; of this family if one is named.
+
+    Raises:
+        SettingsError: it cannot be read, or is of another family.
+    """
+    from ganwright.recipes import find
+    from ganwright.run.config_file import from_yaml, game_class
+
+    path = find(config)
+    family, settings = from_yaml(_text(path), family, file=path)
+    return family, game_class(family), settings
 
 
 def resume(argv: Sequence[str]) -> int:
@@ -203,7 +214,7 @@ def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     return argv[found[0]], [*argv[: found[0]], *argv[found[0] + 1 :]]
 
 
-def _config_of(argv: Sequence[str]) -> Path | None:
+def config_of(argv: Sequence[str]) -> Path | None:
     """The file after `--config`: it must be read before the flags, whose defaults it sets."""
     found = [text.partition("=")[2] for text in argv if text.startswith("--config=")]
     found += [value for text, value in pairwise(argv) if text == "--config"]
