@@ -5,20 +5,22 @@
 
 CIFAR-FOLDER holds CIFAR-10 as images, in `train/CLASS` and `test/CLASS`. Trains each family without
 labels, on all training images, mirrored, until its process has computed for so many seconds, and
-measures its averaged weights at each quarter of them: 5,000 samples against 5,000 test images, by
-the features of the package's small net, so that the distance (KID's kernel, times 1,000) is no KID
-of Inception; precision and recall are of the same features. The row "train" has what as many
+measures its averaged weights after each `--every` of them: 5,000 samples against 5,000 test images,
+by the features of the package's small net, so that the distance (KID's kernel, times 1,000) is no
+KID of Inception; precision and recall are of the same features. The row "train" has what as many
 training images score. Prints a line of JSON for each measurement, then means over the seeds with
-their standard deviations. `--rows` keeps the lines in a file, and continues from it.
+their standard deviations. `--rows` keeps the lines in a file, and continues from it: a run that is
+in OUT is resumed where its rows end.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -38,9 +40,9 @@ from ganwright.networks import ConvNet, Networks, R3Net, ResNet, StyleNet
 from ganwright.optim import Adam, Cosine
 from ganwright.penalties import R1, R2
 from ganwright.report.grid import save_grid
+from ganwright.run.running import stopped_at
 
 SIZE = 32
-QUARTERS = (0.25, 0.5, 0.75, 1.0)
 COLUMNS = {"steps": ",.0f", "distance": ".2f", "precision": ".2f", "recall": ".2f"}
 """What is printed of a row, and how."""
 
@@ -80,10 +82,10 @@ ARMS = {
 """In 100 seconds with seed 9, dcgan with 64 channels did worse."""
 
 
-class Quarters(ganwright.Callback):
-    """Stops a run after so many seconds of its process, and keeps a copy at each quarter."""
+class Watch(ganwright.Callback):
+    """Keeps a copy after so many seconds of a run's process, for each of several, then stops it."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: Sequence[float]) -> None:
         self.seconds = seconds
         self.start = time.process_time()
         self.kept: list[tuple[int, Game]] = []
@@ -91,24 +93,43 @@ class Quarters(ganwright.Callback):
     def stepped(self, run: ganwright.Run) -> None:
         """A copy takes none of the run's time."""
         now = time.process_time()
-        if now - self.start < QUARTERS[len(self.kept)] * self.seconds:
+        if now - self.start < self.seconds[len(self.kept)]:
             return
         with run.averaged() as game:
             self.kept.append((run.step, copy.deepcopy(game)))
         self.start += time.process_time() - now
-        if len(self.kept) == len(QUARTERS):
+        if len(self.kept) == len(self.seconds):
             run.stop("its time is over")
 
 
-def play(name: str, seed: int, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Train one and measure it."""
+def play(
+    name: str, seed: int, before: float, marks: Sequence[float], args: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Train one from `before` on, of its seconds, and measure it at the marks."""
     torch.set_num_threads(1)
     train = pictures(args.folder / "train", SIZE, args.count)
     unseen = floats(pictures(args.folder / "test", SIZE, args.n))
-    arm, watch, out = ARMS[name], Quarters(args.seconds), args.out / f"{name}-{seed}"
-    model = ganwright.train(
+    out = args.out / f"{name}-{seed}"
+    watch = Watch([mark - before for mark in marks])
+    model = trained(name, seed, train, watch, out)
+    rows = []
+    for mark, (step, game) in zip(marks, watch.kept, strict=True):
+        then = ganwright.Model(name, game, model.spec, step, out)
+        samples = then.sample(args.n, seed=1)
+        save_grid(samples[:64], out / f"samples-{step}.png")
+        known = {"family": name, "seed": seed, "seconds": mark, "steps": step}
+        rows.append(known | compared(samples, unseen))
+    return rows
+
+
+def trained(name: str, seed: int, data: Tensor, watch: Watch, out: Path) -> ganwright.Model:
+    """The run in `out`, new or resumed, until the watch stops it."""
+    if out.exists():
+        return ganwright.resume(out, data=data, callbacks=(watch,), quiet=True)
+    arm = ARMS[name]
+    return ganwright.train(
         name,
-        data=train,
+        data=data,
         out=out,
         callbacks=(watch,),
         networks=arm.networks,
@@ -123,14 +144,6 @@ def play(name: str, seed: int, args: argparse.Namespace) -> list[dict[str, Any]]
         quiet=True,
         **arm.settings,
     )
-    rows = []
-    for quarter, (step, game) in zip(QUARTERS, watch.kept, strict=True):
-        then = ganwright.Model(name, game, model.spec, step, out)
-        samples = then.sample(args.n, seed=1)
-        save_grid(samples[:64], out / f"samples-{step}.png")
-        known = {"family": name, "seed": seed, "seconds": quarter * args.seconds, "steps": step}
-        rows.append(known | compared(samples, unseen))
-    return rows
 
 
 def compared(samples: Tensor, unseen: Tensor) -> dict[str, float]:
@@ -150,36 +163,53 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--seconds", type=float, default=1800.0, help="of one core, each (1800)")
+    parser.add_argument("--every", type=float, default=225.0, help="seconds between rows (225)")
     parser.add_argument("--count", type=int, default=50_000, help="images to train on (50000)")
     parser.add_argument("-n", type=int, default=5000, help="samples and test images (5000)")
     parser.add_argument("--rows", type=Path, help="a file that keeps the rows, to continue from")
     parser.add_argument("--out", type=Path, default=Path("runs/cifar10"))
     args = parser.parse_args()
+    marks = [args.every * (i + 1) for i in range(int(args.seconds / args.every))]
     rows: list[dict[str, Any]] = []
     if args.rows and args.rows.exists():
         rows = [json.loads(line) for line in args.rows.read_text(encoding="utf-8").splitlines()]
-    for seed in args.seeds:
-        for name in args.families:
-            known = ("family", name), ("seed", seed), ("seconds", args.seconds)
-            if any(all(row.get(k) == v for k, v in known) for row in rows):
-                continue
-            # a process each: what one leaves in memory is nothing to the next
-            with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-                found = pool.submit(play, name, seed, args).result()
-            rows += found
-            for row in found:
-                print(json.dumps(row), flush=True)
-            if args.rows:
-                with args.rows.open("a", encoding="utf-8") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in found)
+    for seed, name in itertools.product(args.seeds, args.families):
+        known = {r["seconds"]: r["steps"] for r in rows if (r["family"], r["seed"]) == (name, seed)}
+        left = [mark for mark in marks if mark not in known]
+        if not left:
+            continue
+        run, before = args.out / f"{name}-{seed}", 0.0
+        if run.exists():
+            before = max(known, default=0.0)
+            if stopped_at(run) != known.get(before):
+                raise SystemExit(f"{run} did not end where its rows do; remove it to train it anew")
+        # a process each: what one leaves in memory is nothing to the next
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            found = pool.submit(play, name, seed, before, left, args).result()
+        rows += found
+        for row in found:
+            print(json.dumps(row), flush=True)
+        if args.rows:
+            with args.rows.open("a", encoding="utf-8") as file:
+                file.writelines(json.dumps(row) + "\n" for row in found)
+    print_means(rows, marks, args)
+
+
+def print_means(
+    rows: Sequence[Mapping[str, Any]], marks: Sequence[float], args: argparse.Namespace
+) -> None:
+    """The table of the families at these marks, below what training images score."""
     print(f"| {' | '.join(['', 'seconds', *COLUMNS])} |\n|{' --- |' * (2 + len(COLUMNS))}")
     real, unseen = (floats(pictures(args.folder / k, SIZE, args.n)) for k in ("train", "test"))
     print(told("train | 0", [compared(real, unseen)], COLUMNS))
-    for name in args.families:
-        for quarter in QUARTERS:
-            key = (name, quarter * args.seconds)
-            of = [r for r in rows if (r["family"], r["seconds"]) == key and r["seed"] in args.seeds]
-            print(told(f"{name} | {quarter * args.seconds:g}", of, COLUMNS))
+    for name, mark in itertools.product(args.families, marks):
+        of = [
+            row
+            for row in rows
+            if (row["family"], row["seconds"]) == (name, mark) and row["seed"] in args.seeds
+        ]
+        if of:
+            print(told(f"{name} | {mark:g}", of, COLUMNS))
 
 
 if __name__ == "__main__":
