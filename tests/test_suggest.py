@@ -89,6 +89,23 @@ def test_the_weight_of_r1_by_hand() -> None:
     assert r1_weight(1024 * 1024, 32) == 6.55  # 6.5536
 
 
+def test_a_cpu_has_short_runs() -> None:
+    """Whose R1 is stronger, without mixing and path lengths; only from 402 pixels on is it less."""
+    found = []
+    for side, gpu in ((64, False), (448, False), (64, True)):
+        facts = Facts(Images, 5000, 0, (3, side, side), side, gpu=gpu, asked=side)
+        settings = rule_for(facts).settings(facts, defaults(game_class("stylegan2")))
+        said = [reason for reason in reasons(facts, settings) if reason.startswith("R1 of")]
+        cfg: Any = settings.game
+        found.append((cfg.penalties[0].weight, cfg.mixing, cfg.path_weight, *said))
+    rule = "is .0002 pixels / batch, as StyleGAN2-ADA has it"
+    assert found == [
+        (1.0, 0.0, 0.0, "R1 of 1 suits short runs"),
+        (1.25, 0.0, 0.0, f"R1 of 1.25 {rule}"),  # .0002 x 448 x 448 / 32
+        (0.0256, 0.9, 2.0, f"R1 of 0.0256 {rule}"),
+    ]
+
+
 def test_few_images_get_ada_and_many_do_not() -> None:
     usual = defaults(game_class("stylegan2"))
     for count, augmented in ((5000, True), (200_000, False)):

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import prod
 from typing import Any
 
 from ganwright.augment import ADA
@@ -26,7 +27,7 @@ from ganwright.report.page import duration
 from ganwright.run.config_file import defaults, game_class
 from ganwright.run.look import Look, described, understood
 from ganwright.run.profile import Profile, measure
-from ganwright.run.rules import Facts, Rule, rule_for
+from ganwright.run.rules import Facts, Rule, r1_weight, rule_for
 from ganwright.training.engine import Engine
 
 TRIAL = 15 * 60
@@ -190,7 +191,9 @@ def reasons(facts: Facts, settings: Settings) -> Iterator[str]:
         yield f"{facts.count:,} images can be memorised, so D sees them augmented (ADA)"
     for penalty in getattr(settings.game, "penalties", ()):
         if getattr(penalty, "every", 1) > 1:
-            yield f"R1 of {penalty.weight:g} is .0002 pixels / batch, as StyleGAN2-ADA has it"
+            rule = penalty.weight == r1_weight(prod(facts.sides), settings.batch_size or 1)
+            why = "is .0002 pixels / batch, as StyleGAN2-ADA has it" if rule else "suits short runs"
+            yield f"R1 of {penalty.weight:g} {why}"
     if getattr(settings.game, "conditional", False):
         yield f"{facts.classes:,} classes, so you can choose one when sampling"
     if facts.count < FEW and len(facts.shape) == 3:
