@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -332,6 +333,7 @@ def test_class_norm_keeps_the_settings_of_the_norm() -> None:
         (ConvNet(), (3, 6, 6), "nearest size that fits is 8x8"),
         (ResNet(), (3, 33, 32), "nearest size that fits is 32x32"),
         (ConvNet(), (2,), "not samples of shape \\(2,\\); use MLP"),
+        (AliasFreeNet(), (2,), "not samples of shape \\(2,\\); use MLP"),
         (ConvNet(attention=(32,)), (3, 32, 32), "height 32, but .* the heights are 4, 8, 16"),
         (ResNet(attention=(4,)), (3, 16, 16), "height 4, but .* the heights are 8, 16"),
         (ResNet(halvings_D=3), (3, 16, 16), "halvings_D is 3, but 16x16 halves 2 times"),
@@ -343,6 +345,21 @@ def test_shapes_that_do_not_fit_are_refused(
     with pytest.raises(SettingsError, match=message) as caught:
         _ = networks.generator(8, shape), networks.discriminator(shape)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("size", [(4, 4), (11, 11), (9, 16), (29, 29), (24, 41), (300, 200)])
+@pytest.mark.parametrize(
+    "networks", [AliasFreeNet(base=8, most=2, styles=2, layers=3), FastNet(width_G=1, width_D=1)]
+)
+def test_the_size_that_a_refusal_names_is_one_that_it_takes(
+    networks: Networks, size: tuple[int, int]
+) -> None:
+    with pytest.raises(SettingsError, match="nearest") as caught:
+        networks.generator(2, (1, *size))
+    named = re.search(r"--image-size (\d+)(?:x(\d+))?\)", str(caught.value))
+    assert named is not None
+    h, w = named.groups()
+    assert networks.generator(2, (1, int(h), int(w or h))) is not None
 
 
 def test_the_nearest_size_fits() -> None:

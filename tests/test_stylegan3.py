@@ -323,7 +323,7 @@ def test_conditional_styles_mix_and_are_found_again() -> None:
 
 
 def test_images_that_it_cannot_make_are_refused() -> None:
-    with pytest.raises(SettingsError, match=r"power of 2, not 24x24; the nearest is 32x32"):
+    with pytest.raises(SettingsError, match=r"from 8 up, not 24x24; the nearest is 32x32"):
         AliasFreeNet().generator(8, (3, 24, 24))
     with pytest.raises(SettingsError, match="not 16x32"):
         AliasFreeNet().generator(8, (3, 16, 32))

@@ -39,6 +39,10 @@ LAST_STOP = 2**0.3
 """Where frequencies are gone in the last layer, as a multiple of its cutoff."""
 
 
+_SMALLEST = 8
+"""The smallest side of an image, which D halves once."""
+
+
 class FourierInput(nn.Module):
     """w [n, styles] -> [n, C, size, size]: waves over the plane, mixed by a learned matrix.
 
@@ -166,6 +170,24 @@ class AliasFreeSynthesis(nn.Module):
         return wide(out)
 
 
+def _square(shape: tuple[int, ...]) -> tuple[int, int]:
+    """The channels and the side of images (C, H, W).
+
+    Raises:
+        SettingsError: they are no images, not square, or their side is no power of 2.
+    """
+    if len(shape) != 3:
+        halvings(shape, "AliasFreeNet")  # refuses them
+    channels, h, w = shape
+    if h != w or h < _SMALLEST or h & (h - 1):
+        near = max(_SMALLEST, 2 ** round(math.log2((h * w) ** 0.5)))
+        raise SettingsError(
+            f"AliasFreeNet makes square images whose side is a power of 2 from {_SMALLEST} up, not "
+            f"{h}x{w}; the nearest is {spoken(near, near)}"
+        )
+    return channels, h
+
+
 @dataclass(frozen=True, kw_only=True)
 class AliasFreeNet(Networks):
     """StyleGAN3's networks, for square images whose side is a power of 2."""
@@ -214,14 +236,7 @@ class AliasFreeNet(Networks):
         Raises:
             SettingsError: if `shape` is no such image, or no layer comes before the critical ones.
         """
-        halvings(shape, "AliasFreeNet")
-        channels, size, width = shape
-        if size != width or size & (size - 1):
-            near = 2 ** round(math.log2((size * width) ** 0.5))
-            raise SettingsError(
-                f"AliasFreeNet makes square images whose side is a power of 2, not {size}x{width}; "
-                f"the nearest is {spoken(near, near)}"
-            )
+        channels, size = _square(shape)
         if self.critical >= self.layers:
             raise SettingsError(
                 f"AliasFreeNet has {self.layers} layers, of which {self.critical} are critical; "

@@ -165,8 +165,13 @@ def pixels(shape: tuple[int, ...], unit: bool) -> list[nn.Module]:
 _LEAST = 4
 
 
-def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
+def halvings(shape: tuple[int, ...], network: str, least: int = 1) -> tuple[int, int, int]:
     """How an image's sides come down to a grid whose smaller side has 4 to 7 cells.
+
+    Args:
+        shape: of one sample.
+        network: what the error calls it.
+        least: halvings that the network needs, so that the error names no smaller size.
 
     Returns:
         The grid's height and width, and the number of downsamplings, at least 1.
@@ -184,7 +189,7 @@ def halvings(shape: tuple[int, ...], network: str) -> tuple[int, int, int]:
     if min(h, w) < 2 * _LEAST or h % 2**count or w % 2**count:
         raise SettingsError(
             f"{network} halves images down to 4 to 7 pixels and cannot so halve {h}x{w}; "
-            f"the nearest size that fits is {spoken(*_nearest_size(h, w))}"
+            f"the nearest size that fits is {spoken(*_nearest_size(h, w, least))}"
         )
     return h >> count, w >> count, count
 
@@ -194,11 +199,11 @@ def spoken(h: int, w: int) -> str:
     return f"{h}x{w} (--image-size {h if h == w else f'{h}x{w}'})"
 
 
-def _nearest_size(h: int, w: int) -> tuple[int, int]:
-    """The size nearest to h x w that `downsamplings` takes."""
+def _nearest_size(h: int, w: int, least: int) -> tuple[int, int]:
+    """The size nearest to h x w that halves so, `least` times or more."""
     sizes = {
         (max(_LEAST, round(h / 2**k)) * 2**k, max(_LEAST, round(w / 2**k)) * 2**k, k)
-        for k in range(1, 1 + max(1, math.ceil(math.log2(max(h, w) / _LEAST))))
+        for k in range(least, 1 + max(least, math.ceil(math.log2(max(h, w) / _LEAST))))
     }
     fitting = [(a, b) for a, b, k in sizes if min(a, b) >> k < 2 * _LEAST]
     return min(fitting, key=lambda s: (abs(s[0] - h) + abs(s[1] - w), s))

@@ -36,6 +36,10 @@ REACH = 4
 """Doublings from a map to the one that it scales, in networks for 128 pixels and up."""
 
 
+_HALVINGS = 3
+"""From 32 pixels down to 4."""
+
+
 class FastGenerator(Generator):
     """z to a grid of 4 to 7 cells, which gated convolutions turn into an image as it doubles."""
 
@@ -118,8 +122,8 @@ class FastNet(Networks):
         Raises:
             SettingsError: the images are too small, or their sides do not halve so.
         """
-        h, w, count = halvings(shape, "FastNet")
-        if count < 3:
+        h, w, count = halvings(shape, "FastNet", _HALVINGS)
+        if count < _HALVINGS:
             raise SettingsError(
                 f"FastNet needs images of 32 pixels or more, got {shape[1]}x{shape[2]}; "
                 "set --image-size 32 or more"
