@@ -8,6 +8,8 @@ import pytest
 import torch
 from helpers import trainer_of
 from torch import Tensor, nn
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganwright.errors import SettingsError
 from ganwright.networks.base import Discriminator, spectral
@@ -104,3 +106,28 @@ def test_g_is_charged_for_all_its_layers_and_no_embedding() -> None:
     assert slopes[-1] is None
     assert all(s is not None for s in slopes[:-1])
     assert sum(bool(s.abs().sum() > 1e-12) for s in slopes[:-1]) > len(raw) // 2
+
+
+class Largest(TorchDispatchMode):
+    """Remembers how many numbers the largest tensor has that is computed within."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.numbers = max(self.numbers, out.numel() if isinstance(out, Tensor) else 0)
+        return out
+
+
+def test_many_short_filters_are_compared_without_all_their_products() -> None:
+    """Those of BigGAN's first layer are 16,384 at 64 pixels, whose products take a gigabyte."""
+    G = nn.Linear(20, 1100, bias=False)
+    with Largest() as largest:
+        value, slope = slope_of(G, G.weight)
+    assert largest.numbers <= 2 * G.weight.numel()
+    W = G.weight.detach().double()
+    products = (W @ W.T).fill_diagonal_(0.0)
+    assert value == pytest.approx(products.square().sum().item(), rel=1e-5)
+    assert_close(slope.double(), 4 * products @ W, rtol=1e-4, atol=1e-4)

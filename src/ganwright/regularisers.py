@@ -250,10 +250,20 @@ class Orthogonality(Regulariser):
         return torch.stack(costs).sum()
 
 
+_MANY = 1024
+"""Filters whose inner products with each other are a small matrix."""
+
+
 def _apart(filters: Tensor) -> Tensor:
     """The sum of the squared inner products of different rows."""
     with torch.autocast(filters.device.type, enabled=False):
-        products = wide(filters) @ wide(filters).T
+        rows = wide(filters)
+        if len(rows) > max(_MANY, 2 * rows.shape[1]):
+            # |W W^T|² = |W^T W|², which is as small as the rows are short: of BigGAN's first layer,
+            # 16,384 rows of 20, the products would take gigabytes
+            all_pairs = (rows.T @ rows).square().sum()
+            return all_pairs - rows.square().sum(1).square().sum()
+        products = rows @ rows.T
         same = torch.eye(len(filters), device=filters.device, dtype=torch.bool)
         return products.masked_fill(same, 0.0).square().sum()
 
