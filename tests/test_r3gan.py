@@ -17,7 +17,7 @@ from ganwright.data.types import Images
 from ganwright.errors import SettingsError
 from ganwright.families.r3gan import BURN_IN, R3GAN
 from ganwright.layers.fir import Doubled, Halved
-from ganwright.networks import R3Net
+from ganwright.networks import ConvNet, R3Net
 from ganwright.networks.r3 import R3Block
 from ganwright.observing import evaluate
 from ganwright.optim import Adam, Cosine, CosineRise
@@ -237,6 +237,21 @@ def test_g_is_paired_with_new_real_images() -> None:
     assert len(seen) == 2
     assert not torch.equal(*seen)
     assert trainer.draws == 2
+
+
+def test_the_average_of_other_networks_has_the_averages_statistics() -> None:
+    """Averaged weights do not go with the newest batches' mean and variance."""
+    config = tiny("r3gan")[1].game
+    trainer = trainer_of("r3gan", game=replace(config, networks=ConvNet(width=4)))
+    norms = [m for m in trainer.game.G.modules() if isinstance(m, nn.BatchNorm2d)]
+    averaged = [m for m in trainer.average.networks.modules() if isinstance(m, nn.BatchNorm2d)]
+    trainer.average.half_life = 1e6
+    trainer.average.ramp = 0.0
+    before = [m.running_mean.clone() for m in averaged]
+    list(trainer.play(2))  # 16 images, which the average waits for
+    for live, mean, old in zip(norms, averaged, before, strict=True):
+        moved = (live.running_mean - old).norm()
+        assert (mean.running_mean - old).norm() < 0.01 * moved
 
 
 def test_the_average_follows_its_schedule_without_a_ramp() -> None:

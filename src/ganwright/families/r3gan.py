@@ -44,7 +44,6 @@ class R3GAN(ThroughGame):
     paper = "2501.05441"
     image_size = 32
     batch_size = 512
-    averaged_buffers = ()  # its networks have constants only
 
     @dataclass(frozen=True, kw_only=True)
     class Config(ThroughGame.Config):
