@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from torch import Tensor, nn
 from ganwright.augment import ADA, Augment, Augmenter, DiffAugment
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
-from ganwright.families import family
+from ganwright.families import FAMILIES, family
+from ganwright.families.augmented import AugmentedGame
+from ganwright.families.through import ThroughGame
 from ganwright.losses import NonSaturating
 from ganwright.observing import evaluate, observed_in
 from ganwright.regularisers import FeatureMatching
@@ -201,3 +205,16 @@ def test_objectives_compile_as_a_whole(name: str) -> None:
 def test_what_is_observed_in_a_scope_has_its_plain_names() -> None:
     one, two = torch.tensor(1.0), torch.tensor(2.0)
     assert observed_in("A", {"p_A": one, "p_B": two, "mean": two}) == {"p": one}
+
+
+def test_the_page_names_the_families_that_lack_it_and_those_that_look_through_it() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "augmentation.md").read_text()
+    (row,) = re.findall(r"^\| families \| all but (.*?) \|", page, re.MULTILINE)
+    (through,) = re.findall(r"\bIn (.*?), penalties\s", page, re.DOTALL)
+    kinds = {name: family(name) for name in FAMILIES}
+    assert set(re.findall("`(.*?)`", row)) == {
+        name for name, kind in kinds.items() if not issubclass(kind, AugmentedGame)
+    }
+    assert set(re.findall("`(.*?)`", through)) == {
+        name for name, kind in kinds.items() if issubclass(kind, ThroughGame)
+    }
