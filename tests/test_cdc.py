@@ -122,15 +122,17 @@ def test_anchors_are_draws_of_the_prior() -> None:
     assert anchors.mean().item() == pytest.approx(0.5, abs=0.1)
 
 
-def test_a_patch_sees_its_receptive_field_alone() -> None:
-    """Behind one block 8 pixels and, with the convolution of the maps at step 2, 4 more."""
-    game = made().eval()
+@pytest.mark.parametrize(("side", "pixels"), [(16, 12), (128, 30), (256, 66)])
+def test_a_patch_sees_as_many_pixels_as_the_page_says(side: int, pixels: int) -> None:
+    """Behind one block 8 and, with the convolution of the maps at step 2, 4 more."""
+    game = CDC(CDC.Config(**TINY["cdc"]), Spec(Images, (1, side, side), count=1)).eval()
     game.before_step(1)
-    x = torch.randn(1, 1, 16, 16, requires_grad=True)
-    patch = game.logits(x).view(8, 8)[4, 4]
-    (slope,) = torch.autograd.grad(patch, x)
+    x = torch.randn(1, 1, side, side, requires_grad=True)
+    across = side >> game.depth
+    middle = game.logits(x).view(across, across)[across // 2, across // 2]
+    (slope,) = torch.autograd.grad(middle, x)
     rows = slope[0, 0].abs().sum(1).nonzero()
-    assert int(rows.max() - rows.min()) + 1 <= 8 + 4
+    assert int(rows.max() - rows.min()) + 1 == pixels
 
 
 @pytest.mark.parametrize(("side", "blocks"), [(8, 1), (32, 1), (64, 1), (128, 2), (256, 3)])

@@ -65,8 +65,8 @@ class CDC(StyleGAN2):
         compared: Annotated[int, Range(3)] = 4
         """Samples that are compared with each other."""
         patch: Count | None = None
-        """Blocks of D before patches are judged; by default, patches are at most a quarter of the
-        image's side where one block leaves that."""
+        """Blocks of D before patches are judged; by default, the most behind which a place in a map
+        sees a quarter of the image's side or less, and one at least."""
         optimizer_d: Optimizer = Adam(lr=2e-3, betas=(0.0, 0.99))
         """Optimizer of D."""
         optimizer_g: Optimizer = Adam(lr=2e-3, betas=(0.0, 0.99))
@@ -95,6 +95,7 @@ class CDC(StyleGAN2):
         """How many of D's blocks see patches of at most a quarter of a side; one at least.
 
         One sees 8 pixels, two see 22, three see 50: each doubles the step of the next one's seven.
+        The 3x3 convolution of their maps sees two such steps more: 12, 30, 66.
         """
         count = 1
         while 1 + 7 * (2 ** (count + 1) - 1) <= side / 4:
