@@ -163,6 +163,18 @@ def test_a_batchs_deviation_is_a_channel() -> None:
     assert torch.equal(Spread(3)(x), Spread(2)(x))  # 3 does not divide 4
 
 
+@pytest.mark.parametrize(
+    ("batch", "group", "taken"), [(7, 4, 7), (35, 4, 5), (9, 8, 3), (3, 4, 3), (5, 1, 1), (1, 4, 1)]
+)
+def test_a_batch_of_any_size_has_a_deviation(batch: int, group: int, taken: int) -> None:
+    """Of no batch but one of a single image does D see a constant, unless it is asked to."""
+    x = torch.randn(batch, 2, 3, 3)
+    found = Spread(group)(x)[:, 2, 0, 0]
+    members = x.view(taken, -1, 2, 3, 3)
+    wanted = (members.var(0, correction=0) + 1e-8).sqrt().mean((1, 2, 3)).repeat(taken)
+    assert torch.allclose(found, wanted, atol=1e-6)
+
+
 def test_noise_is_drawn_in_training_and_fixed_afterwards() -> None:
     conv = StyledConv(4, 4, (8, 8), 6, double=True)
     x, w = torch.randn(2, 4, 4, 4), torch.randn(2, 6)

@@ -39,7 +39,8 @@ class Spread(nn.Module):
 
     The added feature is the standard deviation over a group of samples, averaged over features and
     pixels. Karras et al. (2018), arXiv:1710.10196, section 3. The members of a group stand as far
-    apart in the batch as they can.
+    apart in the batch as they can. A batch that does not divide into such groups has smaller ones,
+    or larger ones where the next smaller would be single samples, which have no deviation.
     """
 
     def __init__(self, group: int) -> None:
@@ -48,7 +49,8 @@ class Spread(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         n = h.shape[0]
-        size = next(g for g in range(min(self.group, n), 0, -1) if n % g == 0)
+        most = min(self.group, n)
+        size = next(g for g in (*range(most, 1, -1), *range(most, n + 1)) if n % g == 0)
         groups = wide(h).unflatten(0, (size, -1))
         spread = (groups.var(0, correction=0) + 1e-8).sqrt().flatten(1).mean(1).repeat(size)
         feature = spread.reshape(n, *[1] * (h.ndim - 1)).expand(n, 1, *h.shape[2:])
@@ -105,7 +107,7 @@ class MinibatchStdDev(Minibatch):
     """The mean standard deviation over groups of samples (Karras 2018)."""
 
     group: Count = 4
-    """Samples in a group; fewer where the batch does not divide evenly."""
+    """Samples in a group; where the batch does not divide evenly, fewer, or else more."""
 
     def extra(self, width: int) -> int:
         return 1

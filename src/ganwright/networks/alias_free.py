@@ -213,7 +213,7 @@ class AliasFreeNet(Networks):
     mapping_D: Count = 8
     """Layers of D's mapping network, which labels alone pass."""
     group: Count = 4
-    """Images over which D takes the deviation; fewer where the batch does not divide."""
+    """Images over which D takes the deviation; fewer where the batch does not divide, or more."""
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True

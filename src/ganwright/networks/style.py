@@ -208,7 +208,7 @@ class StyleNet(Networks):
     residual_D: bool = True
     """Residual blocks in D; without, as in the configuration `cifar`, plain ones."""
     group: Count = 4
-    """Images over which D takes the deviation; fewer where the batch does not divide."""
+    """Images over which D takes the deviation; fewer where the batch does not divide, or more."""
 
     def generator(
         self, latent: int, shape: tuple[int, ...], classes: int = 0, *, tanh: bool = True
