@@ -133,6 +133,10 @@ def test_sums_that_half_precision_cannot_hold_are_scaled_first() -> None:
     halves = modulated(x.half(), (1000 * weight).half(), (1000 * style).half())
     assert halves.dtype is torch.float16
     assert torch.allclose(halves.float(), wanted, atol=0.02)
+    with torch.autocast("cpu", torch.float16):  # the constant is fp32, and its convolution fp16
+        cast = modulated(x, 1000 * weight, 1000 * style)
+    assert cast.dtype is torch.float16
+    assert torch.allclose(cast.float(), wanted, atol=0.02)
 
 
 @pytest.mark.parametrize(("depth", "rms"), [(2, 1.05), (8, 1.22)])

@@ -20,6 +20,14 @@ def wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, least))
 
 
+def computed_in(x: Tensor) -> torch.dtype:
+    """The type that convolutions of `x` are computed in: that of autocast, where it is on."""
+    device = x.device.type
+    if x.dtype is torch.float64 or device == "meta" or not torch.is_autocast_enabled(device):
+        return x.dtype
+    return torch.get_autocast_dtype(device)
+
+
 @contextmanager
 def default_type(dtype: torch.dtype) -> Iterator[None]:
     """Within it, new tensors are of this floating type."""

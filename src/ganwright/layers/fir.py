@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganwright.filters import banded, by_matrices
+from ganwright.precision import computed_in
 
 LONGEST = {torch.float32: 32, torch.bfloat16: 256, torch.float16: 256}
 """The longest side that a CPU halves or doubles by matrices.
@@ -45,9 +46,7 @@ class Strided(Filter):
     """One that changes the size."""
 
     def forward(self, x: Tensor) -> Tensor:
-        cast = x.device.type == "cpu" and torch.is_autocast_enabled("cpu")
-        kind = torch.get_autocast_dtype("cpu") if cast else x.dtype
-        if x.device.type != "cpu" or max(x.shape[2:]) > LONGEST.get(kind, 0):
+        if x.device.type != "cpu" or max(x.shape[2:]) > LONGEST.get(computed_in(x), 0):
             return self.convolved(x)
         return by_matrices(x, *(self.matrix(side).to(x.dtype) for side in x.shape[2:]))
 

@@ -14,7 +14,7 @@ from torch.nn.functional import conv2d, conv_transpose2d
 
 from ganwright.layers.equalised import GAIN, EqualLinear, activated, limited
 from ganwright.layers.fir import Blurred
-from ganwright.precision import wide
+from ganwright.precision import computed_in, wide
 
 EPS = 1e-8
 
@@ -43,7 +43,7 @@ def modulated(
     """
     out = torch.ones((), device=x.device)
     if demodulate:
-        if x.dtype is torch.float16:  # whose sums overflow; demodulation undoes both factors
+        if computed_in(x) is torch.float16:  # its sums overflow; demodulation undoes both factors
             weight = weight / (weight.abs().amax() * weight[0].numel() ** 0.5)
             style = style / style.abs().amax(1, keepdim=True)
         with torch.autocast(x.device.type, enabled=False):
