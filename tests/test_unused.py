@@ -17,6 +17,7 @@ from ganwright.augment import ADA
 from ganwright.commands.train import parsed
 from ganwright.config.settings import Settings
 from ganwright.errors import SettingsError
+from ganwright.families import FAMILIES, family
 from ganwright.recipes import recipes
 from ganwright.run.config_file import from_yaml, game_class
 from ganwright.run.unused import unused
@@ -72,6 +73,43 @@ def test_a_flag_that_makes_a_recipe_s_setting_idle_is_taken() -> None:
     with pytest.raises(SettingsError, match="speed of ADA has no effect"):
         parsed("r3gan", ["--game.augment-d.speed", "100"])
     parsed("stylegan2", ["--game.augment-d", "ADA(speed=100)"])
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("stylegan2", {"path_weight": 0, "path_every": 2}, "path_every .* with path_weight 0"),
+        ("cdc", {"path_weight": 0, "path_share": 1}, "path_share .* with path_weight 0"),
+        ("cdc", {"distance_weight": 0, "compared": 5}, "compared .* with distance_weight 0"),
+        ("stylegan3", {"blur_steps": 10}, "blur_steps .* with blur 0"),
+        ("dcgan", {"unroll_lr": 0.2}, "unroll_lr .* with unroll 0"),
+        ("restore", {"identity_weight": 1}, "identity_weight .* without identity"),
+        ("restore", {"pyramid": 0, "pyramid_steps": 3}, "pyramid_steps .* with pyramid 0"),
+        ("spade", {"kl": 1}, "kl .* without encoder"),
+    ],
+)
+def test_a_family_s_setting_whose_switch_is_off_is_refused(
+    name: str, changes: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    cls, settings = tiny(name, steps=1)
+    with pytest.raises(SettingsError, match=sentence):
+        ganwright.train(cls, settings, tmp_path / "run", quiet=True, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_whose_switch_is_on_is_taken() -> None:
+    parsed("stylegan3", ["--game.blur", "2", "--game.blur-steps", "10"])
+    with pytest.raises(SettingsError, match="blur_steps has no effect with blur 0"):
+        parsed("stylegan3", ["--game.blur-steps", "10"])
+
+
+def test_every_switch_is_a_setting_of_its_family() -> None:
+    for name in FAMILIES:
+        config = family(name).Config
+        known = {field.name for field in dataclasses.fields(config)}
+        for kind in config.__mro__:
+            for pair in vars(kind).get("switches", ()):
+                assert known.issuperset(pair), name
 
 
 def test_all_recipes_and_families_use_what_they_set() -> None:

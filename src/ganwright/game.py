@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MethodType
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -213,6 +213,9 @@ class Game(nn.Module):
     @dataclass(frozen=True, kw_only=True)
     class Config(Named):
         """Settings of the family; subclasses declare theirs."""
+
+        switches: ClassVar[Sequence[tuple[str, str]]] = ()
+        """Settings without effect while another one is 0 or None: the names of both."""
 
     def __init__(self, cfg: Any, spec: Spec) -> None:
         super().__init__()

@@ -50,6 +50,8 @@ class CDC(StyleGAN2):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(StyleGAN2.Config):
+        switches = (("compared", "distance_weight"),)
+
         networks: StyleNet = StyleNet(base=16_384, mapping_G=2)
         """Architecture of G and D: that of the run training starts from."""
         penalties: tuple[Penalty, ...] = (R1(weight=10.0, every=16),)

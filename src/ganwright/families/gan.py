@@ -31,6 +31,8 @@ class UnrollableGame(SharingGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(SharingGame.Config):
+        switches = (("unroll_lr", "unroll"),)
+
         unroll: Whole = 0
         """Updates of D that G looks ahead and differentiates through (unrolled GAN)."""
         unroll_lr: Positive = 0.1

@@ -99,6 +99,12 @@ class Restore(OneWay, OneJudge):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(OneJudge.Config):
+        switches = (
+            ("content", "content_weight"),
+            ("pyramid_steps", "pyramid"),
+            ("identity_weight", "identity"),
+        )
+
         prior: Factory | Path | None = None
         """A run of stylegan2, or a function of (shape,); without one, the U-Net restores alone."""
         prior_networks: StyleNet | None = None

@@ -66,6 +66,8 @@ class Spade(OnPairs):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(AugmentedGame.Config):
+        switches = (("content", "content_weight"), ("kl", "encoder"))
+
         translator: SpadeNet = SpadeNet()
         """Architecture of G."""
         patch: Patch = PatchGAN(spectral=True)

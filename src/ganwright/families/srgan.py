@@ -66,6 +66,8 @@ class SRGAN(OneWay, OneJudge):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(OneJudge.Config):
+        switches = (("content", "content_weight"),)
+
         translator: Translator = SRResNet()
         """Architecture of G."""
         patch: Patch = SRDiscriminator()

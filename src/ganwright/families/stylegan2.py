@@ -18,8 +18,9 @@ are those of its configuration `auto`: learning rate .0025, betas (0, .99), batc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -44,6 +45,12 @@ class StyleGAN2(StyledGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(StyledGame.Config):
+        switches: ClassVar[Sequence[tuple[str, str]]] = (
+            ("path_every", "path_weight"),
+            ("path_share", "path_weight"),
+            ("path_decay", "path_weight"),
+        )
+
         networks: StyleNet = StyleNet(base=16_384, mapping_G=2)
         """Architecture of G and D."""
         penalties: tuple[Penalty, ...] = (R1(weight=0.01, every=16),)

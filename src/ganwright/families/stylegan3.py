@@ -41,6 +41,8 @@ class StyleGAN3(StyledGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(StyledGame.Config):
+        switches = (("blur_steps", "blur"),)
+
         networks: AliasFreeNet = AliasFreeNet()
         """Architecture of G and D."""
         penalties: tuple[Penalty, ...] = (R1(weight=0.03125, every=16),)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 from ganwright.augment import ADA
 from ganwright.config.settings import Settings
@@ -23,6 +25,19 @@ def unused(settings: Settings) -> dict[str, str]:
         for name in ("speed", "every"):
             if getattr(augment, name) != getattr(ADA(), name):
                 found[f"game.augment_d.{name}"] = f"{name} of ADA has no effect with target=none"
+    return found | _switched_off(settings.game)
+
+
+def _switched_off(game: Any) -> dict[str, str]:
+    """The same of a family's settings that depend on another one, its `switches`."""
+    found = dict[str, str]()
+    usual = {field.name: field.default for field in fields(game)}
+    for kind in type(game).__mro__:
+        for name, switch in vars(kind).get("switches", ()):
+            value = getattr(game, switch)
+            if not value and getattr(game, name) != usual[name]:
+                off = f"without {switch}" if value is None else f"with {switch} {value:g}"
+                found[f"game.{name}"] = f"{name} has no effect {off}"
     return found
 
 
