@@ -25,6 +25,7 @@ from ganwright.networks import StyleNet
 from ganwright.networks.prior import Guide, Prior, half_changed
 from ganwright.networks.restorer import RestoreNet
 from ganwright.networks.style import Synthesis
+from ganwright.run.fork import fork
 from ganwright.run.load import load
 from ganwright.run.train import train
 
@@ -184,6 +185,20 @@ def test_a_run_keeps_its_prior(tmp_path: Path) -> None:
         loaded.translate(x, direction="b2a")
     with pytest.raises(SettingsError, match="takes images of 16x16 only"):
         loaded.translate(torch.zeros(1, 3, 24, 24))
+
+
+def test_a_fork_takes_the_prior_that_it_names(tmp_path: Path) -> None:
+    """It has the first one's shapes; without another name, the first one's weights stay."""
+    first, second = prior_run(tmp_path / "first"), prior_run(tmp_path / "second", seed=7)
+    cls, settings = tiny("restore", steps=1)
+    own = TINY["restore"] | {"prior": str(first)}
+    train(cls, replace(settings, game=cls.Config(**own)), tmp_path / "run", quiet=True)
+    fork(tmp_path / "run", tmp_path / "same", steps=2, quiet=True)
+    fork(tmp_path / "run", tmp_path / "other", steps=2, prior=str(second), quiet=True)
+    name = "synthesis.constant"
+    for run, source in (("same", first), ("other", second)):
+        found = tensors(tmp_path / run)[f"game.prior.{name}"]
+        assert torch.equal(found, tensors(source)[f"average.G.{name}"])
 
 
 def test_priors_that_cannot_be_are_refused(tmp_path: Path) -> None:

@@ -197,6 +197,9 @@ class Game(nn.Module):
     """The children whose moving average is kept for inference."""
     averaged_buffers: tuple[str, ...] = ("running_mean", "running_var")
     """The buffers that are averaged, too, by their last names; an average copies all others."""
+    filled_by: tuple[tuple[str, str], ...] = ()
+    """Settings that say where a child gets constant weights, each with the child; a fork with
+    another one takes the new weights."""
     held_out: int = 256
     """Held-out items that `measure` is given, in all."""
     larger_is_better: tuple[str, ...] = ()

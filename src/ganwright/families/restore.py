@@ -95,6 +95,7 @@ class Restore(OneWay, OneJudge):
     image_size = 64
     batch_size = 12
     averaged = ("G",)
+    filled_by = (("prior", "prior"),)
     larger_is_better = ("psnr", "ssim")
 
     @dataclass(frozen=True, kw_only=True)

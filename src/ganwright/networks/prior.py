@@ -134,5 +134,6 @@ def fill(prior: Prior, run: Path, shape: tuple[int, ...]) -> None:
         prior.mean.copy_(G.typical.mean)
     except RuntimeError as error:
         raise SettingsError(
-            f"{run} has other networks than prior_networks; leave prior_networks out"
+            f"{run} has other networks than prior_networks; leave prior_networks out, or in a fork "
+            "set it to none"
         ) from error

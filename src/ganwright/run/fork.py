@@ -130,7 +130,7 @@ def fork(
         if known is not None:
             other = other_data(known["fingerprint"], source.fingerprint)
             notes += [f"other data: {'; '.join(other)}"] if other else []
-        notes += _carried(trainer, found)
+        notes += _carried(trainer, found, _filled_otherwise(cls, old.game, settings.game))
         evaluation = hung.evaluation(trainer, source, settings)
         best = hung.best(evaluation)
         origin = Origin("fork", str(place), checksum(found.game), tuple(notes))
@@ -165,10 +165,28 @@ def _checkpoint(
     return found, place
 
 
-def _carried(trainer: Trainer, found: checkpoint.Checkpoint) -> list[str]:
-    """Put a trainer where a checkpoint was, as far as it fits; says what does not."""
-    own = trainer.game.state_dict()
-    fitted = fit(own, found.game)
+def _filled_otherwise(cls: type[Game], old: Any, new: Any) -> tuple[str, ...]:
+    """How the tensors' names begin of children whose weights other settings give now."""
+    return tuple(
+        f"{child}."
+        for setting, child in cls.filled_by
+        if getattr(old, setting) != getattr(new, setting)
+    )
+
+
+def _carried(trainer: Trainer, found: checkpoint.Checkpoint, filled: tuple[str, ...]) -> list[str]:
+    """Put a trainer where a checkpoint was, as far as it fits; says what does not.
+
+    Args:
+        trainer: of the fork.
+        found: the checkpoint.
+        filled: how the names of tensors begin that stay as they are.
+    """
+    own, theirs = (
+        {name: t for name, t in tensors.items() if not name.startswith(filled)}
+        for tensors in (trainer.game.state_dict(), found.game)
+    )
+    fitted = fit(own, theirs)
     if not fits(trainer.game, fitted):
         raise RunError("none of the run's weights fits the networks of these settings")
     fresh = own.keys() - set(fitted.taken)
