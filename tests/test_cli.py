@@ -378,6 +378,21 @@ def test_a_file_for_another_family_is_refused(
     assert sentence == f"{tmp_path / 'c.yaml'}: steps is 0; it must be at least 1"
 
 
+def test_values_of_a_flag_that_is_given_twice_are_not_dropped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    twice = "--metrics is given twice; give all of its values after one, as in --metrics FID KID"
+    for command in (["train", "dcgan"], ["evaluate", "runs/x"], ["sweep", "dcgan"]):
+        assert error_of([*command, "--metrics", "FID", "--metrics=KID"], capsys) == twice
+    seeds = ["--seeds", "0", "--seeds", "1", "2"]
+    assert error_of(["sweep", "dcgan", *seeds], capsys).endswith("as in --seeds 0 1 2")
+    loss = ["--game.loss", "Hinge", "--game.loss=Wasserstein"]
+    assert error_of(["sweep", "dcgan", *loss], capsys) == (
+        "--game.loss is given twice; give all of its values after one, as in --game.loss Hinge "
+        "Wasserstein"
+    )
+
+
 def test_runs_are_numbered(tmp_path: Path) -> None:
     assert free_folder(tmp_path / "no", "dcgan", "digits") == tmp_path / "no" / "dcgan-digits-001"
     for name in ("dcgan-my-cats.zip-low-4-001", "dcgan-digits-001", "dcgan-digits-003"):

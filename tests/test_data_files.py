@@ -442,6 +442,8 @@ MISTAKES: list[tuple[Any, str, type, int | None, str]] = [
     (plain, "?low=2&onehot=a", Paired, 4, r"side a of .* has none; leave it out"),
     (plain, "?jitter=2&crop=random", Images, 4, "exclude each other"),
     (plain, "?jitter", Images, None, r"must read like \?a=label&b=photo"),
+    (plain, "?low=2&low=4", Paired, 4, "more than once, as low=2 and low=4; give it once"),
+    (pairs, "?a:mask&a:image", Paired, None, "more than once, as a:mask and a:image; give it once"),
     (plain, "/nothing", Images, None, "there is no folder or zip file .*nothing; check the path"),
     (plain, "/0.png", Images, None, r"0\.png is neither a folder nor a zip file"),
 ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_origin
 
 from ganwright.commands.evaluate import Measuring, Samples
-from ganwright.commands.flags import Parser, strays
+from ganwright.commands.flags import Parser, refuse_twice, strays
 from ganwright.commands.train import Place, family_of, parsed
 from ganwright.config.changes import flag_of
 from ganwright.config.checked import Named
@@ -78,6 +78,7 @@ def sweep(argv: Sequence[str]) -> int:
         parser.read(argv)
         raise SettingsError("sweep needs a family: ganwright sweep dcgan --seeds 0 1 2")
     groups = grouped(rest)
+    _check_once(groups)
     own = {flag_of(name) for name in hints_of(Sweep)}
     mine = [word for flag, values in groups if _plain(flag) in own for word in (flag, *values)]
     _, (what,) = parser.read([family, *mine])
@@ -144,6 +145,18 @@ def grouped(argv: Sequence[str]) -> list[tuple[str, list[str]]]:
         else:
             groups[-1][1].append(word)
     return groups
+
+
+def _check_once(groups: Sequence[tuple[str, list[str]]]) -> None:
+    """Refuse other values after a flag that stands twice, of which the last alone would be trained.
+
+    Raises:
+        SettingsError: naming all values.
+    """
+    first: dict[str, list[str]] = {}
+    for flag, values in groups:
+        if first.setdefault(flag, values) != values:
+            refuse_twice(flag, [*first[flag], *values])
 
 
 def divided(

@@ -18,7 +18,7 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin
 from ganwright.config.changes import change, flag_of
 from ganwright.config.hints import bare, hints_of, ranges
 from ganwright.config.ranges import Range
-from ganwright.config.spelling import spell
+from ganwright.config.spelling import quoted, spell
 from ganwright.config.trust import FLAG
 from ganwright.errors import SettingsError, likely
 
@@ -186,6 +186,25 @@ class _OneSentence(argparse.ArgumentParser):
         raise SettingsError(f"{message}; see {self.prog} --help")
 
 
+def refuse_twice(flag: str, values: Sequence[str]) -> NoReturn:
+    """Say where the values of a flag go that stands twice.
+
+    Raises:
+        SettingsError: always.
+    """
+    said = " ".join([flag, *map(quoted, values)])
+    raise SettingsError(f"{flag} is given twice; give all of its values after one, as in {said}")
+
+
+class _Once(argparse.Action):
+    """Stores all values of a flag; of two such flags, the values of the first would be dropped."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        if hasattr(namespace, self.dest):
+            refuse_twice(str(option), [*getattr(namespace, self.dest), *values])
+        setattr(namespace, self.dest, values)
+
+
 def _hints(instance: Any) -> list[tuple[str, Any]]:
     """The fields that can be set, each with its type."""
     return list(hints_of(type(instance)).items())
@@ -197,7 +216,7 @@ def _how(hint: Any) -> dict[str, Any]:
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(hint) is tuple:
-        return {"nargs": "*", "metavar": metavar(get_args(hint)[0])}
+        return {"nargs": "*", "action": _Once, "metavar": metavar(get_args(hint)[0])}
     return {"metavar": metavar(hint)}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
@@ -53,16 +54,17 @@ def parse_query(text: str) -> Query:
     """What stands behind the question mark of a data string.
 
     Raises:
-        DataError: an option is unknown or its value is not allowed.
+        DataError: an option is unknown or given twice, or its value is not allowed.
     """
     # `a:mask` is short for `a_kind=mask`.
     text = re.sub(r"(^|&)([^&=:]*):([^&=]*)(?=&|$)", r"\1\2_kind=\3", text)
     try:
-        given = dict(parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)))
+        given = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text))
     except ValueError:
         raise DataError(f'"?{text}" must read like ?a=label&b=photo') from None
+    _check_once(given)
     values: dict[str, Any] = {}
-    for key, value in given.items():
+    for key, value in given:
         if key not in _OPTIONS:
             name = key.replace("_kind", ":") if key.endswith("_kind") else key
             raise DataError(f"unknown data option {name}; {nearest(name, _OPTIONS)}")
@@ -70,9 +72,25 @@ def parse_query(text: str) -> Query:
         try:
             values[key] = convert(value)
         except ValueError:
-            shown = f"{key}={value}".replace("_kind=", ":")
-            raise DataError(f"data option {shown} must be {allowed}") from None
+            raise DataError(f"data option {_shown(key, value)} must be {allowed}") from None
     return Query(**values)
+
+
+def _check_once(given: Sequence[tuple[str, str]]) -> None:
+    """Refuse an option of two values, of which one would go unheard.
+
+    Raises:
+        DataError: naming both.
+    """
+    often = Counter(key for key, _ in given)
+    for name in (key for key, count in often.items() if count > 1):
+        both = " and ".join(_shown(key, value) for key, value in given if key == name)
+        raise DataError(f"a data option is given more than once, as {both}; give it once")
+
+
+def _shown(key: str, value: str) -> str:
+    """An option as the string has it."""
+    return f"{key}={value}".replace("_kind=", ":")
 
 
 def check_query(query: Query, task: type[Batch]) -> None:
