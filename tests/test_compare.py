@@ -278,6 +278,13 @@ def test_a_cell_of_fewer_seeds_says_how_many(tmp_path: Path) -> None:
     assert compare(runs).cells()[1][1:] == ["3 ± 0", "2.5 ± 0.71 (2 seeds)", "7 (1 seed)", "3"]
 
 
+def test_a_run_without_numbers_is_named(four: list[str]) -> None:
+    (Path(four[1]) / "evaluation.jsonl").unlink()
+    table = compare(four)
+    assert [row[-1] for row in table.cells()[1:]] == ["1", "2"]
+    assert table.notes == (f"{four[1]} was never measured, so no number counts it; evaluate it",)
+
+
 def test_labels_in_turn_do_not_compare_with_those_as_in_the_data(tmp_path: Path) -> None:
     """Nor does what was evaluated before protocols said it; a family without labels does."""
     new = {"weights": "average"}

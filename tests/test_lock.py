@@ -74,7 +74,12 @@ def test_of_two_that_make_one_folder_the_second_is_refused(
     runs.train(cls, settings, tmp_path / "run", quiet=True)
     before = {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()}
     monkeypatch.setattr(runs, "check_free", lambda _: None)
-    with pytest.raises(RunError, match="cannot make the run folder"):
+    with pytest.raises(RunError, match="exists; resume it with"):
+        runs.train(cls, settings, tmp_path / "run", quiet=True)
+    with (
+        lock.writing(tmp_path / "run"),
+        pytest.raises(RunError, match=r"is being trained by process \d+; choose another --out"),
+    ):
         runs.train(cls, settings, tmp_path / "run", quiet=True)
     assert {p: p.read_bytes() for p in (tmp_path / "run").rglob("*") if p.is_file()} == before
 

@@ -113,8 +113,9 @@ def compare(runs: Sequence[str | Path]) -> Table:
 
     Numbers are the newest of `ganwright evaluate`; of a run that was never evaluated, the last that
     training logged. A run that repeats another one, with its seed, is no second sample: the notes
-    name it, and it is left out. They also name what a row was measured at different steps of,
-    numbers that training logged without saying how they were measured, and those that are none.
+    name it, and it is left out. They also name runs without any number, what a row was measured at
+    different steps of, numbers that training logged without saying how they were measured, and
+    those that are none.
 
     Raises:
         RunError: a folder is no run, nothing was measured, or not in the same way.
@@ -138,6 +139,11 @@ def compare(runs: Sequence[str | Path]) -> Table:
     for each in found:
         groups.setdefault(tuple(each.settings.get(k, "-") for k in heads), []).append(each)
     rows = [(labels, {n: s for n in names if (s := _spread(g, n))}) for labels, g in groups.items()]
+    notes += tuple(
+        f"{each.run} was never measured, so no number counts it; evaluate it"
+        for each in found
+        if not each.values
+    )
     notes += (*unsure, *(note for group in groups.values() for note in _unequal(group)))
     return Table(tuple(h.removeprefix("game.") for h in heads), names, tuple(rows), notes)
 

@@ -18,6 +18,7 @@ RUN/environment.json  the versions and the machine that it is trained with
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import re
@@ -65,7 +66,8 @@ def make(
         first: puts into the folder what a run has that does not begin from nothing.
 
     Raises:
-        RunError: it cannot be written; nothing is left behind.
+        RunError: another process has made it meanwhile, or it cannot be written; nothing is left
+            behind.
     """
     text = to_yaml(name_of(cls), settings)
     values = dataclasses.asdict(spec) | {"task": spec.task.__name__}
@@ -80,6 +82,8 @@ def make(
             if first is not None:
                 first(beside)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            check_free(out)
         raise RunError(f"cannot make the run folder {out}: {atomic.reason(error)}") from error
 
 
