@@ -167,5 +167,14 @@ def test_wrong_input_is_a_sentence(
         ganwright.augment_data(run, tmp_path / "x", classifier=large)
     with pytest.raises(SettingsError, match="per_class is 0; it must be at least 1"):
         ganwright.augment_data(run, tmp_path / "x", 0)
+    for given, sentence in (
+        ({"features": "Nothing"}, "features: unknown Features Nothing"),
+        ({"steps": 1}, "augment_data takes no steps; did you mean step"),
+        ({"out": None}, "out is None"),
+    ):
+        with pytest.raises(SettingsError, match=sentence):
+            ganwright.augment_data(**{"run": run, "out": tmp_path / "x", **given})
+    with pytest.raises(SettingsError, match="best chooses the weights of a run folder"):
+        ganwright.augment_data(ganwright.load(run), tmp_path / "x", best=True)
     assert "name a folder" in error_of(["augment", str(run), "--out", "x.png"], capsys)
     assert not (tmp_path / "x").exists()

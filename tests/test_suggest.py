@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from test_cli import error_of
 
@@ -164,12 +165,13 @@ def test_wrong_input_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
         ({"hours": float("inf")}, "hours is inf; it must be above 0"),
         ({"hours": "long"}, "hours is 'long'; it must be a number, above 0"),
         ({"seconds": 0}, "seconds is 0.0; it must be above 0"),
+        ({"data": np.zeros((9, 8, 8))}, "data of suggest is a tensor of shape .*; give a name or"),
         ({"hour": 8}, "there is no option hour; there are data_root, download"),
     ],
 )
 def test_wrong_words_in_python_are_a_sentence(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ganwright.GanwrightError, match=said):
-        ganwright.suggest("ring", **given)
+        ganwright.suggest(**{"data": "ring", **given})
 
 
 def test_a_suggested_run_is_no_longer_than_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

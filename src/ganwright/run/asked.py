@@ -1,4 +1,4 @@
-"""What `evaluate` was asked for: that it is of the right type, and that nothing goes unheard."""
+"""What functions of trained runs get: of the right type, and nothing that goes unheard."""
 
 from __future__ import annotations
 
@@ -33,13 +33,20 @@ def path_or_name(name: str, given: Any) -> str:
     )
 
 
-def check_which(target: Any, which: Mapping[str, Any], choice: AbstractSet[str]) -> None:
+def check_which(
+    target: Any,
+    which: Mapping[str, Any],
+    choice: AbstractSet[str] = frozenset(),
+    *,
+    caller: str = "evaluate",
+) -> None:
     """See that keywords choose weights, and of a run folder, which alone has several.
 
     Args:
-        target: what is evaluated.
+        target: whose weights they are.
         which: the keywords.
         choice: the fields of `Choice`, which are no keywords.
+        caller: the function that got them.
 
     Raises:
         SettingsError: they do not.
@@ -48,11 +55,11 @@ def check_which(target: Any, which: Mapping[str, Any], choice: AbstractSet[str])
     for name, value in which.items():
         if name in choice:
             raise SettingsError(
-                f"evaluate takes no {name}, which is a field of Choice; give "
+                f"{caller} takes no {name}, which is a field of Choice; give "
                 f"choice=Choice({name}={value!r}), from ganwright.run.evaluation"
             )
         if name not in names:
-            raise SettingsError(f"evaluate takes no {name}; {nearest(name, names)}")
+            raise SettingsError(f"{caller} takes no {name}; {nearest(name, names)}")
         chosen = value is not None and value is not False
         if chosen and (isinstance(target, Model) or not is_run(target)):
             what = "a model" if isinstance(target, Model) else str(target)

@@ -28,6 +28,7 @@ from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.labelled import ClassificationAccuracy
 from ganwright.metrics.neighbours import distances, radii
 from ganwright.metrics.statistics import eight_bit
+from ganwright.run.asked import check_which
 from ganwright.run.evaluation import Choice, Home
 from ganwright.run.load import load
 
@@ -99,34 +100,37 @@ def augment_data(
         What became of the samples of each class, as in augmentation.json.
 
     Raises:
-        SettingsError: the run does not sample by class, or the classifier knows other classes.
+        SettingsError: the run does not sample by class, the classifier knows other classes, or an
+            argument does not fit.
         RunError: the training data is not there, the folder holds further images of an earlier
             call, or a file cannot be written.
     """
     per_class, tries = convert(per_class, Count, "per_class"), convert(tries, Count, "tries")
-    seed, out = convert(seed, Whole, "seed"), Path(out)
+    seed, folder = convert(seed, Whole, "seed"), convert(out, Path, "out")
+    features = convert(features, Features | None, "features")
+    check_which(run, which, caller="augment_data")
     model = run if isinstance(run, Model) else load(str(run), device=device, **which)
     classes = _classes(model)
     filters = list(_filters(model, classifier, agree, copies, features or DigitFeatures()))
     counts, places, ending = [], folders(classes), _ending(model)
-    before = _kept_before(out)
+    before = _kept_before(folder)
     for k in model.spec.asked if not replace else ():
-        _clear(out / places[k], per_class, before.get(classes[k], 0), ending, replace)
+        _clear(folder / places[k], per_class, before.get(classes[k], 0), ending, replace)
     for k in model.spec.asked:
         count = ClassCount(classes[k])
         for images in model.samples(per_class * tries, seed=seed, labels=[k]):
             kept = _passing(images, k, filters, count)[: per_class - count.kept]
             for number, image in enumerate(kept, count.kept):
-                place = name_of(out / places[k], number, ending)
+                place = name_of(folder / places[k], number, ending)
                 write_image(image, place, model.levels(), replace)
             count.kept += len(kept)
             shown(count)
             if count.kept == per_class:
                 break
-        _clear(out / places[k], count.kept, before.get(count.name, 0), ending, replace)
+        _clear(folder / places[k], count.kept, before.get(count.name, 0), ending, replace)
         counts.append(count)
     with_seed = {"seed": seed, "per_class": per_class, "classes": [asdict(c) for c in counts]}
-    _stored(out / SUMMARY, json.dumps(with_seed, indent=2) + "\n")
+    _stored(folder / SUMMARY, json.dumps(with_seed, indent=2) + "\n")
     return counts
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from ganwright import atomic
 from ganwright.config.changes import keywords
 from ganwright.config.sizes import size_of
+from ganwright.config.spelling import convert
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
 from ganwright.families.jojogan import JoJoGAN
@@ -61,12 +62,12 @@ def restyle(
         RunError: `out` or the folder of examples is taken.
     """
     model = run if isinstance(run, Model) else load(run)
-    game, out = model.game, Path(out)
+    game, folder = model.game, convert(out, Path, "out")
     if not isinstance(game, Styled):
         raise SettingsError(f"{model.family} has no styles; restyle a run of stylegan2, stylegan3")
     shape = refuse_misfits(model, examples)
-    check_free(out)
-    kept = out.with_name(f"{out.name}-examples")
+    check_free(folder)
+    kept = folder.with_name(f"{folder.name}-examples")
     if kept.exists():
         raise RunError(f"{kept} exists, where the examples go; name another --out, or remove it")
     cfg = game.cfg
@@ -79,9 +80,9 @@ def restyle(
     found = project(model, examples, search=search)
     try:
         write_examples(kept, Examples(as_floats(examples).cpu(), found.latents["w"]))
-        return train("jojogan", data=kept / PICTURES, out=out, **wanted)
+        return train("jojogan", data=kept / PICTURES, out=folder, **wanted)
     finally:
-        if not out.exists():
+        if not folder.exists():
             shutil.rmtree(kept, ignore_errors=True)
 
 

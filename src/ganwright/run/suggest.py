@@ -21,7 +21,8 @@ from ganwright.data.named import as_packed, is_packed
 from ganwright.data.open import Prepared
 from ganwright.data.options import options_of
 from ganwright.data.types import Paired
-from ganwright.errors import DataError
+from ganwright.errors import DataError, SettingsError
+from ganwright.errors import described as described_type
 from ganwright.memory import shortage_named
 from ganwright.report.page import duration
 from ganwright.run.config_file import defaults, game_class
@@ -128,9 +129,15 @@ def suggest(
 
     Raises:
         DataError: the data cannot be read, or its items only come by and cannot be counted.
-        SettingsError: options contradict each other, or there is none of such a name.
+        SettingsError: data has no name, options contradict each other, or there is none of such a
+            name.
     """
     hours, seconds = convert(hours, Positive, "hours"), convert(seconds, Positive, "seconds")
+    if not isinstance(data, str | os.PathLike):
+        raise SettingsError(
+            f"data of suggest is {described_type(data)}, and the command that it suggests must "
+            "name the data; give a name or a folder, or save an array as .npy"
+        )
     opening = as_packed(data, options_of(options))
     ready = understood(data, None, opening)
     if isinstance(ready, Look):
