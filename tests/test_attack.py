@@ -12,11 +12,13 @@ import makers
 import pytest
 import torch
 from helpers import tiny
+from PIL import Image
 from test_cli import error_of
 from torch import Tensor
 
 from ganwright.attacks import CW, FGSM, PGD, Attack
 from ganwright.cli import main
+from ganwright.data.options import DataOptions
 from ganwright.errors import SettingsError
 from ganwright.function import Argument, Function
 from ganwright.inference.cleaning import Projection, cleaner
@@ -377,6 +379,19 @@ def test_a_trial_is_checked(how: dict[str, Any], sentence: str) -> None:
 
 def test_numbers_of_a_trial_may_be_text() -> None:
     assert Trial("digits", n="20", toward="8") == Trial("digits", n=20, toward=8)  # type: ignore[arg-type]
+
+
+def test_images_are_read_as_the_classifier_read_its_own(tmp_path: Path) -> None:
+    """In its range, and in its channels at a size that is named, too."""
+    for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (120, 120, 120)).save(tmp_path / "data" / name)
+    cls, settings = tiny("sgan", steps=1, channels=1, range=(0, 100), data=str(tmp_path / "data"))
+    train(cls, settings, tmp_path / "run", quiet=True)
+    trial = Trial(tmp_path / "data", options=DataOptions(image_size=8), device="cpu")
+    _, shown = attack(str(tmp_path / "run"), {"fgsm": FGSM()}, trial)
+    assert shown["image"].shape == (4, 1, 8, 8)
+    assert (shown["image"] == 1).all()
 
 
 def test_a_cleaner_for_other_images_is_refused(runs_of: Path) -> None:

@@ -81,6 +81,19 @@ def folder(path: Path, images: torch.Tensor) -> Path:
     return path
 
 
+def test_images_that_are_named_are_read_as_a_runs_own(tmp_path: Path) -> None:
+    """In its range and, on either side, at its size: other numbers would be other images."""
+    pixels = torch.randint(0, 256, (80, 20, 20), generator=torch.Generator().manual_seed(0))
+    data = folder(tmp_path / "data", pixels.to(torch.uint8))
+    trained(tmp_path / "run", data=data, range=(50, 150), metrics=(), evaluate_every=None)
+    run, few = tmp_path / "run", replace(FEW, n=80, split="train")
+    own = evaluate(run, [Diversity()], choice=few)[0]
+    named = evaluate(run, [Diversity()], against=data, choice=few)[0]
+    assert named.protocol["reference_hash"] == own.protocol["reference_hash"]
+    swapped = evaluate(data, [TwoSample(epochs=1)], against=run, choice=few)[0]
+    assert swapped.protocol["samples"] == 80  # of its 20x20 pixels, and 16x16 of the samples
+
+
 # In training
 
 

@@ -25,6 +25,7 @@ from ganwright.inference.cleaning import Cleaner, Projection, cleaner
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.networks.frozen import frozen
+from ganwright.run.data import read_as
 from ganwright.run.load import load
 from ganwright.run.run_folder import is_run, read_config, read_spec
 from ganwright.seeds import generators_kept, seed_torch
@@ -247,15 +248,20 @@ def _batches(data: RunData, trial: Trial) -> Iterator[tuple[Tensor, Tensor]]:
 
 
 def _opened(target: Factory | Path, trial: Trial, device: torch.device) -> RunData:
-    """The images, brought to the size of a run's where none is named.
+    """The images, brought to a run's size and channels where none are named, and read as it reads.
 
     Raises:
         DataError: they cannot be read, or have no labels or several.
     """
     options = trial.options
-    if options.image_size is None and isinstance(target, Path) and is_run(target):
-        channels, *sides = read_spec(target, read_config(target)[0]).shape
-        options = replace(options, image_size=size_of(*sides), channels=channels)
+    if isinstance(target, Path) and is_run(target):
+        cls, own = read_config(target)
+        channels, *sides = read_spec(target, cls).shape
+        options = replace(
+            read_as(options, own),
+            image_size=options.image_size or size_of(*sides),
+            channels=options.channels or channels,
+        )
     data = open_data(trial.data, task=Images, options=options, device=device)
     if not data.spec.classes or data.spec.several:
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import prod
 from typing import Any
 
@@ -19,6 +19,16 @@ from ganwright.memory import check
 def data_options(settings: Settings) -> DataOptions:
     """The settings that affect data; they have the names of the options."""
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
+
+
+def read_as(options: DataOptions, settings: Settings) -> DataOptions:
+    """The options, with what a run says of the numbers in files where they say nothing of them.
+
+    Its range, depth and transparency: other numbers would be other images to it.
+    """
+    usual = DataOptions()
+    names = [n for n in ("range", "depth", "alpha") if getattr(options, n) == getattr(usual, n)]
+    return replace(options, **{name: getattr(settings, name) for name in names})
 
 
 def check_batch_fits(settings: Settings) -> None:

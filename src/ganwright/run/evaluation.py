@@ -26,7 +26,7 @@ from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.asked import check_data, check_which, path_or_name
 from ganwright.run.chosen_features import compared_by
-from ganwright.run.data import check_same, data_options
+from ganwright.run.data import check_same, data_options, read_as
 from ganwright.run.keep_results import keep
 from ganwright.run.load import load
 from ganwright.run.monitoring import objects
@@ -93,8 +93,9 @@ def evaluate(
     if model is None and is_run(name):
         model = load(name, device=choice.device, **which)
     home = None if model is None else Home(model, choice)
-    fake = _opened(name, choice).of("train") if home is None else home.samples()
+    fake = _beside(name, against, choice).of("train") if home is None else home.samples()
     assert fake is not None
+    own = None if model is None else read_config(model.run, type(model.game))[1]
 
     @cache
     def reference(split: str | None) -> ImageSet | None:
@@ -103,7 +104,7 @@ def evaluate(
             return None if home is None else home.of(wanted)
         if is_run(against):
             return _of_run(against, split, choice)
-        return _opened(against, _like(choice, fake)).of(wanted)
+        return _opened(against, choice, fake.shape, own).of(wanted)
 
     about = {"seed": choice.seed} | ({} if model is None else _weights(model))
     results = measured(chosen, reference, fake, **about)
@@ -247,16 +248,30 @@ def _counts(known: Mapping[str, Any], split: str, trained: int) -> list[int]:
     return [a - b for a, b in zip(counts, held, strict=True)] if held else counts
 
 
-def _opened(text: str, choice: Choice) -> Opened:
+def _beside(text: str, against: str | None, choice: Choice) -> Opened:
+    """Data that is measured: as a run reads its own, where it is compared with one's samples."""
+    if against is None or not is_run(against):
+        return _opened(text, choice)
+    cls, own = read_config(Path(against))
+    return _opened(text, choice, read_spec(Path(against), cls).compared, own)
+
+
+def _opened(
+    text: str, choice: Choice, shape: tuple[int, ...] = (), own: Settings | None = None
+) -> Opened:
+    """Data, brought to the size and read in the range of what it is compared with.
+
+    A size that is named holds.
+
+    Args:
+        text: its name.
+        choice: how it is opened.
+        shape: (C, H, W) of what it is compared with.
+        own: settings of the run that this is of.
+    """
     device = Engine.pick(choice.device, "fp32").device
     options = replace(data_options(choice.settings), held_out=0.0)
-    data = open_data(text, task=Images, options=options, device=device)
-    return Opened(text, data, choice)
-
-
-def _like(choice: Choice, fake: ImageSet) -> Choice:
-    """Real images are brought to the size of the samples, unless a size is named."""
-    if choice.settings.image_size or len(fake.shape) < 3:
-        return choice
-    size = size_of(*fake.shape[1:3])
-    return replace(choice, settings=replace(choice.settings, image_size=size))
+    if options.image_size is None and len(shape) == 3:
+        options = replace(options, image_size=size_of(*shape[1:]))
+    options = options if own is None else read_as(options, own)
+    return Opened(text, open_data(text, task=Images, options=options, device=device), choice)
