@@ -151,6 +151,15 @@ def test_small_numbers_keep_their_digits() -> None:
     assert [row["a"] for row in rows] == ["0.000000000125", "-0.000000000300", "0.000000000050"]
 
 
+def test_spaces_around_cells_make_no_other_class(tmp_path: Path) -> None:
+    """As in files that put a space behind each comma."""
+    file = tmp_path / "t.csv"
+    file.write_text('a, kind\n1, "x, y"\n2,"x, y" \n3, z\n', encoding="utf-8")
+    side = stack(f"{file}?label=kind")
+    assert side.classes == ("x, y", "z")
+    assert side.labels.tolist() == [0, 0, 1]
+
+
 def test_a_label_that_is_no_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column x; it has size, kind, weight, sort"):
         open_data(f"{write(tmp_path / 'x.csv')}?label=x", task=Images)

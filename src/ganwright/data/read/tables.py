@@ -75,9 +75,11 @@ def source_of_cells(cells: Mapping[str, Sequence[str]], query: Query, name: str)
 def _csv(path: Path) -> dict[str, list[str]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            head, *rows = list(csv.reader(file)) or [[]]
+            cells = csv.reader(file, skipinitialspace=True)
+            lines = [[cell.strip() for cell in row] for row in cells]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as a table ({error})") from error
+    head, *rows = lines or [[]]
     rows = [row for row in rows if row]
     _check_names(head, str(path))
     _check_commas(path, [head, *rows])
