@@ -134,6 +134,17 @@ def test_without_the_library_the_error_says_what_to_install(
         PGD().examples(linear, image(0, 0, 0, 0), ZERO)
 
 
+def test_what_is_not_installed_is_said_before_the_first_attack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also of the attack through the cleaner, which comes last: a projection may take hours."""
+    monkeypatch.setitem(__import__("sys").modules, "foolbox", None)
+    trial = Trial("nothing that could be opened")
+    for kinds, clean in (({"fgsm": FGSM(), "cw": CW()}, None), ({"fgsm": FGSM()}, "cleaner")):
+        with pytest.raises(ImportError, match=r'pip install "ganwright\[attacks\]"'):
+            attack("runs/classifier", kinds, trial, clean=clean)
+
+
 class Drawn:
     """A G that shows its latents, which come in this order."""
 

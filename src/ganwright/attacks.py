@@ -48,6 +48,13 @@ class Attack(Checked):
             found = self.search(f, x.detach(), labels, toward is not None)
         return found.detach()
 
+    def check_installed(self) -> None:
+        """See that what the search takes is installed, before anything is attacked.
+
+        Raises:
+            MissingExtraError: it is not.
+        """
+
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
         """Changed images whose class is not `y`, or is `y` if targeted."""
         raise NotImplementedError
@@ -88,6 +95,9 @@ class PGD(Attack):
     steps: Count = 40
     step: Change = 0.01
 
+    def check_installed(self) -> None:
+        _library()
+
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
         how = {"steps": self.steps, "abs_stepsize": self.step, "random_start": True}
         return _found("LinfProjectedGradientDescentAttack", how, self.eps, f, x, y, targeted)
@@ -112,6 +122,9 @@ class CW(Attack):
     searches: Count = 5
     c: Positive = 1.0
     lr: Positive = 0.05
+
+    def check_installed(self) -> None:
+        _library()
 
     def search(self, f: Classifier, x: Tensor, y: Tensor, targeted: bool) -> Tensor:
         how = {"confidence": self.confidence, "steps": self.steps, "stepsize": self.lr}

@@ -154,8 +154,13 @@ def attack(
         the attack through the cleaner; and by their names what some images became, [n, C, H, W].
 
     Raises:
-        GanwrightError: the classifier, the images and the cleaner do not fit each other.
+        GanwrightError: the classifier, the images and the cleaner do not fit each other, or what an
+            attack takes is not installed; the last is said before the first attack.
     """
+    through = adaptive or PGD()
+    for each in (*attacks.values(), *(() if clean is None else (through,))):
+        if isinstance(each, Attack):
+            each.check_installed()
     device = Engine.pick(trial.device, "fp32").device
     named: Factory | Path = convert(target, Factory | Path, "the classifier")
     data = _opened(named, trial, device)
@@ -167,7 +172,7 @@ def attack(
         if isinstance(each, Learned):
             each.check(data.spec.shape, trial.toward)
     if clean is not None:
-        model, through = load(clean, device=trial.device), adaptive or PGD()
+        model = load(clean, device=trial.device)
         scene = scene._replace(clean=cleaner(model, data.spec.shape, projection or Projection()))
         scenes = {k: (how, scene) for k, how in {"none": _Nothing(), **attacks}.items()}
         name = f"{type(through).__name__.lower()} through the cleaner"
