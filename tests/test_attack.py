@@ -405,6 +405,20 @@ def test_images_are_read_as_the_classifier_read_its_own(tmp_path: Path) -> None:
     assert (shown["image"] == 1).all()
 
 
+def test_packs_are_attacked_as_folders_are(tmp_path: Path) -> None:
+    for name in ("a/0.png", "b/1.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (120, 20, 20)).save(tmp_path / "data" / name)
+    cls, settings = tiny("sgan", steps=1, channels=3, data=str(tmp_path / "data"))
+    train(cls, settings, tmp_path / "run", quiet=True)
+    assert main(["data", settings.data or "", "--pack", str(tmp_path / "pack")]) == 0
+    found = [
+        attack(str(tmp_path / "run"), {"fgsm": FGSM()}, Trial(tmp_path / name, device="cpu"))[0]
+        for name in ("data", "pack")
+    ]
+    assert repr(found[0]) == repr(found[1])
+
+
 def test_a_cleaner_for_other_images_is_refused(runs_of: Path) -> None:
     cls, settings = tiny("dcgan")
     game = cls(settings.game, replace(_spec(runs_of), shape=(1, 16, 16)))

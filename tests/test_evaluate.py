@@ -94,6 +94,20 @@ def test_images_that_are_named_are_read_as_a_runs_own(tmp_path: Path) -> None:
     assert swapped.protocol["samples"] == 80  # of its 20x20 pixels, and 16x16 of the samples
 
 
+def test_a_pack_keeps_its_size_next_to_a_run(run: Path, tmp_path: Path) -> None:
+    pixels = torch.randint(0, 256, (80, 16, 16), generator=torch.Generator().manual_seed(0))
+    data = str(folder(tmp_path / "data", pixels.to(torch.uint8)))
+    assert main(["data", data, "--pack", str(tmp_path / "own")]) == 0  # no size is named
+    assert main(["pack", data, str(tmp_path / "sized"), "--image-size", "16"]) == 0
+    for name in ("own", "sized"):
+        pack = tmp_path / name
+        plain = evaluate(run, [Diversity()], against=data, choice=FEW)[0]
+        packed = evaluate(run, [Diversity()], against=pack, choice=FEW)[0]
+        assert packed.value == pytest.approx(plain.value)
+        assert evaluate(pack, [Diversity()], against=run, choice=FEW)
+        assert evaluate(pack, [Diversity()], against=pack, choice=FEW)
+
+
 # In training
 
 

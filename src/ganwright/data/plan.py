@@ -171,7 +171,7 @@ def _check_task(source: Source, task: type[Batch], options: DataOptions) -> None
     if served or (task is Paired and kind is Images and source.query.low is not None):
         return
     hints: dict[type[Batch], str] = {
-        Images: f"name one of its sides, or a set such as {name.split('-')[0]} or digits",
+        Images: "name one of its sides, or a set such as glyphs or digits",
         SemiSupervised: "take one with labels, such as digits, glyphs or mnist",
         Paired: f"take a folder of pairs, glyphs-paired, or {name}?low=4 for super-resolution",
         Unpaired: f'take a folder with trainA and trainB, glyphs-unpaired, or "{name}->usps"',

@@ -16,16 +16,16 @@ from ganwright.attacks import PGD, Attack, Classifier
 from ganwright.config.checked import Checked
 from ganwright.config.factory import Factory
 from ganwright.config.ranges import Count, Whole
-from ganwright.config.sizes import size_of
 from ganwright.config.spelling import convert
 from ganwright.data import Images, RunData, open_data
+from ganwright.data.named import is_packed
 from ganwright.data.options import DataOptions
 from ganwright.errors import DataError, SettingsError
 from ganwright.inference.cleaning import Cleaner, Projection, cleaner
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.networks.frozen import frozen
-from ganwright.run.data import read_as
+from ganwright.run.data import beside
 from ganwright.run.load import load
 from ganwright.run.run_folder import is_run, read_config, read_spec
 from ganwright.seeds import generators_kept, seed_torch
@@ -261,12 +261,10 @@ def _opened(target: Factory | Path, trial: Trial, device: torch.device) -> RunDa
     options = trial.options
     if isinstance(target, Path) and is_run(target):
         cls, own = read_config(target)
-        channels, *sides = read_spec(target, cls).shape
-        options = replace(
-            read_as(options, own),
-            image_size=options.image_size or size_of(*sides),
-            channels=options.channels or channels,
-        )
+        shape = read_spec(target, cls).shape
+        options = beside(trial.data, options, shape, own)
+        if not is_packed(trial.data):
+            options = replace(options, channels=options.channels or shape[0])
     data = open_data(trial.data, task=Images, options=options, device=device)
     if not data.spec.classes or data.spec.several:
         raise DataError(

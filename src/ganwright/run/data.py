@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 from ganwright.config.settings import Settings
-from ganwright.config.sizes import sides
+from ganwright.config.sizes import sides, size_of
 from ganwright.data.fingerprint import begins_otherwise, differences
+from ganwright.data.named import as_packed, is_packed
 from ganwright.data.options import DataOptions
 from ganwright.data.read.loaders import batch_size_of
 from ganwright.errors import RunError, SettingsError
@@ -21,14 +22,29 @@ def data_options(settings: Settings) -> DataOptions:
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
 
 
-def read_as(options: DataOptions, settings: Settings) -> DataOptions:
-    """The options, with what a run says of the numbers in files where they say nothing of them.
+def beside(
+    source: Any, options: DataOptions, shape: tuple[int, ...], own: Settings | None = None
+) -> DataOptions:
+    """Options of data next to a run's: of its size, and read as it reads its own.
 
-    Its range, depth and transparency: other numbers would be other images to it.
+    What the options name holds, and a pack keeps the size that it was made with.
+
+    Args:
+        source: the data.
+        options: what is asked for.
+        shape: (C, H, W) of the run's images; () where there is no run.
+        own: the run's settings. Of the numbers in files, its range, depth and transparency hold:
+            others would be other images to it.
     """
+    if is_packed(source):
+        options = as_packed(source, options)
+    elif options.image_size is None and len(shape) == 3:
+        options = replace(options, image_size=size_of(*shape[1:]))
+    if own is None:
+        return options
     usual = DataOptions()
     names = [n for n in ("range", "depth", "alpha") if getattr(options, n) == getattr(usual, n)]
-    return replace(options, **{name: getattr(settings, name) for name in names})
+    return replace(options, **{name: getattr(own, name) for name in names})
 
 
 def check_batch_fits(settings: Settings) -> None:

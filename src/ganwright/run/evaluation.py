@@ -11,7 +11,6 @@ from typing import Any, Literal
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
-from ganwright.config.sizes import size_of
 from ganwright.data import Images, RunData, open_data
 from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError, described
@@ -26,7 +25,7 @@ from ganwright.metrics.metric import Metric
 from ganwright.metrics.neighbours import DensityCoverage, PrecisionRecall
 from ganwright.run.asked import check_data, check_which, path_or_name
 from ganwright.run.chosen_features import compared_by
-from ganwright.run.data import check_same, data_options, read_as
+from ganwright.run.data import beside, check_same, data_options
 from ganwright.run.keep_results import keep
 from ganwright.run.load import load
 from ganwright.run.monitoring import objects
@@ -93,7 +92,7 @@ def evaluate(
     if model is None and is_run(name):
         model = load(name, device=choice.device, **which)
     home = None if model is None else Home(model, choice)
-    fake = _beside(name, against, choice).of("train") if home is None else home.samples()
+    fake = _target(name, against, choice).of("train") if home is None else home.samples()
     assert fake is not None
     own = None if model is None else read_config(model.run, type(model.game))[1]
 
@@ -248,7 +247,7 @@ def _counts(known: Mapping[str, Any], split: str, trained: int) -> list[int]:
     return [a - b for a, b in zip(counts, held, strict=True)] if held else counts
 
 
-def _beside(text: str, against: str | None, choice: Choice) -> Opened:
+def _target(text: str, against: str | None, choice: Choice) -> Opened:
     """Data that is measured: as a run reads its own, where it is compared with one's samples."""
     if against is None or not is_run(against):
         return _opened(text, choice)
@@ -261,8 +260,6 @@ def _opened(
 ) -> Opened:
     """Data, brought to the size and read in the range of what it is compared with.
 
-    A size that is named holds.
-
     Args:
         text: its name.
         choice: how it is opened.
@@ -271,7 +268,5 @@ def _opened(
     """
     device = Engine.pick(choice.device, "fp32").device
     options = replace(data_options(choice.settings), held_out=0.0)
-    if options.image_size is None and len(shape) == 3:
-        options = replace(options, image_size=size_of(*shape[1:]))
-    options = options if own is None else read_as(options, own)
+    options = beside(text, options, shape, own)
     return Opened(text, open_data(text, task=Images, options=options, device=device), choice)
