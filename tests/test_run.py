@@ -145,6 +145,15 @@ def test_wrong_folders_are_told_apart(tmp_path: Path) -> None:
         runs.resume(tmp_path / "run", {"steps": 4}, quiet=True)
 
 
+def test_a_run_is_no_data(tmp_path: Path) -> None:
+    """Its grids and plots would be learned from; samples that were written beside are data."""
+    model = _train(tmp_path / "run")
+    with pytest.raises(GanwrightError, match="is a run folder, whose images are grids and plots"):
+        ganwright.look(tmp_path / "run")
+    assert model.spec.shape == (1, 8, 8)
+    assert "images" in str(ganwright.look(tmp_path / "run" / "samples", image_size=8))
+
+
 def test_a_failed_start_leaves_nothing(tmp_path: Path) -> None:
     for changes in ({"data": "diggits"}, {"device": "tpu"}, {"image_size": 7_000_000}):
         with pytest.raises((GanwrightError, RuntimeError)):

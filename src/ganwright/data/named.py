@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ganwright.config import plugins
+from ganwright.config.spelling import quoted
 from ganwright.data.options import DataOptions
 from ganwright.data.query import (
     Query,
@@ -149,6 +150,7 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
         return replace(open_hub(name.removeprefix("hf:"), options.reading), query=query)
     if not path.exists():
         raise _unknown(name)
+    _check_no_run(path)
     if array:
         given = marked(arrays_in(path)) if query.signals else arrays_in(path)
         found = source_of(given, task, reading=options.reading, files=True)
@@ -156,6 +158,20 @@ def _named(name: str, task: type[Batch], options: DataOptions, query: Query) -> 
     if table:
         return replace(open_table(path, query), name=name)
     return open_pack(path, options) if is_pack(path) else _of_files(path, task, options, query)
+
+
+def _check_no_run(path: Path) -> None:
+    """Refuse a run's folder, whose grids and plots would be taken for images to learn from.
+
+    Raises:
+        DataError: it is one.
+    """
+    if all((path / name).exists() for name in ("config.yaml", "spec.json", "checkpoints")):
+        raise DataError(
+            f"{path} is a run folder, whose images are grids and plots; name the data that it was "
+            f"trained on, or write samples into a folder with `ganwright sample {quoted(path)} "
+            "-n 100 --out FOLDER`"
+        )
 
 
 def _of_files(path: Path, task: type[Batch], options: DataOptions, query: Query) -> Source:
