@@ -54,6 +54,7 @@ KINDS = {
     "self": "a link to its own folder",
     "elsewhere": "a link to a folder with two images outside",
     "file": "a link to an image outside",
+    "again": "a link to 0.png next to it",
 }
 """What kinds are, in words."""
 
@@ -398,6 +399,7 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
         ),
         Layout("cat=elsewhere dog/0.png", "3 images of 3x8x8, classes cat, dog"),
         Layout("0.png=file 1.png", "2 images of 3x8x8"),
+        Layout("0.png 1.png=again", "2 images of 3x8x8"),
         Layout("café/0.png naïve/1.png", "2 images of 3x8x8, classes café, naïve"),
     ),
 }

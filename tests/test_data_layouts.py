@@ -21,7 +21,7 @@ from layouts import KINDS, LAYOUTS, Layout
 ROWS = [layout for rows in LAYOUTS.values() for layout in rows]
 NAMES = [f"{layout.files[:60]}{layout.data}-{layout.task}" for layout in ROWS]
 TASKS: dict[str, type] = {"images": Images, "pairs": Paired, "domains": Unpaired}
-PLACED = ("pipe", "gone", "up", "self", "elsewhere", "file")
+PLACED = ("pipe", "gone", "up", "self", "elsewhere", "file", "again")
 
 
 def pixels(kind: str) -> Any:
@@ -73,6 +73,7 @@ def put(path: Path, kind: str, outside: Path) -> None:
                 "self": Path("."),
                 "elsewhere": outside,
                 "file": outside / "0.png",
+                "again": Path("0.png"),
             }[kind]
         )
     elif kind == "moving":
