@@ -291,6 +291,8 @@ def test_what_a_config_leaves_out_is_the_default() -> None:
         ("stpes: 5", "unknown setting stpes; did you mean steps?"),
         ("game: {los: Hinge}", "unknown setting game.los; did you mean loss?"),
         ("game: {loss: Hing}", "game.loss: unknown Loss Hing; did you mean Hinge?"),
+        ("loss: Hinge", "loss is a setting of the family; write loss below game, as in"),
+        ("game.loss: Hinge", "game.loss is a setting of the family; write loss below game"),
         ("game: [1]", "it must be a mapping"),
         ("steps: many", "steps is 'many'; it must be a whole number"),
         ("steps: 0", "steps is 0; it must be at least 1"),

@@ -128,11 +128,28 @@ def from_yaml(
     if not isinstance(own, Mapping):
         raise SettingsError(f"{where}: game is {own!r}; it must be a mapping of settings to values")
     own = _still_there(own, cls) if written else own
+    _check_places(values, settings, where)
     try:
         with trust.reading_file():
             return str(named), change(settings, values | {"game": own})
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}" if file else str(error)) from error
+
+
+def _check_places(values: Mapping[Any, Any], settings: Settings, where: str) -> None:
+    """Refuse a setting of the family that stands next to `game` instead of below it.
+
+    Raises:
+        SettingsError: naming it, and its place.
+    """
+    known, own = vars(settings), vars(settings.game)
+    for key in map(str, values):
+        name = key.removeprefix("game.").partition(".")[0]
+        if key not in known and name in own:
+            raise SettingsError(
+                f"{where}: {key} is a setting of the family; write {name} below game, as in game: "
+                f"{{{name}: ...}}"
+            )
 
 
 def _game_in(where: str, name: str, *, asked: bool) -> type[Game]:
