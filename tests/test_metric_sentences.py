@@ -22,6 +22,7 @@ from ganwright.metrics.features import Extractor, Features
 from ganwright.metrics.image_set import ImageSet, of_tensor
 from ganwright.metrics.labelled import ClassificationAccuracy
 from ganwright.metrics.metric import Metric
+from ganwright.metrics.neighbours import PrecisionRecall
 from ganwright.run.evaluation import Choice
 
 FAST = ClassificationAccuracy(steps=1)
@@ -88,6 +89,18 @@ def test_features_that_are_not_finite_are_said(metric: Any) -> None:
     images = of_tensor(torch.zeros(60, 1, 8, 8))
     with pytest.raises(SettingsError, match="features of these images are NaN or infinite; take"):
         metric(Means(0.0)).judge(images, images)
+
+
+@pytest.mark.parametrize("metric", [FID(), KID(), PrecisionRecall(k=9)])
+def test_the_side_that_has_too_few_is_the_one_to_add_to(metric: Any) -> None:
+    """More samples do not help where the data is small."""
+    few, many = (of_tensor(torch.rand(n, 1, 8, 8) * 2 - 1) for n in (5, 80))
+    with pytest.raises(
+        SettingsError, match=r"; compare with more real images \(evaluate --against"
+    ):
+        metric.judge(few, many)
+    with pytest.raises(SettingsError, match=r"; take more \(-n; in training, --evaluate-samples\)"):
+        metric.judge(many, few)
 
 
 def test_two_settings_of_one_metric_are_no_two_names(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ganwright.config.ranges import Count, Several, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.image_set import ImageSet
-from ganwright.metrics.statistics import MORE, Statistics
+from ganwright.metrics.statistics import MORE, Statistics, more
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class FID(FeatureMetric):
         if least <= d:
             raise SettingsError(
                 f"FID of {d} features needs more than {d} images on either side, got "
-                f"{real.count} real and {fake.count} others; {MORE}, or KID"
+                f"{real.count} real and {fake.count} others; "
+                f"{more(real.count, fake.count)}, or KID"
             )
         return {"FID": frechet(real, fake)}
 
@@ -60,10 +61,12 @@ class KID(FeatureMetric):
     """Chooses the subsets."""
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
-        least = min(len(real.vectors), len(fake.vectors))
+        counts = len(real.vectors), len(fake.vectors)
+        least = min(counts)
         if least < self.size:
             raise SettingsError(
-                f"KID's subsets have {self.size} images, and one side has {least}; {MORE}, "
+                f"KID's subsets have {self.size} images, and one side has {least}; "
+                f"{more(*counts)}, "
                 f'or "KID(size={max(2, least // 2)})"'
             )
         values = kernel_distances(real.vectors, fake.vectors, self.subsets, self.size, self.seed)

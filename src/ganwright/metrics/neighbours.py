@@ -12,7 +12,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count
 from ganwright.errors import DataError, SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
-from ganwright.metrics.statistics import MORE, Statistics
+from ganwright.metrics.statistics import Statistics, more
 
 ROWS = 1000
 """Rows of a table of distances that are in memory at a time."""
@@ -116,11 +116,12 @@ def enough(metric: PrecisionRecall | DensityCoverage, real: Statistics, fake: St
     Raises:
         SettingsError: there are too few.
     """
-    least, name = min(len(real.vectors), len(fake.vectors)), type(metric).__name__
+    counts = len(real.vectors), len(fake.vectors)
+    least, name = min(counts), type(metric).__name__
     if least <= metric.k:
         raise SettingsError(
             f"{name} with k={metric.k} needs more than {metric.k} images on either side, got "
-            f"{least}; {MORE}"
+            f"{least}; {more(*counts)}"
         )
 
 

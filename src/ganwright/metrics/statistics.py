@@ -19,12 +19,19 @@ from ganwright.metrics.features import Extractor
 
 MORE = "take more (-n; in training, --evaluate-samples)"
 """What helps where there are too few samples."""
+MORE_REAL = "compare with more real images (evaluate --against)"
+"""What helps where there are fewer real images than samples."""
 KEPT = 50_000
 """Features are kept of so many images; moments are of all."""
 EQUAL = 1e-6
 """Features closer than this share of their length differ by rounding alone."""
 BLOCK = 5000
 """Rows in a block of kept features."""
+
+
+def more(real: int, fake: int) -> str:
+    """What helps where one side of so many images has too few."""
+    return MORE_REAL if real < fake else MORE
 
 
 class Moments:
