@@ -184,6 +184,20 @@ def test_samples_are_rows_with_the_same_columns(family: str, tmp_path: Path) -> 
     assert main(["sample", str(run), "-n", "6", "--out", str(out)]) == 2
 
 
+@pytest.mark.parametrize("family", ["cgan", "aae-semi"])
+def test_the_column_of_classes_holds_names_when_numbers_are_asked_for(
+    family: str, tmp_path: Path
+) -> None:
+    data, run, out = f"{write(tmp_path / 'x.csv')}?label=sort", tmp_path / "run", tmp_path / "y.csv"
+    settings = {"networks": FULL, "steps": 1, "batch_size": 4, "device": "cpu"}
+    ganwright.train(family, data=data, out=run, **settings)
+    for labels in (["1", "0"], ["b", "a"]):
+        command = ["sample", str(run), "-n", "3", "--labels", *labels, "--overwrite"]
+        assert main([*command, "--out", str(out)]) == 0
+        _, *rows = csv.reader(out.read_text(encoding="utf-8").splitlines())
+        assert [row[3] for row in rows] == ["b", "a", "b"]
+
+
 def test_what_a_table_was_taken_for_is_said(tmp_path: Path, capsys: Any) -> None:
     assert main(["data", f"{write(tmp_path / 'x.csv')}?label=sort"]) == 0
     said = capsys.readouterr().out

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -76,6 +77,14 @@ class Function:
     def draw(self, n: int) -> tuple[Tensor, ...]:
         """n rows of each input."""
         return tuple(argument.draw(n) for argument in self.arguments)
+
+
+def takes_labels(game: Any) -> bool:
+    """Whether a trained game samples, and samples of a class can be asked for."""
+    draw = getattr(game, "sample", None)
+    if draw is None or "labels" not in inspect.signature(draw).parameters:
+        return False
+    return bool(getattr(game, "classes", game.spec.classes))
 
 
 def pictures(shape: tuple[int, ...], device: torch.device) -> Argument:

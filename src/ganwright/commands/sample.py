@@ -199,19 +199,23 @@ def _table(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -
     Raises:
         SettingsError: the run learned no table, or not the classes that it has.
     """
+    from ganwright.function import takes_labels
+    from ganwright.inference.labels import wanted
+
     table, spec = model.spec.table, model.spec
     if table is None:
         raise SettingsError(f"--out is {out}, and this run learned no table; name a .png file")
-    labels = what.labels or tuple(spec.classes[k] for k in spec.asked)
-    conditional = bool(getattr(model.game, "classes", 0))
+    conditional = takes_labels(model.game)
     if table.label is not None and not conditional:
         raise SettingsError(
             f"column {table.label} was the class, and this family learned no classes; write a .png "
             "file, or train cgan, or train without ?label="
         )
-    asked = labels if conditional else what.labels or None
-    rows = model.sample(n, seed=what.seed, labels=asked, latents=z)
-    named = [labels[i % len(labels)] for i in range(n)] if conditional else []
+    # a class may be asked for by its number, and the column holds names
+    numbers = [int(wanted(spec, label)) for label in what.labels] if conditional else []
+    names = [spec.classes[k] for k in numbers or spec.asked] if conditional else []
+    rows = model.sample(n, seed=what.seed, labels=names or what.labels or None, latents=z)
+    named = [names[i % len(names)] for i in range(n)] if names else []
     with writing(out):
         atomic.write(out, table.csv(rows, named))
 

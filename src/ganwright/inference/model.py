@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
@@ -19,6 +18,7 @@ from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
+from ganwright.function import takes_labels
 from ganwright.game import Game
 from ganwright.inference.chunks import CHUNK, Latents, fitting, replayed, rows_from
 from ganwright.inference.given_images import fitted_all
@@ -127,9 +127,7 @@ class Model(Translating):
         draw = self.ability("sample")
         n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
         start = convert(start, Whole, "start")
-        takes = "labels" in inspect.signature(draw).parameters
-        takes = takes and bool(getattr(self.game, "classes", self.spec.classes))
-        if labels is not None and not takes:
+        if labels is not None and not takes_labels(self.game):
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
         if self._narrowed and latents is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from ganwright.data import RunData
 from ganwright.data.label_map import LabelMap
 from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
 from ganwright.errors import DataError, SettingsError
+from ganwright.function import takes_labels
 from ganwright.game import Game
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.statistics import Statistics, collect, hash_of
@@ -191,8 +191,7 @@ def of_game(game: Game, count: int, seed: int, name: str) -> ImageSet:
     draw = getattr(game, "sample", None)
     if draw is None:
         raise SettingsError(f"{name} does not sample")
-    takes = "labels" in inspect.signature(draw).parameters
-    labelled = takes and bool(getattr(game, "classes", game.spec.classes))
+    labelled = takes_labels(game)
 
     def walk() -> Iterator[Images]:
         for start in range(0, count, AT_ONCE):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 from collections import Counter
@@ -18,6 +17,7 @@ from ganwright import atomic
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.spelling import convert
 from ganwright.errors import RunError, SettingsError
+from ganwright.function import takes_labels
 from ganwright.inference.array_files import endings
 from ganwright.inference.model import Model
 from ganwright.inference.sample_files import name_of, write_image
@@ -141,10 +141,7 @@ def _classes(model: Model) -> tuple[str, ...]:
         SettingsError: there are none.
     """
     names, shape = model.spec.classes, model.spec.shape
-    sample = getattr(model.game, "sample", None)
-    asked = sample is not None and "labels" in inspect.signature(sample).parameters
-    asked = asked and bool(getattr(model.game, "classes", names))
-    if not names or not asked or len(shape) != 3 or model.spec.several:
+    if not names or not takes_labels(model.game) or len(shape) != 3 or model.spec.several:
         raise SettingsError(
             f"{model.run} does not draw images of one class each; train cgan, acgan, biggan or "
             "another family with --game.conditional on labelled images"
