@@ -17,6 +17,7 @@ from test_cli import QUICK, error_of
 from test_config import TOY
 
 from ganwright.cli import main
+from ganwright.commands.places import outputs
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference import sample_files
 from ganwright.inference.chunks import CHUNK
@@ -204,3 +205,14 @@ def test_memory_does_not_grow_with_their_number(
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert list(write_samples(model, tmp_path / "b", 10_048))[-1] == 10_048
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 << 10
+
+
+@pytest.mark.parametrize("name", ["psi-0.7", "toy.v2", "grid.png"])
+def test_a_folder_may_have_a_point_in_its_name(name: str, run: Path, tmp_path: Path) -> None:
+    out, image = tmp_path / name, tmp_path / "x.png"
+    if name != "psi-0.7":
+        out.mkdir()
+    assert main(["sample", str(run), "-n", "2", "--out", str(out)]) == 0
+    assert list(contents(out)) == ["00000.png", "00001.png"]
+    Image.new("L", (4, 4)).save(image)
+    assert outputs(str(image), out, overwrite=False) == [(image, out / "x.png")]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ganwright.commands.sample import refuse_existing
+from ganwright.commands.sample import names_file, refuse_existing
 from ganwright.errors import DataError, RunError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def outputs(
         pairs = [(path, target)]
     else:
         root, found = inputs(source)
-        if path.is_file() and target.suffix and not target.is_dir():
+        if path.is_file() and names_file(target):
             raise RunError(
                 f"the output is {target}; an image is written as one of {', '.join(known)}, or "
                 "into a folder, whose name has no such ending"

@@ -99,14 +99,14 @@ def sample(argv: Sequence[str]) -> int:
 
 def _draw(model: Model, n: int, what: Sampling, out: Path, z: Latents | None) -> None:
     """Samples in the kind of file that is asked for, or a folder of files."""
-    if out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
+    if not names_file(out):
+        _files(model, out, n, what, z)
+    elif out.suffix.lower() == ".npy" or (out.suffix.lower() == ".csv" and model.spec.signal):
         _signals(model, n, what, out, z)
     elif out.suffix.lower() == ".csv":
         _table(model, n, what, out, z)
-    elif out.suffix:
-        _grid(model.sample(n, seed=what.seed, labels=what.labels or None, latents=z), out)
     else:
-        _files(model, out, n, what, z)
+        _grid(model.sample(n, seed=what.seed, labels=what.labels or None, latents=z), out)
 
 
 def load_run(run: Path, weights: Weights) -> Model:
@@ -135,13 +135,18 @@ def refuse_existing(outputs: Sequence[Path], overwrite: bool) -> None:
         )
 
 
+def names_file(out: Path) -> bool:
+    """Whether an output is a file and not a folder; a number, as in eps-0.3, is no ending."""
+    return out.is_file() or (out.suffix[1:2].isalpha() and not out.is_dir())
+
+
 def refuse_file(out: Path | None) -> None:
-    """Refuse the name of a file where a folder is to be; a number, as in eps-0.3, is no ending.
+    """Refuse the name of a file where a folder is to be.
 
     Raises:
         SettingsError: it is one.
     """
-    if out is not None and (out.is_file() or (out.suffix[1:2].isalpha() and not out.is_dir())):
+    if out is not None and names_file(out):
         raise SettingsError(f"--out is {out}, the name of a file; name a folder")
 
 
@@ -151,7 +156,7 @@ def _taken(out: Path, n: int) -> list[Path]:
     Raises:
         SettingsError: the file is no .png.
     """
-    if not out.suffix:
+    if not names_file(out):
         if (out / "unfinished.json").is_file():  # which of them may stay is seen as they are drawn
             return []
         files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]

@@ -58,8 +58,8 @@ def write_samples(
     """
     if len(model.spec.shape) != 3:
         raise SettingsError(
-            "points are plotted together, and signals stand in one file; give a .png file as "
-            "--out, or a .npy file for signals"
+            "points are plotted together, and rows and signals stand in one file; give a .png file "
+            "as --out, a .csv file for rows of a table, or a .npy file for signals"
         )
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
