@@ -216,3 +216,17 @@ def test_a_folder_may_have_a_point_in_its_name(name: str, run: Path, tmp_path: P
     assert list(contents(out)) == ["00000.png", "00001.png"]
     Image.new("L", (4, 4)).save(image)
     assert outputs(str(image), out, overwrite=False) == [(image, out / "x.png")]
+
+
+def test_samples_of_before_are_not_left_among_those_that_replace_them(
+    run: Path, model: Model, tmp_path: Path
+) -> None:
+    out, command = tmp_path / "many", ["sample", str(run), "--out", str(tmp_path / "many")]
+    assert main([*command, "-n", "8"]) == 0
+    (out / "00001.npy").write_bytes(b"a sample of a run of other numbers")
+    others = {"7.png": b"of someone", "notes.txt": b"too", "²³.png": b"and this"}
+    for name, data in others.items():
+        (out / name).write_bytes(data)
+    assert main([*command, "-n", "4", "--seed", "5", "--overwrite"]) == 0
+    list(write_samples(model, tmp_path / "four", 4, seed=5))
+    assert contents(out) == contents(tmp_path / "four") | others

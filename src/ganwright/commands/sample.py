@@ -73,7 +73,7 @@ class Sampling(Named):
     save_latents: Path | None = None
     """Write the latents of these images into a .npy file."""
     overwrite: bool = False
-    """Replace existing outputs."""
+    """Replace existing outputs; from a folder, samples with higher numbers are removed."""
 
 
 def sample(argv: Sequence[str]) -> int:
@@ -159,8 +159,9 @@ def _taken(out: Path, n: int) -> list[Path]:
     if not names_file(out):
         if (out / "unfinished.json").is_file():  # which of them may stay is seen as they are drawn
             return []
-        files = [p for p in sorted(out.glob("*")) if p.suffix in (".png", ".npy", ".tif")]
-        return [p for p in files if p.stem.isdigit() and int(p.stem) < n]
+        from ganwright.inference.sample_files import numbered
+
+        return sorted(path for path, number in numbered(out).items() if number < n)
     if out.suffix.lower() not in (".png", ".csv", ".npy"):
         raise SettingsError(
             f"--out is {out}; name a .png file for a grid, a .csv file for rows of a table or "

@@ -21,6 +21,7 @@ from ganwright.inference.chunks import Latents
 from ganwright.inference.model import Model
 from ganwright.report.grid import Pixels, to_pixels
 
+_ENDINGS = (".png", ".npy", ".tif")
 UNFINISHED = "unfinished.json"
 """Lies in the folder until all are there: whose samples these are, and how many are whole."""
 
@@ -47,7 +48,8 @@ def write_samples(
         seed: as in `Model.sample`.
         labels: as in `Model.sample`.
         latents: as in `Model.sample`.
-        replace: other files in their places are replaced.
+        replace: other files in their places are replaced, and samples that were there and have no
+            place among these are removed at the end.
 
     Yields:
         How many are there, after each chunk.
@@ -75,12 +77,35 @@ def write_samples(
             write_image(image, name_of(out, i, ending), levels, replace)
         done += len(images)
         yield done
+    if replace:
+        _remove_others(out, n, ending)
     (out / UNFINISHED).unlink(missing_ok=True)
 
 
 def name_of(out: Path, number: int, ending: str = ".png") -> Path:
     """The file of a sample."""
     return out / f"{number:05}{ending}"
+
+
+def numbered(out: Path) -> dict[Path, int]:
+    """The files of a folder that are called as samples are, with their numbers."""
+    files = (path for path in out.glob("*") if path.suffix in _ENDINGS and path.stem.isdecimal())
+    found = {path: int(path.stem) for path in files}
+    return {path: i for path, i in found.items() if path == name_of(out, i, path.suffix)}
+
+
+def _remove_others(out: Path, n: int, ending: str) -> None:
+    """Remove samples of before, which would be taken for some of these.
+
+    Raises:
+        RunError: one cannot be removed.
+    """
+    for path, number in numbered(out).items():
+        if number >= n or path.suffix != ending:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise RunError(f"{path} cannot be removed: {atomic.reason(error)}") from error
 
 
 def _begun(
