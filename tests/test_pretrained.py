@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import hub
 import pytest
 import torch
 import yaml
+from helpers import FULL
 from test_cli import QUICK
 from test_config import TOY, Toy
 
@@ -73,6 +75,38 @@ def test_a_model_comes_back_as_it_was(model: Model, shared: Path) -> None:
     ).read_bytes()
 
 
+def test_a_run_folder_is_not_made_a_shared_model(run: Path, model: Model) -> None:
+    """Its settings were those that are published, and no command took it for a run any more."""
+    before = (run / "config.yaml").read_bytes()
+    with pytest.raises(RunError, match=r"is a run folder, whose config\.yaml a shared"):
+        model.save_pretrained(run, overwrite=True)
+    assert (run / "config.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "shape", "task"),
+    [
+        ("digits", "[16, 1, 8, 8] in [-1, 1]", "unconditional-image-generation"),
+        ("ring", "[16, 2]", "other"),
+        ("sines", "[16, 1, 64], as in the data", "other"),
+        ("rows.csv", "[16, 4], as in the data", "other"),
+    ],
+)
+def test_a_card_tells_what_samples_are(
+    data: str, shape: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("a,b\n" + "1,x\n2,y\n3,z\n" * 8, encoding="utf-8")
+    small: dict[str, Any] = {"networks": FULL, "steps": 1, "batch_size": 4, "image_size": 8}
+    model = ganwright.train("gan", data=data, out="run", device="cpu", **small)
+    text = (model.save_pretrained("shared") / "README.md").read_text(encoding="utf-8")
+    assert f"pipeline_tag: {task}\n" in text
+    (line,) = re.findall(r"^\w+ = (model\..*sample.*)$", text, re.MULTILINE)
+    assert line.endswith(f"  # {shape}")
+    made = eval(line, {"model": ganwright.from_pretrained("shared")})
+    assert f"{list(made.shape)}" == shape[: shape.index("]") + 1]
+
+
 def test_a_run_begins_with_what_was_shared(shared: Path, tmp_path: Path) -> None:
     """`resume` trained it from scratch, and `restyle` named a folder that training refused."""
     again = ganwright.from_pretrained(shared, device="cpu")
@@ -90,10 +124,12 @@ def test_a_run_begins_with_what_was_shared(shared: Path, tmp_path: Path) -> None
         Watcher(spaced, server, None)
 
 
-def test_a_run_that_holds_a_shared_model_stays_a_run(model: Model, tmp_path: Path) -> None:
+def test_a_run_that_holds_a_shared_model_stays_a_run(
+    model: Model, shared: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(model.run, run)
-    load(run, device="cpu").save_pretrained(run, overwrite=True)
+    shutil.copy(shared / "model.safetensors", run)
     assert load(run, device="cpu").step == 4
 
 

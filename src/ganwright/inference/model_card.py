@@ -51,13 +51,13 @@ model = ganwright.from_pretrained("{place}")
 ## Licence and limits
 
 The author has not said yet under which licence the weights may be used, nor for what purpose.
-Images show what the training data shows, with its gaps and its biases.
+What the model makes is like its training data, with the gaps and the biases of that data.
 """
 
 _USES = {
     "sample": (
         "unconditional-image-generation",
-        "images = model.sample(16, seed=0)  # [16, C, H, W] in [-1, 1]",
+        "images = model.sample(16, seed=0)  # {shape} in [-1, 1]",
     ),
     "translate": (
         "image-to-image",
@@ -86,12 +86,12 @@ def card(model: Described, config: Mapping[str, Any], place: str) -> str:
         place: the folder or the repository that the example loads.
     """
     family = type(model.game)
-    able = next((use for name, use in _USES.items() if hasattr(model.game, name)), ("other", ""))
+    task, use = _use(model)
     tags = dict.fromkeys(("gan", model.family, "safetensors"))
     data = str(config.get("data") or model.game.data)
     return _CARD.format(
-        task=able[0],
-        use=able[1],
+        task=task,
+        use=use,
         tags="\n".join(f"- {tag}" for tag in tags),
         title=f"{family.title or model.family} trained on {data}",
         about=_about(model),
@@ -100,6 +100,22 @@ def card(model: Described, config: Mapping[str, Any], place: str) -> str:
         settings=yaml.safe_dump(_told(config), sort_keys=False, allow_unicode=True, width=90),
         results=_results(model),
     )
+
+
+def _use(model: Described) -> tuple[str, str]:
+    """The hub's name of the task, and the line that does it."""
+    spec = model.spec
+    task, use = next(
+        (use for name, use in _USES.items() if hasattr(model.game, name)), ("other", "")
+    )
+    if hasattr(model.game, "sample") and len(spec.shape) != 3:
+        made = "model.sample(16, seed=0)"
+        task, use = "other", f"points = {made}  # {{shape}}"
+        if spec.table:
+            use = f"rows = model.spec.table.numbers({made})  # {{shape}}, as in the data"
+        elif spec.signal:
+            use = f"signals = model.spec.signal.numbers({made})  # {{shape}}, as in the data"
+    return task, use.format(shape=[16, *spec.shape])
 
 
 def _about(model: Described) -> str:

@@ -42,9 +42,14 @@ class Pretrained(Described):
             The folder.
 
         Raises:
-            RunError: it holds a model already, or cannot be written.
+            RunError: it holds a model already, is a run folder, or cannot be written.
         """
         path = path_of(str(folder))
+        if (path / "checkpoints").is_dir():  # whose settings no command takes if they differ
+            raise RunError(
+                f"{path} is a run folder, whose config.yaml a shared model would replace; choose "
+                "another folder"
+            )
         existing = [name for name in FILES if (path / name).exists()]
         if existing and not overwrite:
             raise RunError(f"{path} holds {existing[0]}; choose another folder, or overwrite=True")
