@@ -15,12 +15,15 @@ from PIL import Image
 from test_cli import QUICK, error_of
 from torch import nn
 
+import ganwright
 from ganwright.cli import main
 from ganwright.errors import SettingsError
 from ganwright.function import linear, spherical
 from ganwright.inference.animation import FORMATS, encoder
 from ganwright.inference.model import Model
 from ganwright.inference.walk import along, directions, route
+from ganwright.networks import MLP
+from ganwright.run.load import load
 
 
 def model_of(name: str) -> Model:
@@ -228,3 +231,23 @@ def test_latents_go_out_and_come_in(
     assert "is no .npy or .npz file" in error_of([*ask, three, "--latents", str(z)], capsys)
     assert "name a .npy file" in error_of([*ask, three, "--save-latents", "z.txt"], capsys)
     assert not Path(three).exists()
+
+
+@pytest.mark.parametrize("data", ["ring", "sines", "rows.csv?label=b"])
+def test_what_is_no_image_is_not_shown_as_one(
+    data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`directions` drew all rows into one scatter plot, and `classify` ended in a traceback."""
+    monkeypatch.chdir(tmp_path)
+    Path("rows.csv").write_text("a,b,c\n" + "1,x,4\n2,y,2\n" * 8, encoding="utf-8")
+    Image.new("L", (8, 8)).save("x.png")
+    family = "acgan" if "label" in data else "gan"
+    mlp = MLP(hidden_G=(8,), hidden_D=(8,))
+    ganwright.train(family, data=data, networks=mlp, steps=1, batch_size=4, device="cpu", out="run")
+    capsys.readouterr()
+    for command in ("walk", "directions"):
+        assert "are no images, which this command shows" in error_of([command, "run"], capsys)
+    if family == "acgan":
+        assert "classify tensors from Python" in error_of(["classify", "run", "x.png"], capsys)
+        with pytest.raises(SettingsError, match=r"learned no images; give a tensor \[n, 2\]"):
+            load("run").classify(Image.new("L", (8, 8)))

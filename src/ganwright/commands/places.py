@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ganwright.commands.sample import names_file, refuse_existing
-from ganwright.errors import DataError, RunError
+from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
     from ganwright.data.levels import Levels
+    from ganwright.inference.model import Model
 
 
 class Outputs(NamedTuple):
@@ -64,6 +65,20 @@ def outputs(
     refuse_inputs([file for file, _ in pairs], owner)
     refuse_existing(list(owner), overwrite)
     return pairs
+
+
+def check_filed(model: Model, verb: str) -> None:
+    """Refuse runs whose images files do not hold.
+
+    Raises:
+        SettingsError: it has no images, or not of 1 or 3 channels.
+    """
+    shape = model.spec.shape
+    if len(shape) != 3 or (shape[0] not in (1, 3) and model.levels() is None):
+        raise SettingsError(
+            f"this run's samples have the shape {list(shape)}, and files hold 1 or 3 channels; "
+            f"{verb} tensors from Python instead"
+        )
 
 
 def refuse_inside(root: Path, target: Path) -> None:

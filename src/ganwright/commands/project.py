@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import inputs, refuse_inside
+from ganwright.commands.places import check_filed, inputs, refuse_inside
 from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, refuse_file, writing
 from ganwright.config.checked import Named
 from ganwright.config.spelling import path_of, spell
-from ganwright.errors import RunError, SettingsError
+from ganwright.errors import RunError
 from ganwright.inference.labels import one_class
 from ganwright.inference.projection import Projection, Search
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganwright.inference.model import Model
 
 ERRORS = "projected.json"
 
@@ -64,7 +63,9 @@ def project(argv: Sequence[str]) -> int:
     if source.is_dir() or "**" in source.parts:
         refuse_inside(root, out)
     model = load_run(run, weights)
-    _check(model)
+    model.ability("sample")
+    model.game.function()
+    check_filed(model, "project")
     one_class(what.labels)
     several = hasattr(model.game, "by_style") or len(model.game.function().arguments) > 1
     ending = ".npz" if several else ".npy"
@@ -87,22 +88,6 @@ def project(argv: Sequence[str]) -> int:
         with writing(out / ERRORS):
             atomic.write(out / ERRORS, json.dumps(rows, indent=2) + "\n")
     return reader.status()
-
-
-def _check(model: Model) -> None:
-    """Refuse models whose images files do not hold.
-
-    Raises:
-        SettingsError: it has no images, or not of 1 or 3 channels.
-    """
-    model.ability("sample")
-    model.game.function()
-    shape = model.spec.shape
-    if len(shape) != 3 or (shape[0] not in (1, 3) and model.levels() is None):
-        raise SettingsError(
-            f"this run's samples have the shape {list(shape)}, and files hold 1 or 3 channels; "
-            "project tensors from Python instead"
-        )
 
 
 def _places(root: Path, files: Sequence[Path], out: Path, ending: str) -> dict[Path, Path]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
-from ganwright.commands.places import Outputs, inputs, outputs, refuse_inputs
+from ganwright.commands.places import Outputs, check_filed, inputs, outputs, refuse_inputs
 from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
@@ -148,6 +148,7 @@ def classify(argv: Sequence[str]) -> int:
     model = load_run(path_of(str(given["RUN"])), weights)
 
     model.ability("classify")
+    check_filed(model, "classify")
 
     from ganwright.inference.image_files import read_picture
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
@@ -14,6 +15,9 @@ from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Positive, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
+
+if TYPE_CHECKING:
+    from ganwright.inference.model import Model
 
 _RUN = {"RUN": "The run folder."}
 _LEAST = 64
@@ -93,6 +97,7 @@ def walk(argv: Sequence[str]) -> int:
     encode = encoder(out, what.fps)
     refuse_existing([out], what.overwrite)
     model = load_run(run, weights)
+    _check_images(model)
     latents = route(model, what.seeds, frames=what.frames, loop=what.loop)
     frames = [f for part in along(model, latents, what.labels) for f in to_pixels(part)]
     factor = max(1, math.ceil(_LEAST / max(frames[0].shape[:2])))
@@ -125,6 +130,7 @@ def directions(argv: Sequence[str]) -> int:
     from ganwright.report.grid import save_grid
 
     model = load_run(run, weights)
+    _check_images(model)
     found = ways.directions(model, what.count)
     steps = torch.linspace(-what.span, what.span, what.steps)
     images = ways.shifted(model, found, steps, seed=what.seed, labels=what.labels)
@@ -132,6 +138,20 @@ def directions(argv: Sequence[str]) -> int:
         save_grid(images.flatten(0, 1), out, what.steps)
     print(out)
     return 0
+
+
+def _check_images(model: Model) -> None:
+    """Refuse runs whose samples are shown together, as points are, and not one by one.
+
+    Raises:
+        SettingsError: they are no images.
+    """
+    model.ability("sample")
+    if len(model.spec.shape) != 3:
+        raise SettingsError(
+            f"this run's samples have the shape {list(model.spec.shape)} and are no images, which "
+            "this command shows; take what ganwright.inference.walk gives in Python"
+        )
 
 
 def mix(argv: Sequence[str]) -> int:

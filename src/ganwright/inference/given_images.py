@@ -126,8 +126,12 @@ def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None
     Each is read as its file would be, scaled to cover `shape` (C, H, W), and its middle cut out.
 
     Raises:
+        SettingsError: the shape is not that of images.
         DataError: there is none, they are nothing of that kind, or have other channels or numbers.
     """
+    if len(shape) != 3:
+        sides = ", ".join(map(str, shape))
+        raise SettingsError(f"this run learned no images; give a tensor [n, {sides}]")
     given = many(images)
     if not given:
         raise DataError("there is no image; give one or several")
