@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import resource
 import subprocess
 import sys
 from dataclasses import replace
@@ -22,7 +23,7 @@ from ganwright import atomic
 from ganwright.cli import main
 from ganwright.data.types import Images, Spec
 from ganwright.errors import MissingExtraError, RunError, SettingsError
-from ganwright.export import FORMATS, TOLERANCE, export, program
+from ganwright.export import FORMATS, TOLERANCE, available, export, program
 from ganwright.export import formats as table
 from ganwright.families.styled import StyledGame
 from ganwright.inference.model import Model
@@ -252,6 +253,18 @@ def test_files_that_belong_together_are_all_there_or_none(
     with pytest.raises(RunError, match="out cannot be written: no space left on the disk"):
         export(load(run), out, formats=["state-dict"])
     assert {file.name: file.read_bytes() for file in out.iterdir()} == kept
+
+
+@pytest.mark.parametrize("name", available())
+def test_no_room_for_temporary_files_is_one_sentence(name: str, run: Path, tmp_path: Path) -> None:
+    model, (_, most) = load(run), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600, most))
+    try:
+        with pytest.raises(RunError, match=r"compared .* File too large; set TMPDIR"):
+            export(model, tmp_path / "out", formats=[name])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_command_exports_the_averages(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

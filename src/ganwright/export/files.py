@@ -81,7 +81,7 @@ def export(
     with TemporaryDirectory(prefix="ganwright-") as folder:
         for name, files in wanted.items():
             made = tuple(Path(folder) / file.name for file in files)
-            FORMATS[name].write(traced, made)
+            _write(traced, made, name)
             difference = _difference(traced, FORMATS[name].run(traced, made), name)
             written.append(Written(files, difference, traced.notes))
         targets = [file for each in written for file in each.files]
@@ -90,6 +90,21 @@ def export(
         except OSError as error:
             raise RunError(f"{out} cannot be written: {atomic.reason(error)}") from error
     return written
+
+
+def _write(program: Program, made: tuple[Path, ...], name: str) -> None:
+    """Write the files of a format where they are compared, before they are put into their place.
+
+    Raises:
+        RunError: there is no room for them there.
+    """
+    try:
+        FORMATS[name].write(program, made)
+    except OSError as error:
+        raise RunError(
+            f"{made[0].parent}, where files are compared with the model first, cannot be written: "
+            f"{atomic.reason(error)}; set TMPDIR to another folder"
+        ) from error
 
 
 def _difference(program: Program, run: Runner, name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import runpy
 import warnings
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from ganwright.errors import missing_extra
@@ -83,7 +84,9 @@ def _run_onnx(program: Program, files: tuple[Path, ...]) -> Runner:
 def _write_pt2(program: Program, files: tuple[Path, ...]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tensors that are views; `run` sees that all are there
-        torch.export.save(program.exported, files[0])
+        buffer = io.BytesIO()  # torch's own files give no system's error where a disk is full
+        torch.export.save(program.exported, buffer)
+    files[0].write_bytes(buffer.getbuffer())
 
 
 def _run_pt2(program: Program, files: tuple[Path, ...]) -> Runner:
@@ -94,7 +97,7 @@ def _run_pt2(program: Program, files: tuple[Path, ...]) -> Runner:
 
 def _write_state(program: Program, files: tuple[Path, ...]) -> None:
     weights, code = files
-    save_file(tensors(program), weights)
+    weights.write_bytes(save(tensors(program)))
     code.write_text(text(program, weights), encoding="utf-8")
 
 
