@@ -16,11 +16,13 @@ from test_cli import QUICK, error_of
 from torch import nn
 
 import ganwright
+from ganwright.app.abilities import abilities
 from ganwright.cli import main
 from ganwright.errors import SettingsError
 from ganwright.function import linear, spherical
 from ganwright.inference.animation import FORMATS, encoder
 from ganwright.inference.model import Model
+from ganwright.inference.projection import Search, project
 from ganwright.inference.walk import along, directions, route
 from ganwright.networks import MLP
 from ganwright.run.load import load
@@ -55,6 +57,22 @@ def test_samples_are_made_of_their_latents(name: str) -> None:
         labels = [4, "7"]
         wanted = model.sample(11, seed=3, labels=labels)
         assert torch.equal(model.sample(11, latents=z, labels=labels), wanted)
+
+
+def test_labels_of_clusters_are_their_numbers() -> None:
+    """`--labels 3` was the fourth class of the data, and the clusters from ten on had no label."""
+    model = model_of("aae-clusters")
+    z = model.latents(2, seed=3)
+    (made,) = along(model, z, [12, "15"])
+    assert torch.equal(made, model.game.generate(z, torch.tensor([12, 15])))
+    images = torch.zeros(1, *model.spec.shape)
+    found = project(model, images, labels=12, search=Search(steps=1))
+    assert found.latents["labels"].tolist() == [12]
+    for label in ("16", "A", -1):
+        with pytest.raises(SettingsError, match=r"no classes of its data, but the numbers 0 to 15"):
+            next(along(model, z, [label]))
+    assert not abilities(model).walk_named
+    assert abilities(model_of("aae-semi")).walk_named
 
 
 def test_latents_of_more_than_a_chunk() -> None:

@@ -75,13 +75,14 @@ def abilities(model: Model) -> Abilities:
     ways = tuple(w for w in ("a2b", "b2a") if images and not fill and _translates(game, w))
     latents = _latents(model)
     walk = images and bool(latents) and latents[0].between is not None
+    named = _named(model)
     return Abilities(
         sample=hasattr(game, "sample"),
-        named=_named(model),
+        named=named,
         truncation=(narrow := _truncation(game)),
         scaled=not narrow and bool(latents) and _centred(game, latents[0]),
         walk=walk,
-        walk_named=walk and len(latents) > 1 and bool(model.spec.classes),
+        walk_named=walk and named and len(latents) > 1,
         directions=_directions(model) if walk else 0,
         translate=ways,
         seeded=bool(ways) and len(game.function(ways[0]).arguments) > 1,

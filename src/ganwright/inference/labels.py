@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError, nearest
-from ganwright.function import Function
+from ganwright.function import takes_labels
+from ganwright.game import Game
 
 NONE = "none"
 
@@ -33,6 +34,23 @@ def wanted(spec: Spec, label: int | str) -> Tensor:
     for part in label.split("+") if isinstance(label, str) else (label,):
         row[_number(spec, part.strip() if isinstance(part, str) else part)] = 1
     return row
+
+
+def value(game: Game, label: int | str) -> Tensor:
+    """A label as the game's function takes it: a class, or the number of a cluster that it found.
+
+    Raises:
+        SettingsError: there is no such class, or no such number.
+    """
+    choices, text = game.function().arguments[1].choices, str(label)
+    if takes_labels(game) or not choices:
+        return wanted(game.spec, label)
+    if not text.isdecimal() or int(text) not in choices:
+        raise SettingsError(
+            f"unknown label {text!r}; the labels of this model are no classes of its data, but the "
+            f"numbers {choices[0]} to {choices[-1]}"
+        )
+    return torch.tensor(int(text))
 
 
 def several(labels: Any) -> list[Any]:
@@ -58,24 +76,24 @@ def one_class(labels: Any) -> None:
         )
 
 
-def rows_of(function: Function, spec: Spec, labels: Any, n: int) -> Tensor | None:
-    """Labels of n samples as a function of z and labels takes them; None where it takes none.
+def rows_of(game: Game, labels: Any, n: int) -> Tensor | None:
+    """Labels of n samples as a game's function takes them; None where it takes none.
 
     Args:
-        function: a game's.
-        spec: of its data.
+        game: whose function takes z and perhaps labels.
         labels: numbers or names of classes, repeated to length n; None for the first class.
         n: how many.
 
     Raises:
         SettingsError: there are labels and it takes none, or an unknown one.
     """
+    function = game.function()
     if len(function.arguments) == 1:
         if labels is not None:
             raise SettingsError("this model was trained without labels; leave labels out")
         return None
     example = function.arguments[1].draw(1)
-    given = [] if labels is None else [wanted(spec, label) for label in several(labels)]
+    given = [] if labels is None else [value(game, label) for label in several(labels)]
     rows = torch.stack(given).to(example) if given else example
     return rows[torch.arange(n, device=rows.device) % len(rows)]
 

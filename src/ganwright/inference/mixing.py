@@ -61,7 +61,7 @@ def mix(
     )
     coarse = torch.cat([z_columns, *(z[None].expand(1 + len(columns), -1) for z in z_rows)])
     fine = torch.cat([z_columns, *(torch.cat([z[None], z_columns]) for z in z_rows)])
-    y = rows_of(model.game.function(), model.spec, labels, len(coarse))
+    y = rows_of(model.game, labels, len(coarse))
     images = []
     for part in torch.arange(len(coarse)).split(CHUNK):
         pair = (z[part].to(model.game.device) for z in (coarse, fine))

@@ -114,7 +114,7 @@ def project(
     check("project", images, shape)
     if not len(images):
         raise SettingsError("project takes one image or more, got none")
-    rows = rows_of(function, model.spec, labels, len(images))
+    rows = rows_of(model.game, labels, len(images))
     distance = search.content(shape).build(shape).to(model.game.device)
     x = as_floats(images).to(model.game.device)
     seed_torch(search.seed, "project")

@@ -14,7 +14,7 @@ from ganwright.config.spelling import convert
 from ganwright.errors import SettingsError
 from ganwright.function import Function
 from ganwright.inference.chunks import CHUNK
-from ganwright.inference.labels import one_class, rows_of, several, wanted
+from ganwright.inference.labels import one_class, rows_of, several, value
 from ganwright.inference.model import Model
 
 
@@ -66,9 +66,10 @@ def along(model: Model, latents: Tensor, labels: Any = ()) -> Iterator[Tensor]:
     """
     function, device = model.game.function(), model.game.device
     others = function.arguments[1:]
-    asked = [wanted(model.spec, label) for label in several(labels)]
-    if asked and not others:
+    names = several(labels)
+    if names and not others:
         raise SettingsError(f"this {model.family} was trained without labels; leave labels out")
+    asked = [value(model.game, name) for name in names]
     if len(asked) > len(latents):
         raise SettingsError(
             f"{len(asked)} labels cannot share {len(latents)} images; give at most as many labels "
@@ -150,7 +151,7 @@ def shifted(
     steps = (found[:, None] * strengths[:, None]).flatten(0, 1)
     parts: Iterator[Tensor]
     if styled := _styled(model):
-        y = rows_of(styled.function(), model.spec, labels or None, 1)
+        y = rows_of(styled, labels or None, 1)
         w = styled.styles(z.to(styled.device), y)
         parts = (styled.drawn(w + part.to(w)).float().cpu() for part in steps.split(CHUNK))
     else:
