@@ -244,6 +244,10 @@ def test_tags_of_a_tiff_file_do_not_describe_the_next(tmp_path: Path) -> None:
         assert made.size == (80, 60)
         assert made.getexif()[0x010E] == "a scan"
         assert made.getexif().get(273) is None or name == "b.tif"
+    noise((40, 30)).convert("YCbCr").save(tmp_path / "ycc.tif")
+    write_picture(read_picture(tmp_path / "ycc.tif", 3), tmp_path / "rgb.tif")
+    assert {530, 532} <= set(opened(tmp_path / "ycc.tif").getexif())
+    assert not {529, 530, 531, 532} & set(opened(tmp_path / "rgb.tif").getexif())
 
 
 def test_what_a_format_can_not_hold_is_said(tmp_path: Path) -> None:
@@ -262,6 +266,14 @@ def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
     assert picture_of(grey, 3).tags == {}
     kept = picture_of(grey, 1).with_pixels(torch.zeros(3, 4, 4, dtype=torch.uint8))
     assert kept.tags == {}
+
+
+def test_half_transparent_parts_lie_on_white_once(tmp_path: Path) -> None:
+    """`classify` and `project` laid them on white twice, brighter than in training: 191."""
+    Image.new("RGBA", (8, 8), (0, 0, 0, 128)).save(tmp_path / "x.png")
+    found = read_picture(tmp_path / "x.png", 3)
+    for size in (8, 4):
+        assert found.fitted((3, size, size)).unique().tolist() == [127]
 
 
 def test_alpha_grows_with_the_picture(tmp_path: Path) -> None:

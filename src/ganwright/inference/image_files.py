@@ -49,8 +49,11 @@ _TAGS = ("PNG", "JPEG", "WEBP", "TIFF")
 _OWN = (
     *(254, 256, 257, 258, 259, 262, 273, 274, 277, 278, 279, 284, 317, 320, 322, 323, 324, 325),
     *(330, 338, 339, 34675),
+    *(263, 264, 265, 266, 280, 281, 290, 291, 292, 293, 301, 332, 333, 334, 336, 340, 341, 342),
+    347,
+    *(512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532),
 )
-"""Tags of a file's own pixels, such as TIFF's offsets and the orientation."""
+"""Tags of a file's own pixels, such as TIFF's offsets, its way of colours and the orientation."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Picture:
     def fitted(self, shape: tuple[int, ...]) -> Tensor:
         """The middle, scaled to `shape` (C, H, W), as for training: [1, C, H, W]."""
         if self.pixels.dtype == torch.uint8 and len(self.pixels) in (1, 3):
-            return fitted(self.image(), shape)
+            return fitted(as_image(self.pixels), shape)  # they show white paper already
         return Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
 
     def image(self) -> Image.Image:
