@@ -17,6 +17,7 @@ from test_config import TOY
 from ganwright.cli import main
 from ganwright.commands.places import Outputs, outputs
 from ganwright.data import DataOptions, Paired, open_data
+from ganwright.data.levels import Levels
 from ganwright.errors import DataError, RunError
 from ganwright.inference.image_files import Picture, picture_of, read_picture, write_picture
 from ganwright.pixels import to_bytes
@@ -266,6 +267,26 @@ def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
     assert picture_of(grey, 3).tags == {}
     kept = picture_of(grey, 1).with_pixels(torch.zeros(3, 4, 4, dtype=torch.uint8))
     assert kept.tags == {}
+
+
+def test_sentences_name_no_flag_that_a_command_lacks(
+    toy_run: Path, judge_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levels = Levels(0, 4095, "uint16")
+    Image.fromarray(np.full((8, 8), 5000, np.uint16)).save(tmp_path / "x.png")
+    with pytest.raises(
+        DataError, match=r"\(holds 5000 to 5000, beyond the 0 to 4095 that this run learned\)"
+    ):
+        read_picture(tmp_path / "x.png", 1, None, levels)
+    Image.new("L", (8, 8)).save(tmp_path / "x.png")
+    image, limit = str(tmp_path / "x.png"), Image.MAX_IMAGE_PIXELS
+    try:
+        for command in (["classify", str(judge_run)], ["translate", str(toy_run)]):
+            place = ["y.png"] if command[0] == "translate" else []
+            said = error_of([*command, image, *place, "--max-megapixels", "0.00002"], capsys)
+            assert "--max-megapixels 1 allows it" in said
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def test_half_transparent_parts_lie_on_white_once(tmp_path: Path) -> None:

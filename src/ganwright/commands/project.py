@@ -15,6 +15,7 @@ from ganwright.commands.places import check_filed, inputs, refuse_inside
 from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run, refuse_existing, refuse_file, writing
 from ganwright.config.checked import Named
+from ganwright.config.ranges import NonNegative
 from ganwright.config.spelling import path_of, spell
 from ganwright.errors import RunError
 from ganwright.inference.labels import one_class
@@ -35,6 +36,8 @@ class Projecting(Named):
     """The class of the images, by number or name, in conditional runs; by default the first."""
     out: Path | None = None
     """A folder; RUN/projected if not given."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     overwrite: bool = False
     """Replace existing outputs."""
 
@@ -73,9 +76,11 @@ def project(argv: Sequence[str]) -> int:
     shown = [place.with_suffix(".png") for place in places.values()]
     refuse_existing([*places.values(), *shown, out / ERRORS], what.overwrite)
 
+    from ganwright.data.limit import allow
     from ganwright.inference import projection
     from ganwright.inference.image_files import read_picture
 
+    allow(what.max_megapixels)
     shape, levels = model.spec.shape, model.levels()
     reader = Reader(lambda path: read_picture(path, shape[0], None, levels), files)
     rows: list[dict[str, Any]] = []

@@ -12,7 +12,7 @@ from ganwright.commands.places import inputs
 from ganwright.commands.reader import Reader
 from ganwright.commands.sample import Weights, load_run
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Whole
+from ganwright.config.ranges import Count, NonNegative, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 from ganwright.inference.projection import Search
@@ -34,6 +34,8 @@ class Restyling(Named):
     """Number of the first layer that takes other styles; half of the layers when not given."""
     search_steps: Count = 1000
     """Steps of the search for each example's latent."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     seed: Whole = 0
     """Random seed of the search and of training."""
 
@@ -57,7 +59,8 @@ def restyle(argv: Sequence[str]) -> int:
     whole = run.resolve()  # "." has no name
     out = what.out or whole.with_name(f"{whole.name}-restyled")
     changes = {"seed": what.seed, "device": weights.device}
-    changes |= {} if what.steps is None else {"steps": what.steps}
+    given_too = {"steps": what.steps, "max_megapixels": what.max_megapixels}
+    changes |= {name: value for name, value in given_too.items() if value is not None}
     if what.data is not None:
         _adapt(run, what, weights, out, changes)
         return 0
@@ -66,9 +69,11 @@ def restyle(argv: Sequence[str]) -> int:
 
     import torch
 
+    from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture
     from ganwright.run.restyle import restyle as begin
 
+    allow(what.max_megapixels)
     shape = model.spec.shape
     reader = Reader(lambda path: read_picture(path, shape[0], None, None), files)
     images = torch.cat([picture.fitted(shape) for _, picture in reader] or [torch.zeros(0, *shape)])

@@ -74,6 +74,8 @@ class Classification(Named):
 
     out: Path | None = None
     """A .csv file for file, label and probability; by default they are printed."""
+    max_megapixels: NonNegative | None = None
+    """Millions of pixels of the largest image that is decoded; 0 for any, 179 when not given."""
     overwrite: bool = False
     """Replace the file if it exists."""
 
@@ -150,15 +152,18 @@ def classify(argv: Sequence[str]) -> int:
     model.ability("classify")
     check_filed(model, "classify")
 
+    from ganwright.data.limit import allow
     from ganwright.inference.image_files import read_picture
 
+    allow(what.max_megapixels)
     names = model.spec.classes
     table = io.StringIO()
     rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
-    rows.writerow(["file", "label", "probability"])
     shape, known = model.spec.shape, model.levels()
     reader = Reader(lambda path: read_picture(path, shape[0], None, known), files)
-    for path, picture in reader:
+    for place, (path, picture) in enumerate(reader):
+        if not place:  # an error, if none can be read, stands alone
+            rows.writerow(["file", "label", "probability"])
         probabilities = model.classify(picture.fitted(shape))[0]
         if model.spec.several:
             found = [(float(p), name) for p, name in zip(probabilities, names, strict=True)]

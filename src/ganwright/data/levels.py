@@ -41,6 +41,19 @@ class Reading:
         return self.depth == "keep" or bool(self.range)
 
 
+class BeyondError(ValueError):
+    """An image holds numbers beyond those of the others."""
+
+    def __init__(self, found: str, known: str) -> None:
+        self.found, self.known = found, known
+        super().__init__(f"holds {found}, beyond the {known} of the others; give --range LOW HIGH")
+
+    @property
+    def of_a_run(self) -> str:
+        """What is said where the others are what a run learned, whose range stays as it is."""
+        return f"holds {self.found}, beyond the {self.known} that this run learned"
+
+
 @dataclass(frozen=True)
 class Levels:
     """The numbers of one type, between two ends, as floats in [-1, 1] and back.
@@ -70,7 +83,8 @@ class Levels:
         """float32 in [-1, 1], of the same shape.
 
         Raises:
-            ValueError: a number is beyond the ends, or not finite; it follows an image's name.
+            BeyondError: a number is beyond the ends.
+            ValueError: one is not finite; it follows an image's name, as the other does.
         """
         values = numbers.astype(np.float64)
         low, high = float(values.min()), float(values.max())
@@ -78,10 +92,7 @@ class Levels:
             raise ValueError("holds NaN or infinite values")
         room = _BEYOND * (self.high - self.low)
         if not self.clip and (low < self.low - room or high > self.high + room):
-            raise ValueError(
-                f"holds {low:g} to {high:g}, beyond the {self.low:g} to {self.high:g} of the "
-                "others; give --range LOW HIGH"
-            )
+            raise BeyondError(f"{low:g} to {high:g}", f"{self.low:g} to {self.high:g}")
         unit = (values - self.low) / (self.high - self.low)
         return torch.from_numpy((2 * unit - 1).clip(-1, 1).astype(np.float32))
 

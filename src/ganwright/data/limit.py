@@ -52,7 +52,7 @@ def too_large(error: BaseException) -> str | None:
     """What is said of an image beyond the limit; None for any other error."""
     if not isinstance(error, Image.DecompressionBombError):
         return None
-    pixels, limit = (int(number) / 1e6 for number in re.findall(r"\d{3,}", str(error))[:2])
+    pixels, limit = (int(number) / 1e6 for number in re.findall(r"\d+", str(error))[:2])
     return (
         f"has {pixels:.0f} million pixels, more than {limit:.0f}; --max-megapixels "
         f"{pixels + 1:.0f} allows it, 0 any"

@@ -16,7 +16,7 @@ from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels
 from ganwright.data.read.deep import numbers_of
 from ganwright.errors import DataError, SettingsError
-from ganwright.inference.image_files import Picture, fit_of, picture_of
+from ganwright.inference.image_files import Picture, fit_of, picture_of, why
 from ganwright.pixels import as_floats, to_bytes
 
 _DEEP = ("uint8", "uint16", "int32", "float32")
@@ -84,7 +84,7 @@ def like(
     try:
         pictures = [taken.read(image) for image in given]
     except UNREADABLE as error:
-        raise DataError(f"an image cannot be read ({error})") from error
+        raise DataError(f"an image cannot be read ({why(error)})") from error
     drawn = [made.image(function(p.pixels[None]), p) for p in pictures]
     if isinstance(images, Image.Image):
         return drawn[0]
@@ -139,7 +139,7 @@ def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None
     try:
         return torch.stack([as_floats(_brought(fit, image)) for image in given])
     except UNREADABLE as error:
-        raise DataError(f"an image cannot be read ({error})") from error
+        raise DataError(f"an image cannot be read ({why(error)})") from error
 
 
 def _brought(fit: Fit, image: Image.Image) -> Tensor:

@@ -26,7 +26,7 @@ from ganwright.data.image import (
     upright,
 )
 from ganwright.data.label_map import LabelMap, readable
-from ganwright.data.levels import Levels, Reading
+from ganwright.data.levels import BeyondError, Levels, Reading
 from ganwright.data.messages import reason
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
@@ -121,7 +121,12 @@ def read_picture(
             head_of(file)
             return picture_of(file, channels, label_map)
     except UNREADABLE as error:
-        raise DataError(f"{path} cannot be read as an image ({reason(error)})") from error
+        raise DataError(f"{path} cannot be read as an image ({why(error)})") from error
+
+
+def why(error: BaseException) -> str:
+    """Why an image cannot be read by a trained run, in a few words."""
+    return error.of_a_run if isinstance(error, BeyondError) else reason(error)
 
 
 def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
