@@ -18,7 +18,7 @@ from ganwright.errors import RunError
 from ganwright.formats import FORMAT
 from ganwright.run import train as runs
 from ganwright.training import checkpoint
-from ganwright.training.manifest import WEIGHTS, problem_of
+from ganwright.training.manifest import WEIGHTS, hash_of, problem_of
 
 STORED = Path(__file__).parent / "stored" / "format-1"
 """A run of DCGAN on digits, two steps, by the version before run folders had a format; and what it
@@ -82,6 +82,20 @@ def test_unreadable_weights_never_begin_anew_in_silence(tmp_path: Path, name: st
     assert {k: v for k, v in _files(tmp_path / "run").items() if k != ".lock"} == {
         k: v for k, v in before.items() if k != ".lock"
     }
+
+
+@pytest.mark.parametrize("data", [b"q\x00", b"u.", b"\x80\x02(o.", b"PK\x03\x04"])
+def test_bytes_with_fitting_checksums_are_one_sentence(tmp_path: Path, data: bytes) -> None:
+    """Torch reads `q` as a mark of an empty stack, and its error was an IndexError."""
+    _train(tmp_path / "run")
+    place = tmp_path / "run" / "checkpoints"
+    path = place / "step-000004"
+    (path / "training.pt").write_bytes(data)
+    about = json.loads((path / "manifest.json").read_text(encoding="utf-8"))
+    about["sha256"]["training.pt"] = hash_of(path / "training.pt")
+    (path / "manifest.json").write_text(json.dumps(about), encoding="utf-8")
+    with pytest.raises(RunError, match="is not what a run wrote, though its checksums fit"):
+        checkpoint.load_newest(place)
 
 
 def test_what_is_passed_over_is_set_aside(tmp_path: Path) -> None:

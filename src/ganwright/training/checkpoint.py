@@ -10,7 +10,6 @@ RUN/checkpoints/step-NNNNNN/
 
 from __future__ import annotations
 
-import pickle
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -161,7 +160,9 @@ def load(path: Path, *, training: bool = True) -> Checkpoint:
     try:
         state = _training(path) if training else {}
         game, average = (load_file(path / name) for name in manifest.WEIGHTS)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, *manifest.UNREADABLE) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # of bytes that anything may have written: many kinds
         raise RunError(
             f"checkpoint {path} is not what a run wrote, though its checksums fit: "
             f"{atomic.reason(error)}; take another with --step, or train again"
