@@ -269,3 +269,10 @@ def test_what_is_no_image_is_not_shown_as_one(
         assert "classify tensors from Python" in error_of(["classify", "run", "x.png"], capsys)
         with pytest.raises(SettingsError, match=r"learned no images; give a tensor \[n, 2\]"):
             load("run").classify(Image.new("L", (8, 8)))
+
+
+@pytest.mark.parametrize(("steps", "sentence"), [("1", "at least 3"), ("4", "such as 5")])
+def test_the_sample_is_in_the_middle_of_its_directions(
+    steps: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert sentence in error_of(["directions", "run", "--steps", steps], capsys)

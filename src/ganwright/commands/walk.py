@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Truncated, load_run, refuse_existing, writing
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Positive, Whole
+from ganwright.config.ranges import Count, Positive, Range, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import SettingsError
 
@@ -51,8 +51,8 @@ class Directing(Named):
     """Number of directions, one per row."""
     span: Positive = 3.0
     """How far from the sample to go both ways, in latent space."""
-    steps: Count = 7
-    """Images per row."""
+    steps: Annotated[int, Range(3)] = 7
+    """Images per row, an odd number: the sample itself is in the middle."""
     seed: Whole = 0
     """Seed of the sample in the middle."""
     labels: tuple[str, ...] = ()
@@ -61,6 +61,14 @@ class Directing(Named):
     """A .png file; RUN/sampled/directions.png if not given."""
     overwrite: bool = False
     """Replace an existing file."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.steps % 2:
+            raise SettingsError(
+                f"--steps is {self.steps}, which has no middle for the sample; give an odd number, "
+                f"such as {self.steps + 1}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
