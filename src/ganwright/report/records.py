@@ -125,7 +125,8 @@ def read_record(run: Path) -> Record:
         RunError: it is no run folder, or its config.yaml cannot be read.
     """
     if not (run / "config.yaml").is_file():
-        what = "it has no config.yaml" if run.is_dir() else "it does not exist"
+        what = "it is a file" if run.is_file() else "it does not exist"
+        what = "it has no config.yaml" if run.is_dir() else what
         raise RunError(f"{run} is not a run: {what}; name a folder that `ganwright train` made")
     refuse_shared(run)
     try:

@@ -211,7 +211,8 @@ def read_config(run: Path, game: type[Game] | None = None) -> tuple[type[Game], 
     try:
         text = (run / "config.yaml").read_text(encoding="utf-8")
     except (FileNotFoundError, NotADirectoryError) as error:
-        what = "holds no config.yaml" if run.is_dir() else "does not exist"
+        what = "is a file" if run.is_file() else "does not exist"
+        what = "holds no config.yaml" if run.is_dir() else what
         raise RunError(f"{run} is not a run folder: it {what}{_copy(run)}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise RunError(
