@@ -12,6 +12,7 @@ from helpers import tensors, tiny
 from PIL import Image
 from torch import Tensor
 
+from ganwright.callbacks.callback import Callback, Run
 from ganwright.cli import main
 from ganwright.data.types import Images, Spec
 from ganwright.errors import RunError, SettingsError
@@ -122,6 +123,29 @@ def test_a_run_is_restyled_resumed_and_sampled(source: Path, tmp_path: Path) -> 
         assert torch.equal(a, b)
     latents = {"w": found.w} | {f"noise{i:02}": n for i, n in enumerate(maps())}
     assert new.sample(2, latents=latents).shape == (2, 1, 8, 8)
+
+
+class Said(Callback):
+    """Keeps what a run says when it begins."""
+
+    def started(self, run: Run) -> None:
+        self.text = "\n".join(run.notes)
+
+
+@pytest.mark.parametrize(
+    ("family", "command"),
+    [("jojogan", "restyle RUN --example FILE"), ("cdc", "restyle RUN --data FOLDER")],
+)
+def test_a_family_that_adapts_says_that_it_begins_with_random_networks(
+    source: Path, tmp_path: Path, family: str, command: str
+) -> None:
+    cls, settings = tiny(family, steps=1)
+    said = Said()
+    train(cls, settings, tmp_path / "anew", quiet=True, callbacks=said)
+    assert f"`ganwright {command}`" in said.text
+    assert "no --init" in said.text
+    train(cls, settings, tmp_path / "from", quiet=True, callbacks=said, init=source)
+    assert "no --init" not in said.text
 
 
 def maps() -> list[Tensor]:

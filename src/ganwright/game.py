@@ -197,6 +197,8 @@ class Game(nn.Module):
     """The children whose moving average is kept for inference."""
     averaged_buffers: tuple[str, ...] = ("running_mean", "running_var")
     """The buffers that are averaged, too, by their last names; an average copies all others."""
+    adapts: str = ""
+    """The command that trains it from a run, if it adapts a trained generator to a few images."""
     filled_by: tuple[tuple[str, str], ...] = ()
     """Settings that say where a child gets constant weights, each with the child; a fork with
     another one takes the new weights."""

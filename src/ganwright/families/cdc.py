@@ -43,6 +43,7 @@ class CDC(StyleGAN2):
     title = "Cross-domain correspondence (2021)"
     paper = "2104.06820"
     batch_size = 4
+    adapts = "ganwright restyle RUN --data FOLDER"
 
     D: StyleDiscriminator
     anchors: Tensor

@@ -40,6 +40,7 @@ class JoJoGAN(Styled):
     paper = "2112.11641"
     batch_size = 1
     averaged = ()
+    adapts = "ganwright restyle RUN --example FILE"
 
     known: Examples | None
 
