@@ -94,6 +94,7 @@ def test_data_given_in_python() -> None:
     labelled = ganwright.look((pictures, [3, 7] * 10))
     assert rows(labelled)["classes"] == "8: 3 (10), 7 (10); 6 of them have no image"
     assert "20 images are few" in labelled.text
+    assert "are few" not in ganwright.look(pictures, "jojogan").text
     assert rows(ganwright.look((pictures, pictures)))["read as"] == "pairs of images"
     points = ganwright.look(torch.rand(20, 2))
     assert rows(points)["points"] == "of 2 coordinates"

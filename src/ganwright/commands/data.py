@@ -79,7 +79,7 @@ def data(argv: Sequence[str]) -> int:
     options = DataOptions(**{f.name: getattr(how, f.name) for f in fields(how)})
     read = _checked if what.check else understood
     ready = read(source, what.family, options)
-    seen = described(ready)
+    seen = described(ready, what.family)
     print(seen.text)
     if what.check:
         print("all of it can be read")

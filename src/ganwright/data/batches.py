@@ -51,8 +51,9 @@ class Data:
         fingerprint: dict[str, Any],
         *,
         notes: tuple[str, ...] = (),
+        few: int = 0,
     ) -> None:
-        self.notes = notes
+        self.notes, self.few = notes, few
         self.device = device
         self.window = settled.window
         self.low = settled.low

@@ -43,12 +43,14 @@ class Description:
         rows: a word and what is said of it.
         head: the same in a line or two, for the beginning of a run.
         doubts: what could be read otherwise, with the switch that decides it.
+        few: how many images there are, where they are so few that a GAN can memorise them; else 0.
         advice: what makes training hard, and what helps.
     """
 
     rows: tuple[tuple[str, str], ...]
     head: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    few: int = 0
     advice: tuple[str, ...] = ()
 
     @property
@@ -81,12 +83,12 @@ def describe(source: Source, settled: Settled, held: Sequence[str], *, drawn: bo
         *(row for name, side in sides for row in _rows(name, side)),
         *(("skipped", phrase) for phrase in source.passed),
     ]
-    few = () if drawn else _few(settled)
+    few = 0 if drawn else _few(settled)
     head = [_line(settled, sides)]
     doubts = (*source.doubts, *settled.notes)
     if source.passed:
         head.append(f"skipped {', '.join(source.passed)}")
-    return Description(tuple(rows), (*head, *held, *doubts, *few), doubts, few)
+    return Description(tuple(rows), (*head, *held, *doubts), doubts, few)
 
 
 def _task(settled: Settled) -> str:
@@ -220,11 +222,7 @@ def _line(settled: Settled, sides: Sequence[tuple[str, Fitted]]) -> str:
     return f"data: {count}{classes}: {shown}"
 
 
-def _few(settled: Settled) -> tuple[str, ...]:
+def _few(settled: Settled) -> int:
     count = min(len(side) for side in settled.train)
-    if count >= FEW or settled.spec.task is Paired or not settled.window:
-        return ()
-    return (
-        f"{counted(count, 'image')} {'is' if count == 1 else 'are'} few, so a GAN can "
-        'memorise them; --game.augment-d "DiffAugment()", --flip, --augment and --init RUN help',
-    )
+    paired = settled.spec.task is Paired
+    return count if count < FEW and settled.window and not paired else 0

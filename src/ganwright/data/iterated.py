@@ -78,6 +78,7 @@ class Iterated(Endless):
         self.spec = Spec(Images, self._shape, None, classes, levels=depth.written)
         first_bytes = digest_of(torch.stack([row.picture for row in rows]))
         self.fingerprint = fingerprint_of_object(given, self.spec, first=first_bytes)
+        self.few = 0
         self.notes: tuple[str, ...] = (
             "the data is an iterable: a resumed run first reads past the items it has drawn",
             *depth.notes,

@@ -74,7 +74,8 @@ def open_data(
     marks = dict(ready.found.marks or fingerprint(ready.found, ready.kind))
     if ready.parted.notes:
         marks["held_out"] = [len(side) for side in ready.parted.source.test or ()]
-    return Data(ready.settled, options, device, marks, notes=ready.description.head)
+    about = ready.description
+    return Data(ready.settled, options, device, marks, notes=about.head, few=about.few)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ class OwnBatches(Endless):
         self.given: Batches = given
         self.spec: Spec = given.spec
         self.notes: tuple[str, ...] = ()
+        self.few = 0
         self.device = device
         self._to = partial(_moved, device=device)
         if self.spec.task is not task:

@@ -122,6 +122,8 @@ class RunData(Batches, Protocol):
     """What tells this data from other data, see `fingerprint.py`."""
     notes: tuple[str, ...]
     """Sentences that are said when a run begins."""
+    few: int
+    """How many images there are, where a GAN can memorise so few; 0 where there are more."""
     device: torch.device
     """Where batches arrive."""
 

@@ -22,6 +22,7 @@ from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.metrics.metric import Metric
+from ganwright.run.advice import few_images
 from ganwright.run.assembly import assemble, by_name, class_of
 from ganwright.run.monitoring import around, run_of
 from ganwright.run.origin import Origin, first
@@ -133,6 +134,7 @@ def fork(
         notes += _carried(trainer, found, _filled_otherwise(cls, old.game, settings.game))
         evaluation = hung.evaluation(trainer, source, settings)
         best = hung.best(evaluation)
+        notes += few_images(source.few, cls, settings, begun=True)
         origin = Origin("fork", str(place), checksum(found.game), tuple(notes))
         if engine.rank == 0:
             fill = first(origin, trainer, settings.keep)

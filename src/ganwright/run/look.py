@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ganwright.config.settings import Settings
 from ganwright.config.sizes import whole
 from ganwright.data.describe import Description, sides_of
 from ganwright.data.fitted import Fitted
@@ -34,7 +35,8 @@ from ganwright.data.types import Batch, Images, Paired, Unpaired, leading
 from ganwright.errors import DataError, SettingsError
 from ganwright.pixels import from_bytes
 from ganwright.report.contact_sheet import contact_sheet
-from ganwright.run.config_file import game_class
+from ganwright.run.advice import few_images
+from ganwright.run.config_file import defaults, game_class
 from ganwright.seeds import seed_of
 
 _MEASURED = 64
@@ -102,7 +104,7 @@ def look(data: Any, family: str | None = None, **options: Any) -> Look:
         DataError: the data cannot be read, or does not suit the family.
         SettingsError: options contradict each other, or there is none of such a name.
     """
-    return described(understood(data, family, options_of(options)))
+    return described(understood(data, family, options_of(options)), family)
 
 
 def understood(data: Any, family: str | None, options: DataOptions) -> Prepared | Look:
@@ -123,15 +125,26 @@ def understood(data: Any, family: str | None, options: DataOptions) -> Prepared 
     return _ready(data, cls.task, replace(options, image_size=options.image_size or cls.image_size))
 
 
-def described(ready: Prepared | Look) -> Look:
-    """A source in words and images."""
+def described(
+    ready: Prepared | Look, family: str | None = None, settings: Settings | None = None
+) -> Look:
+    """A source in words and images.
+
+    Args:
+        ready: the source.
+        family: which is to learn from it, if that is known: the advice is for that one.
+        settings: of the run to come; the family's defaults when not given.
+    """
     if isinstance(ready, Look):
         return ready
-    about = ready.description
+    about, cls = ready.description, None if family is None else game_class(family)
+    if settings is None:
+        settings = Settings() if cls is None else defaults(cls)
     values = [_values(key, side) for key, side in zip("ab", ready.settled.train, strict=False)]
     alone = len(ready.settled.train) == 1
     ranges = (("values" if alone else row[0], row[1]) for row in values if row)
-    return Look(replace(about, rows=(*about.rows, *ranges)), *_drawn(ready))
+    advice = few_images(about.few, cls, settings)
+    return Look(replace(about, rows=(*about.rows, *ranges), advice=advice), *_drawn(ready))
 
 
 def _ready(data: Any, task: type[Batch], options: DataOptions) -> Prepared | Look:

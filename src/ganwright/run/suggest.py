@@ -152,7 +152,9 @@ def suggest(
     if is_packed(data):  # a size that it was not packed with is refused, also where it has none
         settings = replace(settings, image_size=opening.image_size)
     found = measure(cls, settings, seconds)
-    return Suggestion(described(ready), facts, rule, _lasting(found, rule, hours), found)
+    settings = _lasting(found, rule, hours)
+    seen = described(ready, rule.family, settings)
+    return Suggestion(seen, facts, rule, settings, found)
 
 
 def _lasting(found: Profile, rule: Rule, hours: float) -> Settings:

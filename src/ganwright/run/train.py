@@ -22,7 +22,7 @@ from ganwright.game import Game
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
 from ganwright.metrics.metric import Metric
-from ganwright.run.advice import unadapted
+from ganwright.run.advice import few_images, unadapted
 from ganwright.run.assembly import assemble, begin, by_name, class_of, lasting, resolved, with_game
 from ganwright.run.config_file import game_class
 from ganwright.run.monitoring import around, run_of
@@ -127,7 +127,7 @@ def train(
         try_first_step(trainer, source)
         evaluation = hung.evaluation(trainer, source, chosen)
         best = hung.best(evaluation)
-        notes += (*taken, *unadapted(cls, chosen))
+        notes += (*taken, *unadapted(cls, chosen), *few_images(source.few, cls, chosen))
         fill = None
         if weights is not None:
             origin = Origin("init", str(weights.place), weights.checksum, taken)
