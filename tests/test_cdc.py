@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +172,21 @@ def test_a_run_begins_with_a_stylegan2_and_resumes(tmp_path: Path) -> None:
     again = tensors(tmp_path / "half")
     assert all(torch.equal(tensor, again[key]) for key, tensor in whole.items())
     assert ganwright.load(tmp_path / "whole").sample(2).shape == (2, 1, 8, 8)
+
+
+def test_what_it_says_of_weights_to_begin_with_leaves_the_source_out(tmp_path: Path) -> None:
+    """It becomes a copy of the G that was taken, whatever it was before."""
+    cls, settings = tiny("stylegan2", steps=1)
+    runs.train(cls, settings, tmp_path / "first", quiet=True)
+    cls, settings = tiny("cdc", steps=1, init=str(tmp_path / "first"))
+    runs.train(cls, settings, tmp_path / "cdc", quiet=True)
+    head, fresh = json.loads((tmp_path / "cdc" / "origin.json").read_text())["notes"]
+    own = [k for k in tensors(tmp_path / "first") if k.startswith(("game.G.", "game.D."))]
+    assert head.startswith(f"starts from {len(own)} of {len(own) + 4} tensors from ")
+    assert fresh == "fresh, since not there (4): P.0.weight, P.0.bias, P.1.weight, P.1.bias"
+    runs.train(cls, replace(settings, init=str(tmp_path / "cdc")), tmp_path / "again", quiet=True)
+    (head,) = json.loads((tmp_path / "again" / "origin.json").read_text())["notes"]
+    assert head.startswith(f"starts from {len(own) + 4} of {len(own) + 4} tensors from ")
 
 
 def test_what_does_not_fit_is_one_sentence() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -199,6 +200,19 @@ def test_a_fork_takes_the_prior_that_it_names(tmp_path: Path) -> None:
     for run, source in (("same", first), ("other", second)):
         found = tensors(tmp_path / run)[f"game.prior.{name}"]
         assert torch.equal(found, tensors(source)[f"average.G.{name}"])
+
+
+def test_weights_to_begin_with_leave_the_prior_to_its_run(tmp_path: Path) -> None:
+    """What is said of the weights counts those of the prior neither as taken nor as left over."""
+    first, second = prior_run(tmp_path / "first"), prior_run(tmp_path / "second", seed=7)
+    cls, settings = tiny("restore", steps=1)
+    own = TINY["restore"] | {"prior": str(first)}
+    train(cls, replace(settings, game=None), tmp_path / "run", quiet=True, **own)
+    own |= {"prior": str(second), "init": str(tmp_path / "run")}
+    train(cls, replace(settings, game=None), tmp_path / "new", quiet=True, **own)
+    (head,) = json.loads((tmp_path / "new" / "origin.json").read_text())["notes"]
+    count = sum(k.startswith(("game.G.", "game.D.")) for k in tensors(tmp_path / "run"))
+    assert head.startswith(f"starts from {count} of {count} tensors")
 
 
 def test_priors_that_cannot_be_are_refused(tmp_path: Path) -> None:

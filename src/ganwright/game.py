@@ -301,6 +301,11 @@ class Game(nn.Module):
         return asked[torch.arange(n, device=self.device) % len(asked)]
 
     @property
+    def filled(self) -> tuple[str, ...]:
+        """The children whose weights `before_training` sets; `init` leaves them out."""
+        return ()
+
+    @property
     def preview_columns(self) -> int | None:
         """Images in a row of the preview's grid; None lets the grid be square."""
         return None

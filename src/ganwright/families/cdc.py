@@ -93,6 +93,10 @@ class CDC(StyleGAN2):
         )
         self.register_buffer("near", torch.tensor(True), persistent=False)
 
+    @property
+    def filled(self) -> tuple[str, ...]:
+        return ("source",)
+
     @staticmethod
     def blocks(side: int) -> int:
         """How many of D's blocks see patches of at most a quarter of a side; one at least.

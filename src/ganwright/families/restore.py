@@ -159,6 +159,10 @@ class Restore(OneWay, OneJudge):
         self.G = cfg.networks.restorer(spec.shape, self.prior)
         self.D, self.augment = cfg.critic.discriminator(spec.shape), self.augmenter(spec.shape)
 
+    @property
+    def filled(self) -> tuple[str, ...]:
+        return ("prior",) if isinstance(self.cfg.prior, Path) else ()
+
     def before_training(self) -> None:
         cfg, shape = self.cfg, self.spec.shape
         if isinstance(cfg.prior, Path):

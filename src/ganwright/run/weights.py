@@ -98,8 +98,14 @@ def take_over(game: Game, weights: Weights) -> tuple[str, ...]:
     Raises:
         RunError: none of them fit.
     """
-    own = networks(game)
-    found = fit(own, weights.tensors)
+    filled = tuple(f"{child}." for child in game.filled)
+    learned = networks(game)
+    own = {name: t for name, t in learned.items() if not name.startswith(filled)}
+    # what it counts is here, too, though it starts from scratch
+    left = game.state_dict().keys() - learned.keys()
+    given = weights.tensors.items()
+    theirs = {name: t for name, t in given if not (name in left or name.startswith(filled))}
+    found = fit(own, theirs)
     if not fits(game, found):
         raise RunError(
             f"none of the weights in {weights.place} fits these networks: they are called "
