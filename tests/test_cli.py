@@ -223,7 +223,7 @@ def test_one_argument_of_an_object_changes_alone(
         (["--steps"], "argument --steps: expected one argument"),
         (["--flip", "maybe"], "unexpected argument maybe"),
         (["--flip=maybe"], "--flip is 'maybe'; it must be true or false"),
-        (["--ema-half-life", "nan"], "--ema-half-life is nan; it must be at least 0"),
+        (["--ema-half-life", "nan"], "--ema-half-life is nan; it must be at least 0, and finite"),
         (["--game.latent.x", "3"], "unknown setting --game.latent.x; did you mean --game.latent"),
         (["--channels", "0"], "--channels is 0; it must be at least 1"),
         (["--game.loss", "Hing"], "--game.loss: unknown Loss Hing; did you mean Hinge?"),

@@ -141,7 +141,7 @@ def test_a_number_outside_its_range_is_one_sentence(
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: Adam(lr=math.nan), "lr of Adam is nan; it must be at least 0"),
+        (lambda: Adam(lr=math.nan), "lr of Adam is nan; it must be at least 0, and finite"),
         (lambda: Adam(lr=-1), "lr of Adam is -1.0; it must be at least 0"),
         (lambda: Adam(betas=(2, 0)), "betas of Adam is 2.0; it must be from 0 to below 1"),
         (lambda: SGD(momentum=5), "momentum of SGD is 5.0; it must be from 0 to below 1"),
@@ -152,9 +152,12 @@ def test_a_number_outside_its_range_is_one_sentence(
         (lambda: NonSaturating(smooth=9), "smooth of NonSaturating is 9.0; it must be from 0 to"),
         (lambda: LeastSquares(a=math.inf), "a of LeastSquares is inf; it must be finite"),
         (lambda: WeightClipping(c=-1), "c of WeightClipping is -1.0; it must be above 0"),
-        (lambda: R1(weight=math.nan), "weight of R1 is nan; it must be at least 0"),
+        (lambda: R1(weight=math.inf), "weight of R1 is inf; it must be at least 0, and finite"),
         (lambda: R1(every=1.5), "every of R1 is 1.5; it must be a whole number, at least 1"),
-        (lambda: Settings(ema_half_life=math.nan), "ema_half_life is nan; it must be at least 0"),
+        (
+            lambda: Settings(ema_half_life=math.nan),
+            "ema_half_life is nan; it must be at least 0, and finite",
+        ),
         (lambda: Settings(steps=0), "steps is 0; it must be at least 1"),
         (lambda: family("gan").Config(noise=-1), "noise is -1.0; it must be at least 0"),
     ],
@@ -168,7 +171,9 @@ def test_values_that_mean_nothing(make: Any, sentence: str) -> None:
 def test_ranges_are_checked_in_text_too() -> None:
     with pytest.raises(SettingsError, match=r"^it: lr of Adam is -1\.0; it must be at least 0$"):
         convert("Adam(lr=-1)", Adam, "it")
-    with pytest.raises(SettingsError, match=r"^game\.noise is nan; it must be at least 0$"):
+    with pytest.raises(
+        SettingsError, match=r"^game\.noise is nan; it must be at least 0, and finite$"
+    ):
         change(Settings(game=family("gan").Config()), {"game": {"noise": "nan"}})
 
 
@@ -192,6 +197,24 @@ def test_a_range_says_what_it_holds(
     assert all(x in limits for x in inside)
     assert not any(x in limits for x in out)
     assert str(limits) == words
+
+
+@pytest.mark.parametrize(
+    ("limits", "value", "words"),
+    [
+        (Range(0), math.inf, "at least 0, and finite"),
+        (Range(high=2), math.nan, "at most 2, and finite"),
+        (Range(0), -1.0, "at least 0"),
+        (Range(1), -(10**400), "at least 1"),
+        (Range(), math.inf, "finite"),
+        (Range(0, 1), math.inf, "from 0 to 1"),
+        (Range(0, 1, low_open=True), math.nan, "above 0, at most 1"),
+    ],
+)
+def test_of_what_is_no_finite_number_it_is_said_that_it_must_be(
+    limits: Range, value: float, words: str
+) -> None:
+    assert limits.wanted(value) == words
 
 
 def test_types_are_described_with_their_ranges() -> None:

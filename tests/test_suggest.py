@@ -161,8 +161,8 @@ def test_wrong_input_is_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     ("given", "said"),
     [
         ({"hours": -1}, "hours is -1.0; it must be above 0"),
-        ({"hours": float("nan")}, "hours is nan; it must be above 0"),
-        ({"hours": float("inf")}, "hours is inf; it must be above 0"),
+        ({"hours": float("nan")}, "hours is nan; it must be above 0, and finite"),
+        ({"hours": float("inf")}, "hours is inf; it must be above 0, and finite"),
         ({"hours": "long"}, "hours is 'long'; it must be a number, above 0"),
         ({"seconds": 0}, "seconds is 0.0; it must be above 0"),
         ({"data": np.zeros((9, 8, 8))}, "data of suggest is a tensor of shape .*; give a name or"),

@@ -43,6 +43,12 @@ class Range:
             ends.append(f"{'below' if self.high_open else 'at most'} {high}")
         return ", ".join(ends) or "finite"
 
+    def wanted(self, value: float) -> str:
+        """The range in words for a value that is outside: an endless one misses infinity, too."""
+        ends = sum(map(math.isfinite, (self.low, self.high)))
+        odd = not isinstance(value, int) and not math.isfinite(value)
+        return f"{self}, and finite" if odd and ends == 1 else str(self)
+
 
 Whole: TypeAlias = Annotated[int, Range(0)]
 """0, 1, 2 ..."""

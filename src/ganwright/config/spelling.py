@@ -147,7 +147,7 @@ def _in_range(value: Any, hint: Any, where: str) -> Any:
         raise _misfit(value, hint, where) from None
     for limits in ranges(hint):
         if found not in limits:
-            raise SettingsError(f"{where} is {found}; it must be {limits}")
+            raise SettingsError(f"{where} is {found}; it must be {limits.wanted(found)}")
     return found
 
 
