@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import trainer_of
+from helpers import TINY, trainer_of
 from torch import Tensor, nn
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ganwright.errors import SettingsError
+from ganwright.families import family
 from ganwright.networks.base import Discriminator, spectral
 from ganwright.observing import evaluate
 from ganwright.regularisers import Orthogonality
@@ -86,7 +87,7 @@ def test_orthogonal_filters_cost_nothing_at_any_length() -> None:
     value, slope = slope_of(G, G.weight)
     assert value == 0
     assert not slope.any()
-    with pytest.raises(SettingsError, match="needs a G with convolutions or linear layers"):
+    with pytest.raises(SettingsError, match="Orthogonality compares the filters of torch's own"):
         slope_of(nn.BatchNorm2d(2), torch.zeros(1))
 
 
@@ -131,3 +132,11 @@ def test_many_short_filters_are_compared_without_all_their_products() -> None:
     products = (W @ W.T).fill_diagonal_(0.0)
     assert value == pytest.approx(products.square().sum().item(), rel=1e-5)
     assert_close(slope.double(), 4 * products @ W, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["stylegan2", "stylegan3"])
+def test_weights_that_are_scaled_when_they_are_used_are_said_to_be_no_filters(name: str) -> None:
+    own = TINY[name] | {"regularisers": (Orthogonality(),)}
+    trainer = trainer_of(name, game=family(name).Config(**own))
+    with pytest.raises(SettingsError, match=r"weights that are scaled .* leave it out"):
+        list(trainer.play(1))

@@ -236,7 +236,8 @@ class Orthogonality(Regulariser):
         weight sum over W of |WᵀW ∘ (1 - I)|²     a column of W for each filter of a layer
 
     The squared inner products of different filters of each convolution and fully connected layer,
-    whose lengths stay free; before spectral norm, if there is any. Embeddings are no filters.
+    whose lengths stay free; before spectral norm, if there is any. Embeddings are no filters, nor
+    are weights that are scaled or modulated when they are used, as those of stylegan2.
     """
 
     weight: NonNegative = 1e-4
@@ -246,7 +247,11 @@ class Orthogonality(Regulariser):
     ) -> Tensor:
         costs = [_apart(filters) for module in G.modules() for filters in _filters(module)]
         if not costs:
-            raise SettingsError("Orthogonality needs a G with convolutions or linear layers")
+            raise SettingsError(
+                "Orthogonality compares the filters of torch's own convolutions and linear layers, "
+                "and this G has none; those of stylegan2 and stylegan3 have weights that are "
+                "scaled or modulated when they are used, so leave it out"
+            )
         return torch.stack(costs).sum()
 
 
