@@ -86,6 +86,11 @@ def test_a_flag_that_makes_a_recipe_s_setting_idle_is_taken() -> None:
         ("restore", {"identity_weight": 1}, "identity_weight .* without identity"),
         ("restore", {"pyramid": 0, "pyramid_steps": 3}, "pyramid_steps .* with pyramid 0"),
         ("spade", {"kl": 1}, "kl .* without encoder"),
+        (
+            "wgan",
+            {"warm_steps": 0, "warm_every": 0, "warm_moves": 7},
+            "warm_moves has no effect with warm_steps 0 and with warm_every 0; leave it out",
+        ),
     ],
 )
 def test_a_family_s_setting_whose_switch_is_off_is_refused(
@@ -101,6 +106,7 @@ def test_a_setting_whose_switch_is_on_is_taken() -> None:
     parsed("stylegan3", ["--game.blur", "2", "--game.blur-steps", "10"])
     with pytest.raises(SettingsError, match="blur_steps has no effect with blur 0"):
         parsed("stylegan3", ["--game.blur-steps", "10"])
+    parsed("wgan", ["--game.warm-moves", "7", "--game.warm-steps", "0"])
 
 
 def test_every_switch_is_a_setting_of_its_family() -> None:
@@ -108,8 +114,9 @@ def test_every_switch_is_a_setting_of_its_family() -> None:
         config = family(name).Config
         known = {field.name for field in dataclasses.fields(config)}
         for kind in config.__mro__:
-            for pair in vars(kind).get("switches", ()):
-                assert known.issuperset(pair), name
+            for setting, switch in vars(kind).get("switches", ()):
+                both = (switch,) if isinstance(switch, str) else switch
+                assert known.issuperset((setting, *both)), name
 
 
 def test_all_recipes_and_families_use_what_they_set() -> None:

@@ -21,6 +21,7 @@ from ganwright.optim import Adam, Optimizer
 Terms: TypeAlias = Mapping[str, Tensor]
 Objective: TypeAlias = Callable[[Any], Terms]
 Draw: TypeAlias = Callable[[Any], Any]
+Switches: TypeAlias = Sequence[tuple[str, str | tuple[str, ...]]]
 
 
 @dataclass(frozen=True)
@@ -219,8 +220,9 @@ class Game(nn.Module):
     class Config(Named):
         """Settings of the family; subclasses declare theirs."""
 
-        switches: ClassVar[Sequence[tuple[str, str]]] = ()
-        """Settings without effect while another one is 0 or None: the names of both."""
+        switches: ClassVar[Switches] = ()
+        """Settings without effect while another one, or each of several, is 0 or None: a setting's
+        name with that of its switch, or with theirs."""
 
     def __init__(self, cfg: Any, spec: Spec) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ defaults.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ from ganwright.data.types import Images, Spec
 from ganwright.errors import SettingsError
 from ganwright.families.augmented import watch
 from ganwright.families.noise_game import SharingGame
-from ganwright.game import Terms
+from ganwright.game import Switches, Terms
 from ganwright.losses import Inputs, Scorer
 from ganwright.penalties import charge, schedules
 from ganwright.seeds import count_rows
@@ -31,7 +32,7 @@ class UnrollableGame(SharingGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(SharingGame.Config):
-        switches = (("unroll_lr", "unroll"),)
+        switches: ClassVar[Switches] = (("unroll_lr", "unroll"),)
 
         unroll: Whole = 0
         """Updates of D that G looks ahead and differentiates through (unrolled GAN)."""

@@ -18,7 +18,7 @@ are those of its configuration `auto`: learning rate .0025, betas (0, .99), batc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -28,7 +28,7 @@ from torch import Tensor
 from ganwright.config.ranges import Count, NonNegative, Share
 from ganwright.data.types import Images, Spec
 from ganwright.families.styled import StyledGame
-from ganwright.game import Lazy, Player, Terms
+from ganwright.game import Lazy, Player, Switches, Terms
 from ganwright.networks import StyleNet
 from ganwright.observing import observe
 from ganwright.penalties import R1, Penalty, path_lengths
@@ -45,7 +45,7 @@ class StyleGAN2(StyledGame):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(StyledGame.Config):
-        switches: ClassVar[Sequence[tuple[str, str]]] = (
+        switches: ClassVar[Switches] = (
             ("path_every", "path_weight"),
             ("path_share", "path_weight"),
             ("path_decay", "path_weight"),

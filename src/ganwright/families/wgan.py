@@ -31,6 +31,8 @@ class WGAN(DCGAN):
 
     @dataclass(frozen=True, kw_only=True)
     class Config(DCGAN.Config):
+        switches = (("warm_moves", ("warm_steps", "warm_every")),)
+
         loss: Loss = Wasserstein()
         """The adversarial loss of D and G."""
         penalties: tuple[Penalty, ...] = (WeightClipping(c=0.01),)

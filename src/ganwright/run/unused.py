@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -33,12 +33,21 @@ def _switched_off(game: Any) -> dict[str, str]:
     found = dict[str, str]()
     usual = {field.name: field.default for field in fields(game)}
     for kind in type(game).__mro__:
-        for name, switch in vars(kind).get("switches", ()):
-            value = getattr(game, switch)
-            if not value and getattr(game, name) != usual[name]:
-                off = f"without {switch}" if value is None else f"with {switch} {value:g}"
+        for name, given in vars(kind).get("switches", ()):
+            off = _off(game, (given,) if isinstance(given, str) else given)
+            if off is not None and getattr(game, name) != usual[name]:
                 found[f"game.{name}"] = f"{name} has no effect {off}"
     return found
+
+
+def _off(game: Any, switches: Sequence[str]) -> str | None:
+    """In words that all of these settings are off, if they are."""
+    values = {name: getattr(game, name) for name in switches}
+    if any(values.values()):
+        return None
+    return " and ".join(
+        f"without {n}" if v is None else f"with {n} {v:g}" for n, v in values.items()
+    )
 
 
 def refuse_unused(settings: Settings, given: Iterable[str]) -> None:
