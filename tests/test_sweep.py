@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +19,14 @@ from helpers import tiny
 from test_evaluate import trained
 
 import ganwright
+from ganwright import stopping
 from ganwright.cli import main
 from ganwright.commands.compare import divided, grouped
 from ganwright.errors import RunError
-from ganwright.run import sweep
+from ganwright.run import lock, sweep
+from ganwright.run.children import Children
 from ganwright.run.run_folder import read_config
+from ganwright.training import checkpoint
 
 SMALL = ["--game.networks", "ConvNet(width=4)", "--image-size", "8", "--device", "cpu"]
 
@@ -37,18 +45,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The commands that a sweep runs; its processes are this one."""
     found: list[str] = []
 
-    class Done:
-        returncode, stderr = 0, ""
+    def called(_: Children, words: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        found.append(words[0])
+        return main(words), ""
 
-    def called(argv: list[str], **how: Any) -> Any:
-        if argv[0] != sys.executable:  # such as uname, which is asked for the report
-            return run(argv, **how)
-        found.append(argv[3])
-        assert main(argv[3:]) == 0
-        return Done()
-
-    run = subprocess.run
-    monkeypatch.setattr(sweep.subprocess, "run", called)
+    monkeypatch.setattr(Children, "run", called)
     return found
 
 
@@ -132,15 +133,12 @@ def test_a_run_is_evaluated_on_the_device_that_it_trains_on(
 ) -> None:
     asked: list[list[str]] = []
 
-    class Done:
-        returncode, stderr = 0, ""
-
-    def called(argv: list[str], **_: Any) -> Done:
-        asked.append(argv[3:])
+    def called(_: Children, words: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        asked.append(words)
         (tmp_path / "run").mkdir(exist_ok=True)
-        return Done()
+        return 0, ""
 
-    monkeypatch.setattr(sweep.subprocess, "run", called)
+    monkeypatch.setattr(Children, "run", called)
     cls, settings = tiny("dcgan", device="cpu")
     job = sweep.Job(tmp_path / "run", ("--device", "cpu"), settings)
     measures = sweep.Measures(("--metrics", "PrecisionRecall(k=1)", "-n", "8"), (), 80)
@@ -222,3 +220,54 @@ def test_a_tuned_sweep_goes_on(tmp_path: Path) -> None:
     sweep._check(cls, sweep.Job(tmp_path / "run", ("--tune",), asked))
     with pytest.raises(RunError, match="is a run with other settings"):
         sweep._check(cls, sweep.Job(tmp_path / "run", (), asked))
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["the parent", "all processes"])
+def test_a_signal_has_all_runs_saved(tmp_path: Path, group: bool) -> None:
+    """A scheduler may signal the parent alone or all: no run is left behind or lost."""
+    words = ["dcgan", *SMALL, "--steps", "1000000", "--save-every", "1000000", "--log-every", "1"]
+    words += ["--batch-size", "4", "--jobs", "1", "--seeds", "0", "1", "-n", "80"]
+    argv = [sys.executable, "-m", "ganwright", "sweep", *words, "--out", str(tmp_path)]
+    how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
+    run = tmp_path / "seed-0"
+    with subprocess.Popen(argv, text=True, **how) as parent:  # type: ignore[call-overload]
+        try:
+            until(lambda: (run / "metrics.jsonl").is_file() and steps_of(run) >= 3)
+            (os.killpg if group else os.kill)(parent.pid, signal.SIGTERM)
+            assert parent.wait(60) == 130, parent.stderr.read()
+            with lock.writing(run):  # nobody is at it
+                saved = checkpoint.steps(run / "checkpoints")
+            assert checkpoint.step_of(saved[-1]) >= 3
+            assert not (tmp_path / "seed-1").exists()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(parent.pid, signal.SIGKILL)
+
+
+def test_a_signal_that_is_passed_on_does_not_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal sends it to the run, too, which is then to be saved all the same."""
+
+    def twice() -> bool:
+        with stopping.signals(1) as stop:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
+        return stop.asked
+
+    with pytest.raises(KeyboardInterrupt):
+        twice()
+    monkeypatch.setenv(stopping.PASSED_ON, "1")
+    assert twice()
+
+
+def steps_of(run: Path) -> int:
+    """How many rows of metrics there are."""
+    return (run / "metrics.jsonl").read_text(encoding="utf-8").count("\n")
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Wait for something, at most half a minute."""
+    for _ in range(300):
+        if true():
+            return
+        time.sleep(0.1)
+    pytest.fail("it did not happen in half a minute")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -15,6 +16,10 @@ STOPPING = ("SIGINT", "SIGTERM", "SIGHUP")
 ECHO = 2.0
 """Seconds in which a second signal to several processes is the first one once more: a terminal
 signals all of them, and torchrun passes on what it got itself."""
+
+PASSED_ON = "GANWRIGHT_PASSED_ON"
+"""Set in the environment of a process whose parent passes on what it is sent, as `sweep` does: a
+terminal or a scheduler may send it to both."""
 
 
 @dataclass
@@ -33,13 +38,33 @@ def signals(world: int) -> Iterator[Stop]:
         world: how many processes train together.
     """
     stop, first = Stop(), 0.0
+    alone = world == 1 and PASSED_ON not in os.environ
 
     def note(number: int, _: FrameType | None) -> None:
         nonlocal first
-        if stop.asked and (world == 1 or time.monotonic() - first > ECHO):
+        if stop.asked and (alone or time.monotonic() - first > ECHO):
             raise KeyboardInterrupt
         stop.asked, first = True, first or time.monotonic()
 
+    def restore(number: int, handler: Any) -> None:
+        signal.signal(number, handler)
+        if world > 1 and stop.agreed:
+            _pass_over(number, handler)
+
+    with handled(note, restore):
+        yield stop
+
+
+@contextmanager
+def handled(
+    note: Callable[[int, FrameType | None], None], restore: Callable[[int, Any], object]
+) -> Iterator[None]:
+    """Within it, `note` is called when this process is asked to stop.
+
+    Args:
+        note: gets the signal's number.
+        restore: gets each number at the end, with what handled it before.
+    """
     known = [getattr(signal, name) for name in STOPPING if hasattr(signal, name)]
     # nohup has a session's end ignored, and it stays so
     wanted = [s for s in known if signal.getsignal(s) is not signal.SIG_IGN]
@@ -48,12 +73,10 @@ def signals(world: int) -> Iterator[Stop]:
     except ValueError:  # not in the main thread, where Python allows no handlers
         before = {}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
-            if world > 1 and stop.agreed:
-                _pass_over(number, handler)
+            restore(number, handler)
 
 
 def _pass_over(number: int, handler: Any) -> None:

@@ -7,8 +7,6 @@ import hashlib
 import json
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +24,7 @@ from ganwright.errors import RunError
 from ganwright.game import Game
 from ganwright.metrics.metric import Metric
 from ganwright.run.assembly import assemble, resolved
+from ganwright.run.children import Children
 from ganwright.run.data import data_options
 from ganwright.run.evaluation import USUAL
 from ganwright.run.run_folder import read_config
@@ -125,13 +124,14 @@ def sweep(
     Raises:
         RunError: a folder holds another run, or a run failed; those that are done are kept.
         GanwrightError: the data does not fit the family or a metric.
+        KeyboardInterrupt: this process was asked to stop; runs that had begun are saved.
     """
     for job in jobs:
         _check(cls, job)
     _try_out(cls, jobs, measures)
     measure = list(measures.flags)
     threads = str(max(1, cores() // at_once))
-    devices = _devices()
+    devices, children = _devices(), Children()
 
     def work(item: tuple[int, Job]) -> str | None:
         place, job = item
@@ -139,22 +139,16 @@ def sweep(
         if len(devices) > 1:
             environment["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
         for words in _commands(family, job, measure):
-            done = subprocess.run(
-                [sys.executable, "-m", "ganwright", *words],
-                env=environment,
-                capture_output=True,
-                encoding="utf-8",
-                check=False,
-            )
-            if done.returncode:
-                lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+            status, said = children.run(words, environment)
+            if status:
+                lines = said.strip().splitlines() or [f"exit status {status}"]
                 return f"{job.folder}: {lines[-1].removeprefix('ganwright: ')}"
             if words[0] == "evaluate":
                 atomic.write(job.folder / MEASURED, json.dumps(measure))
         tell(f"{job.folder} is done")
         return None
 
-    with ThreadPoolExecutor(at_once) as pool:
+    with children.passing_on(), ThreadPoolExecutor(at_once) as pool:
         failed = [why for why in pool.map(work, enumerate(jobs)) if why]
     if failed:
         raise RunError(f"{len(failed)} of {len(jobs)} runs failed, the first {failed[0]}")
