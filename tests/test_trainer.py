@@ -18,6 +18,7 @@ from ganwright.observing import observe
 from ganwright.optim import SGD, Adam, Delayed, Linear, LinearDecay, RMSprop
 from ganwright.training.engine import Engine
 from ganwright.training.guarded_step import step_or_undo
+from ganwright.training.meter import Meter
 from ganwright.training.trainer import Trainer
 
 CPU = Engine(torch.device("cpu"))
@@ -541,3 +542,15 @@ def test_seeds_differ_by_run_and_attempt() -> None:
         list(trainer.play(1))
         results.append(torch.cat([w.flatten() for w in trainer.game.parameters()]))
     assert not any(torch.equal(results[0], other) for other in results[1:])
+
+
+def test_a_term_is_a_mean_over_all_its_steps_whatever_stands_next_to_it() -> None:
+    """adv is 1 alone, then 4 and 7 with another term: 4 on average, and extra is 2 in its steps."""
+    meter, one = Meter(torch.device("cpu")), torch.tensor(1.0)
+    meter.add("G", ["adv", "gradient"], torch.tensor([1.0]), one, one.bool(), 0)
+    for step, value in ((1, 4.0), (2, 7.0)):
+        values = torch.tensor([value, 2.0])
+        meter.add("G", ["adv", "extra", "gradient"], values, one, one.bool(), step)
+    means, trouble = meter.read()
+    assert means == {"G/adv": 4.0, "G/gradient": 1.0, "G/extra": 2.0}
+    assert trouble is None

@@ -54,11 +54,15 @@ class Meter:
 
     def read(self) -> tuple[dict[str, float], Trouble | None]:
         """Means by "player/term", the first trouble if there was one; then start over."""
-        means: dict[str, float] = {}
+        sums: dict[str, float] = {}
+        counts: dict[str, int] = {}
         trouble: Trouble | None = None
         for (player, *names), row in self._rows.items():
-            total = row.total.tolist()
-            means |= {f"{player}/{n}": v / row.count for n, v in zip(names, total, strict=True)}
+            for n, total in zip(names, row.total.tolist(), strict=True):
+                # an objective may have further terms in some steps
+                name = f"{player}/{n}"
+                sums[name] = sums.get(name, 0.0) + total
+                counts[name] = counts.get(name, 0) + row.count
             bad = int(row.first_bad)
             if bad >= 0 and (trouble is None or bad < trouble.step):
                 wrong = [
@@ -66,7 +70,7 @@ class Meter:
                 ]
                 trouble = Trouble(player, ", ".join(wrong), bad)
         self._rows.clear()
-        return means, trouble
+        return {name: total / counts[name] for name, total in sums.items()}, trouble
 
     def troubled(self) -> bool:
         """Whether anything was not finite since the last reading."""
