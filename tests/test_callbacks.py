@@ -243,3 +243,35 @@ def test_what_a_callback_logs_must_be_a_number(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "run.log is given a tensor of shape (2,) as 'mine/x'; it must be a number"
     )
+
+
+class Returns(Callback):
+    """Wants to go back once, at step 6 to step 5 or before."""
+
+    def __init__(self) -> None:
+        self.back: list[int] = []
+        self.asked = False
+
+    def logged(self, run: Run, row: Mapping[str, Any]) -> None:
+        if run.step == 6 and not self.asked:
+            self.asked = True
+            run.go_back("I say so", 5)
+
+    def rewound(self, run: Run) -> None:
+        self.back.append(run.step)
+
+
+def test_a_run_goes_back_for_any_callback_whatever_on_collapse_is(tmp_path: Path) -> None:
+    cls, settings = tiny("gan", steps=8, save_every=4, log_every=1)
+    returns = Returns()
+    with pytest.warns(UserWarning, match="I say so; back to step 4, continuing with new random"):
+        model = ganwright.train(cls, settings, tmp_path / "run", callbacks=returns, quiet=True)
+    assert (returns.back, model.step) == ([4], 8)
+
+
+def test_a_run_that_has_nothing_to_go_back_to_stops(tmp_path: Path) -> None:
+    cls, settings = tiny("gan", steps=8, save_every=100, log_every=1)
+    model = ganwright.train(cls, settings, tmp_path / "run", callbacks=Returns(), quiet=True)
+    assert model.step == 6
+    ended = json.loads((tmp_path / "run" / "ended.json").read_text(encoding="utf-8"))
+    assert ended["reason"].startswith("I say so, and no checkpoint of step 5 or before is left")

@@ -59,8 +59,6 @@ class Recovery:
             Whether the run went back.
         """
         run, trainer = self.run, self.run.trainer
-        if run.settings.on_collapse != "rollback":
-            return False
         asked = next((a for a in trainer.engine.gathered(run.back) if a), None)
         run.back = None
         if asked is None:
