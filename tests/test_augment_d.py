@@ -208,7 +208,7 @@ def test_what_is_observed_in_a_scope_has_its_plain_names() -> None:
 
 
 def test_the_page_names_the_families_that_lack_it_and_those_that_look_through_it() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "augmentation.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "augmentation.md").read_text(encoding="utf-8")
     (row,) = re.findall(r"^\| families \| all but (.*?) \|", page, re.MULTILINE)
     (through,) = re.findall(r"\bIn (.*?), penalties\s", page, re.DOTALL)
     kinds = {name: family(name) for name in FAMILIES}

@@ -180,12 +180,14 @@ def test_what_it_says_of_weights_to_begin_with_leaves_the_source_out(tmp_path: P
     runs.train(cls, settings, tmp_path / "first", quiet=True)
     cls, settings = tiny("cdc", steps=1, init=str(tmp_path / "first"))
     runs.train(cls, settings, tmp_path / "cdc", quiet=True)
-    head, fresh = json.loads((tmp_path / "cdc" / "origin.json").read_text())["notes"]
+    head, fresh = json.loads((tmp_path / "cdc" / "origin.json").read_text(encoding="utf-8"))[
+        "notes"
+    ]
     own = [k for k in tensors(tmp_path / "first") if k.startswith(("game.G.", "game.D."))]
     assert head.startswith(f"starts from {len(own)} of {len(own) + 4} tensors from ")
     assert fresh == "fresh, since not there (4): P.0.weight, P.0.bias, P.1.weight, P.1.bias"
     runs.train(cls, replace(settings, init=str(tmp_path / "cdc")), tmp_path / "again", quiet=True)
-    (head,) = json.loads((tmp_path / "again" / "origin.json").read_text())["notes"]
+    (head,) = json.loads((tmp_path / "again" / "origin.json").read_text(encoding="utf-8"))["notes"]
     assert head.startswith(f"starts from {len(own) + 4} of {len(own) + 4} tensors from ")
 
 

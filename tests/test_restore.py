@@ -210,7 +210,7 @@ def test_weights_to_begin_with_leave_the_prior_to_its_run(tmp_path: Path) -> Non
     train(cls, replace(settings, game=None), tmp_path / "run", quiet=True, **own)
     own |= {"prior": str(second), "init": str(tmp_path / "run")}
     train(cls, replace(settings, game=None), tmp_path / "new", quiet=True, **own)
-    (head,) = json.loads((tmp_path / "new" / "origin.json").read_text())["notes"]
+    (head,) = json.loads((tmp_path / "new" / "origin.json").read_text(encoding="utf-8"))["notes"]
     count = sum(k.startswith(("game.G.", "game.D.")) for k in tensors(tmp_path / "run"))
     assert head.startswith(f"starts from {count} of {count} tensors")
 
