@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ganwright.attacks import CW, FGSM, PGD, Attack
 from ganwright.cli import main
+from ganwright.config.factory import Factory
 from ganwright.data.options import DataOptions
 from ganwright.errors import SettingsError
 from ganwright.function import Argument, Function
@@ -402,6 +403,20 @@ def test_images_are_read_as_the_classifier_read_its_own(tmp_path: Path) -> None:
     trial = Trial(tmp_path / "data", options=DataOptions(image_size=8), device="cpu")
     _, shown = attack(str(tmp_path / "run"), {"fgsm": FGSM()}, trial)
     assert shown["image"].shape == (4, 1, 8, 8)
+    assert (shown["image"] == 1).all()
+
+
+def test_images_are_read_as_the_cleaner_read_its_own(tmp_path: Path) -> None:
+    """Where the classifier is a function, which has read none."""
+    for name in ("a/0.png", "b/1.png"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 120).save(tmp_path / "data" / name)
+    cls, settings = tiny("wgan-gp", steps=1, range=(0, 100), data=str(tmp_path / "data"))
+    train(cls, settings, tmp_path / "run", quiet=True)
+    trial = Trial(tmp_path / "data", device="cpu")
+    few = Projection(steps=1, restarts=1)
+    target, kinds = Factory("makers.make_classifier"), {"fgsm": FGSM()}
+    _, shown = attack(target, kinds, trial, clean=tmp_path / "run", projection=few)
     assert (shown["image"] == 1).all()
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import TINY, tensors, tiny, trainer_of
+from PIL import Image
 from torch import nn
 
 import ganwright
@@ -20,6 +22,7 @@ from ganwright.families.cdc import CDC, maps_of
 from ganwright.families.priors import Uniform
 from ganwright.layers.cosines import similarities
 from ganwright.run import train as runs
+from ganwright.run.restyle import adapt
 
 SPEC = Spec(Images, (1, 16, 16))
 
@@ -189,6 +192,19 @@ def test_what_it_says_of_weights_to_begin_with_leaves_the_source_out(tmp_path: P
     runs.train(cls, replace(settings, init=str(tmp_path / "cdc")), tmp_path / "again", quiet=True)
     (head,) = json.loads((tmp_path / "again" / "origin.json").read_text(encoding="utf-8"))["notes"]
     assert head.startswith(f"starts from {len(own) + 4} of {len(own) + 4} tensors from ")
+
+
+def test_a_few_images_are_read_as_those_of_the_run(tmp_path: Path) -> None:
+    """12 bits: without the range of the run, their white would be dark."""
+    (tmp_path / "data").mkdir()
+    for i in range(4):
+        pixels = np.full((8, 8), 4095, np.uint16)
+        Image.fromarray(pixels).save(tmp_path / "data" / f"{i}.png")
+    more = {"range": (0, 4095), "depth": 8, "data": str(tmp_path / "data")}
+    cls, settings = tiny("stylegan2", steps=1, **more)
+    run = runs.train(cls, settings, tmp_path / "run", quiet=True)
+    made = adapt(run, tmp_path / "data", tmp_path / "made", steps=1, batch_size=2, device="cpu")
+    assert made.spec.reading == run.spec.reading
 
 
 def test_what_does_not_fit_is_one_sentence() -> None:

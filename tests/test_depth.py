@@ -20,7 +20,7 @@ import ganwright
 from ganwright.cli import main
 from ganwright.config.settings import Settings
 from ganwright.data import open_data
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.data.options import DataOptions
 from ganwright.data.types import Images, Paired, RunData
 from ganwright.errors import DataError, RunError, SettingsError
@@ -82,7 +82,7 @@ def test_all_sixteen_bits_come_back(kind: str, tmp_path: Path) -> None:
     data = opened(str(tmp_path))
     assert data.spec.levels == SIXTEEN
     assert np.array_equal(SIXTEEN.numbers(data.batch(0, 1).images[0]), ALL)
-    picture = read_picture(path, 1, None, SIXTEEN)
+    picture = read_picture(path, 1, None, Reading.of(SIXTEEN))
     write_picture(picture, tmp_path / f"again.{kind}", SIXTEEN)
     assert (tmp_path / f"again.{kind}").read_bytes() == path.read_bytes()
 
@@ -346,8 +346,8 @@ def test_pillow_images_of_many_bits_are_read_as_their_files_are(
     made = model.translate(images)
     assert [image.mode for image in made] == ["I;16"] * 3
     assert [np.asarray(image)[0, 0] for image in made] == [0, 2000, 4095]
-    kept = read_picture(sides[0][1], 1, None, model.levels())
-    assert torch.equal(fitted_all(images[1], (1, 8, 8), model.levels())[0], kept.pixels)
+    kept = read_picture(sides[0][1], 1, None, model.reading())
+    assert torch.equal(fitted_all(images[1], (1, 8, 8), model.reading())[0], kept.pixels)
     with pytest.raises(DataError, match="there is no image; give one or several"):
         fitted_all([], (1, 8, 8))
 
@@ -371,7 +371,8 @@ def test_images_that_pillow_lacks_are_named() -> None:
 
 
 def test_transparency_is_read_where_the_run_keeps_it() -> None:
-    kind = Kind(4, Levels(0, 255, "uint8", alpha=True))
+    levels = Levels(0, 255, "uint8", alpha=True)
+    kind = Kind(4, levels, reading=Reading.of(levels))
     image = Image.new("RGBA", (4, 4), (10, 20, 30, 40))
     picture = kind.read(image)
     assert picture.pixels[:, 0, 0].tolist() == [10, 20, 30, 40]
@@ -386,4 +387,6 @@ def test_numbers_in_the_way_are_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="is another image; remove it, or add --overwrite"):
         write_image(image + 0.5, path, SIXTEEN, replace=False)
     write_image(image + 0.5, path, SIXTEEN, replace=True)
-    assert read_picture(path, 1, None, SIXTEEN).pixels.mean().item() == pytest.approx(0.5, abs=1e-4)
+    assert read_picture(path, 1, None, Reading.of(SIXTEEN)).pixels.mean().item() == pytest.approx(
+        0.5, abs=1e-4
+    )

@@ -17,7 +17,7 @@ from test_config import TOY
 from ganwright.cli import main
 from ganwright.commands.places import Outputs, outputs
 from ganwright.data import DataOptions, Paired, open_data
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.errors import DataError, RunError
 from ganwright.inference.image_files import Picture, picture_of, read_picture, write_picture
 from ganwright.pixels import to_bytes
@@ -272,12 +272,12 @@ def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
 def test_sentences_name_no_flag_that_a_command_lacks(
     toy_run: Path, judge_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    levels = Levels(0, 4095, "uint16")
+    reading = Reading.of(Levels(0, 4095, "uint16"))
     Image.fromarray(np.full((8, 8), 5000, np.uint16)).save(tmp_path / "x.png")
     with pytest.raises(
         DataError, match=r"\(holds 5000 to 5000, beyond the 0 to 4095 that this run learned\)"
     ):
-        read_picture(tmp_path / "x.png", 1, None, levels)
+        read_picture(tmp_path / "x.png", 1, None, reading)
     Image.new("L", (8, 8)).save(tmp_path / "x.png")
     image, limit = str(tmp_path / "x.png"), Image.MAX_IMAGE_PIXELS
     try:

@@ -16,6 +16,7 @@ from torch.nn.functional import interpolate
 from ganwright.config.ranges import Whole
 from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
+from ganwright.data.levels import Reading
 from ganwright.errors import DataError, SettingsError
 from ganwright.inference.image_files import (
     Picture,
@@ -60,8 +61,8 @@ class Way(NamedTuple):
         }
         if self.style:
             shape = model.spec.target or model.spec.shape
-            levels = model.levels(self.direction, output=True)
-            options["style"] = _read(Path(self.style), shape[0], None, levels).fitted(shape)
+            reading = model.reading(self.direction, output=True)
+            options["style"] = _read(Path(self.style), shape[0], None, reading).fitted(shape)
         return options
 
 
@@ -89,8 +90,8 @@ def translated(
         DataError: it cannot be read as an image that this model takes.
     """
     name = _there(path)
-    maps, levels = model.label_map(direction), model.levels(direction)
-    picture = _read(name, model.channels(direction), maps, levels)
+    maps, reading = model.label_map(direction), model.reading(direction)
+    picture = _read(name, model.channels(direction), maps, reading)
     return _result(model, picture, Way(direction, seed, style), name.name, folder)
 
 
@@ -139,7 +140,7 @@ def canvas_of(model: Model, path: str | None) -> dict[str, Any]:
         DataError: it cannot be read as an image.
     """
     shape = model.spec.shape
-    picture = _read(_there(path), shape[0], None, model.levels())
+    picture = _read(_there(path), shape[0], None, model.reading())
     image = _image(as_floats(picture.fitted(shape))).convert("RGB")
     return cleared(image)
 
@@ -162,7 +163,7 @@ def filled(model: Model, path: str | None, canvas: Any) -> tuple[Image.Image, Im
         DataError: it cannot be read as an image.
     """
     shape = model.spec.shape
-    x = as_floats(_read(_there(path), shape[0], None, model.levels()).fitted(shape))
+    x = as_floats(_read(_there(path), shape[0], None, model.reading()).fitted(shape))
     layers = (canvas or {}).get("layers") or ()
     holes = torch.zeros(1, 1, *shape[1:], dtype=torch.bool)
     for layer in layers:
@@ -191,7 +192,7 @@ def read(model: Model, path: str | None, *, reconstruct: bool, classify: bool) -
         DataError: it cannot be read as an image.
     """
     shape = model.spec.shape
-    x = as_floats(_read(_there(path), shape[0], None, model.levels()).fitted(shape))
+    x = as_floats(_read(_there(path), shape[0], None, model.reading()).fitted(shape))
     found: list[Any] = [_image(x)]
     if reconstruct:
         found.append(_image(model.reconstruct(x)))
@@ -216,10 +217,10 @@ def _there(path: str | None) -> Path:
     return Path(path)
 
 
-def _read(path: Path, channels: int, maps: LabelMap | None, levels: Any) -> Picture:
+def _read(path: Path, channels: int, maps: LabelMap | None, reading: Reading) -> Picture:
     """The reader of the command line; its sentence names the file as the person did."""
     try:
-        return read_picture(path, channels, maps, levels)
+        return read_picture(path, channels, maps, reading)
     except DataError as error:
         raise DataError(str(error).replace(str(path), path.name)) from error
 

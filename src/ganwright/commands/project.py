@@ -81,8 +81,8 @@ def project(argv: Sequence[str]) -> int:
     from ganwright.inference.image_files import read_picture
 
     allow(what.max_megapixels)
-    shape, levels = model.spec.shape, model.levels()
-    reader = Reader(lambda path: read_picture(path, shape[0], None, levels), files)
+    shape, reading = model.spec.shape, model.reading()
+    reader = Reader(lambda path: read_picture(path, shape[0], None, reading), files)
     rows: list[dict[str, Any]] = []
     for path, picture in reader:
         image = picture.fitted(shape)

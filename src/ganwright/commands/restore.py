@@ -75,8 +75,8 @@ def restore(argv: Sequence[str]) -> int:
     from ganwright.report.grid import save_grid
 
     allow(how.max_megapixels)
-    target_of, restored = dict(pairs), _restorer(model, how)
-    reader = Reader(lambda path: read_picture(path, channels, None, levels), list(target_of))
+    target_of, restored, reading = dict(pairs), _restorer(model, how), model.reading()
+    reader = Reader(lambda path: read_picture(path, channels, None, reading), list(target_of))
     for path, picture in reader:
         out = target_of[path]
         made, before, after = restored(picture)

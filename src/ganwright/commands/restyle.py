@@ -75,7 +75,7 @@ def restyle(argv: Sequence[str]) -> int:
 
     allow(what.max_megapixels)
     shape = model.spec.shape
-    reader = Reader(lambda path: read_picture(path, shape[0], None, None), files)
+    reader = Reader(lambda path: read_picture(path, shape[0], None, model.reading()), files)
     images = torch.cat([picture.fitted(shape) for _, picture in reader] or [torch.zeros(0, *shape)])
     reader.status()
     search = Search(steps=what.search_steps, seed=what.seed)

@@ -159,8 +159,8 @@ def classify(argv: Sequence[str]) -> int:
     names = model.spec.classes
     table = io.StringIO()
     rows = csv.writer(table if what.out else sys.stdout, lineterminator="\n")
-    shape, known = model.spec.shape, model.levels()
-    reader = Reader(lambda path: read_picture(path, shape[0], None, known), files)
+    shape, reading = model.spec.shape, model.reading()
+    reader = Reader(lambda path: read_picture(path, shape[0], None, reading), files)
     for place, (path, picture) in enumerate(reader):
         if not place:  # an error, if none can be read, stands alone
             rows.writerow(["file", "label", "probability"])
@@ -215,11 +215,11 @@ def _reading(model: Model, direction: str) -> Callable[[Path], Picture]:
     """What reads a file as an image that the run takes; a size that it does not is a DataError."""
     from ganwright.inference.image_files import read_picture
 
-    channels, known = model.channels(direction), model.levels(direction)
+    channels, reading = model.channels(direction), model.reading(direction)
     maps, takes = model.label_map(direction), model.footprint(direction)
 
     def read(path: Path) -> Picture:
-        picture = read_picture(path, channels, maps, known)
+        picture = read_picture(path, channels, maps, reading)
         try:
             takes.refuse(*picture.pixels.shape[1:])
         except SettingsError as error:
@@ -246,7 +246,8 @@ def _maker(model: Model, how: Translation) -> Make:
     options: dict[str, Any] = {"direction": how.direction, "tile": tile}
     if how.style is not None:
         shape = model.spec.target or model.spec.shape
-        photo = read_picture(path_of(str(how.style)), shape[0], None, levels)
+        reading = model.reading(how.direction, output=True)
+        photo = read_picture(path_of(str(how.style)), shape[0], None, reading)
         options["style"] = photo.fitted(shape)
 
     def make(group: list[Picture], seed: int) -> tuple[list[Picture], bool]:

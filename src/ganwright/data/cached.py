@@ -16,7 +16,7 @@ from ganwright.data.sides import Source
 from ganwright.data.types import Batch, Images
 from ganwright.errors import DataError, SettingsError
 
-_FORM = 2
+_FORM = 3
 """What packs say of themselves; those of before in the user's cache are not opened."""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganwright.data.image import Head, head_of_read
-from ganwright.data.levels import EIGHT_BITS, Levels, Numbers, Reading, choose
+from ganwright.data.levels import EIGHT_BITS, Chosen, Levels, Numbers, Reading, choose
 from ganwright.data.options import DataOptions
 from ganwright.data.read.items import image_of
 from ganwright.data.sides import Rows, Side, Source, Stack
@@ -29,7 +29,7 @@ class Depth:
         channels: of each.
         levels: what numbers of each type mean; empty where all are 8 bits, or floats in memory.
         written: what numbers outputs hold; None for images of 8 bits, grey or in colour.
-        reading: what becomes of transparency, and of more than 8 bits.
+        reading: how files of such images are read.
         notes: sentences that are said when a run begins.
     """
 
@@ -64,11 +64,21 @@ def _depth(side: Side, name: str, options: DataOptions) -> Depth:
     if side.label_map is not None:
         return Depth(3)
     if isinstance(side, Stack):
-        found = Depth(side.channels, written=side.levels, notes=side.notes)
         floats = side.pictures.is_floating_point()
+        reading = side.reading or _plainly(options.reading, floats=floats)
+        if reading.alpha == "keep":  # no array says which channel is transparency
+            reading = replace(reading, alpha="white")
+        found = Depth(side.channels, {}, side.levels, reading, side.notes)
     else:
         found, floats = _of_rows(side, name, options.reading), side.levels is not None
     return _as_asked(found, name, options, floats=floats)
+
+
+def _plainly(reading: Reading, *, floats: bool) -> Reading:
+    """How files are read as bytes or as floats that are in memory, which are taken as they are."""
+    if floats:
+        return replace(reading, range=(), depth="keep", known={FLOATS.type: FLOATS})
+    return replace(reading, range=(), known={})
 
 
 def _as_asked(found: Depth, name: str, options: DataOptions, *, floats: bool) -> Depth:
@@ -90,16 +100,21 @@ def _as_asked(found: Depth, name: str, options: DataOptions, *, floats: bool) ->
 
 
 def _of_rows(side: Rows, name: str, reading: Reading) -> Depth:
-    heads, reading = side.known(), Reading() if side.ready else reading
-    channels, reading, notes = _transparent(heads, name, reading)
+    if side.ready is not None:
+        return Depth(side.channels, reading=side.ready)
+    channels, reading, notes = _transparent(side.known(), name, reading)
     if side.levels is not None and not reading.range:
-        return Depth(channels, {side.levels.type: side.levels}, None, reading, notes)
-    if side.types == {"uint8"} and not reading.range:
-        return Depth(channels, {}, None, reading, notes)
-    chosen = choose(name, side.types, side.few, reading)
-    if set(chosen.levels) <= {"uint8"} and not reading.range:  # no other can be read
-        return Depth(channels, {}, None, reading, notes)
+        known = {side.levels.type: side.levels}
+        return Depth(channels, known, None, replace(reading, known=known), notes)
+    return _chosen(channels, choose(name, side.types, side.few, reading), reading, notes)
+
+
+def _chosen(channels: int, chosen: Chosen, reading: Reading, notes: tuple[str, ...]) -> Depth:
+    """The depth of images of such levels; where all are plain bytes, they stay bytes."""
+    if all(levels == EIGHT_BITS for levels in chosen.levels.values()):  # no other can be read
+        return Depth(channels, reading=replace(reading, range=(), known={}), notes=notes)
     widest = None if reading.depth == 8 else chosen.widest
+    reading = replace(reading, known=chosen.levels)
     return Depth(channels, chosen.levels, widest, reading, (*notes, *chosen.notes))
 
 
@@ -112,7 +127,7 @@ def _transparent(
     if alpha and reading.alpha != "keep":
         what = "shows white" if reading.alpha == "white" else "is dropped"
         notes = (f"transparency in {name} {what}; --alpha keep makes it a channel",)
-    if not alpha:
+    if not alpha and reading.alpha == "keep":
         reading = replace(reading, alpha="white")
     return channels + (reading.alpha == "keep"), reading, notes
 
@@ -132,18 +147,15 @@ def of_items(pictures: Sequence[Any], options: DataOptions) -> Depth:
     heads = [head_of_read(read) for read in found] or [Head(0, 0, 3, "")]
     channels, reading, notes = _transparent(heads, name, options.reading)
     kinds = {head.type for head in heads}
-    if kinds <= {"uint8"} and not reading.range:
-        depth = Depth(channels, {}, None, reading, notes)
-    elif kinds <= {"uint8", "float32"} and not reading.range:
-        depth = Depth(channels, {"float32": FLOATS}, None, reading, notes)
+    if "float32" in kinds and kinds <= {"uint8", "float32"} and not reading.range:
+        known = {FLOATS.type: FLOATS}
+        depth = Depth(channels, known, None, replace(reading, known=known), notes)
     else:
 
         def look(kind: str) -> Iterator[Numbers]:
             return (x for x in found if isinstance(x, np.ndarray) and x.dtype == kind)
 
-        chosen = choose(name, kinds, look, reading)
-        widest = None if reading.depth == 8 else chosen.widest
-        depth = Depth(channels, chosen.levels, widest, reading, (*notes, *chosen.notes))
+        depth = _chosen(channels, choose(name, kinds, look, reading), reading, notes)
     return _as_asked(depth, name, options, floats="float32" in kinds)
 
 

@@ -75,7 +75,9 @@ class Iterated(Endless):
         rows = self._rows(0, len(first))
         self._shape = tuple(rows[0].picture.shape)
         classes = self._classes if self._labelled else ()
-        self.spec = Spec(Images, self._shape, None, classes, levels=depth.written)
+        self.spec = Spec(
+            Images, self._shape, None, classes, levels=depth.written, reading=depth.reading
+        )
         first_bytes = digest_of(torch.stack([row.picture for row in rows]))
         self.fingerprint = fingerprint_of_object(given, self.spec, first=first_bytes)
         self.few = 0

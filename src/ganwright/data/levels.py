@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,27 +18,6 @@ TWELVE_BITS = 4095
 """Sensors of 12 bits write files of 16; where no number is larger, this is white."""
 _BEYOND = 1e-3
 """Floats may leave their range by this share of it: arithmetic rounds."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a user says of the numbers in files; the options of these names.
-
-    Args:
-        range: the two numbers that become -1 and 1, and beyond which all is cut off; () for those
-            of the type.
-        depth: `keep`, or 8 to bring all to 8 bits.
-        alpha: what becomes of transparency: a channel, white paper, or nothing.
-    """
-
-    range: tuple[float, ...] = ()
-    depth: Literal["keep", 8] = "keep"
-    alpha: Literal["keep", "white", "drop"] = "white"
-
-    @property
-    def deep(self) -> bool:
-        """Whether more than 8 bits are read as they are; a range speaks of those of the file."""
-        return self.depth == "keep" or bool(self.range)
 
 
 class BeyondError(ValueError):
@@ -110,6 +89,60 @@ EIGHT_BITS = Levels(0, 255, "uint8")
 """Those of most image files, which stay bytes until a batch is made of them."""
 
 
+_PLAIN = {"uint8": EIGHT_BITS, "bool": Levels(0, 1, "uint8")}
+"""Types that say what is black and white."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the numbers in files are read: as a user says, and as a run has read its own.
+
+    Args:
+        range: the two numbers that become -1 and 1, and beyond which all is cut off; () for those
+            of the type.
+        depth: `keep`, or 8 to bring all to 8 bits.
+        alpha: what becomes of transparency: a channel, white paper, or nothing.
+        known: what numbers of each type that a run has learned mean, by NumPy's name of the type.
+    """
+
+    range: tuple[float, ...] = ()
+    depth: Literal["keep", 8] = "keep"
+    alpha: Literal["keep", "white", "drop"] = "white"
+    known: Mapping[str, Levels] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, levels: Levels | None) -> Reading:
+        """That of a run of which no more is known than the numbers of its outputs."""
+        if levels is None:
+            return cls()
+        known = {levels.type: levels} if levels.deep else {}
+        return cls(alpha="keep" if levels.alpha else "white", known=known)
+
+    @classmethod
+    def stored(cls, values: Mapping[str, Any]) -> Reading:
+        """That of a run folder, as JSON has it."""
+        known = {kind: Levels(**levels) for kind, levels in values["known"].items()}
+        return cls(tuple(values["range"]), values["depth"], values["alpha"], known)
+
+    @property
+    def deep(self) -> bool:
+        """Whether more than 8 bits are read as they are; a range speaks of those of the file."""
+        return self.depth == "keep" or bool(self.range) or bool(self.known)
+
+    def levels(self, kind: str) -> Levels | None:
+        """What numbers of a type mean, where that needs no look at them.
+
+        A run that has learned from other types alone takes 8 bits as most image files have them:
+        its range speaks of more bits.
+        """
+        if kind in self.known:
+            return self.known[kind]
+        if self.range and not (self.known and kind == "uint8"):
+            low, high = self.range
+            return Levels(low, high, kind, clip=True)
+        return _PLAIN.get(kind)
+
+
 def native(array: Any) -> Numbers:
     """An array as torch takes it: writable, not mirrored, in this machine's order of bytes."""
     kept: Numbers = np.require(array, requirements=["C", "W"])
@@ -162,11 +195,10 @@ def choose(
     """
     levels, notes = {}, []
     for kind in sorted(types):
-        if reading.range:
-            low, high = reading.range
-            levels[kind] = Levels(low, high, kind, clip=True)
+        if (known := reading.levels(kind)) is not None:
+            levels[kind] = known
             continue
-        found = _of_type(name, kind, look)
+        found = _of_look(name, kind, look)
         if found is None:  # none can be read, which is said of those images when they are
             continue
         levels[kind], note = found
@@ -174,13 +206,9 @@ def choose(
     return Chosen(levels, tuple(notes))
 
 
-def _of_type(
+def _of_look(
     name: str, kind: str, look: Callable[[str], Iterator[Numbers]]
 ) -> tuple[Levels, str | None] | None:
-    if kind == "bool":
-        return Levels(0, 1, "uint8"), None
-    if kind == "uint8":
-        return EIGHT_BITS, None
     seen = [(float(x.min()), float(x.max())) for x in look(kind)]
     if not seen:
         return None

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.data.fitted import Fitted
+from ganwright.data.levels import Reading
 from ganwright.data.messages import counted, some, unreadable
 from ganwright.data.options import DataOptions
 from ganwright.data.plan import Settled, settle
@@ -119,7 +120,7 @@ def _fill(
 
 def _side(file: BinaryIO, side: Fitted, options: DataOptions) -> dict[str, Any]:
     """Append a side's images, planes of each channel; returns what is said of them."""
-    start, bad = file.tell(), {}
+    fit, start, bad = side.fit, file.tell(), {}
     for first in watched(range(0, len(side), _CHUNK), "packing", weight=_CHUNK):
         rows = side.read(range(first, min(first + _CHUNK, len(side))))
         for index, row in enumerate(rows, first):
@@ -137,10 +138,11 @@ def _side(file: BinaryIO, side: Fitted, options: DataOptions) -> dict[str, Any]:
     return {
         "start": start,
         "count": len(side),
-        "channels": side.fit.channels,
-        "sizes": [list(s) for s in (_sizes(side) if side.fit.size is None else [side.fit.size])],
+        "channels": fit.channels,
+        "sizes": [list(s) for s in (_sizes(side) if fit.size is None else [fit.size])],
         "labels": None if labels is None else labels.tolist(),
         "classes": list(side.side.classes),
+        "reading": asdict(Reading(options.range, fit.depth, fit.alpha, fit.levels)),
         "bad": bad,
     }
 

@@ -205,8 +205,8 @@ def _points(source: Source, task: type[Batch], options: DataOptions) -> Settled:
 
     train = fitted(source.train)
     test = fitted(source.test) if source.test else None
-    spec = _counted(_spec(task, train, None, (Depth(1),)), train[0].side, options)
-    return Settled(spec, train, test, ())
+    spec = replace(_spec(task, train, None, (Depth(1),)), reading=None, target_reading=None)
+    return Settled(_counted(spec, train[0].side, options), train, test, ())
 
 
 def _spec(
@@ -214,16 +214,18 @@ def _spec(
 ) -> Spec:
     shape, classes = train[0].shape, train[0].side.classes
     count = max(len(side) for side in train)
-    a, b = found[0].written, found[-1].written
+    a, b = found[0], found[-1]
+    read: dict[str, Any] = {"levels": a.written, "reading": a.reading}
+    both = {**read, "target_levels": b.written, "target_reading": b.reading}
     if low is not None:
         small = (shape[0], shape[1] // low, shape[2] // low)
-        return Spec(task, small, shape, (), count, levels=a, target_levels=a)
+        return Spec(task, small, shape, (), count, **both)
     if task in (Paired, Unpaired):
         known, (maps, drawn) = classes if task is Unpaired else (), (s.fit.label_map for s in train)
-        return Spec(task, shape, train[1].shape, known, count, maps, (), a, b, drawn)
+        return Spec(task, shape, train[1].shape, known, count, maps, target_map=drawn, **both)
     labels = train[0].side.labels
     several = labels is not None and labels.ndim == 2
-    spec = Spec(task, shape, None, classes, count, levels=a, several=several)
+    spec = Spec(task, shape, None, classes, count, several=several, **read)
     side = train[0].side
     return replace(spec, table=side.table, signal=side.signal) if isinstance(side, Stack) else spec
 

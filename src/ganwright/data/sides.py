@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganwright.data.image import UNREADABLE, Head, Read, head_of_read
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import Levels, Numbers
+from ganwright.data.levels import Levels, Numbers, Reading
 from ganwright.data.messages import mixed, reason, unreadable
 from ganwright.data.query import Query
 from ganwright.data.signal import Signal
@@ -34,6 +34,7 @@ class Stack:
         notes: sentences that are said of them when a run begins.
         table: the columns that rows, float [n, d], were made of.
         signal: what the numbers of signals, float [n, C, L], were.
+        reading: how their numbers were read; None where they have always been bytes or floats.
     """
 
     pictures: Tensor
@@ -44,6 +45,7 @@ class Stack:
     notes: tuple[str, ...] = ()
     table: Table | None = None
     signal: Signal | None = None
+    reading: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -83,7 +85,8 @@ class Rows:
         again: what `read` gives may differ each time, as of a data set that augments its images
             with the global generators: whoever calls it seeds them and gives them back.
         fresh: `read` opens a file each time, which nobody has decoded or keeps.
-        ready: images are in 8 bits as they are to be, whatever is said of the numbers in files.
+        ready: images are in 8 bits as they are to be, whatever is said of the numbers in files; how
+            these were read.
     """
 
     read: Callable[[int], Read]
@@ -96,7 +99,7 @@ class Rows:
     kinds: frozenset[str] = frozenset({"uint8"})
     levels: Levels | None = None
     fresh: bool = False
-    ready: bool = False
+    ready: Reading | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.data.signal import Signal
 from ganwright.data.table import Table
 
@@ -70,9 +70,11 @@ class Spec:
         present: the numbers of the classes that training images have; empty where all occur.
         counts: how many training images each class has, where batches hold classes as often as
             they occur; empty where that is not so, or not known.
-        levels: the numbers that files of domain a (or of the images) hold, where these are not
-            8 bits, grey or in colour.
+        levels: the numbers that outputs of domain a (or samples) are written in, where these are
+            not 8 bits, grey or in colour.
         target_levels: those of domain b.
+        reading: how files of domain a (or of the images) are read; None where it is not known.
+        target_reading: the same of domain b.
         table: the columns of a table's rows.
         several: an image may have several labels, rows of 0 and 1.
         signal: what the numbers of signals were.
@@ -92,6 +94,17 @@ class Spec:
     table: Table | None = None
     signal: Signal | None = None
     counts: tuple[int, ...] = ()
+    reading: Reading | None = None
+    target_reading: Reading | None = None
+
+    def read_as(self, *, target: bool = False) -> Reading:
+        """How files of domain a (or of the images) are read, or those of domain b, if there is one.
+
+        Runs of before do not say it, and their outputs' numbers stand in.
+        """
+        if target and self.target is not None:
+            return self.target_reading or Reading.of(self.target_levels)
+        return self.reading or Reading.of(self.levels)
 
     @property
     def asked(self) -> tuple[int, ...]:

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data.image import UNREADABLE, Fit
+from ganwright.data.image import UNREADABLE
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.data.read.deep import numbers_of
 from ganwright.errors import DataError, SettingsError
-from ganwright.inference.image_files import Picture, fit_of, picture_of, why
+from ganwright.inference.image_files import Picture, by_numbers, fit_of, picture_of, why
 from ganwright.pixels import as_floats, to_bytes
 
 _DEEP = ("uint8", "uint16", "int32", "float32")
@@ -25,11 +25,19 @@ _DEEP = ("uint8", "uint16", "int32", "float32")
 
 @dataclass(frozen=True)
 class Kind:
-    """What images are: so many channels of 8 bits, of other numbers, or of classes."""
+    """What images are: so many channels of 8 bits, of other numbers, or of classes.
+
+    Args:
+        channels: of each.
+        levels: the numbers that they are written in.
+        label_map: their pixels are class numbers.
+        reading: how they are read.
+    """
 
     channels: int
     levels: Levels | None = None
     label_map: LabelMap | None = None
+    reading: Reading = Reading()
 
     @property
     def deep(self) -> bool:
@@ -52,9 +60,9 @@ class Kind:
 
     def read(self, image: Image.Image) -> Picture:
         """One of them, as its file would be read."""
-        if self.levels is None or self.label_map is not None:
-            return picture_of(image, self.channels, self.label_map)
-        return Picture(_brought(fit_of(self.levels, self.channels), image))
+        if self.label_map is not None or not by_numbers(self.reading, self.channels):
+            return picture_of(image, self.channels, self.label_map, self.reading.alpha)
+        return Picture(_brought(image, self.channels, self.reading))
 
     def image(self, strips: Iterable[Tensor], source: Picture) -> Image.Image:
         """What was made of `source`, in strips [1, C, rows, W] in [-1, 1]."""
@@ -120,7 +128,7 @@ def _drawn(array: np.ndarray[Any, Any]) -> bool:
     return array.dtype == np.uint8 and array.ndim in (2, 3, 4) and channels in (1, 2, 3, 4)
 
 
-def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None) -> Tensor:
+def fitted_all(images: Any, shape: tuple[int, ...], reading: Reading | None = None) -> Tensor:
     """Pillow images or a uint8 array, as `many` takes them: float [n, C, H, W].
 
     Each is read as its file would be, scaled to cover `shape` (C, H, W), and its middle cut out.
@@ -135,14 +143,18 @@ def fitted_all(images: Any, shape: tuple[int, ...], levels: Levels | None = None
     given = many(images)
     if not given:
         raise DataError("there is no image; give one or several")
-    fit = fit_of(levels, shape[0], (shape[1], shape[2]))
+    reading, size = reading or Reading(), (shape[1], shape[2])
     try:
-        return torch.stack([as_floats(_brought(fit, image)) for image in given])
+        made = [_brought(image, shape[0], reading, size) for image in given]
+        return torch.stack([as_floats(pixels) for pixels in made])
     except UNREADABLE as error:
         raise DataError(f"an image cannot be read ({why(error)})") from error
 
 
-def _brought(fit: Fit, image: Image.Image) -> Tensor:
+def _brought(
+    image: Image.Image, channels: int, reading: Reading, size: tuple[int, int] | None = None
+) -> Tensor:
     """The image as its file would be; of many bits, Pillow's own conversion would lose some."""
-    numbers = numbers_of(image) if fit.levels else None
-    return fit.picture(image if numbers is None else numbers)
+    numbers = numbers_of(image) if reading.known else None
+    read = image if numbers is None else numbers
+    return fit_of(reading, channels, read, size).picture(read)

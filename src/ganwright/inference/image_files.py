@@ -14,10 +14,11 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ganwright import atomic
-from ganwright.data.depth import FLOATS
+from ganwright.data.depth import FLOATS, GREY_OR_COLOUR
 from ganwright.data.image import (
     UNREADABLE,
     Fit,
+    Read,
     as_image,
     channels_of,
     class_pixels,
@@ -26,7 +27,7 @@ from ganwright.data.image import (
     upright,
 )
 from ganwright.data.label_map import LabelMap, readable
-from ganwright.data.levels import BeyondError, Levels, Reading
+from ganwright.data.levels import EIGHT_BITS, BeyondError, Levels, Reading
 from ganwright.data.messages import reason
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
@@ -92,7 +93,8 @@ class Picture:
         """The middle, scaled to `shape` (C, H, W), as for training: [1, C, H, W]."""
         if self.pixels.dtype == torch.uint8 and len(self.pixels) in (1, 3):
             return fitted(as_image(self.pixels), shape)  # they show white paper already
-        return Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
+        made = Fit((shape[1], shape[2]), shape[0]).stack(self.pixels[None])
+        return made.clamp(-1, 1) if made.is_floating_point() else made  # to scale is to overshoot
 
     def image(self) -> Image.Image:
         """The image as Pillow has it."""
@@ -105,21 +107,30 @@ class Picture:
 
 
 def read_picture(
-    path: Path, channels: int, label_map: LabelMap | None = None, levels: Levels | None = None
+    path: Path,
+    channels: int,
+    label_map: LabelMap | None = None,
+    reading: Reading | None = None,
 ) -> Picture:
-    """Read a file as an image of so many channels and of such numbers, or as a label map.
+    """Read a file as an image of so many channels, or as a label map.
+
+    Args:
+        path: the file.
+        channels: of the image.
+        label_map: how class numbers become an image.
+        reading: how a run reads its files, see `Spec.read_as`; 8 bits when not given.
 
     Raises:
         DataError: it is none, is broken, or has several frames or unknown classes; the sentence
             names it.
     """
-    array = path.suffix.lower() in (*ARRAYS, *DICOM)
+    array, reading = path.suffix.lower() in (*ARRAYS, *DICOM), reading or Reading()
     try:
-        if levels is not None or array:
-            return _of_depth(path, channels, levels)
+        if array or (label_map is None and by_numbers(reading, channels)):
+            return _of_depth(path, channels, reading)
         with Image.open(path) as file:
             head_of(file)
-            return picture_of(file, channels, label_map)
+            return picture_of(file, channels, label_map, reading.alpha)
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an image ({why(error)})") from error
 
@@ -129,27 +140,46 @@ def why(error: BaseException) -> str:
     return error.of_a_run if isinstance(error, BeyondError) else reason(error)
 
 
-def _of_depth(path: Path, channels: int, levels: Levels | None) -> Picture:
+def by_numbers(reading: Reading, channels: int) -> bool:
+    """Whether images are read by their numbers, and not as Pillow has them in 8 bits."""
+    return bool(reading.known) or reading.alpha == "keep" or channels not in GREY_OR_COLOUR
+
+
+def _of_depth(path: Path, channels: int, reading: Reading) -> Picture:
     """An image whose numbers mean what those of the training images did."""
-    fit = fit_of(levels, channels)
     with path.open("rb") as file:
-        read = read_in(file, path.name, Reading(alpha=fit.alpha))
-    if levels is None and isinstance(read, np.ndarray) and read.dtype != np.uint8:
-        fit = replace(fit, levels={FLOATS.type: FLOATS})  # of runs of Python's floats
-    return Picture(fit.picture(read))
+        read = read_in(file, path.name, reading)
+    return Picture(fit_of(reading, channels, read).picture(read))
 
 
-def fit_of(levels: Levels | None, channels: int, size: tuple[int, int] | None = None) -> Fit:
-    """How an image becomes numbers that mean what those of the training images did."""
-    alpha: Literal["keep", "white"] = "keep" if levels and levels.alpha else "white"
-    known = {levels.type: levels} if levels is not None and levels.deep else {}
-    return Fit(size, channels, levels=known, alpha=alpha)
+def fit_of(reading: Reading, channels: int, read: Read, size: tuple[int, int] | None = None) -> Fit:
+    """How an image becomes numbers that mean what those of the training images did.
+
+    Args:
+        reading: how the run reads its files.
+        channels: of its images.
+        read: the image as it is read.
+        size: (height, width) to cover; None for its own.
+    """
+    kind = str(read.dtype) if isinstance(read, np.ndarray) else "uint8"
+    levels = reading.levels(kind)
+    if levels is None and kind == FLOATS.type and not reading.known:
+        levels = FLOATS  # of runs of Python's floats, from before they said so
+    plain = levels is None or (levels == EIGHT_BITS and not reading.known)
+    known = {} if plain or levels is None else {kind: levels}
+    return Fit(size, channels, levels=known, alpha=reading.alpha, depth=reading.depth)
 
 
-def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = None) -> Picture:
+def picture_of(
+    image: Image.Image,
+    channels: int,
+    label_map: LabelMap | None = None,
+    alpha: Literal["keep", "white", "drop"] = "white",
+) -> Picture:
     """A Pillow image of any mode, upright, in 8 bits, with 1 or 3 channels.
 
-    With `label_map` its pixels are class numbers, and become what networks were shown.
+    With `label_map` its pixels are class numbers, and become what networks were shown. Transparent
+    parts show what `alpha` says, see `plain`.
 
     Raises:
         OSError, ValueError: its pixels cannot be read, or are of unknown classes.
@@ -167,13 +197,13 @@ def picture_of(image: Image.Image, channels: int, label_map: LabelMap | None = N
     if image.mode in ("CMYK", "LAB"):
         # Their profile does not describe the colours that they are turned into.
         image, profile = _in_rgb(image, profile), None
-    alpha = _alpha(image)
+    transparency = _alpha(image)
     grey = channels_of(image.mode) == 1
-    flat = plain(image).convert("L" if channels == 1 else "RGB")
+    flat = plain(image, alpha).convert("L" if channels == 1 else "RGB")
     tags = {"exif": exif} if exif else {}
     if profile and grey == (channels == 1):
         tags["icc_profile"] = profile
-    return Picture(as_tensor(flat), alpha, tags)
+    return Picture(as_tensor(flat), transparency, tags)
 
 
 def written(levels: Levels | None, channels: int, *, masks: bool = False) -> tuple[str, ...]:

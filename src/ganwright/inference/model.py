@@ -230,7 +230,7 @@ class Model(Translating):
             seed: determines the noise, where there is some.
         """
         if not isinstance(images, Tensor):
-            images = fitted_all(images, self.spec.shape, self.spec.levels)
+            images = fitted_all(images, self.spec.shape, self.reading())
         return self._apply("classify", images, seed)
 
     def _apply(self, name: str, images: Tensor, seed: int, **keywords: Any) -> Tensor:

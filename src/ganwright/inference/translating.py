@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.errors import SettingsError
 from ganwright.inference.given_images import Kind, fitted_all, like
 from ganwright.inference.pretrained import Pretrained
@@ -83,7 +83,8 @@ class Translating(Pretrained):
         if isinstance(images, Tensor):
             return torch.cat(list(self.strips(images, **options)), 2)
 
-        taken = Kind(self.channels(direction), self.levels(direction), self.label_map(direction))
+        maps, reading = self.label_map(direction), self.reading(direction)
+        taken = Kind(self.channels(direction), self.levels(direction), maps, reading)
         drawn = (direction != "b2a" and self.spec.target) or self.spec.shape
         made = Kind(drawn[0], self.levels(direction, output=True), self.drawn_map(direction))
         return like(images, partial(self.strips, **options), taken, made)
@@ -148,9 +149,13 @@ class Translating(Pretrained):
         return None if direction == "b2a" else self.spec.target_map
 
     def levels(self, direction: str = "a2b", *, output: bool = False) -> Levels | None:
-        """The numbers that files of inputs, or of outputs, hold; None for images of 8 bits."""
+        """The numbers that inputs, or outputs, are written in; None for images of 8 bits."""
         of_b = (direction == "b2a") != output and self.spec.target is not None
         return self.spec.target_levels if of_b else self.spec.levels
+
+    def reading(self, direction: str = "a2b", *, output: bool = False) -> Reading:
+        """How files of inputs, or of what outputs are like, are read: as in training."""
+        return self.spec.read_as(target=(direction == "b2a") != output)
 
     def _shape(self, direction: str) -> tuple[int, ...]:
         back = direction == "b2a" and self.spec.target is not None
@@ -189,7 +194,7 @@ class Translating(Pretrained):
         if "style" not in inspect.signature(translate).parameters:
             raise SettingsError(f"{self.family} takes no style from a photo; leave style out")
         if not isinstance(photo, Tensor):
-            photo = fitted_all(photo, shape, self.levels(output=True))
+            photo = fitted_all(photo, shape, self.reading(output=True))
         check("a style", photo, shape)
         if len(photo) != 1:
             raise SettingsError(f"a style is that of one photo, not of {len(photo)}; give one")

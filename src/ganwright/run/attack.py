@@ -163,7 +163,7 @@ def attack(
             each.check_installed()
     device = Engine.pick(trial.device, "fp32").device
     named: Factory | Path = convert(target, Factory | Path, "the classifier")
-    data = _opened(named, trial, device)
+    data = _opened(named, clean, trial, device)
     _check_toward(trial.toward, data.spec.classes)
     f = frozen(named, data.spec, device)
     scene = _Scene(f, f, None, trial.toward)
@@ -252,8 +252,12 @@ def _batches(data: RunData, trial: Trial) -> Iterator[tuple[Tensor, Tensor]]:
         yield batch.images, batch.labels
 
 
-def _opened(target: Factory | Path, trial: Trial, device: torch.device) -> RunData:
+def _opened(
+    target: Factory | Path, clean: str | Path | None, trial: Trial, device: torch.device
+) -> RunData:
     """The images, brought to a run's size and channels where none are named, and read as it reads.
+
+    Next to a classifier that is no run, they are read as the cleaner read its own.
 
     Raises:
         DataError: they cannot be read, or have no labels or several.
@@ -265,6 +269,8 @@ def _opened(target: Factory | Path, trial: Trial, device: torch.device) -> RunDa
         options = beside(trial.data, options, shape, own)
         if not is_packed(trial.data):
             options = replace(options, channels=options.channels or shape[0])
+    elif clean is not None and is_run(clean):
+        options = beside(trial.data, options, (), read_config(Path(clean))[1])
     data = open_data(trial.data, task=Images, options=options, device=device)
     if not data.spec.classes or data.spec.several:
         raise DataError(

@@ -28,7 +28,7 @@ from ganwright.networks.examples import Examples
 from ganwright.pixels import as_floats
 from ganwright.run.assembly import resolved, with_game
 from ganwright.run.load import load
-from ganwright.run.run_folder import check_free
+from ganwright.run.run_folder import check_free, read_config
 from ganwright.run.train import train
 from ganwright.training.engine import Engine
 
@@ -92,7 +92,8 @@ def adapt(run: str | Path | Model, data: Any, out: str | Path, **changes: Any) -
 
     Args:
         run: a run of stylegan2.
-        data: ten images or so, as for `train`; their size and channels become those of the run.
+        data: ten images or so, as for `train`; their size and channels become those of the run,
+            whose range, depth and alpha hold for files.
         out: the new run folder.
         **changes: settings of `cdc` and of training, as for `train`; 1,000 steps when not given.
 
@@ -112,8 +113,11 @@ def adapt(run: str | Path | Model, data: Any, out: str | Path, **changes: Any) -
     cfg, shape = model.game.cfg, model.spec.shape
     kept = ("latent", "prior", "networks", "truncation", "conditional", "loss", "mixing")
     same = {name: getattr(cfg, name) for name in kept}
-    more = {"steps": 1000, "sample_every": 100, **model.init}
+    more: dict[str, Any] = {"steps": 1000, "sample_every": 100, **model.init}
     size = {"image_size": size_of(shape[1], shape[2]), "channels": shape[0]}
+    if isinstance(data, str | Path):  # what Python passes need not have the numbers of files
+        own = read_config(model.run, type(model.game))[1]
+        more |= {"range": own.range, "depth": own.depth, "alpha": own.alpha}
     return train("cdc", data=data, out=out, **{**same, **more, **size, **changes})
 
 

@@ -33,7 +33,7 @@ from ganwright.config import trust
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import quoted
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import Levels
+from ganwright.data.levels import Levels, Reading
 from ganwright.data.named import absolute, there
 from ganwright.data.signal import Signal
 from ganwright.data.table import Column, Table
@@ -253,6 +253,9 @@ def read_spec(run: Path, cls: type[Game]) -> Spec:
         for name in ("levels", "target_levels"):
             if values.get(name):
                 values[name] = Levels(**values[name])
+        for name in ("reading", "target_reading"):
+            if values.get(name):
+                values[name] = Reading.stored(values[name])
         if table := values.get("table"):
             columns = (c | {"values": tuple(c["values"])} for c in table["columns"])
             values["table"] = Table(**table | {"columns": tuple(Column(**c) for c in columns)})

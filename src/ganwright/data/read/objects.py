@@ -187,10 +187,10 @@ def _levelled(pictures: Tensor, how: _How) -> Stack:
         if isinstance(error, DataError):
             raise
         raise DataError(f"the data {error}") from None
-    floats = torch.cat(parts)
+    floats, reading = torch.cat(parts), replace(how.reading, known=chosen.levels)
     if how.reading.depth == 8:
-        return Stack(to_bytes(floats), notes=chosen.notes)
-    return Stack(floats, levels=levels, notes=chosen.notes)
+        return Stack(to_bytes(floats), notes=chosen.notes, reading=reading)
+    return Stack(floats, levels=levels, notes=chosen.notes, reading=reading)
 
 
 def as_tensor(given: Any) -> Tensor:

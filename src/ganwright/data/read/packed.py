@@ -19,6 +19,7 @@ from PIL import Image
 
 from ganwright.config.sizes import Size
 from ganwright.data.image import Head
+from ganwright.data.levels import Reading
 from ganwright.data.options import DataOptions
 from ganwright.data.progress import watched
 from ganwright.data.query import Query
@@ -209,5 +210,5 @@ def _rows(path: Path, side: dict[str, Any], split: str) -> Rows:
         [Head(height, width, channels, mode) for height, width in sizes.tolist()],
         None if side["labels"] is None else torch.tensor(side["labels"]),
         tuple(side["classes"]),
-        ready=True,
+        ready=Reading.stored(side["reading"]) if "reading" in side else Reading(),
     )
