@@ -163,3 +163,36 @@ def test_commands_read_files_as_the_run_read_its_own(
     assert values.pop("reading")["known"] == values.pop("target_reading")["known"]
     (tmp_path / "run" / "spec.json").write_text(json.dumps(values))
     assert read_spec(tmp_path / "run", cls).read_as() == Reading()
+
+
+def test_twelve_bits_are_recognised_where_they_are_brought_to_eight(tmp_path: Path) -> None:
+    colour = np.stack([(STEPS * 4095).astype(np.uint16)] * 3)
+    (tmp_path / "colour").mkdir()
+    (tmp_path / "colour" / "x.png").write_bytes(png(colour))
+    file = deep(tmp_path / "grey" / "x.png")
+    listed = [Image.open(file)]
+    for source in (str(tmp_path / "grey"), str(tmp_path / "colour"), listed, iter_of(file)):
+        data = opened(source, depth=8)
+        assert data.batch(0, 1).images.aminmax() == (-1, 1)
+        assert "taken for 12 bits, 0 to 4095" in " ".join(data.notes)
+        assert data.spec.levels is None
+
+
+def test_sixteen_bits_are_scaled_as_eight_where_they_are_brought_to_eight(tmp_path: Path) -> None:
+    file = deep(tmp_path / "deep" / "x.png", 65535)
+    (tmp_path / "plain").mkdir()
+    eight = (np.asarray(Image.open(file)).astype(int) + 128) // 257
+    Image.fromarray(eight.astype(np.uint8)).save(tmp_path / "plain" / "x.png")
+    for size in (None, 5, 12):
+        deeper, plain = (
+            opened(str(tmp_path / name), depth=8, image_size=size).batch(0, 1).images
+            for name in ("deep", "plain")
+        )
+        assert torch.equal(deeper, plain)
+
+
+def test_a_scaled_file_of_eight_bits_is_that_of_training(tmp_path: Path) -> None:
+    file = deep(tmp_path / "x.png")
+    data = opened(str(tmp_path), image_size=5, **TWELVE)
+    read = read_picture(file, 1, None, data.spec.read_as())
+    assert torch.equal(as_floats(read.fitted((1, 5, 5))), data.batch(0, 1).images)

@@ -186,6 +186,9 @@ class Fit:
         pixels = self._pixels(picture)
         if len(pixels) != self.channels and {len(pixels), self.channels} != {1, 3}:
             raise ValueError(f"has {len(pixels)} channels, not {self.channels}")
+        if self.levels and self.depth == 8 and {len(pixels), self.channels} <= {1, 3}:
+            image = as_image(to_bytes(pixels)).convert(_MODES[self.channels])
+            return _tensor(self._cover(image, Image.Resampling.BICUBIC))
         fitted = self.stack(pixels[None])[0]
         if fitted.dtype == torch.uint8 or not self.levels:
             return fitted

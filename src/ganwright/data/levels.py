@@ -125,9 +125,9 @@ class Reading:
         return cls(tuple(values["range"]), values["depth"], values["alpha"], known)
 
     @property
-    def deep(self) -> bool:
-        """Whether more than 8 bits are read as they are; a range speaks of those of the file."""
-        return self.depth == "keep" or bool(self.range) or bool(self.known)
+    def shallow(self) -> bool:
+        """Whether what does not say which of its numbers are black and white becomes 8 bits."""
+        return self.depth == 8 and not self.range
 
     def levels(self, kind: str) -> Levels | None:
         """What numbers of a type mean, where that needs no look at them.

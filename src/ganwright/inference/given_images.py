@@ -155,6 +155,6 @@ def _brought(
     image: Image.Image, channels: int, reading: Reading, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The image as its file would be; of many bits, Pillow's own conversion would lose some."""
-    numbers = numbers_of(image) if reading.known else None
+    numbers = numbers_of(image, reading) if reading.known else None
     read = image if numbers is None else numbers
     return fit_of(reading, channels, read, size).picture(read)

@@ -34,7 +34,7 @@ def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
     Args:
         file: opened at its beginning.
         name: whose ending tells arrays from images.
-        reading: whether bits are read where Pillow would bring them to 8.
+        reading: whether Pillow may bring to 8 bits what does not say what its numbers mean.
 
     Raises:
         OSError, ValueError: it is none, or cannot be read.
@@ -43,7 +43,7 @@ def head_in(file: BinaryIO, name: str, reading: Reading) -> Head:
         return _head(_read_array(file, name, pixels=False))
     try:
         with Image.open(file) as image:
-            kind = _deep_type(image) if reading.deep else None
+            kind = _deep_type(image, reading)
             if kind is None:
                 if image.mode == "F":
                     raise ValueError("has floating-point pixels")
@@ -72,11 +72,11 @@ def read_in(file: BinaryIO, name: str, reading: Reading) -> Read:
         return _read_array(file, name)
     try:
         with Image.open(file) as image:
-            kind = _deep_type(image) if reading.deep else None
+            kind = _deep_type(image, reading)
             if kind is None:
                 image.load()
                 return image
-            if (numbers := numbers_of(image)) is not None:
+            if (numbers := numbers_of(image, reading)) is not None:
                 return numbers
     except UnidentifiedImageError:
         if not _ending(name, TIFF):
@@ -110,8 +110,14 @@ def _head(array: Numbers) -> Head:
     return Head(height, width, channels, "array", str(array.dtype))
 
 
-def _deep_type(image: Image.Image) -> str | None:
+def _deep_type(image: Image.Image, reading: Reading) -> str | None:
     """The type of pixels that Pillow would not keep, or has in one channel alone; else None."""
+    kind = _own_type(image)
+    pillows = reading.shallow and (kind in ("int32", "uint8") or image.mode == "LA")
+    return None if pillows else kind
+
+
+def _own_type(image: Image.Image) -> str | None:
     if image.mode in SIXTEEN_BIT:
         return "int32" if image.mode == "I" and image.format == "TIFF" else "uint16"
     if image.mode == "F":
@@ -122,9 +128,9 @@ def _deep_type(image: Image.Image) -> str | None:
     return "uint16" if image.format in ("PNG", "TIFF") and any(";16" in r for r in raw) else None
 
 
-def numbers_of(image: Image.Image) -> Numbers | None:
+def numbers_of(image: Image.Image, reading: Reading) -> Numbers | None:
     """An image of one channel and more than 8 bits as numbers [1, H, W]; None for all others."""
-    kind = _deep_type(image)
+    kind = _deep_type(image, reading)
     if kind is None or not _is_pillows(image):
         return None
     return np.asarray(upright(image)).astype(kind)[None]

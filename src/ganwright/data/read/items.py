@@ -75,7 +75,7 @@ def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) ->
     Args:
         picture: a Pillow image, or a tensor or an array: floats are in [-1, 1] without a range.
         channels: how many it may have; None allows any.
-        reading: whether more than 8 bits are read, and whether there is a range.
+        reading: whether there is a range.
 
     Raises:
         ValueError: it is something else; the sentence goes behind its name.
@@ -85,7 +85,7 @@ def image_of(picture: Any, channels: frozenset[int] | None, reading: Reading) ->
         found = channels_of(image.mode) if isinstance(image, Image.Image) else len(image)
         wrong = channels is not None and found not in channels
     elif isinstance(picture, Image.Image):
-        kept = numbers_of(picture) if reading.deep else None
+        kept = numbers_of(picture, reading)
         image, found = picture if kept is None else kept, channels_of(picture.mode)
         # Files of a set are often grey and coloured; to turn grey ones coloured loses nothing.
         wrong = channels is not None and found > max(channels)
@@ -105,8 +105,7 @@ def _numbers(picture: Tensor, reading: Reading) -> Read:
     Raises:
         ValueError: floats are not in [-1, 1], and there is no range.
     """
-    if not reading.deep or picture.dtype == torch.uint8:
-        picture = _bytes(picture)
+    if picture.dtype == torch.uint8:
         return as_image(picture) if len(picture) in (1, 3) else picture.numpy()
     if picture.is_floating_point() and not reading.range:
         _bytes(picture)
