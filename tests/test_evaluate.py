@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from helpers import TINY, tiny
@@ -20,6 +21,7 @@ from ganwright import callbacks
 from ganwright.callbacks import Plateau
 from ganwright.cli import main
 from ganwright.config.settings import Settings
+from ganwright.data import open_data
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.game import Game
 from ganwright.metrics.distances import FID, KID, InceptionScore
@@ -92,6 +94,35 @@ def test_images_that_are_named_are_read_as_a_runs_own(tmp_path: Path) -> None:
     assert named.protocol["reference_hash"] == own.protocol["reference_hash"]
     swapped = evaluate(data, [TwoSample(epochs=1)], against=run, choice=few)[0]
     assert swapped.protocol["samples"] == 80  # of its 20x20 pixels, and 16x16 of the samples
+
+
+@pytest.mark.parametrize(
+    ("ends", "kind"), [((0, 65535), np.uint16), ((-1, 1), np.float32)], ids=["16 bits", "floats"]
+)
+def test_images_that_are_named_are_read_in_the_levels_that_a_run_found(
+    ends: tuple[int, int], kind: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dark ones of 16 bits are no 12 bits to it, and floats above 0 are none from 0 to 1."""
+    low, high = ends
+    values = torch.rand(80, 16, 16, generator=torch.Generator().manual_seed(0)).numpy()
+    for name, least, most in (("data", low, high), ("few", high / 50, high / 20)):
+        (tmp_path / name).mkdir()
+        for i, pixels in enumerate(values * (most - least) + least):
+            np.save(tmp_path / name / f"{i:03}.npy", pixels.astype(kind))
+    trained(tmp_path / "run", data=tmp_path / "data", metrics=(), evaluate_every=None)
+    opened: list[Any] = []
+    monkeypatch.setattr(
+        evaluation,
+        "open_data",
+        lambda *given, **how: opened.append(open_data(*given, **how)) or opened[-1],
+    )
+    few, choice = tmp_path / "few", replace(FEW, n=80, split="train")
+    evaluate(tmp_path / "run", [Diversity()], against=few, choice=choice)
+    evaluate(few, [Diversity()], against=tmp_path / "run", choice=choice)
+    for data in opened:
+        images = (data.batch(0, 80).images + 1) / 2 * (high - low) + low
+        assert 0.019 * high < images.min() < images.max() < 0.051 * high
+    assert len(opened) == 2
 
 
 def test_a_pack_keeps_its_size_next_to_a_run(run: Path, tmp_path: Path) -> None:

@@ -265,12 +265,14 @@ def _opened(
     options = trial.options
     if isinstance(target, Path) and is_run(target):
         cls, own = read_config(target)
-        shape = read_spec(target, cls).shape
-        options = beside(trial.data, options, shape, own)
+        spec = read_spec(target, cls)
+        shape = spec.shape
+        options = beside(trial.data, options, shape, own, spec.read_as())
         if not is_packed(trial.data):
             options = replace(options, channels=options.channels or shape[0])
     elif clean is not None and is_run(clean):
-        options = beside(trial.data, options, (), read_config(Path(clean))[1])
+        cls, own = read_config(Path(clean))
+        options = beside(trial.data, options, (), own, read_spec(Path(clean), cls).read_as())
     data = open_data(trial.data, task=Images, options=options, device=device)
     if not data.spec.classes or data.spec.several:
         raise DataError(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import prod
 from typing import Any
 
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import sides, size_of
 from ganwright.data.fingerprint import begins_otherwise, differences
+from ganwright.data.levels import Reading
 from ganwright.data.named import as_packed, is_packed
 from ganwright.data.options import DataOptions
 from ganwright.data.read.loaders import batch_size_of
@@ -22,8 +23,27 @@ def data_options(settings: Settings) -> DataOptions:
     return DataOptions(**{f.name: getattr(settings, f.name) for f in fields(DataOptions)})
 
 
+@dataclass(frozen=True, kw_only=True)
+class NextToRun(DataOptions):
+    """Options of data next to a run's, whose numbers mean what those of the run's data do."""
+
+    learned: Reading = Reading()
+    """How the run reads its own files."""
+
+    @property
+    def reading(self) -> Reading:
+        """As the run reads its own; a range that is asked for holds instead."""
+        asked = super().reading
+        other = self.range not in ((), self.learned.range)
+        return asked if other else replace(asked, known=self.learned.known)
+
+
 def beside(
-    source: Any, options: DataOptions, shape: tuple[int, ...], own: Settings | None = None
+    source: Any,
+    options: DataOptions,
+    shape: tuple[int, ...],
+    own: Settings | None = None,
+    learned: Reading | None = None,
 ) -> DataOptions:
     """Options of data next to a run's: of its size, and read as it reads its own.
 
@@ -35,6 +55,7 @@ def beside(
         shape: (C, H, W) of the run's images; () where there is no run.
         own: the run's settings. Of the numbers in files, its range, depth and transparency hold:
             others would be other images to it.
+        learned: how the run reads its files, of which what it found out itself holds, too.
     """
     if is_packed(source):
         options = as_packed(source, options)
@@ -44,7 +65,8 @@ def beside(
         return options
     usual = DataOptions()
     names = [n for n in ("range", "depth", "alpha") if getattr(options, n) == getattr(usual, n)]
-    return replace(options, **{name: getattr(own, name) for name in names})
+    values = vars(options) | {name: getattr(own, name) for name in names}
+    return NextToRun(**values, learned=learned or Reading())
 
 
 def check_batch_fits(settings: Settings) -> None:

@@ -12,6 +12,7 @@ from ganwright.config.checked import Checked
 from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
 from ganwright.data import Images, RunData, open_data
+from ganwright.data.levels import Reading
 from ganwright.data.types import Paired
 from ganwright.errors import DataError, RunError, SettingsError, described
 from ganwright.inference.model import Model
@@ -103,7 +104,8 @@ def evaluate(
             return None if home is None else home.of(wanted)
         if is_run(against):
             return _of_run(against, split, choice)
-        return _opened(against, choice, fake.shape, own).of(wanted)
+        learned = None if model is None else model.spec.read_as(target=True)
+        return _opened(against, choice, fake.shape, own, learned).of(wanted)
 
     about = {"seed": choice.seed} | ({} if model is None else _weights(model))
     results = measured(chosen, reference, fake, **about)
@@ -252,11 +254,16 @@ def _target(text: str, against: str | None, choice: Choice) -> Opened:
     if against is None or not is_run(against):
         return _opened(text, choice)
     cls, own = read_config(Path(against))
-    return _opened(text, choice, read_spec(Path(against), cls).compared, own)
+    spec = read_spec(Path(against), cls)
+    return _opened(text, choice, spec.compared, own, spec.read_as(target=True))
 
 
 def _opened(
-    text: str, choice: Choice, shape: tuple[int, ...] = (), own: Settings | None = None
+    text: str,
+    choice: Choice,
+    shape: tuple[int, ...] = (),
+    own: Settings | None = None,
+    learned: Reading | None = None,
 ) -> Opened:
     """Data, brought to the size and read in the range of what it is compared with.
 
@@ -265,8 +272,9 @@ def _opened(
         choice: how it is opened.
         shape: (C, H, W) of what it is compared with.
         own: settings of the run that this is of.
+        learned: how that run reads files of such images.
     """
     device = Engine.pick(choice.device, "fp32").device
     options = replace(data_options(choice.settings), held_out=0.0)
-    options = beside(text, options, shape, own)
+    options = beside(text, options, shape, own, learned)
     return Opened(text, open_data(text, task=Images, options=options, device=device), choice)
