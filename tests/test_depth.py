@@ -354,13 +354,14 @@ def test_pillow_images_of_many_bits_are_read_as_their_files_are(
 
 def test_arrays_of_other_numbers_are_named(tmp_path: Path) -> None:
     """A run without levels is one of 8 bits, or of floats from -1 to 1 that Python gave."""
+    old = Reading.of(None)
     for name, kind, most in (("bytes", np.uint8, 255), ("floats", np.float32, 1)):
         np.save(tmp_path / f"{name}.npy", np.full((1, 4, 4), most, kind))
-        assert as_floats(read_picture(tmp_path / f"{name}.npy", 1).pixels).mean() == 1
+        assert as_floats(read_picture(tmp_path / f"{name}.npy", 1, None, old).pixels).mean() == 1
     for name, kind, told in (("deep", np.uint16, "holds uint16"), ("far", np.float32, "beyond")):
         np.save(tmp_path / f"{name}.npy", np.full((1, 4, 4), 200, kind))
         with pytest.raises(DataError, match=rf"{name}\.npy cannot be read .*{told}"):
-            read_picture(tmp_path / f"{name}.npy", 1)
+            read_picture(tmp_path / f"{name}.npy", 1, None, old)
 
 
 def test_images_that_pillow_lacks_are_named() -> None:

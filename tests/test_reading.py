@@ -162,7 +162,7 @@ def test_commands_read_files_as_the_run_read_its_own(
     values = json.loads((tmp_path / "run" / "spec.json").read_text())
     assert values.pop("reading")["known"] == values.pop("target_reading")["known"]
     (tmp_path / "run" / "spec.json").write_text(json.dumps(values))
-    assert read_spec(tmp_path / "run", cls).read_as() == Reading()
+    assert read_spec(tmp_path / "run", cls).read_as() == Reading.of(None)
 
 
 def test_twelve_bits_are_recognised_where_they_are_brought_to_eight(tmp_path: Path) -> None:
@@ -196,3 +196,25 @@ def test_a_scaled_file_of_eight_bits_is_that_of_training(tmp_path: Path) -> None
     data = opened(str(tmp_path), image_size=5, **TWELVE)
     read = read_picture(file, 1, None, data.spec.read_as())
     assert torch.equal(as_floats(read.fitted((1, 5, 5))), data.batch(0, 1).images)
+
+
+def test_floats_for_a_run_of_eight_bits_are_those_that_files_hold(tmp_path: Path) -> None:
+    """From 0 to 1, or from -1 to 1; a run of Python's floats knows that its own are the latter."""
+    grey(tmp_path / "x.png")
+    eight = opened(str(tmp_path)).spec.read_as()
+    floats = opened(torch.rand(3, 1, 8, 8) * 2 - 1).spec.read_as()
+    for name, write in (("x.npy", np.save), ("x.tif", lambda p, x: Image.fromarray(x).save(p))):
+        write(tmp_path / name, STEPS.astype(np.float32))
+        with pytest.warns(UserWarning, match="without negative numbers are read from 0 to 1"):
+            read = read_picture(tmp_path / name, 1, None, eight)
+        assert read.pixels.flatten()[[0, -1]].tolist() == [-1, 1]
+        assert read_picture(tmp_path / name, 1, None, floats).pixels.flatten()[0] == 0
+        write(tmp_path / name, (STEPS * 2 - 1).astype(np.float32))
+        again = read_picture(tmp_path / name, 1, None, eight)
+        assert torch.allclose(again.pixels, read.pixels)
+
+
+def test_a_run_of_floats_keeps_what_a_file_of_eight_bits_carries(tmp_path: Path) -> None:
+    ink(tmp_path / "x.png")
+    reading = opened(torch.rand(3, 3, 8, 8) * 2 - 1).spec.read_as()
+    assert read_picture(tmp_path / "x.png", 3, None, reading).alpha is not None

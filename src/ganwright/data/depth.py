@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganwright.data.image import Head, head_of_read
-from ganwright.data.levels import EIGHT_BITS, Chosen, Levels, Numbers, Reading, choose
+from ganwright.data.levels import EIGHT_BITS, FLOATS, Chosen, Levels, Numbers, Reading, choose
 from ganwright.data.options import DataOptions
 from ganwright.data.read.items import image_of
 from ganwright.data.sides import Rows, Side, Source, Stack
@@ -18,7 +18,6 @@ from ganwright.errors import DataError, SettingsError
 
 GREY_OR_COLOUR = (1, 3)
 """Channels that are made of each other, and that all image files have."""
-FLOATS = Levels(-1, 1, "float32")
 
 
 @dataclass(frozen=True)

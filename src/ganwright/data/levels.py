@@ -85,6 +85,8 @@ class Levels:
         return values.astype(self.type)
 
 
+FLOATS = Levels(-1, 1, "float32")
+"""Those of Python's floats."""
 EIGHT_BITS = Levels(0, 255, "uint8")
 """Those of most image files, which stay bytes until a batch is made of them."""
 
@@ -113,8 +115,8 @@ class Reading:
     @classmethod
     def of(cls, levels: Levels | None) -> Reading:
         """That of a run of which no more is known than the numbers of its outputs."""
-        if levels is None:
-            return cls()
+        if levels is None:  # 8 bits, or Python's floats
+            return cls(known={FLOATS.type: FLOATS})
         known = {levels.type: levels} if levels.deep else {}
         return cls(alpha="keep" if levels.alpha else "white", known=known)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from PIL import Image, ImageCms
 from torch import Tensor
 
 from ganwright import atomic
-from ganwright.data.depth import FLOATS, GREY_OR_COLOUR
+from ganwright.data.depth import GREY_OR_COLOUR
 from ganwright.data.image import (
     UNREADABLE,
     Fit,
@@ -27,7 +28,7 @@ from ganwright.data.image import (
     upright,
 )
 from ganwright.data.label_map import LabelMap, readable
-from ganwright.data.levels import EIGHT_BITS, BeyondError, Levels, Reading
+from ganwright.data.levels import EIGHT_BITS, FLOATS, BeyondError, Levels, Numbers, Reading
 from ganwright.data.messages import reason
 from ganwright.data.read.deep import ARRAYS, DICOM, read_in
 from ganwright.errors import DataError, RunError
@@ -129,8 +130,10 @@ def read_picture(
         if array or (label_map is None and by_numbers(reading, channels)):
             return _of_depth(path, channels, reading)
         with Image.open(path) as file:
-            head_of(file)
-            return picture_of(file, channels, label_map, reading.alpha)
+            if file.mode != "F" or label_map is not None:
+                head_of(file)
+                return picture_of(file, channels, label_map, reading.alpha)
+        return _of_depth(path, channels, reading)
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be read as an image ({why(error)})") from error
 
@@ -141,8 +144,12 @@ def why(error: BaseException) -> str:
 
 
 def by_numbers(reading: Reading, channels: int) -> bool:
-    """Whether images are read by their numbers, and not as Pillow has them in 8 bits."""
-    return bool(reading.known) or reading.alpha == "keep" or channels not in GREY_OR_COLOUR
+    """Whether images are read by their numbers, and not as Pillow has them in 8 bits.
+
+    Of a run that has learned Python's floats, or 8 bits, only floats are.
+    """
+    others = {kind for kind, levels in reading.known.items() if levels != FLOATS}
+    return bool(others) or reading.alpha == "keep" or channels not in GREY_OR_COLOUR
 
 
 def _of_depth(path: Path, channels: int, reading: Reading) -> Picture:
@@ -163,11 +170,23 @@ def fit_of(reading: Reading, channels: int, read: Read, size: tuple[int, int] | 
     """
     kind = str(read.dtype) if isinstance(read, np.ndarray) else "uint8"
     levels = reading.levels(kind)
-    if levels is None and kind == FLOATS.type and not reading.known:
-        levels = FLOATS  # of runs of Python's floats, from before they said so
+    if levels is None and isinstance(read, np.ndarray) and kind == FLOATS.type:
+        levels = None if reading.known else _of_floats(read)
     plain = levels is None or (levels == EIGHT_BITS and not reading.known)
     known = {} if plain or levels is None else {kind: levels}
     return Fit(size, channels, levels=known, alpha=reading.alpha, depth=reading.depth)
+
+
+def _of_floats(numbers: Numbers) -> Levels:
+    """What floats mean to a run that has learned none, which their least number says."""
+    least = -1 if float(numbers.min()) < 0 else 0
+    if not least:
+        warnings.warn(
+            "floats without negative numbers are read from 0 to 1, as this run learned no floats; "
+            "give those from -1 to 1 as tensors, to model.translate",
+            stacklevel=2,
+        )
+    return Levels(least, 1, FLOATS.type)
 
 
 def picture_of(
