@@ -74,6 +74,11 @@ def test_any_shape_and_the_smaller_set_count() -> None:
 def test_too_few_and_nothing_to_compare_with_are_sentences() -> None:
     with pytest.raises(SettingsError, match="needs 50 samples of either set, got 49"):
         FAST.measure(torch.randn(49, 2), torch.randn(80, 2))
+    few, many = of_tensor(torch.randn(49, 2)), of_tensor(torch.randn(80, 2))
+    with pytest.raises(SettingsError, match=r"got 49; compare with more real images"):
+        FAST.judge(few, many)
+    with pytest.raises(SettingsError, match=r"got 49; take more \(-n"):
+        FAST.judge(many, few)
     with pytest.raises(DataError, match="TwoSample compares with real"):
         FAST.judge(None, of_tensor(torch.randn(60, 2)))
 

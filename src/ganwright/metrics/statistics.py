@@ -175,7 +175,10 @@ def collect(parts: Iterable[Images], extract: Extractor, classes: Sequence[str] 
                 kept.add(rows)
         moments.add(features.cpu())
     if moments.count < 2:
-        raise SettingsError(f"metrics need at least 2 images, got {moments.count}; {MORE}")
+        raise SettingsError(
+            f"metrics need at least 2 images of either side, got {moments.count}; {MORE}, or "
+            f"{MORE_REAL}"
+        )
     rows = vectors.whole()
     assert rows is not None
     covariance = moments.scatter / (moments.count - 1)

@@ -24,7 +24,7 @@ from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import needed
 from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.metric import Metric
-from ganwright.metrics.statistics import MORE
+from ganwright.metrics.statistics import more
 from ganwright.seeds import generators_kept, seed_torch
 
 LEAST = 50
@@ -65,6 +65,7 @@ class TwoSample(Metric):
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
         known = needed(real, "TwoSample")
         count = min(known.count, fake.count)
+        _check(known.count, fake.count)
         values = self.measure(_numbers(known, count), _numbers(fake, count))
         return {f"TwoSample/{name}": value for name, value in values.items()}
 
@@ -90,8 +91,7 @@ class TwoSample(Metric):
                 f"samples have the shape {tuple(fake.shape[1:])} and what they are compared with "
                 f"{tuple(real.shape[1:])}; compare with data of the same shape"
             )
-        if n < LEAST:
-            raise SettingsError(f"TwoSample needs {LEAST} samples of either set, got {n}; {MORE}")
+        _check(len(real), len(fake))
         x = torch.cat([real[:n], fake[:n]]).flatten(1).float()
         if not x.isfinite().all():  # no score is above NaN: the accuracy would be that of equals
             raise SettingsError(
@@ -117,6 +117,18 @@ class TwoSample(Metric):
                 binary_cross_entropy_with_logits(net(x[rows])[:, 0], y[rows]).backward()
                 optimizer.step()
         return net
+
+
+def _check(real: int, fake: int) -> None:
+    """See that there are enough rows of either set.
+
+    Raises:
+        SettingsError: there are not; the sentence asks for more of the set that has fewer.
+    """
+    if (n := min(real, fake)) < LEAST:
+        raise SettingsError(
+            f"TwoSample needs {LEAST} samples of either set, got {n}; {more(real, fake)}"
+        )
 
 
 def _numbers(samples: ImageSet, count: int) -> Tensor:
