@@ -6,7 +6,8 @@ import io
 import json
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ import ganwright
 from ganwright.config.settings import Settings
 from ganwright.data import DataOptions, Images, Paired, RunData, SemiSupervised, Unpaired, open_data
 from ganwright.errors import SettingsError
+from ganwright.metrics.image_set import of_data, translated
 from ganwright.run import run_folder
 from ganwright.run.config_file import from_yaml, to_yaml
 
@@ -176,3 +178,18 @@ def test_what_a_whole_configuration_lacks_was_not_held_out() -> None:
     assert from_yaml(whole.replace("held_out: auto\n", ""))[1].held_out == 0.0
     assert from_yaml("family: dcgan")[1].held_out == "auto", "a person leaves out what is usual"
     assert from_yaml("family: dcgan\nheld_out: 0.1")[1].held_out == 0.1
+
+
+def test_metrics_of_domains_use_all_images_of_either() -> None:
+    """Not as many as the smaller domain has: row i of one says nothing of row i of the other."""
+    a, b = (torch.rand(n, 1, 8, 8) * 2 - 1 for n in (20, 70))
+    for pair, real, made in (((a, b), 70, 20), ((b, a), 20, 70)):
+        data = open_data(pair, task=Unpaired, options=DataOptions())
+        found = of_data(data, "train", None, "the data")
+        assert found.count == len(found.tensor(1000)) == real
+        few = of_data(data, "train", 10, "the data")
+        assert torch.equal(found.tensor(10), few.tensor(1000))
+        game = cast(Any, SimpleNamespace(spec=data.spec, device="cpu"))
+        game.translate = lambda x, direction: x
+        fake = translated(game, data, "train", None, 0)
+        assert fake.count == len(fake.tensor(1000)) == made

@@ -150,14 +150,41 @@ class Data:
         Raises:
             DataError: there is no such split, or an image cannot be read.
         """
-        sides = self._test if split == "test" else self._train
-        if sides is None:
-            raise DataError("this data has no test split; take its training images, --split train")
+        sides = self._sides(split)
         count = min(limit or sys.maxsize, *(len(side) for side in sides))
         orders = [_order(side) for side in sides]
         for start in range(0, count, size):
             rows = slice(start, min(start + size, count))
             yield self._shown(sides, self._read(sides, [order[rows] for order in orders]))
+
+    def domain(
+        self, side: int, split: str, size: int, limit: int | None = None
+    ) -> Iterator[Images]:
+        """All images of one domain of `Unpaired` data, as `each` gives those of both.
+
+        Raises:
+            DataError: as `each`.
+        """
+        sides = self._sides(split)[side : side + 1]
+        count, order = min(limit or sys.maxsize, len(sides[0])), _order(sides[0])
+        for start in range(0, count, size):
+            rows = order[start : min(start + size, count)]
+            pictures, labels = self._dressed(sides, self._read(sides, [rows]))
+            yield Images(pictures[0], labels[0])
+
+    def counts(self, split: str) -> list[int]:
+        """How many images each side of a split has.
+
+        Raises:
+            DataError: there is no such split.
+        """
+        return [len(side) for side in self._sides(split)]
+
+    def _sides(self, split: str) -> Sequence[Fitted]:
+        sides = self._test if split == "test" else self._train
+        if sides is None:
+            raise DataError("this data has no test split; take its training images, --split train")
+        return sides
 
     def _first(self, sides: Sequence[Fitted], count: int) -> Batch:
         asked = [min(count, len(side)) for side in sides]
@@ -168,12 +195,18 @@ class Data:
             sides, [(x[:count], y if y is None else y[:count]) for x, y in self._held]
         )
 
-    def _shown(self, sides: Sequence[Fitted], held: Sequence[Held]) -> Batch:
+    def _dressed(
+        self, sides: Sequence[Fitted], held: Sequence[Held]
+    ) -> tuple[list[Tensor], list[Tensor | None]]:
+        """The images of each side as batches have them, and their labels."""
         pictures = [
             _dress(pixels.to(self.device), None, side.fit.label_map)
             for (pixels, _), side in zip(held, sides, strict=True)
         ]
-        labels = [None if x is None else x.to(self.device) for _, x in held]
+        return pictures, [None if x is None else x.to(self.device) for _, x in held]
+
+    def _shown(self, sides: Sequence[Fitted], held: Sequence[Held]) -> Batch:
+        pictures, labels = self._dressed(sides, held)
         if self.spec.task is SemiSupervised:
             pictures, labels = pictures * 2, labels * 2
         return self._assemble(pictures, labels)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ganwright.data import RunData
+from ganwright.data.batches import Data
 from ganwright.data.label_map import LabelMap
-from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired
+from ganwright.data.types import Batch, Images, Paired, SemiSupervised, Spec, Unpaired, leading
 from ganwright.errors import DataError, SettingsError
 from ganwright.function import takes_labels
 from ganwright.game import Game
@@ -164,12 +165,17 @@ def of_data(
         raise DataError(f"{name} has no {split} split; it has {', '.join(counts)}")
 
     def walk() -> Iterator[Images]:
+        if isinstance(data, Data) and data.spec.task is Unpaired:
+            yield from data.domain(1, split, AT_ONCE, limit)
+            return
         for batch in data.each(split, AT_ONCE, limit):
             yield _shown(batch, data.spec.target_map)
 
+    there = _there(data, split, 1)
+
     return ImageSet(
         name,
-        min(counts[split], limit or counts[split]),
+        min(there, limit or there),
         walk,
         split,
         data.spec.classes,
@@ -232,23 +238,34 @@ def translated(game: Game, data: RunData, split: str, limit: int | None, seed: i
     maps = game.spec.target_map
 
     def walk() -> Iterator[Images]:
-        for i, batch in enumerate(data.each(split, AT_ONCE, limit)):
-            assert isinstance(batch, Paired | Unpaired)
+        if isinstance(data, Data) and data.spec.task is Unpaired:
+            given = (batch.images for batch in data.domain(0, split, AT_ONCE, limit))
+        else:
+            given = (leading(batch) for batch in data.each(split, AT_ONCE, limit))
+        for i, images in enumerate(given):
             with generators_kept(), torch.no_grad():
                 seed_torch(seed, "translate", i)
-                made = translate(batch.a, direction="a2b").float()
+                made = translate(images, direction="a2b").float()
             yield Images(made if maps is None else maps.drawn(made))
 
-    there = data.splits().get(split, 0)
+    there = _there(data, split, 0)
     count = min(there, limit or there)
     about: dict[str, Any] = {"shape": game.spec.compared, "game": game, "device": game.device}
     about |= {"seed": seed}
     return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
 
 
+def _there(data: RunData, split: str, side: int) -> int:
+    """How many images of one side a split has; domains of `Unpaired` data need not have as many."""
+    if isinstance(data, Data) and data.spec.task is Unpaired and split in data.splits():
+        return data.counts(split)[side]
+    return data.splits().get(split, 0)
+
+
 def marks_of(fingerprint: Mapping[str, Any], spec: Spec, limit: int | None) -> list[Any]:
     """What tells the images of one data set, brought to one size, from others."""
-    return [fingerprint, spec.target or spec.shape, limit]
+    whole = ["domain b"] if spec.task is Unpaired else []  # not cut to the number of domain a
+    return [fingerprint, spec.target or spec.shape, limit, *whole]
 
 
 def _shown(batch: Batch, maps: LabelMap | None) -> Images:

@@ -13,7 +13,7 @@ from ganwright.config.ranges import Count, Whole
 from ganwright.config.settings import Settings
 from ganwright.data import Images, RunData, open_data
 from ganwright.data.levels import Reading
-from ganwright.data.types import Paired
+from ganwright.data.types import Paired, Unpaired
 from ganwright.errors import DataError, RunError, SettingsError, described
 from ganwright.inference.model import Model
 from ganwright.memory import shortage_named
@@ -184,7 +184,8 @@ class Home:
         """The images of a split."""
         split, spec = self._split(split), self.spec
         known = {} if self.known is None else self.known["fingerprint"]
-        count = min(self.choice.n, *_counts(known, split, spec.count))
+        counts = _counts(known, split, spec.count)
+        count = min(self.choice.n, *(counts[-1:] if spec.task is Unpaired else counts))
 
         def walk() -> Iterator[Images]:
             return of_data(self.data, split, self.choice.n, self._name()).walk()
