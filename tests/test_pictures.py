@@ -269,6 +269,18 @@ def test_a_profile_of_other_channels_is_dropped(tmp_path: Path) -> None:
     assert kept.tags == {}
 
 
+def test_exif_data_too_long_for_a_jpeg_are_left_out(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "x" * 70_000
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", exif=exif)
+    picture = read_picture(tmp_path / "x.png", 3)
+    with pytest.warns(
+        UserWarning, match=r"x\.jpg lacks its input's EXIF data, too long for a JPEG"
+    ):
+        write_picture(picture, tmp_path / "x.jpg")
+    assert len(opened(tmp_path / "x.jpg").getexif()) == 0
+
+
 def test_sentences_name_no_flag_that_a_command_lacks(
     toy_run: Path, judge_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,6 +44,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
     "TIFF": {"compression": "tiff_deflate"},
 }
+_LONGEST_EXIF = 65533
+"""Bytes that a segment of a JPEG file holds."""
 _TAGS = ("PNG", "JPEG", "WEBP", "TIFF")
 """Formats that hold EXIF data and colour profiles."""
 
@@ -259,7 +261,10 @@ def write_picture(picture: Picture, path: Path, levels: Levels | None = None) ->
         image = as_image(picture.pixels)
     if path.suffix.lower() == ".ppm":
         image = image.convert("RGB")  # Pillow writes grey as a .pgm file
-    tags = picture.tags if kind in _TAGS else {}
+    tags = dict(picture.tags) if kind in _TAGS else {}
+    if kind == "JPEG" and len(tags.get("exif", b"")) > _LONGEST_EXIF:
+        del tags["exif"]
+        warnings.warn(f"{path} lacks its input's EXIF data, too long for a JPEG", stacklevel=2)
     try:
         image.save(buffer, kind, **_OPTIONS.get(kind, {}), **tags)
     except (OSError, ValueError) as error:  # such as a WebP file of more than 16,383 pixels
