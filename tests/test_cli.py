@@ -624,3 +624,10 @@ def test_own_classes_reach_the_run(trained: list[tuple[Any, ...]], tmp_path: Pat
     loss = f"{Doubled.__module__}.Doubled(weight=4)"
     assert main(["train", TOY, "--game.loss", loss, "--out", str(tmp_path / "x")]) == 0
     assert trained[0][1].game.loss == Doubled(4.0)
+
+
+def test_a_setting_after_two_dashes_is_said_to_stand_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = error_of(["sample", "--", "runs/x", "-n", "2"], capsys)
+    assert said == "-n stands after --; leave -- out, or name the setting before it"

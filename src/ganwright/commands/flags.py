@@ -143,6 +143,8 @@ class Parser:
         text = text.partition("=")[0]
         if not text.startswith("-"):
             return f"unexpected argument {text}; settings are written --name value"
+        if text in self._flags:  # argparse takes what stands after -- for no flag
+            return f"{text} stands after --; leave -- out, or name the setting before it"
         near = likely(text, self._flags)
         hint = f"did you mean {near[0]}?" if near else f"see {self._parser.prog} --help"
         return f"unknown setting {text}; {hint}"
