@@ -25,7 +25,7 @@ from ganwright.data.options import DataOptions
 from ganwright.data.types import Images, Paired, RunData
 from ganwright.errors import DataError, RunError, SettingsError
 from ganwright.formats import SINCE
-from ganwright.inference.array_files import endings, png, write_numbers
+from ganwright.inference.array_files import check_ending, endings, png, write_numbers
 from ganwright.inference.given_images import Kind, fitted_all
 from ganwright.inference.image_files import output_of, read_picture, write_picture
 from ganwright.inference.model import Model
@@ -367,6 +367,10 @@ def test_arrays_of_other_numbers_are_named(tmp_path: Path) -> None:
 def test_images_that_pillow_lacks_are_named() -> None:
     with pytest.raises(SettingsError, match="no images of 3 channels in uint16; give tensors"):
         Kind(3, SIXTEEN).check()
+    with pytest.raises(
+        SettingsError, match=r"images of 1 channel in float32 do not fit into \.png"
+    ):
+        check_ending(".png", Levels(0, 1, "float32"), 1)
     for kind in (Kind(3), Kind(1, SIXTEEN), Kind(4, Levels(0, 255, "uint8", alpha=True))):
         kind.check()
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.data.levels import Levels, Numbers
+from ganwright.data.messages import counted
 from ganwright.errors import RunError, SettingsError
 
 _COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -39,8 +40,8 @@ def check_ending(suffix: str, levels: Levels, channels: int) -> None:
     allowed = endings(levels, channels)
     if suffix.lower() not in allowed:
         raise SettingsError(
-            f"images of {channels} channels in {levels.type} do not fit into {suffix} files; "
-            f"name one of {', '.join(allowed)}"
+            f"images of {counted(channels, 'channel')} in {levels.type} do not fit into "
+            f"{suffix} files; name one of {', '.join(allowed)}"
         )
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from ganwright.data.image import UNREADABLE
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels, Reading
+from ganwright.data.messages import counted
 from ganwright.data.read.deep import numbers_of
 from ganwright.errors import DataError, SettingsError
 from ganwright.inference.image_files import Picture, by_numbers, fit_of, picture_of, why
@@ -54,8 +55,8 @@ class Kind:
             return
         if self.channels != 1 or self.levels.type not in _DEEP:
             raise SettingsError(
-                f"Pillow has no images of {self.channels} channels in {self.levels.type}; give "
-                "tensors, or files to `ganwright translate`"
+                f"Pillow has no images of {counted(self.channels, 'channel')} in "
+                f"{self.levels.type}; give tensors, or files to `ganwright translate`"
             )
 
     def read(self, image: Image.Image) -> Picture:
