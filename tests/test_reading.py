@@ -159,9 +159,9 @@ def test_commands_read_files_as_the_run_read_its_own(
     shared = ganwright.from_pretrained(model.save_pretrained(tmp_path / "shared"), device="cpu")
     assert isinstance(shared, Model)
     assert np.array_equal(np.asarray(shared.translate(Image.open(file))), expected)
-    values = json.loads((tmp_path / "run" / "spec.json").read_text())
+    values = json.loads((tmp_path / "run" / "spec.json").read_text(encoding="utf-8"))
     assert values.pop("reading")["known"] == values.pop("target_reading")["known"]
-    (tmp_path / "run" / "spec.json").write_text(json.dumps(values))
+    (tmp_path / "run" / "spec.json").write_text(json.dumps(values), encoding="utf-8")
     assert read_spec(tmp_path / "run", cls).read_as() == Reading.of(None)
 
 

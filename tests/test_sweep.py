@@ -230,7 +230,7 @@ def test_a_signal_has_all_runs_saved(tmp_path: Path, group: bool) -> None:
     argv = [sys.executable, "-m", "ganwright", "sweep", *words, "--out", str(tmp_path)]
     how = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "start_new_session": True}
     run = tmp_path / "seed-0"
-    with subprocess.Popen(argv, text=True, **how) as parent:  # type: ignore[call-overload]
+    with subprocess.Popen(argv, encoding="utf-8", **how) as parent:  # type: ignore[call-overload]
         try:
             until(lambda: (run / "metrics.jsonl").is_file() and steps_of(run) >= 3)
             (os.killpg if group else os.kill)(parent.pid, signal.SIGTERM)

@@ -150,8 +150,12 @@ def by_numbers(reading: Reading, channels: int) -> bool:
 
     Of a run that has learned Python's floats, or 8 bits, only floats are.
     """
-    others = {kind for kind, levels in reading.known.items() if levels != FLOATS}
-    return bool(others) or reading.alpha == "keep" or channels not in GREY_OR_COLOUR
+    return _learned(reading) or reading.alpha == "keep" or channels not in GREY_OR_COLOUR
+
+
+def _learned(reading: Reading) -> bool:
+    """Whether the run has learned other numbers than plain bytes and Python's floats."""
+    return any(levels != FLOATS for levels in reading.known.values())
 
 
 def _of_depth(path: Path, channels: int, reading: Reading) -> Picture:
@@ -174,7 +178,7 @@ def fit_of(reading: Reading, channels: int, read: Read, size: tuple[int, int] | 
     levels = reading.levels(kind)
     if levels is None and isinstance(read, np.ndarray) and kind == FLOATS.type:
         levels = None if reading.known else _of_floats(read)
-    plain = levels is None or (levels == EIGHT_BITS and not reading.known)
+    plain = levels is None or (levels == EIGHT_BITS and not _learned(reading))
     known = {} if plain or levels is None else {kind: levels}
     return Fit(size, channels, levels=known, alpha=reading.alpha, depth=reading.depth)
 

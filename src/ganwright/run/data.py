@@ -27,8 +27,8 @@ def data_options(settings: Settings) -> DataOptions:
 class NextToRun(DataOptions):
     """Options of data next to a run's, whose numbers mean what those of the run's data do."""
 
-    learned: Reading = Reading()
-    """How the run reads its own files."""
+    learned: Any = Reading()
+    """How the run reads its own files, a `Reading`: no setting, since nobody spells it."""
 
     @property
     def reading(self) -> Reading:
