@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ganwright.data.types import Images, SemiSupervised, Spec
+from ganwright.errors import SettingsError
 from ganwright.families import FAMILIES, family
 from ganwright.recipes import find, recipes
 from ganwright.run.config_file import from_yaml
@@ -62,3 +63,11 @@ def test_r3gan_for_cifar10_is_conditional_and_mirrors_images() -> None:
         game: Any = family(name)(settings.game, spec)
     counts = [sum(w.numel() for w in net.parameters()) for net in (game.G, game.D)]
     assert counts == [20_781_952, 21_280_512]
+
+
+def test_a_name_of_no_recipe_is_a_short_sentence() -> None:
+    """There are more than a hundred recipes: too many to name for one that resembles none."""
+    with pytest.raises(SettingsError, match=r"; `ganwright list recipes` names all$"):
+        find(Path("nope"))
+    with pytest.raises(SettingsError, match="; did you mean faces64-dcgan or "):
+        find(Path("faces64-dcgn"))

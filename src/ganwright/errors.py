@@ -70,12 +70,20 @@ def _plain(name: str) -> str:
     return name.lower().lstrip("-").rpartition(".")[2].replace("-", "_")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known names, or lists them all when none is near."""
+def nearest(name: str, known: Iterable[str], listed: str | None = None) -> str:
+    """A hint that names the nearest known names, or all when none is near.
+
+    Args:
+        name: what was given.
+        known: what there is.
+        listed: the command that lists them, where they are too many for a sentence.
+    """
     known = sorted(known)
     near = likely(name, known)
     if near:
         return f"did you mean {' or '.join(near)}?"
+    if listed is not None:
+        return f"`{listed}` names all"
     return f"choose one of {', '.join(known)}"
 
 

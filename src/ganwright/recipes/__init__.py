@@ -25,5 +25,6 @@ def find(name: Path) -> Path:
         return name
     table = recipes()
     if str(name) not in table:
-        raise SettingsError(f"{name} is neither a file nor a recipe; {nearest(str(name), table)}")
+        hint = nearest(str(name), table, "ganwright list recipes")
+        raise SettingsError(f"{name} is neither a file nor a recipe; {hint}")
     return table[str(name)]
