@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganwright.commands.config_flag import config_of, configured
 from ganwright.commands.flags import Parser
-from ganwright.commands.train import config_of, configured
 from ganwright.config.checked import Named
 from ganwright.config.ranges import NonNegative, Positive
 from ganwright.config.settings import Settings

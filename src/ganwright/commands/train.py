@@ -6,12 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganwright import atomic
 from ganwright.callbacks.callback import Callback
+from ganwright.commands.config_flag import config_of, configured
 from ganwright.commands.flags import Parser, strays
 from ganwright.config.checked import Named
 from ganwright.config.ranges import Count, Positive
@@ -137,20 +136,6 @@ def parsed(family: str | None, argv: Sequence[str]) -> tuple[str, type[Game], Pl
     return family, game, place, settings
 
 
-def configured(config: Path, family: str | None) -> tuple[str, type[Game], Settings]:
-    """What a file of settings, or a recipe, trains, and how; of this family if one is named.
-
-    Raises:
-        SettingsError: it cannot be read, or is of another family.
-    """
-    from ganwright.recipes import find
-    from ganwright.run.config_file import from_yaml, game_class
-
-    path = find(config)
-    family, settings = from_yaml(_text(path), family, file=path)
-    return family, game_class(family), settings
-
-
 def resume(argv: Sequence[str]) -> int:
     """Resume a run. Settings that would change its results are refused and listed."""
     _, places = strays(argv, Start(), Settings())
@@ -212,25 +197,6 @@ def family_of(argv: Sequence[str]) -> tuple[str | None, list[str]]:
     if not found:
         return None, list(argv)
     return argv[found[0]], [*argv[: found[0]], *argv[found[0] + 1 :]]
-
-
-def config_of(argv: Sequence[str]) -> Path | None:
-    """The file after `--config`: it must be read before the flags, whose defaults it sets."""
-    found = [text.partition("=")[2] for text in argv if text.startswith("--config=")]
-    found += [value for text, value in pairwise(argv) if text == "--config"]
-    if len(found) > 1:
-        raise SettingsError(f"--config is given twice, as {' and '.join(found)}; give one file")
-    return path_of(found[0]) if found else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{path} cannot be read as a configuration: {atomic.reason(error)}; give a YAML file, "
-            "or a recipe of `ganwright list recipes`"
-        ) from error
 
 
 def _about(game: type[Game]) -> str:
