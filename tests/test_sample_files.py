@@ -218,15 +218,23 @@ def test_a_folder_may_have_a_point_in_its_name(name: str, run: Path, tmp_path: P
     assert outputs(str(image), out, overwrite=False) == [(image, out / "x.png")]
 
 
-def test_samples_of_before_are_not_left_among_those_that_replace_them(
-    run: Path, model: Model, tmp_path: Path
+def test_no_file_that_samples_would_not_replace_is_left_among_them_or_lost(
+    run: Path, model: Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """They may be samples of before, or images of the user's, whose names are often the same."""
     out, command = tmp_path / "many", ["sample", str(run), "--out", str(tmp_path / "many")]
     assert main([*command, "-n", "8"]) == 0
     (out / "00001.npy").write_bytes(b"a sample of a run of other numbers")
     others = {"7.png": b"of someone", "notes.txt": b"too", "²³.png": b"and this"}
     for name, data in others.items():
         (out / name).write_bytes(data)
-    assert main([*command, "-n", "4", "--seed", "5", "--overwrite"]) == 0
+    before, again = contents(out), [*command, "-n", "4", "--seed", "5", "--overwrite"]
+    assert main(again) == 2
+    said = "holds 5 files named as samples, such as 00001.npy, that these would not replace"
+    assert said in capsys.readouterr().err
+    assert contents(out) == before
+    for name in ("00001.npy", *(f"{i:05}.png" for i in range(4, 8))):
+        (out / name).unlink()
+    assert main(again) == 0
     list(write_samples(model, tmp_path / "four", 4, seed=5))
     assert contents(out) == contents(tmp_path / "four") | others

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ganwright import atomic
 from ganwright.data.levels import Levels
+from ganwright.data.messages import counted
 from ganwright.errors import RunError, SettingsError
 from ganwright.inference.array_files import encoded, endings
 from ganwright.inference.chunks import Latents
@@ -48,14 +49,13 @@ def write_samples(
         seed: as in `Model.sample`.
         labels: as in `Model.sample`.
         latents: as in `Model.sample`.
-        replace: other files in their places are replaced, and samples that were there and have no
-            place among these are removed at the end.
+        replace: other files in their places are replaced.
 
     Yields:
         How many are there, after each chunk.
 
     Raises:
-        RunError: a file is in the way, or cannot be written.
+        RunError: a file is in the way, would be taken for one of these, or cannot be written.
         SettingsError: the family draws no images, or not by label.
     """
     if len(model.spec.shape) != 3:
@@ -71,14 +71,14 @@ def write_samples(
     if latents is not None:
         marks["latents"] = _hash(latents)
     done, replace = _begun(out, marks, n, replace, ending)
+    if replace:
+        _refuse_others(out, n, ending)
     for images in model.samples(n, seed=seed, labels=labels, start=done, latents=latents):
         _note(out, {**marks, "whole": done, "replace": replace})
         for i, image in enumerate(images, done):
             write_image(image, name_of(out, i, ending), levels, replace)
         done += len(images)
         yield done
-    if replace:
-        _remove_others(out, n, ending)
     (out / UNFINISHED).unlink(missing_ok=True)
 
 
@@ -94,18 +94,22 @@ def numbered(out: Path) -> dict[Path, int]:
     return {path: i for path, i in found.items() if path == name_of(out, i, path.suffix)}
 
 
-def _remove_others(out: Path, n: int, ending: str) -> None:
-    """Remove samples of before, which would be taken for some of these.
+def _refuse_others(out: Path, n: int, ending: str) -> None:
+    """Refuse files that are called as samples are, and that none of n samples would replace.
+
+    They may be samples of before, which would be taken for some of these, or images of the user's.
 
     Raises:
-        RunError: one cannot be removed.
+        RunError: there are some.
     """
-    for path, number in numbered(out).items():
-        if number >= n or path.suffix != ending:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise RunError(f"{path} cannot be removed: {atomic.reason(error)}") from error
+    others = sorted(
+        path for path, number in numbered(out).items() if number >= n or path.suffix != ending
+    )
+    if others:
+        raise RunError(
+            f"{out} holds {counted(len(others), 'file')} named as samples, such as "
+            f"{others[0].name}, that these would not replace; remove them, or name another folder"
+        )
 
 
 def _begun(
