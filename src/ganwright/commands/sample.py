@@ -73,7 +73,7 @@ class Sampling(Named):
     save_latents: Path | None = None
     """Write the latents of these images into a .npy file."""
     overwrite: bool = False
-    """Replace existing outputs; from a folder, samples with higher numbers are removed."""
+    """Replace existing outputs; other files that are named as samples are refused."""
 
 
 def sample(argv: Sequence[str]) -> int:

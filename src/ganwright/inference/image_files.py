@@ -178,8 +178,9 @@ def fit_of(reading: Reading, channels: int, read: Read, size: tuple[int, int] | 
     levels = reading.levels(kind)
     if levels is None and isinstance(read, np.ndarray) and kind == FLOATS.type:
         levels = None if reading.known else _of_floats(read)
-    plain = levels is None or (levels == EIGHT_BITS and not _learned(reading))
-    known = {} if plain or levels is None else {kind: levels}
+    known = {} if levels is None else {kind: levels}
+    if levels == EIGHT_BITS and not _learned(reading):
+        known = {}  # they stay bytes
     return Fit(size, channels, levels=known, alpha=reading.alpha, depth=reading.depth)
 
 

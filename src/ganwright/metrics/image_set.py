@@ -164,15 +164,16 @@ def of_data(
     if split not in counts:
         raise DataError(f"{name} has no {split} split; it has {', '.join(counts)}")
 
+    domains = _domains(data)
+
     def walk() -> Iterator[Images]:
-        if isinstance(data, Data) and data.spec.task is Unpaired:
-            yield from data.domain(1, split, AT_ONCE, limit)
+        if domains is not None:
+            yield from domains.domain(1, split, AT_ONCE, limit)
             return
         for batch in data.each(split, AT_ONCE, limit):
             yield _shown(batch, data.spec.target_map)
 
-    there = _there(data, split, 1)
-
+    there = counts[split] if domains is None else domains.counts(split)[1]
     return ImageSet(
         name,
         min(there, limit or there),
@@ -235,11 +236,11 @@ def way_of(game: Game) -> str:
 def translated(game: Game, data: RunData, split: str, limit: int | None, seed: int) -> ImageSet:
     """Domain a of a split, translated by a game; label maps in colours."""
     translate: Any = game.translate
-    maps = game.spec.target_map
+    maps, domains = game.spec.target_map, _domains(data)
 
     def walk() -> Iterator[Images]:
-        if isinstance(data, Data) and data.spec.task is Unpaired:
-            given = (batch.images for batch in data.domain(0, split, AT_ONCE, limit))
+        if domains is not None:
+            given = (batch.images for batch in domains.domain(0, split, AT_ONCE, limit))
         else:
             given = (leading(batch) for batch in data.each(split, AT_ONCE, limit))
         for i, images in enumerate(given):
@@ -248,18 +249,18 @@ def translated(game: Game, data: RunData, split: str, limit: int | None, seed: i
                 made = translate(images, direction="a2b").float()
             yield Images(made if maps is None else maps.drawn(made))
 
-    there = _there(data, split, 0)
+    there = data.splits().get(split, 0)
+    if there and domains is not None:
+        there = domains.counts(split)[0]
     count = min(there, limit or there)
     about: dict[str, Any] = {"shape": game.spec.compared, "game": game, "device": game.device}
     about |= {"seed": seed}
     return ImageSet("translations", count, walk, paired=data.spec.task is Paired, **about)
 
 
-def _there(data: RunData, split: str, side: int) -> int:
-    """How many images of one side a split has; domains of `Unpaired` data need not have as many."""
-    if isinstance(data, Data) and data.spec.task is Unpaired and split in data.splits():
-        return data.counts(split)[side]
-    return data.splits().get(split, 0)
+def _domains(data: RunData) -> Data | None:
+    """Data of two domains, of which one may have more images than the other; None of all others."""
+    return data if isinstance(data, Data) and data.spec.task is Unpaired else None
 
 
 def marks_of(fingerprint: Mapping[str, Any], spec: Spec, limit: int | None) -> list[Any]:
