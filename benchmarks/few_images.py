@@ -2,6 +2,8 @@
 
     python benchmarks/few_images.py MNIST-FOLDER --steps 20000 --out runs/few-digits
     python benchmarks/few_images.py FACES-FOLDER --steps 20000 --out runs/few-faces
+    python benchmarks/few_images.py FACES-FOLDER --family stylegan2 --count 500 --width 16 \
+        --batch 16 --steps 4000 --every 1000 --arms none ADA --out runs/few-styles
 
 Trains a family on the same 1,000 pictures of a folder with each augmentation and each seed, and
 compares samples with pictures that it never saw: the squared MMD under KID's cubic kernel on pooled
@@ -28,13 +30,24 @@ from whole_runs import trained
 
 import ganwright
 from ganwright.inference.model import Model
-from ganwright.networks import ConvNet
+from ganwright.networks import ConvNet, StyleNet
 from ganwright.networks.features import FeatureDistance, SmallFeatures
+from ganwright.penalties import R1
 from ganwright.seeds import seed_of
 from ganwright.training import checkpoint
 
 ARMS = {"none": None, "DiffAugment": "DiffAugment()", "ADA": "ADA(speed={speed})"}
 HELD_OUT = 2000
+
+
+def settings_of(family: str, width: int, size: int) -> dict[str, Any]:
+    """Networks whose largest maps have so many channels, and what else short runs need."""
+    if family != "stylegan2":
+        return {"networks": ConvNet(width=width)}
+    most = 8 * width
+    nets = StyleNet(base=width * size, most=most, styles=most, mapping_G=2)
+    short = {"penalties": (R1(1.0, every=16),), "mixing": 0.0, "path_weight": 0.0}
+    return {"networks": nets, "latent": most, **short}
 
 
 def pictures(folder: Path, size: int, count: int) -> Tensor:
@@ -132,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/few"))
-    parser.add_argument("--family", default="dcgan")
+    parser.add_argument("--family", choices=["dcgan", "stylegan2"], default="dcgan")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20_000)
@@ -154,7 +167,7 @@ def main() -> None:
                 args.family,
                 run,
                 data=train,
-                networks=ConvNet(width=args.width),
+                **settings_of(args.family, args.width, args.size),
                 augment_d=arm and arm.format(speed=speed),
                 image_size=args.size,
                 batch_size=args.batch,

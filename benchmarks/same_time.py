@@ -1,16 +1,18 @@
-"""Generators of today beside those of yesterday at 32 pixels, each given the same time of one core.
+"""Generators of today beside those of yesterday, each given the same time of one core.
 
-    python benchmarks/cifar.py CIFAR-FOLDER --seeds 0 1 2 --rows docs/results/cifar10.jsonl
-    python benchmarks/cifar.py CIFAR-FOLDER --families dcgan r3gan --seeds 0 --seconds 60
+    python benchmarks/same_time.py CIFAR-FOLDER --seeds 0 1 2 --rows docs/results/cifar10.jsonl
+    python benchmarks/same_time.py CIFAR-FOLDER --families dcgan r3gan --seeds 0 --seconds 60
+    python benchmarks/same_time.py FACES --size 64 -n 1000 --families stylegan2 sagan --seeds 0
 
-CIFAR-FOLDER holds CIFAR-10 as images, in `train/CLASS` and `test/CLASS`. Trains each family without
-labels, on all training images, mirrored, until its process has computed for so many seconds, and
-measures its averaged weights after each `--every` of them: 5,000 samples against 5,000 test images,
-by the features of the package's small net, so that the distance (KID's kernel, times 1,000) is no
-KID of Inception; precision and recall are of the same features. The row "train" has what as many
-training images score. Prints a line of JSON for each measurement, then means over the seeds with
-their standard deviations. `--rows` keeps the lines in a file, and continues from it: a run that is
-in OUT is resumed where its rows end.
+CIFAR-FOLDER holds CIFAR-10 as images, in `train/CLASS` and `test/CLASS`; of a folder without these
+two, a tenth of the images is held out. Trains each family without labels, on all training images,
+mirrored, until its process has computed for so many seconds, and measures its averaged weights
+after each `--every` of them: as many samples as `-n` against as many test images, by the features
+of the package's small net, so that the distance (KID's kernel, times 1,000) is no KID of Inception;
+precision and recall are of the same features. The row "train" has what as many training images
+score. Prints a line of JSON for each measurement, then means over the seeds with their standard
+deviations. `--rows` keeps the lines in a file, and continues from it: a run that is in OUT is
+resumed where its rows end.
 """
 
 from __future__ import annotations
@@ -34,15 +36,17 @@ from torch import Tensor
 
 import ganwright
 from ganwright.augment import DiffAugment
+from ganwright.data import DataOptions, Images, open_data
 from ganwright.game import Game
 from ganwright.metrics.neighbours import covered, radii
 from ganwright.networks import ConvNet, Networks, R3Net, ResNet, StyleNet
 from ganwright.optim import Adam, Cosine
 from ganwright.penalties import R1, R2
+from ganwright.pixels import to_bytes
 from ganwright.report.grid import save_grid
 from ganwright.run.running import stopped_at
 
-SIZE = 32
+HELD_OUT = 0.1
 COLUMNS = {"steps": ",.0f", "distance": ".2f", "precision": ".2f", "recall": ".2f"}
 """What is printed of a row, and how."""
 
@@ -107,8 +111,7 @@ def play(
 ) -> list[dict[str, Any]]:
     """Train one from `before` on, of its seconds, and measure it at the marks."""
     torch.set_num_threads(1)
-    train = pictures(args.folder / "train", SIZE, args.count)
-    unseen = floats(pictures(args.folder / "test", SIZE, args.n))
+    train, unseen = images("train", args.count, args), floats(images("test", args.n, args))
     out = args.out / f"{name}-{seed}"
     watch = Watch([mark - before for mark in marks])
     model = trained(name, seed, train, watch, out)
@@ -122,6 +125,15 @@ def play(
     return rows
 
 
+def images(split: str, count: int, args: argparse.Namespace) -> Tensor:
+    """At most as many images of a split, uint8 [n, 3, size, size], always the same."""
+    if (args.folder / split).is_dir():
+        return pictures(args.folder / split, args.size, count)
+    options = DataOptions(image_size=args.size, held_out=HELD_OUT)
+    opened = open_data(str(args.folder), task=Images, options=options)
+    return torch.cat([to_bytes(batch.images) for batch in opened.each(split, 500, count)])
+
+
 def trained(name: str, seed: int, data: Tensor, watch: Watch, out: Path) -> ganwright.Model:
     """The run in `out`, new or resumed, until the watch stops it."""
     if out.exists():
@@ -133,7 +145,7 @@ def trained(name: str, seed: int, data: Tensor, watch: Watch, out: Path) -> ganw
         out=out,
         callbacks=(watch,),
         networks=arm.networks,
-        image_size=SIZE,
+        image_size=data.shape[-1],
         batch_size=arm.batch,
         steps=10**6,
         sample_every=10**6,
@@ -160,6 +172,7 @@ def main() -> None:
     """Train those that have no rows yet, and print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--size", type=int, default=32, help="pixels of a side (32)")
     parser.add_argument("--families", nargs="+", choices=ARMS, default=list(ARMS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--seconds", type=float, default=1800.0, help="of one core, each (1800)")
@@ -167,7 +180,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=50_000, help="images to train on (50000)")
     parser.add_argument("-n", type=int, default=5000, help="samples and test images (5000)")
     parser.add_argument("--rows", type=Path, help="a file that keeps the rows, to continue from")
-    parser.add_argument("--out", type=Path, default=Path("runs/cifar10"))
+    parser.add_argument("--out", type=Path, default=Path("runs/same-time"))
     args = parser.parse_args()
     marks = [args.every * (i + 1) for i in range(int(args.seconds / args.every))]
     rows: list[dict[str, Any]] = []
@@ -200,7 +213,7 @@ def print_means(
 ) -> None:
     """The table of the families at these marks, below what training images score."""
     print(f"| {' | '.join(['', 'seconds', *COLUMNS])} |\n|{' --- |' * (2 + len(COLUMNS))}")
-    real, unseen = (floats(pictures(args.folder / k, SIZE, args.n)) for k in ("train", "test"))
+    real, unseen = (floats(images(split, args.n, args)) for split in ("train", "test"))
     print(told("train | 0", [compared(real, unseen)], COLUMNS))
     for name, mark in itertools.product(args.families, marks):
         of = [
