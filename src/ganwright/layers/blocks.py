@@ -97,7 +97,7 @@ class UpBlock(Conditioned):
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         residual: Tensor = self.inner(x, y)
         skip: Tensor = self.skip(x)
-        return skip + residual
+        return residual + skip
 
 
 class DownBlock(nn.Module):
@@ -123,7 +123,7 @@ class DownBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.inner(x)
         skip: Tensor = self.skip(x)
-        return skip + residual
+        return residual + skip
 
 
 @dataclass(frozen=True)

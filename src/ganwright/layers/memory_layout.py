@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def lay_out(network: nn.Module, channels_last: bool) -> None:
@@ -11,7 +11,17 @@ def lay_out(network: nn.Module, channels_last: bool) -> None:
 
     Every weight of four axes is taken for a convolution's, whatever module holds it.
     """
-    layout = torch.channels_last if channels_last else torch.contiguous_format
     for weight in network.parameters():
         if weight.ndim == 4:
-            weight.data = weight.data.contiguous(memory_format=layout)
+            weight.data = _channels_last(weight.data) if channels_last else weight.data.contiguous()
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """With the strides of that layout also where one channel or one pixel leaves them open.
+
+    A convolution of grey images or of 1x1 pixels would take such a weight for contiguous, and give
+    contiguous maps to layers that are not.
+    """
+    _, c, h, w = weight.shape
+    last = weight.contiguous(memory_format=torch.channels_last)
+    return last.as_strided(weight.shape, (c * h * w, 1, c * w, c))
