@@ -197,9 +197,9 @@ def layouts(name: str, batch_size: int = 4, game: Any = None, **how: Any) -> set
     return {w.is_contiguous(memory_format=torch.channels_last) for w in told}
 
 
-def test_networks_with_instance_norm_or_groups_stay_contiguous_on_a_cpu() -> None:
+def test_networks_with_instance_norm_stay_contiguous_on_a_cpu() -> None:
     assert layouts("cyclegan") == {False}
-    assert layouts("r3gan", game=R3GAN.Config(networks=R3Net(width=16))) == {False}
+    assert layouts("r3gan", game=R3GAN.Config(networks=R3Net(width=16))) == {True}
     assert layouts("sagan") == {True}
     assert layouts("cyclegan", layout="channels-last") == {True}
     assert layouts("sagan", layout="contiguous") == {False}

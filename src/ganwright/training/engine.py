@@ -229,8 +229,6 @@ class Engine:
 def _better_contiguous(module: nn.Module) -> bool:
     """Whether a layer makes a CPU's training slower where maps lie channels last.
 
-    Instance norm turns what it is given, and gives it contiguous to the next layer. Of convolutions
-    in groups, second derivatives take the channels apart.
+    Instance norm turns what it is given, and gives it contiguous to the next layer.
     """
-    grouped = isinstance(module, nn.Conv2d) and module.groups > 1
-    return grouped or isinstance(module, nn.InstanceNorm2d)
+    return isinstance(module, nn.InstanceNorm2d)
