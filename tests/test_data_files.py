@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import zipfile
 import zlib
@@ -467,6 +468,24 @@ def test_an_empty_folder_is_named_with_what_was_looked_for(tmp_path: Path) -> No
     (tmp_path / "notes.txt").write_text("", encoding="utf-8")
     with pytest.raises(DataError, match=r"holds no images; looked in it and below for \.png, "):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "given", "name"),
+    [
+        ("MNIST/raw", "MNIST", "mnist"),
+        ("MNIST/raw", "MNIST/raw", "mnist"),
+        ("EMNIST/raw", "EMNIST", "emnist"),
+        ("cifar-10-batches-py", "cifar-10-batches-py", "cifar10"),
+    ],
+)
+def test_the_folder_of_a_set_with_a_name_is_refused_with_its_name(
+    folder: str, given: str, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / folder / "train-images-idx3-ubyte").write_bytes(b"\0\0\x08\x03")
+    with pytest.raises(DataError, match=rf"--data {name} --data-root {re.escape(str(tmp_path))}$"):
+        opened(tmp_path / given)
 
 
 def test_a_file_that_breaks_off_is_found_before_training(tmp_path: Path) -> None:

@@ -37,7 +37,8 @@ def test_convolutions_of_grey_images_lie_channels_last(channels: int) -> None:
     D = ConvNet(width=8).discriminator((channels, 16, 16))
     lay_out(D, channels_last=True)
     found = maps_of(D, torch.randn(2, channels, 16, 16))
-    assert found and all(found.values())
+    assert found
+    assert all(found.values())
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,12 @@ def test_all_weights_have_the_strides_of_their_layout(
     conv = nn.Conv2d(channels, 6, kernel)
     before = conv.weight.detach().clone()
     lay_out(conv, channels_last=True)
-    assert last(conv.weight) and torch.equal(conv.weight, before)
+    assert last(conv.weight)
+    assert torch.equal(conv.weight, before)
     assert last(conv(torch.randn(2, channels, 8, 8)))
     lay_out(conv, channels_last=False)
-    assert conv.weight.is_contiguous() and torch.equal(conv.weight, before)
+    assert conv.weight.is_contiguous()
+    assert torch.equal(conv.weight, before)
 
 
 @pytest.mark.parametrize("block", [UpBlock(4, 6, BatchNorm(), 0), DownBlock(4, 6, NoNorm())])
@@ -70,4 +73,5 @@ def test_a_residual_generator_lies_channels_last_from_its_second_block_on(nets: 
     lay_out(G, channels_last=True)
     found = maps_of(G, torch.randn(2, 20), torch.tensor([0, 1]))
     late = {k: v for k, v in found.items() if not k.startswith(("blocks.0.skip", "stack.3.skip"))}
-    assert late and all(late.values())
+    assert late
+    assert all(late.values())

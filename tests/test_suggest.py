@@ -128,6 +128,10 @@ def test_a_suggestion_is_measured_and_fills_the_time(monkeypatch: pytest.MonkeyP
     for line in ("family", "speed", "memory", "time", "trial", "look for", "then"):
         assert f"\n{line} " in said
     assert found.command in said
+    rate = (found.settings.batch_size or 0) / second
+    assert f"{rate:,.0f} rows a second on cpu" in said
+    assert rate > 100
+    assert f" steps see {found.settings.steps * 64:,} rows\n" in said
     monkeypatch.setattr(suggesting, "TRIAL", 100 * second)
     many = replace(found, settings=replace(found.settings, steps=10_000))  # on any machine
     assert many.trial == pytest.approx(100, abs=1)

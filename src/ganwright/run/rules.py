@@ -54,6 +54,11 @@ class Facts:
     asked: Size | None = None
 
     @property
+    def noun(self) -> str:
+        """What one of them is called, in the plural."""
+        return {1: "rows", 2: "signals"}.get(len(self.shape), "images")
+
+    @property
     def size(self) -> Size:
         """What was asked for, or the power of two that images are best scaled to on this machine.
 

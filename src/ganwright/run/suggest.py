@@ -93,10 +93,12 @@ class Suggestion:
         yield "family", f"{self.family}: {self.rule.why}"
         for reason in reasons(self.facts, self.settings):
             yield "because", reason
-        yield "speed", f"{batch / self._second:,.3g} images a second on {self.profile.device}"
+        what, rate = self.facts.noun, batch / self._second
+        said = f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
+        yield "speed", f"{said} {what} a second on {self.profile.device}"
         yield "memory", f"{self.profile.memory['peak'] / 2**30:.1f} GiB at the peak"
         seen = steps * batch
-        yield "time", f"{duration(steps * self._second)}: {steps:,} steps see {seen:,} images"
+        yield "time", f"{duration(steps * self._second)}: {steps:,} steps see {seen:,} {what}"
         if seen < self.rule.images:
             full = f"{seen / self.rule.images:.1%} of the {self.rule.images:,} of a full run"
             yield "note", f"that is {full}; expect less than published samples"

@@ -20,6 +20,7 @@ from ganwright.data.limit import allow, check_unpacked
 from ganwright.data.messages import UnreadableError, counted, reason, some, unreadable
 from ganwright.data.progress import watched
 from ganwright.data.read.deep import ARRAYS, DICOM, head_in
+from ganwright.data.read.torchvision_sets import by_name
 from ganwright.data.read.walk import shown, walk_folder, walk_zip
 from ganwright.errors import DataError
 
@@ -254,6 +255,7 @@ def open_files(
         raise DataError(
             f"{path} holds no images; looked in it and below for {', '.join(EXTENSIONS)}"
             + (f", and skipped {' and '.join(passed)}" if passed else "")
+            + by_name(path)
         )
     paths, known = tuple(sorted(found.files)), reading or Reading()
     tree = Tree(

@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 
@@ -69,6 +70,11 @@ SETS: dict[str, VisionSet] = {
 }
 """What `--data` calls a set -> how torchvision builds it."""
 
+_FOLDERS = {
+    **{each.builder: name for name, each in reversed(SETS.items())},
+    **{"cifar-10-batches-py": "cifar10", "cifar-100-python": "cifar100"},
+}
+"""The folder in the data root that torchvision keeps a set in -> what `--data` calls the set."""
 _TRANSPOSED = {"emnist", "emnist-letters"}
 _BARE_DIGITS = {"mnist", "qmnist", "svhn"}
 
@@ -171,3 +177,12 @@ def _classes(name: str, built: Any, labels: Tensor | None) -> tuple[str, ...]:
     if name in _BARE_DIGITS or not given:
         return tuple(str(k) for k in range(int(labels.max()) + 1))
     return tuple(str(each) for each in given)[_first_class(built) :]
+
+
+def by_name(path: Path) -> str:
+    """How to read a folder that is a set's own, or in it: the end of a sentence, else nothing."""
+    for folder in (path, path.parent):
+        if name := _FOLDERS.get(folder.name):
+            root = folder.parent
+            return f"; what torchvision keeps in {folder.name} is --data {name} --data-root {root}"
+    return ""
