@@ -409,6 +409,31 @@ def test_several_processes_must_be_told_where(
     assert "name it with --out" in error_of(["train", TOY], capsys)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WORLD_SIZE", "two", "WORLD_SIZE is 'two'; it must be a whole number, at least 1"),
+        ("WORLD_SIZE", "0", "WORLD_SIZE is '0'; it must be a whole number, at least 1"),
+        ("RANK", "-1", "RANK is '-1'; it must be a whole number, at least 0"),
+        ("RANK", "", "RANK is ''; it must be a whole number, at least 0"),
+    ],
+)
+@pytest.mark.parametrize("out", [[], ["--out", "x"]])
+def test_a_launchers_variable_that_is_no_number_is_a_sentence(
+    name: str,
+    value: str,
+    said: str,
+    out: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    assert said in error_of(["train", "gan", "--data", "ring", "--steps", "1", *out], capsys)
+    assert not list(tmp_path.rglob("*"))
+
+
 def test_the_folder_is_the_named_one_or_a_free_one(trained: list[tuple[Any, ...]]) -> None:
     assert main(["train", TOY, "--out", "x"]) == 0
     assert main(["train", TOY]) == 0

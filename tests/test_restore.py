@@ -122,6 +122,14 @@ def test_identity_counts_only_where_it_is_given() -> None:
     }
 
 
+def test_content_that_counts_nothing_builds_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = game(content_weight=0.0)
+    monkeypatch.setattr(type(made.cfg.content), "build", lambda *_: pytest.fail("it is built"))
+    made.before_training()
+    found = made.generator(Images(torch.zeros(2, *SHAPE)))
+    assert set(found) == {"l1", "adv", "pyramid"}
+
+
 def test_the_prior_stays_as_it_is() -> None:
     trainer = trainer_of("restore")
     before = {k: v.clone() for k, v in trainer.game.prior.state_dict().items()}  # type: ignore[union-attr]

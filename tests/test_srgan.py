@@ -71,6 +71,12 @@ def test_objectives_by_hand() -> None:
     assert terms["adv"].item() == pytest.approx(0.04740770)
 
 
+def test_content_that_counts_nothing_builds_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pixels, "build", lambda *_: pytest.fail("it is built"))
+    game, batch = by_hand(content_weight=0.0)
+    assert set(game.generator(batch)) == {"adv"}
+
+
 def test_content_compares_features_of_the_fake_with_those_of_the_real() -> None:
     game, batch = by_hand()
     seen: list[Tensor] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 import warnings
@@ -17,6 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ganwright import launched
 from ganwright.callbacks.callback import Callback, Run
 from ganwright.callbacks.metrics_log import line
 from ganwright.config.spelling import quoted
@@ -36,7 +36,7 @@ def display() -> Callback:
 
     Of several processes only the first speaks.
     """
-    if int(os.environ.get("RANK", "0")):
+    if launched.rank():
         return Callback()
     if in_notebook():
         return NotebookBar()

@@ -168,7 +168,8 @@ class Restore(OneWay, OneJudge):
         if isinstance(cfg.prior, Path):
             assert self.prior is not None
             fill(self.prior, cfg.prior, shape)
-        self.content = cfg.content.build(shape)
+        if cfg.content_weight:
+            self.content = cfg.content.build(shape)
         if cfg.identity is not None:
             net = made(cfg.identity, shape).eval().requires_grad_(False)
             self.identity = Frozen(net.to(self.device))
@@ -205,10 +206,11 @@ class Restore(OneWay, OneJudge):
         seen = shown_both(self.augment, x, image)
         terms = {
             "l1": cfg.l1 * l1_loss(image, x),
-            "content": cfg.content_weight * self.content(image, x),
             "adv": cfg.adversarial * cfg.loss.generator(self.D, *seen),
             "pyramid": cfg.pyramid * pyramid_error(steps, x),
         }
+        if cfg.content_weight:
+            terms["content"] = cfg.content_weight * self.content(image, x)
         if cfg.identity is not None:
             distance = l1_loss(self.identity(image), self.identity(x))
             terms["identity"] = cfg.identity_weight * distance

@@ -118,7 +118,8 @@ class SRGAN(OneWay, OneJudge):
         return first, Phase("adversarial", players=("D", "G"))
 
     def before_training(self) -> None:
-        self.content = self.cfg.content.build(self.spec.target or ())
+        if self.cfg.content_weight:
+            self.content = self.cfg.content.build(self.spec.target or ())
 
     def players(self) -> Iterable[Player]:
         cfg = self.cfg
@@ -150,10 +151,10 @@ class SRGAN(OneWay, OneJudge):
         cfg, x, fake = self.cfg, batch.b, self.once(self.enlarged, batch)
         seen = shown_both(self.augment, x, fake)
         observe("mse", mse_loss(fake, x))
-        return {
-            "content": cfg.content_weight * self.content(fake, x),
-            "adv": cfg.adversarial * cfg.loss.generator(self.D, *seen),
-        }
+        terms = {"adv": cfg.adversarial * cfg.loss.generator(self.D, *seen)}
+        if cfg.content_weight:
+            terms["content"] = cfg.content_weight * self.content(fake, x)
+        return terms
 
     def judged(self, batch: Paired) -> tuple[Tensor, Tensor]:
         """The true images, and the enlarged ones, as D sees them."""

@@ -28,7 +28,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from ganwright import atomic
+from ganwright import atomic, launched
 from ganwright.config import trust
 from ganwright.config.settings import Settings
 from ganwright.config.spelling import quoted
@@ -276,8 +276,9 @@ def free_folder(parent: Path, family: str, data: str) -> Path:
 
     Raises:
         RunError: several processes train, which would each look, and find different ones.
+        SettingsError: a launcher's variable is no number.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if launched.world() > 1:
         raise RunError("several processes must share a run's folder; name it with --out")
     name = re.sub(r"[^\w.]+", "-", Path(data).name).strip("-.") or "data"
     stem = f"{re.split('[.:]', family)[-1].lower()}-{name}"

@@ -12,6 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from ganwright import launched
 from ganwright.config.settings import Layout, Precision, Settings
 from ganwright.errors import GanwrightError, RunError, SettingsError
 from ganwright.layers.forward_state import Memory
@@ -80,9 +81,10 @@ class Engine:
 
         Raises:
             SettingsError: the device is unknown or not there, or cannot compute in that precision;
-                or torch's compiler is asked for and does not work, or BatchNorm cannot be synced.
+                or torch's compiler is asked for and does not work, or BatchNorm cannot be synced;
+                or a launcher's variable is no number.
         """
-        world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+        world, rank = launched.world(), launched.rank()
         if synced and compile and world > 1:
             raise SettingsError(
                 "sync_batch_norm does not work with compile: processes cannot exchange statistics "
