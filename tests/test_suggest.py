@@ -19,8 +19,9 @@ from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.families import names
 from ganwright.run import suggest as suggesting
 from ganwright.run.config_file import defaults, from_yaml, game_class
-from ganwright.run.rules import RULES, Facts, r1_weight, rule_for
+from ganwright.run.rules import RULES, rule_for
 from ganwright.run.suggest import Suggestion, reasons
+from ganwright.run.suited import Facts, r1_weight
 
 CASES = {
     "rows of a table": (Facts(Images, 150, 3, (4,)), "wgan-gp"),

@@ -28,7 +28,8 @@ from ganwright.report.page import duration
 from ganwright.run.config_file import defaults, game_class
 from ganwright.run.look import Look, described, understood
 from ganwright.run.profile import Profile, measure
-from ganwright.run.rules import Facts, Rule, r1_weight, rule_for
+from ganwright.run.rules import Rule, rule_for
+from ganwright.run.suited import Facts, r1_weight
 from ganwright.training.engine import Engine
 
 TRIAL = 15 * 60
