@@ -17,6 +17,8 @@ from ganwright.cli import main
 from ganwright.commands.train import parsed
 from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.families import names
+from ganwright.optim import Cosine, CosineRise
+from ganwright.penalties import R1, R2
 from ganwright.run import suggest as suggesting
 from ganwright.run.config_file import defaults, from_yaml, game_class
 from ganwright.run.rules import RULES, rule_for
@@ -33,6 +35,8 @@ CASES = {
     "many bands": (Facts(Images, 100, 0, (4, 64, 64), side=64), "stylegan2"),
     "digits": (Facts(Images, 60_000, 10, (1, 28, 28), side=28), "dcgan"),
     "photos": (Facts(Images, 5000, 0, (3, 600, 800), side=600), "stylegan2"),
+    "thumbnails": (Facts(Images, 50_000, 10, (3, 32, 32), side=32), "r3gan"),
+    "thumbnails on a GPU": (Facts(Images, 50_000, 0, (3, 32, 32), 32, gpu=True), "stylegan2"),
     "grey scans": (Facts(Images, 5000, 0, (1, 512, 512), side=512), "stylegan2"),
 }
 
@@ -106,6 +110,23 @@ def test_a_cpu_has_short_runs() -> None:
         (1.25, 0.0, 0.0, f"R1 of 1.25 {rule}"),  # .0002 x 448 x 448 / 32
         (0.0256, 0.9, 2.0, f"R1 of 0.0256 {rule}"),
     ]
+
+
+def test_schedules_end_at_six_tenths_of_the_run() -> None:
+    facts, _ = CASES["thumbnails"]
+    rule = rule_for(facts)
+    first = rule.settings(facts, defaults(game_class("r3gan")))
+    settings = rule.lasting(replace(first, steps=1000))
+    cfg: Any = settings.game
+    falls = Cosine(600, floor=0.1)
+    assert cfg.penalties == (R1(0.5, schedule=falls), R2(0.5, schedule=falls))
+    assert cfg.optimizer_d == cfg.optimizer_g
+    assert cfg.optimizer_d.schedule == Cosine(600, floor=0.25)
+    assert (cfg.optimizer_d.lr, cfg.optimizer_d.beta2_schedule) == (2e-3, falls)
+    assert (cfg.augment_d.p, cfg.augment_d.schedule) == (0.55, CosineRise(600))
+    assert cfg.conditional
+    many = rule.settings(replace(facts, count=200_000), defaults(game_class("r3gan")))
+    assert rule.lasting(replace(many, steps=1000)).game.augment_d is None
 
 
 def test_few_images_get_ada_and_many_do_not() -> None:

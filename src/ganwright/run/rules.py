@@ -10,6 +10,9 @@ from ganwright.data.types import Images, Paired, Unpaired
 from ganwright.run.suited import (
     FEW,
     Facts,
+    adapting,
+    burning_in,
+    comparing,
     enlarging,
     of_digits,
     of_domains,
@@ -33,6 +36,7 @@ class Rule:
         why: in a sentence.
         images: that a good run sees at most.
         look: what tells after the trial whether it works.
+        lasting: changes settings by the steps of the run.
     """
 
     family: str
@@ -42,6 +46,7 @@ class Rule:
     why: str
     images: int
     look: str
+    lasting: Callable[[Settings], Settings] = lambda settings: settings
 
 
 RULES: Sequence[Rule] = (
@@ -111,6 +116,16 @@ RULES: Sequence[Rule] = (
         look="after a few minutes, samples have strokes, and differ from each other",
     ),
     Rule(
+        family="r3gan",
+        suits="other images of at most 32 pixels, where a CPU trains",
+        fits=lambda facts: not facts.gpu and max(facts.sides) <= 32,
+        settings=comparing,
+        why="level with dcgan after 15 minutes of a CPU, and R1 and R2 keep it stable later",
+        images=25_000_000,
+        look="samples take on the colours and outlines of the data, and differ from each other",
+        lasting=burning_in,
+    ),
+    Rule(
         family="stylegan2",
         suits="other images",
         fits=lambda facts: True,
@@ -118,6 +133,7 @@ RULES: Sequence[Rule] = (
         why="its published samples are the best of the families here, and ADA suits few images",
         images=25_000_000,
         look="samples take on the colours and outlines of the data, and ADA's p stays below .8",
+        lasting=adapting,
     ),
 )
 """The first that fits is taken."""

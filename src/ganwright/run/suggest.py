@@ -167,13 +167,7 @@ def _lasting(found: Profile, rule: Rule, hours: float) -> Settings:
     second = max(found.stretches, key=lambda each: each.steps).seconds
     steps = max(1, min(int(hours * 3600 / second), rule.images // batch))
     steps -= steps % 10 ** max(0, len(str(steps)) - 2)  # two digits, and no longer than that
-    augment = getattr(settings.game, "augment_d", None)
-    if isinstance(augment, ADA):
-        # p crosses its range in a twentieth of the run, as 500,000 of 25 million images in the
-        # paper are a fiftieth: shorter runs leave it less time to settle.
-        augment = replace(augment, speed=max(1, round(steps * batch / 20)))
-        settings = replace(settings, game=replace(settings.game, augment_d=augment))
-    return replace(settings, steps=steps, precision="auto")
+    return rule.lasting(replace(settings, steps=steps, precision="auto"))
 
 
 def facts_of(ready: Prepared, *, gpu: bool = False, asked: Size | None = None) -> Facts:

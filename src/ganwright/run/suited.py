@@ -17,13 +17,15 @@ from ganwright.networks import (
     ConvNet1d,
     FastNet,
     PatchGAN,
+    R3Net,
     ResNetTranslator,
     SRResNet,
     StyleNet,
     UNet,
 )
 from ganwright.networks.patch import HALVINGS
-from ganwright.penalties import R1
+from ganwright.optim import Cosine, CosineRise
+from ganwright.penalties import R1, R2
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,43 @@ def styled(facts: Facts, settings: Settings) -> Settings:
         penalties=(R1(weight=max(SHORT, gamma), every=16),),
         mixing=0.0,
         path_weight=0.0,
+    )
+
+
+def adapting(settings: Settings) -> Settings:
+    """p of ADA crosses its range in a twentieth of the run, as 500,000 of 25 million images in the
+    paper are a fiftieth: shorter runs leave it less time to settle."""
+    game: Any = settings.game
+    if game.augment_d is None:
+        return settings
+    speed = max(1, round(settings.steps * (settings.batch_size or 1) / 20))
+    return _game(settings, augment_d=replace(game.augment_d, speed=speed))
+
+
+def comparing(facts: Facts, settings: Settings) -> Settings:
+    """R3GAN's networks, narrow at all sizes but the smallest."""
+    return _game(
+        replace(settings, image_size=facts.size, batch_size=32),
+        networks=R3Net(width=128, full=1, blocks=1),
+        augment_d=settings.game.augment_d if facts.count < MANY else None,
+        conditional=facts.classes > 1,
+    )
+
+
+def burning_in(settings: Settings) -> Settings:
+    """Schedules end at six tenths of the run, as where it was measured (docs/families/r3gan.md)."""
+    game: Any = settings.game
+    end = max(1, round(0.6 * settings.steps))
+    falls = Cosine(end, floor=0.1)
+    adam = replace(game.optimizer_d, lr=2e-3, schedule=Cosine(end, floor=0.25))
+    adam = replace(adam, beta2_schedule=falls)
+    augment = game.augment_d and replace(game.augment_d, schedule=CosineRise(end))
+    return _game(
+        settings,
+        penalties=(R1(0.5, schedule=falls), R2(0.5, schedule=falls)),
+        optimizer_d=adam,
+        optimizer_g=adam,
+        augment_d=augment,
     )
 
 
