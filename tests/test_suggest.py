@@ -32,12 +32,12 @@ CASES = {
     "pairs": (Facts(Paired, 400, 0, (3, 256, 256), side=256), "pix2pix"),
     "two folders": (Facts(Unpaired, 147, 0, (3, 256, 256), side=256), "cyclegan"),
     "a hundred photos": (Facts(Images, 100, 0, (3, 256, 256), side=256), "fastgan"),
-    "many bands": (Facts(Images, 100, 0, (4, 64, 64), side=64), "stylegan2"),
+    "many bands": (Facts(Images, 100, 0, (4, 64, 64), side=64), "r3gan"),
     "digits": (Facts(Images, 60_000, 10, (1, 28, 28), side=28), "dcgan"),
-    "photos": (Facts(Images, 5000, 0, (3, 600, 800), side=600), "stylegan2"),
+    "photos": (Facts(Images, 5000, 0, (3, 600, 800), side=600), "r3gan"),
     "thumbnails": (Facts(Images, 50_000, 10, (3, 32, 32), side=32), "r3gan"),
     "thumbnails on a GPU": (Facts(Images, 50_000, 0, (3, 32, 32), 32, gpu=True), "stylegan2"),
-    "grey scans": (Facts(Images, 5000, 0, (1, 512, 512), side=512), "stylegan2"),
+    "grey scans": (Facts(Images, 5000, 0, (1, 512, 512), side=512), "r3gan"),
 }
 
 
@@ -98,7 +98,7 @@ def test_the_weight_of_r1_by_hand() -> None:
 def test_a_cpu_has_short_runs() -> None:
     """Whose R1 is stronger, without mixing and path lengths; only from 402 pixels on is it less."""
     found = []
-    for side, gpu in ((64, False), (448, False), (64, True)):
+    for side, gpu in ((128, False), (448, False), (64, True)):
         facts = Facts(Images, 5000, 0, (3, side, side), side, gpu=gpu, asked=side)
         settings = rule_for(facts).settings(facts, defaults(game_class("stylegan2")))
         said = [reason for reason in reasons(facts, settings) if reason.startswith("R1 of")]
@@ -132,7 +132,7 @@ def test_schedules_end_at_six_tenths_of_the_run() -> None:
 def test_few_images_get_ada_and_many_do_not() -> None:
     usual = defaults(game_class("stylegan2"))
     for count, augmented in ((5000, True), (200_000, False)):
-        facts = Facts(Images, count, 0, (3, 64, 64), 64)
+        facts = Facts(Images, count, 0, (3, 64, 64), 64, gpu=True)
         settings = rule_for(facts).settings(facts, usual)
         assert (settings.game.augment_d is not None) is augmented
         assert any("(ADA)" in reason for reason in reasons(facts, settings)) is augmented

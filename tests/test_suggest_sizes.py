@@ -93,7 +93,7 @@ def test_a_pack_keeps_its_size(tmp_path: Path, size: Any) -> None:
     """FastGAN, which images so few would get, takes none below 32 pixels."""
     photos, pack = painted(tmp_path / "photos", SIZES), tmp_path / "photos.pack"
     assert main(["pack", str(photos), str(pack), "--image-size", str(size)]) == 0
-    assert suggested(str(pack)) == ("stylegan2", size)
+    assert suggested(str(pack)) == ("r3gan", size)
     assert ganwright.look(str(pack)).text == ganwright.look(str(pack), image_size=size).text
 
 

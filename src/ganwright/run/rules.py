@@ -117,8 +117,8 @@ RULES: Sequence[Rule] = (
     ),
     Rule(
         family="r3gan",
-        suits="other images of at most 32 pixels, where a CPU trains",
-        fits=lambda facts: not facts.gpu and max(facts.sides) <= 32,
+        suits="other images, where a CPU trains at 64 pixels or fewer",
+        fits=lambda facts: not facts.gpu and max(facts.sides) <= 64,
         settings=comparing,
         why="level with dcgan after 15 minutes of a CPU, and R1 and R2 keep it stable later",
         images=25_000_000,
