@@ -27,6 +27,7 @@ from typing import Any
 
 import torch
 from few_images import over_seeds, pictures
+from modern import ENDLESS
 from torch import Tensor
 
 import ganwright
@@ -63,8 +64,8 @@ class Watch(ganwright.Callback):
 def equivariance(G: Any, images: int) -> dict[str, float]:
     """EQ-T and EQ-R of a generator, in dB, over as many images."""
     random = torch.Generator().manual_seed(0)
-    moved, turned, known = 0.0, 0.0, 0.0
-    for _ in range(images // PART):
+    moved, turned, parts = 0.0, 0.0, images // PART
+    for _ in range(parts):
         w = G.styles(torch.randn(PART, G.latent, generator=random))
         still = made(G, w, torch.eye(3))
         side = still.shape[-1]
@@ -74,8 +75,7 @@ def equivariance(G: Any, images: int) -> dict[str, float]:
         moved += float((there - here).double().square().mean())
         turns = made(G, w, QUARTER) - still.rot90(1, (2, 3))
         turned += float(turns.double().square().mean())
-        known += 1
-    return {"EQ-T": 10 * math.log10(4 * known / moved), "EQ-R": 10 * math.log10(4 * known / turned)}
+    return {"EQ-T": 10 * math.log10(4 * parts / moved), "EQ-R": 10 * math.log10(4 * parts / turned)}
 
 
 def made(G: Any, w: Tensor, transform: Tensor) -> Tensor:
@@ -107,13 +107,9 @@ def play(rotation: bool, seed: int, data: Tensor, args: argparse.Namespace) -> d
         penalties=(R1(args.gamma, every=16),),
         image_size=args.size,
         batch_size=BATCH,
-        steps=10**6,
-        sample_every=10**6,
-        save_every=10**6,
-        flip=True,
+        **ENDLESS,
         seed=seed,
         device="cpu",
-        quiet=True,
     )
     save_grid(model.sample(64, seed=1), out / "samples.png")
     game: Any = model.game

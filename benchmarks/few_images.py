@@ -145,7 +145,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("runs/few"))
-    parser.add_argument("--family", choices=["dcgan", "stylegan2"], default="dcgan")
+    parser.add_argument("--family", default="dcgan")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--steps", type=int, default=20_000)

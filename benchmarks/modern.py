@@ -65,6 +65,11 @@ NUMBERS = {
     **{"precision": ".2f", "recall": ".2f", "authenticity": ".2f"},
 }
 """Columns, and how each is written."""
+ENDLESS: dict[str, Any] = {
+    **{"steps": 10**6, "sample_every": 10**6, "save_every": 10**6},
+    **{"flip": True, "quiet": True},
+}
+"""What runs that a clock stops have in common."""
 FIXED = ("parameters of G", "of D")
 """Those that seeds do not change."""
 
@@ -160,14 +165,10 @@ def play(name: str, seed: int, args: argparse.Namespace) -> dict[str, float]:
         networks=what.networks,
         image_size=args.size,
         batch_size=args.batch,
-        steps=10**6,
-        sample_every=10**6,
-        save_every=10**6,
-        flip=True,
+        **ENDLESS,
         seed=seed,
         device=args.device,
         compile=args.compile,
-        quiet=True,
         **what.settings,
     )
     memory = most_memory(torch.device(args.device)) / 1e9

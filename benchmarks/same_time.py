@@ -31,7 +31,7 @@ from typing import Any
 
 import torch
 from few_images import features, floats, pictures, squared_mmd
-from modern import told
+from modern import ENDLESS, told
 from torch import Tensor
 
 import ganwright
@@ -148,13 +148,9 @@ def trained(name: str, seed: int, data: Tensor, watch: Watch, out: Path) -> ganw
         networks=arm.networks,
         image_size=data.shape[-1],
         batch_size=arm.batch,
-        steps=10**6,
-        sample_every=10**6,
-        save_every=10**6,
-        flip=True,
+        **ENDLESS,
         seed=seed,
         device="cpu",
-        quiet=True,
         **arm.settings,
     )
 

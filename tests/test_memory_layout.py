@@ -65,6 +65,13 @@ def test_a_residual_block_of_contiguous_maps_ends_in_maps_that_are_not(block: nn
     assert last(block(torch.randn(2, 4, 8, 8)))
 
 
+def test_a_skip_may_be_convolved_before_it_doubles() -> None:
+    block = UpBlock(4, 6, NoNorm(), 0).double()
+    x = torch.randn(2, 4, 8, 8, dtype=torch.float64)
+    double, change = block.skip
+    assert torch.allclose(block(x) - block.inner(x), change(double(x)), atol=1e-12)
+
+
 @pytest.mark.parametrize(
     "nets", [ResNet(width_G=4, width_D=4), BigNet(width_G=4, width_D=4, attention=())]
 )

@@ -120,7 +120,7 @@ RULES: Sequence[Rule] = (
         suits="other images, where a CPU trains at 64 pixels or fewer",
         fits=lambda facts: not facts.gpu and max(facts.sides) <= 64,
         settings=comparing,
-        why="level with dcgan after 15 minutes of a CPU, and R1 and R2 keep it stable later",
+        why="level with dcgan after 15 minutes of a CPU, and its training converges locally",
         images=25_000_000,
         look="samples take on the colours and outlines of the data, and differ from each other",
         lasting=burning_in,

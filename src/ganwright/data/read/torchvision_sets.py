@@ -71,10 +71,15 @@ SETS: dict[str, VisionSet] = {
 """What `--data` calls a set -> how torchvision builds it."""
 
 _FOLDERS = {
-    **{each.builder: name for name, each in reversed(SETS.items())},
-    **{"cifar-10-batches-py": "cifar10", "cifar-100-python": "cifar100"},
+    "MNIST": "mnist",
+    "FashionMNIST": "fashion-mnist",
+    "KMNIST": "kmnist",
+    "QMNIST": "qmnist",
+    "EMNIST": "emnist",
+    "cifar-10-batches-py": "cifar10",
+    "cifar-100-python": "cifar100",
 }
-"""The folder in the data root that torchvision keeps a set in -> what `--data` calls the set."""
+"""Folders in the data root whose files are no images -> what `--data` calls the set."""
 _TRANSPOSED = {"emnist", "emnist-letters"}
 _BARE_DIGITS = {"mnist", "qmnist", "svhn"}
 
