@@ -23,15 +23,15 @@ from ganwright.metrics.table import METRICS
 from ganwright.metrics.two_sample import TwoSample
 
 RISES = {
-    "FID": {"FID (digits)": False},
-    "KID": {"KID (digits)": False},
-    "InceptionScore": {"IS (digits)": True},
-    "PrecisionRecall": {"precision (digits)": True, "recall (digits)": True},
-    "DensityCoverage": {"density (digits)": True, "coverage (digits)": True},
-    "Memorisation": {"authenticity (digits)": True, "nearest ratio (digits)": True},
-    "Diversity": {"diversity (digits)": True},
+    "FID": {"FID (photos)": False},
+    "KID": {"KID (photos)": False},
+    "InceptionScore": {"IS (photos)": True},
+    "PrecisionRecall": {"precision (photos)": True, "recall (photos)": True},
+    "DensityCoverage": {"density (photos)": True, "coverage (photos)": True},
+    "Memorisation": {"authenticity (photos)": True, "nearest ratio (photos)": True},
+    "Diversity": {"diversity (photos)": True},
     "LPIPS": {"LPIPS diversity (alex)": True},
-    "PathLength": {"path length (digits)": False},
+    "PathLength": {"path length (photos)": False},
     "ConditionalAccuracy": {"conditional accuracy (digits)": True},
     "ClassificationAccuracy": {"classification accuracy": True},
     "Restoration": {"PSNR": True, "SSIM": True},
@@ -65,10 +65,10 @@ class Noise:
 
 
 def pictures() -> Any:
-    """80 images of two digits, which are masks too, in pairs."""
+    """160 images of two digits, which are masks too, in pairs."""
     spec = Spec(Paired, (3, 16, 16), target=(3, 16, 16), target_map=MAPS)
     about = {"classes": ("0", "1"), "paired": True, "spec": spec, "game": Noise()}
-    return of_tensor(torch.rand(80, 3, 16, 16) * 2 - 1, torch.arange(80) % 2, **about)
+    return of_tensor(torch.rand(160, 3, 16, 16) * 2 - 1, torch.arange(160) % 2, **about)
 
 
 def test_the_table_names_every_metric() -> None:

@@ -382,7 +382,7 @@ def test_labels_and_latents_are_measured(tmp_path: Path) -> None:
 
 def test_translations_are_measured_against_their_truth(tmp_path: Path) -> None:
     found = measured("pix2pix", tmp_path / "run", Restoration(), PrecisionRecall(k=1))
-    assert found.keys() == {"PSNR", "SSIM", "precision (digits)", "recall (digits)"}
+    assert found.keys() == {"PSNR", "SSIM", "precision (photos)", "recall (photos)"}
     assert 0 < found["PSNR"] < 30
     with pytest.raises(SettingsError, match="PathLength needs a family that makes samples from"):
         evaluate(tmp_path / "run", [PathLength()], choice=FEW)

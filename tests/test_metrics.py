@@ -206,11 +206,11 @@ def test_conditional_accuracy_reads_the_classes_of_the_data() -> None:
     known = statistics(
         torch.rand(3, 2), logits=logits, labels=torch.tensor([3, 0, 7]), classes=digits
     )
-    found = ConditionalAccuracy().compare(known, known)
+    found = ConditionalAccuracy(DigitFeatures()).compare(known, known)
     assert found["conditional accuracy"] == pytest.approx(2 / 3)
     other = statistics(torch.rand(3, 2), logits=logits, labels=torch.zeros(3), classes=("cat",))
     with pytest.raises(SettingsError, match=r"features that name the classes .* not cat"):
-        ConditionalAccuracy().compare(other, other)
+        ConditionalAccuracy(DigitFeatures()).compare(other, other)
 
 
 def test_a_classifier_learns_from_samples() -> None:
@@ -316,7 +316,7 @@ def test_statistics_hold_no_images() -> None:
             statistics(torch.zeros(5, 1), logits=torch.zeros(5, 3)),
             "in 10 parts needs 20 samples or more, got 5",
         ),
-        (InceptionScore(), line(0, 1), line(0, 1), "needs class probabilities"),
+        (InceptionScore(DigitFeatures()), line(0, 1), line(0, 1), "needs class probabilities"),
     ],
 )
 def test_too_few_or_unfit(metric: Any, real: Statistics, fake: Statistics, said: str) -> None:

@@ -36,7 +36,7 @@ class Augmenting(Named):
     copies: bool = False
     """Keep samples that copy training images."""
     features: Features | None = None
-    """Features by which copies are found, see `list features`; by default DigitFeatures."""
+    """Features by which copies are found, see `list features`; by default as in `evaluate`."""
     tries: Count = 20
     """Samples drawn for each that is wanted, at most."""
     overwrite: bool = False

@@ -31,7 +31,8 @@ class Measuring(Named):
     n: Samples = 10_000
     """Number of samples, and maximum number of real images."""
     features: Features | None = None
-    """Features that images are compared by, see `list features`; by default DigitFeatures."""
+    """Features that images are compared by, see `list features`; by default PhotoFeatures for
+    colour and DigitFeatures for others."""
     weights: Path | None = None
     """A file with the weights of the features, instead of downloading them."""
     split: Literal["train", "test"] | None = None

@@ -18,7 +18,6 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Several, Whole
 from ganwright.errors import SettingsError
 from ganwright.metrics.feature_metric import FeatureMetric
-from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.statistics import MORE, Statistics, more
 
 
@@ -87,22 +86,19 @@ class InceptionScore(FeatureMetric):
 
     larger: ClassVar[bool] = True
     kept: ClassVar[bool] = True
+    alone: ClassVar[bool] = True
 
     splits: Count = 10
     """Parts of the samples, each with its own p(y); the mean and the spread over them are given."""
     seed: Whole = 2020
     """Shuffles the samples."""
 
-    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
-        known = fake.statistics(self.features)
-        return self.named(self.compare(known, known))
-
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
         if fake.logits is None:
-            name = type(self.features).__name__
+            name = type(self.chosen).__name__
             raise SettingsError(
                 f"the Inception Score needs class probabilities, which {name} does not give; take "
-                "InceptionFeatures or DigitFeatures"
+                "InceptionFeatures, PhotoFeatures or DigitFeatures"
             )
         if len(fake.logits) < 2 * self.splits:
             raise SettingsError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -14,11 +14,11 @@ from torch import Tensor
 from ganwright.config.ranges import Count, Range
 from ganwright.data.serve.order import shuffled
 from ganwright.errors import DataError, SettingsError, missing_extra
-from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import AT_ONCE, ImageSet, labels_of
 from ganwright.metrics.metric import Metric
+from ganwright.metrics.packaged import packaged_for
 from ganwright.metrics.statistics import MORE, Statistics
 from ganwright.seeds import generators_kept, seed_of, seed_torch
 
@@ -83,11 +83,13 @@ class PathLength(Metric):
     """
 
     lpips: bool = False
-    """Compare by LPIPS of VGG, whose weights are downloaded, instead of the digit features."""
+    """Compare by LPIPS of VGG, whose weights are downloaded, instead of features."""
     samples: Count = 2000
     """How many steps are taken."""
     step: Annotated[float, Range(0, 1, low_open=True)] = 1e-2
     """The length of a step, as a share of the way between two latents; the paper's is 1e-4."""
+    features: Features | None = None
+    """What samples are compared by, as for the metrics of features."""
 
     def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
         game = fake.game
@@ -98,7 +100,8 @@ class PathLength(Metric):
                 f"PathLength compares images, got samples of shape {tuple(fake.shape)}; leave it "
                 "out"
             )
-        between = lpips("vgg", fake.device) if self.lpips else squared(DigitFeatures(), fake.device)
+        features = self.fitted(fake).features
+        between = squared(features, fake.device) if features else lpips("vgg", fake.device)
         found = []
         with generators_kept(), torch.no_grad():
             seed_torch("path length", fake.seed)
@@ -106,13 +109,18 @@ class PathLength(Metric):
                 n = min(AT_ONCE, self.samples - start)
                 found.append(between(*self._ends(game, n, fake.seed, start)))
         length = torch.cat(found).double() / self.step**2
-        return {"PPL" if self.lpips else "path length (digits)": float(length.mean())}
+        name = features.named("path length") if features else "PPL"
+        return {name: float(length.mean())}
+
+    def fitted(self, fake: ImageSet) -> PathLength:
+        features = None if self.lpips else self.features or packaged_for(fake)
+        return replace(self, features=features)
 
     def used(self, count: int) -> int:
         return self.samples
 
     def about(self) -> dict[str, str]:
-        net = lpips_key("vgg") if self.lpips else DigitFeatures().key
+        net = self.features.key if self.features else lpips_key("vgg")
         return {"features": net, "steps": f"{self.samples} of {self.step:g}"}
 
     def _ends(self, game: Any, n: int, seed: int, start: int) -> tuple[Tensor, Tensor]:

@@ -57,13 +57,14 @@ def evaluate(
         SettingsError: images do not fit a metric, or are too few; or two numbers share a name.
         DataError: there is nothing to compare with.
     """
-    for metric in metrics:  # weights that are missing are missed at once
+    fitted = [metric.fitted(fake) for metric in metrics]
+    for metric in fitted:  # weights that are missing are missed at once
         whole(type(metric), "metrics")
         if isinstance(metric, FeatureMetric):
-            built(metric.features, fake.device)
+            built(metric.chosen, fake.device)
     found: dict[str, tuple[Metric, Result]] = {}
-    for metric in metrics:
-        for result in _results(metric, reference(metric.split), fake, protocol):
+    for metric, own in zip(metrics, fitted, strict=True):
+        for result in _results(own, reference(own.split), fake, protocol):
             if result.name in found:
                 first, second = (
                     spell(each, brief=True) for each in (found[result.name][0], metric)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -12,10 +12,12 @@ from torch.nn.functional import cross_entropy
 
 from ganwright.config.ranges import Count, Whole
 from ganwright.errors import SettingsError
+from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.feature_metric import FeatureMetric, needed
 from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.judge import classifier, shifted
 from ganwright.metrics.metric import Metric
+from ganwright.metrics.packaged import packaged_for
 from ganwright.metrics.statistics import Statistics, eight_bit
 from ganwright.seeds import generators_kept, seed_torch
 
@@ -33,10 +35,12 @@ class ConditionalAccuracy(FeatureMetric):
 
     larger: ClassVar[bool] = True
     kept: ClassVar[bool] = True
+    alone: ClassVar[bool] = True
 
-    def judge(self, real: ImageSet | None, fake: ImageSet) -> Mapping[str, float]:
-        known = fake.statistics(self.features)
-        return self.named(self.compare(known, known))
+    def fitted(self, fake: ImageSet) -> FeatureMetric:
+        digits = fake.classes and set(fake.classes) <= set(DigitFeatures.classes)
+        chosen = self.features or (DigitFeatures() if digits else packaged_for(fake))
+        return replace(self, features=chosen)
 
     def compare(self, real: Statistics, fake: Statistics) -> Mapping[str, float]:
         return {"conditional accuracy": float((self.read(fake) == _labels(fake)).double().mean())}
@@ -47,12 +51,12 @@ class ConditionalAccuracy(FeatureMetric):
         Raises:
             SettingsError: the features do not know these classes.
         """
-        own = {name: i for i, name in enumerate(self.features.classes)}
+        own = {name: i for i, name in enumerate(self.chosen.classes)}
         missing = [name for name in known.classes if name not in own]
         if known.logits is None or missing or not known.classes:
             raise SettingsError(
                 f"ConditionalAccuracy needs features that name the classes of the data; "
-                f"{type(self.features).__name__} knows {_some(self.features.classes)} and not "
+                f"{type(self.chosen).__name__} knows {_some(self.chosen.classes)} and not "
                 f"{_some(missing or known.classes)}; take ClassificationAccuracy"
             )
         return known.logits[:, [own[name] for name in known.classes]].argmax(1)

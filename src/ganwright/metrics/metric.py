@@ -55,6 +55,10 @@ class Metric(Checked):
         values = named_numbers(f"{own}'s measure gives", self.measure(known, made))
         return {f"{own}/{name}": value for name, value in values.items()}
 
+    def fitted(self, fake: ImageSet) -> Metric:
+        """The metric for these samples: what its settings leave to them is chosen."""
+        return self
+
     @property
     def even(self) -> bool:
         """Whether both sides are given as many: the first ones of the larger side."""

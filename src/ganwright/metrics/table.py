@@ -12,12 +12,14 @@ from ganwright.metrics.masks import MeanIoU
 from ganwright.metrics.metric import Metric
 from ganwright.metrics.modes import MixtureModes
 from ganwright.metrics.neighbours import DensityCoverage, Memorisation, PrecisionRecall
+from ganwright.metrics.photo_features import PhotoFeatures
 from ganwright.metrics.restoration import Restoration
 from ganwright.metrics.stacked import StackedModes
 from ganwright.metrics.two_sample import TwoSample
 
 FEATURES: dict[str, type[Features]] = {
     "DigitFeatures": DigitFeatures,
+    "PhotoFeatures": PhotoFeatures,
     "InceptionFeatures": InceptionFeatures,
     "DinoFeatures": DinoFeatures,
 }

@@ -52,7 +52,7 @@ def missing(what: str, error: Exception, name: str) -> SettingsError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return SettingsError(
         f"{what}'s weights cannot be fetched ({reason}); give the file {name} with --weights, or "
-        "take --features DigitFeatures, which need none"
+        "leave --features out to take those that ship with the package"
     )
 
 

@@ -22,11 +22,11 @@ from ganwright.inference.array_files import endings
 from ganwright.inference.model import Model
 from ganwright.inference.sample_files import name_of, write_image
 from ganwright.memory import shortage_named
-from ganwright.metrics.digit_features import DigitFeatures
 from ganwright.metrics.features import Features, built
 from ganwright.metrics.image_set import ImageSet
 from ganwright.metrics.labelled import ClassificationAccuracy
 from ganwright.metrics.neighbours import distances, radii
+from ganwright.metrics.packaged import packaged
 from ganwright.metrics.statistics import eight_bit
 from ganwright.run.asked import check_which
 from ganwright.run.evaluation import Choice, Home
@@ -88,7 +88,7 @@ def augment_data(
             trained on the run's own training data when not given.
         agree: leave out what the classifier takes for another class.
         copies: keep samples that copy training images.
-        features: by which copies are found; DigitFeatures when not given.
+        features: by which copies are found; those of the package when not given.
         tries: samples drawn for each that is wanted, at most.
         replace: other files in their places are replaced, and further images of the earlier call
             that augmentation.json tells of are removed.
@@ -111,7 +111,8 @@ def augment_data(
     check_which(run, which, caller="augment_data")
     model = run if isinstance(run, Model) else load(str(run), device=device, **which)
     classes = _classes(model)
-    filters = list(_filters(model, classifier, agree, copies, features or DigitFeatures()))
+    features = features or packaged(model.spec.shape[0])
+    filters = list(_filters(model, classifier, agree, copies, features))
     counts, places, ending = [], folders(classes), _ending(model)
     before = _kept_before(folder)
     for k in model.spec.asked if not replace else ():
