@@ -42,7 +42,7 @@ def test_the_file_is_below_a_megabyte() -> None:
 def test_any_grey_or_colour_image_has_features(channels: int, size: int) -> None:
     x = torch.rand(2, channels, size, size + 4) * 2 - 1
     vectors, logits = PhotoFeatures().build(torch.device("cpu"))(x)
-    assert vectors.shape == (2, 128)
+    assert vectors.shape == (2, 64)
     assert logits is not None
     assert logits.shape == (2, len(CLASSES))
 
