@@ -65,10 +65,10 @@ class Noise:
 
 
 def pictures() -> Any:
-    """160 images of two digits, which are masks too, in pairs."""
+    """80 images of two digits, which are masks too, in pairs."""
     spec = Spec(Paired, (3, 16, 16), target=(3, 16, 16), target_map=MAPS)
     about = {"classes": ("0", "1"), "paired": True, "spec": spec, "game": Noise()}
-    return of_tensor(torch.rand(160, 3, 16, 16) * 2 - 1, torch.arange(160) % 2, **about)
+    return of_tensor(torch.rand(80, 3, 16, 16) * 2 - 1, torch.arange(80) % 2, **about)
 
 
 def test_the_table_names_every_metric() -> None:

@@ -91,7 +91,7 @@ def test_a_run_in_colour_keeps_the_best_by_photo_features(tmp_path: Path) -> Non
     )
     assert model.spec.shape[0] == 3
     assert "recall (photos)" in (tmp_path / "run" / "metrics.jsonl").read_text(encoding="utf-8")
-    assert (tmp_path / "run" / "best.json").is_file() or list((tmp_path / "run").glob("*best*"))
+    assert ganwright.load(tmp_path / "run", best=True, device="cpu").step in (1, 2)
     found = evaluate(tmp_path / "run", [PrecisionRecall(k=1)], choice=Choice(n=8))
     assert [r.name for r in found] == ["precision (photos)", "recall (photos)"]
     assert found[0].protocol["features"] == PhotoFeatures().key
@@ -111,4 +111,4 @@ def test_they_name_what_held_out_photographs_show() -> None:
     extract = PhotoFeatures().build(torch.device("cpu"))
     parts = [extract(x.float())[1] for x in batch.images.split(100)]
     named = torch.cat([part for part in parts if part is not None]).argmax(1)
-    assert float((named == batch.labels).float().mean()) > 0.8
+    assert float((named == batch.labels).float().mean()) > 0.75

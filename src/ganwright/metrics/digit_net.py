@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
+
+from ganwright.metrics.weights import shipped
 
 CLASSES = tuple("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 """What it tells apart."""
@@ -41,13 +42,7 @@ class DigitNet(nn.Module):
 
 def trained() -> DigitNet:
     """The net with the weights that ship with the package, in evaluation mode."""
-    from safetensors.torch import load_file
-
-    with torch.device("meta"):
-        net = DigitNet()
-    weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(SHIPPED).items()}
-    net.load_state_dict(weights, assign=True)
-    return net.eval().requires_grad_(False)
+    return shipped(DigitNet, SHIPPED)
 
 
 def _stage(fan_in: int, width: int, kernel: int, stride: int) -> tuple[nn.Module, ...]:

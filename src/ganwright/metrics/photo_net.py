@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
+
+from ganwright.metrics.weights import shipped
 
 CLASSES = (
     "airplane",
@@ -66,13 +67,7 @@ class _Residual(nn.Module):
 
 def trained() -> PhotoNet:
     """The net with the weights that ship with the package, in evaluation mode."""
-    from safetensors.torch import load_file
-
-    with torch.device("meta"):
-        net = PhotoNet()
-    weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(SHIPPED).items()}
-    net.load_state_dict(weights, assign=True)
-    return net.eval().requires_grad_(False)
+    return shipped(PhotoNet, SHIPPED)
 
 
 def _layer(fan_in: int, width: int, kernel: int = 3) -> nn.Sequential:

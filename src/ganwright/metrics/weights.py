@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from ganwright.errors import SettingsError
 from ganwright.weight_files import unreadable
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Net = TypeVar("Net", bound="nn.Module")
 
 
 def fetched(url: str, sha256: str, what: str) -> Path:
@@ -35,6 +42,18 @@ def fetched(url: str, sha256: str, what: str) -> Path:
     return path
 
 
+def shipped(build: Callable[[], Net], path: Path) -> Net:
+    """A network with the weights of a file of the package, in fp32, in evaluation mode."""
+    import torch
+    from safetensors.torch import load_file
+
+    with torch.device("meta"):
+        net = build()
+    weights = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    net.load_state_dict(weights, assign=True)
+    return net.eval().requires_grad_(False)
+
+
 def given(path: Path, what: str) -> Path:
     """A file of weights that the user named.
 
@@ -52,7 +71,7 @@ def missing(what: str, error: Exception, name: str) -> SettingsError:
     reason = " ".join(str(error).split())[:200] or type(error).__name__
     return SettingsError(
         f"{what}'s weights cannot be fetched ({reason}); give the file {name} with --weights, or "
-        "leave --features out to take those that ship with the package"
+        "take PhotoFeatures or DigitFeatures, which need none"
     )
 
 
