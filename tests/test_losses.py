@@ -7,6 +7,7 @@ from math import exp, log
 import pytest
 import torch
 
+from ganwright.errors import SettingsError
 from ganwright.losses import (
     LOSSES,
     BoundarySeeking,
@@ -21,6 +22,9 @@ from ganwright.losses import (
 )
 
 REAL, FAKE = torch.tensor([1.0, 3.0]), torch.tensor([-2.0, 0.0])
+
+RATIO = (NonSaturating, Minimax, BoundarySeeking, LeastSquares, Relativistic)
+"""The losses whose best D tells the ratio of densities."""
 
 
 def sp(t: float) -> float:
@@ -98,3 +102,27 @@ def test_extreme_scores_stay_finite() -> None:
     for loss in LOSSES.values():
         for column in (loss().discriminator, loss().generator):
             assert torch.isfinite(column(torch.nn.Identity(), huge, huge.flip(0)))
+
+
+@pytest.mark.parametrize("loss", [e[0] for e in EXPECTED if type(e[0]) in RATIO], ids=str)
+def test_the_best_d_tells_the_ratio_of_densities(loss: Loss) -> None:
+    """On three points with p = (1/2, 1/4, 1/4) and q = (1/4, 1/2, 1/4), all pairs of samples."""
+    pairs = torch.cartesian_prod(torch.tensor([0, 0, 1, 2]), torch.tensor([0, 1, 1, 2]))
+    D = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    lbfgs = torch.optim.LBFGS([D], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+
+    def closure() -> float:
+        lbfgs.zero_grad()
+        value = loss.discriminator(lambda x: D[x], *pairs.unbind(1))
+        value.backward()
+        return float(value.detach())
+
+    lbfgs.step(closure)
+    found = loss.log_ratio(D.detach())
+    assert (found - found[2]).tolist() == pytest.approx([log(2), -log(2), 0], abs=1e-4)
+
+
+def test_a_critic_tells_no_ratio() -> None:
+    for loss in (Wasserstein(), Hinge(), RelativisticAverage()):
+        with pytest.raises(SettingsError, match=f"{type(loss).__name__} does not tell how likely"):
+            loss.log_ratio(torch.zeros(1))

@@ -18,11 +18,15 @@ from torch.nn.functional import relu, softplus
 
 from ganwright.config.checked import Checked
 from ganwright.config.ranges import BelowOne, Positive, Real, Share
+from ganwright.errors import SettingsError
 from ganwright.observing import asked, observe, spread
 from ganwright.precision import wide
 
 Scorer: TypeAlias = Callable[..., Tensor]
 Inputs: TypeAlias = Tensor | tuple[Any, ...]
+
+NEAREST = 1e-6
+"""How near to 0 and 1 a probability may come whose odds are asked for."""
 
 
 def score(D: Scorer, x: Inputs) -> Tensor:
@@ -70,6 +74,17 @@ class Loss(Checked):
         """The discriminator's loss of fakes alone, a scalar of their scores, where it has one."""
         raise NotImplementedError
 
+    def log_ratio(self, scores: Tensor) -> Tensor:
+        """log p_data / p_G of what the best D gives these scores, up to a constant.
+
+        Raises:
+            SettingsError: this loss has no D from which it can be told.
+        """
+        raise SettingsError(
+            f"a D that is trained with {type(self).__name__} does not tell how likely a sample is "
+            "as data; train D with NonSaturating, Relativistic or LeastSquares"
+        )
+
 
 @dataclass(frozen=True)
 class NonSaturating(Loss):
@@ -95,6 +110,11 @@ class NonSaturating(Loss):
 
     def of_fakes(self, scores: Tensor) -> Tensor:
         return softplus(scores).mean()
+
+    def log_ratio(self, scores: Tensor) -> Tensor:
+        if not self.smooth:
+            return scores
+        return torch.logit(scores.sigmoid() / (1 - self.smooth), eps=NEAREST)
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return softplus(-score(D, fake)).mean()
@@ -138,6 +158,10 @@ class LeastSquares(Loss):
 
     def of_fakes(self, scores: Tensor) -> Tensor:
         return self.scale * (scores - self.a).square().mean()
+
+    def log_ratio(self, scores: Tensor) -> Tensor:
+        # the best D is (b p + a q) / (p + q)
+        return torch.logit((scores - self.a) / (self.b - self.a), eps=NEAREST)
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return self.scale * (score(D, fake) - self.c).square().mean()
@@ -210,6 +234,9 @@ class Relativistic(Loss):
     def discriminator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         r, f = scores(D, real, fake)
         return softplus(f - r).mean()
+
+    def log_ratio(self, scores: Tensor) -> Tensor:
+        return scores
 
     def generator(self, D: Scorer, real: Inputs, fake: Inputs) -> Tensor:
         return softplus(score(D, real) - score(D, fake)).mean()

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 from ganwright.commands.flags import Parser
 from ganwright.commands.sample import Weights
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, Range, Whole
+from ganwright.config.ranges import Count, Part, Range, Whole
 from ganwright.config.settings import Settings
 from ganwright.config.sizes import Size
 from ganwright.metrics.features import Features
@@ -39,6 +39,8 @@ class Measuring(Named):
     """The split of the real images; by default the test split, if there is one."""
     seed: Whole = 0
     """One number that determines the samples."""
+    keep: Part | None = None
+    """Keep this share of what the run's G draws, by D's scores, and draw the rest again."""
     data_root: Path = field(default_factory=lambda: Path("data"))
     """Folder that holds torchvision data sets."""
     image_size: Size | None = None
@@ -69,7 +71,7 @@ def evaluate(argv: Sequence[str]) -> int:
         what.metrics,
         against=what.against,
         features=settings_of(what.weights, what.features),
-        choice=Choice(what.n, what.seed, what.split, how, weights.device),
+        choice=Choice(what.n, what.seed, what.split, how, weights.device, what.keep),
         step=weights.step,
         raw=weights.raw,
         best=weights.best,

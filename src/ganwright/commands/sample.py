@@ -13,7 +13,7 @@ from ganwright import atomic
 from ganwright.commands.flags import Parser
 from ganwright.commands.latent_files import read_latents, rows_in
 from ganwright.config.checked import Named
-from ganwright.config.ranges import Count, NonNegative, Whole
+from ganwright.config.ranges import Count, NonNegative, Part, Whole
 from ganwright.config.spelling import path_of
 from ganwright.errors import RunError, SettingsError
 
@@ -72,6 +72,8 @@ class Sampling(Named):
     """A .npy file of latents to use instead of the seed's, one per row; or what `project` wrote."""
     save_latents: Path | None = None
     """Write the latents of these images into a .npy file."""
+    keep: Part | None = None
+    """Keep this share of what G draws, by D's scores, and draw the rest again."""
     overwrite: bool = False
     """Replace existing outputs; other files that are named as samples are refused."""
 
@@ -87,6 +89,7 @@ def sample(argv: Sequence[str]) -> int:
     n = what.n if what.n is not None else len(what.labels) or 64
     n = n if z is None else rows_in(z)
     model = load_run(run, weights)
+    model = model if what.keep is None else model.rejecting(what.keep)
     ending = "csv" if model.spec.table else "npy" if model.spec.signal else "png"
     out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
     refuse_existing([*_taken(out, n), *_kept(what.save_latents, z)], what.overwrite)

@@ -64,6 +64,8 @@ Positive: TypeAlias = Annotated[float, Range(0, low_open=True)]
 """Above 0."""
 Share: TypeAlias = Annotated[float, Range(0, 1)]
 """From none to all."""
+Part: TypeAlias = Annotated[float, Range(0, 1, low_open=True)]
+"""Some, or all."""
 Portion: TypeAlias = Annotated[float, Range(0, 1, low_open=True, high_open=True)]
 """Some, but not all."""
 BelowOne: TypeAlias = Annotated[float, Range(0, 1, high_open=True)]

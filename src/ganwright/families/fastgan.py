@@ -67,6 +67,7 @@ class FastGAN(NoiseGame):
         self.decoders = cfg.networks.decoders(spec.shape)
 
     def before_training(self) -> None:
+        super().before_training()
         channels, *size = self.spec.shape
         shrink = self.decoders.shrink
         self.content = self.cfg.content.build((channels, *(side // shrink for side in size)))

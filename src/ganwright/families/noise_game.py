@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ganwright.config.ranges import Count, NonNegative
+from ganwright.config.ranges import Count, NonNegative, Whole
 from ganwright.data.types import Images, Spec
 from ganwright.families.augmented import OneJudge
 from ganwright.families.from_noise import FromNoise
@@ -54,8 +54,8 @@ class NoiseGame(FromNoise, OneJudge):
         """Penalties on D: gradient penalties, weight clipping."""
         d_moves: Count = 1
         """Updates of D per step, each on a new batch."""
-        g_moves: Count = 1
-        """Updates of G per step."""
+        g_moves: Whole = 1
+        """Updates of G per step; with 0, D learns to tell what a G from `init` draws from data."""
         simultaneous: bool = False
         """Compute both gradients before updating, as PacGAN's code does; else update D first."""
         noise: NonNegative = 0.0
@@ -77,6 +77,12 @@ class NoiseGame(FromNoise, OneJudge):
         self.simultaneous = cfg.simultaneous
         judged = self.classes if self.judges_labels else 0
         self.D = cfg.networks.discriminator(self.judged_shape, judged)
+
+    def before_training(self) -> None:
+        """A G that does not move draws as it does when it samples."""
+        super().before_training()
+        if not self.cfg.g_moves:
+            self.G.eval()
 
     @property
     def judged_shape(self) -> tuple[int, ...]:
@@ -160,6 +166,7 @@ class RegularisedGame(NoiseGame):
 
     def before_training(self) -> None:
         """Regularisers begin with the weights that G has now: it may have been given others."""
+        super().before_training()
         self._begin(range(len(self.memories)))
 
     def carried(self, fresh: Collection[str]) -> None:

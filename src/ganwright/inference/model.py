@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganwright import memory
 from ganwright.config.changes import change
-from ganwright.config.ranges import Count, Whole
+from ganwright.config.ranges import Count, Part, Whole
 from ganwright.config.spelling import convert
 from ganwright.data.types import Spec
 from ganwright.errors import SettingsError
@@ -23,6 +23,7 @@ from ganwright.game import Game
 from ganwright.inference.chunks import CHUNK, Latents, fitting, replayed, rows_from
 from ganwright.inference.given_images import fitted_all
 from ganwright.inference.labels import several, wanted
+from ganwright.inference.rejection import Rejecting
 from ganwright.inference.rows import first_rows
 from ganwright.inference.tiling import Footprint, check
 from ganwright.inference.translating import Translating
@@ -59,6 +60,7 @@ class Model(Translating):
         self._footprints: dict[str, Footprint] = {}
         self._drawn: dict[str, bool] = {}
         self._narrowed = False
+        self.keep: float | None = None
 
     def __repr__(self) -> str:
         return f"<{self.family} after {self.step} steps, from {self.run}>"
@@ -130,6 +132,8 @@ class Model(Translating):
         if labels is not None and not takes_labels(self.game):
             raise SettingsError(f"this {self.family} was trained without labels; leave labels out")
         numbers = [] if labels is None else [wanted(self.spec, y) for y in several(labels)]
+        if self.keep is not None and latents is not None:
+            raise SettingsError("latents are used as they are, none is rejected; leave keep out")
         if self._narrowed and latents is not None:
             self._check_truncated(latents)
         if isinstance(latents, Mapping):
@@ -175,6 +179,24 @@ class Model(Translating):
         model.game, model._narrowed = game, True
         return model
 
+    def rejecting(self, keep: float) -> Model:
+        """This model, sampling by rejection: what D takes for data is kept, the rest drawn again.
+
+        Args:
+            keep: the share of G's samples that is kept, above 0, at most 1.
+
+        Returns:
+            A model that shares the networks of this one.
+
+        Raises:
+            SettingsError: the family has no D that tells how likely a sample is as data.
+        """
+        keep = convert(keep, Part, "keep")
+        model, game = copy.copy(self), copy.copy(self.game)
+        game.sample = Rejecting(self.game, keep)  # type: ignore[assignment]
+        model.game, model.keep = game, keep
+        return model
+
     def _check_truncated(self, latents: Latents) -> None:
         """See that samples of these latents are as truncated as was asked for.
 
@@ -206,6 +228,8 @@ class Model(Translating):
             SettingsError: the family does not sample, or not from latents alone.
         """
         self.ability("sample")
+        if self.keep is not None:
+            raise SettingsError("samples that were kept have no latents by seed; leave keep out")
         n, seed = convert(n, Count, "n"), convert(seed, Whole, "seed")
         z, *_ = self.game.function().arguments
         memory.check(4 * n, f"n is {n}, which; draw fewer at once")

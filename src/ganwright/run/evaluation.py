@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganwright.config.checked import Checked
-from ganwright.config.ranges import Count, Whole
+from ganwright.config.ranges import Count, Part, Whole
 from ganwright.config.settings import Settings
 from ganwright.data import Images, RunData, open_data
 from ganwright.data.levels import Reading
@@ -47,6 +47,7 @@ class Choice(Checked):
         split: train or test; the test split where there is one when not given.
         settings: how data is opened: data_root, image_size, channels.
         device: where it is computed.
+        keep: the share of a run's samples that are kept, by rejection; all when not given.
     """
 
     n: Count = 10_000
@@ -54,6 +55,7 @@ class Choice(Checked):
     split: Literal["train", "test"] | None = None
     settings: Settings = Settings()
     device: str = "auto"
+    keep: Part | None = None
 
 
 @shortage_named()
@@ -92,6 +94,8 @@ def evaluate(
     chosen = [compared_by(metric, features) for metric in objects(metrics or USUAL, Metric)]
     if model is None and is_run(name):
         model = load(name, device=choice.device, **which)
+    if choice.keep is not None:
+        model = _rejecting(model, choice.keep)
     home = None if model is None else Home(model, choice)
     fake = _target(name, against, choice).of("train") if home is None else home.samples()
     assert fake is not None
@@ -139,10 +143,22 @@ def _checked(choice: Any) -> Choice:
     )
 
 
+def _rejecting(model: Model | None, keep: float) -> Model:
+    """A model whose samples are rejected.
+
+    Raises:
+        SettingsError: what is measured is no run; or its samples cannot be rejected.
+    """
+    if model is None:
+        raise SettingsError("keep rejects samples of a run, and this is data; leave it out")
+    return model.rejecting(keep)
+
+
 def _weights(model: Model) -> dict[str, Any]:
     """What the protocol says of a model: its step and weights, and a truncation not its own."""
     own = read_config(model.run, type(model.game))[1].game
     found = {"step": model.step, "weights": model.init.get("init_weights", "average")}
+    found |= {} if model.keep is None else {"keep": model.keep}
     asked = getattr(model.game.cfg, "truncation", None)
     return found if asked == getattr(own, "truncation", None) else found | {"truncation": asked}
 
