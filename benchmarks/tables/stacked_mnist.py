@@ -41,6 +41,8 @@ from ganwright.run.run_folder import read_config
 from page import DOCS, Page, mean_error, table
 
 MODES = 1000
+ALONE = 1000
+"""Steps of D alone before samples are rejected."""
 
 PLAIN = NoNorm()
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -188,27 +190,50 @@ def seeds_of(name: str, args: argparse.Namespace) -> list[int]:
     return [*args.seeds, *(args.more_seeds if name == next(iter(SETTINGS)) else [])]
 
 
-def measured(name: str, scale: Scale, args: argparse.Namespace) -> list[list[float]]:
-    """For each seed modes, divergence from the data's shares, and from equal ones.
+def judged(run: Path, settings: Settings) -> Settings:
+    """Of a run that goes on from another: D alone is trained, without penalties."""
+    assert isinstance(settings.game, DCGAN.Config)
+    game = replace(settings.game, g_moves=0, penalties=(), loss=NonSaturating())
+    game = replace(game, optimizer_d=Adam(lr=1e-3, betas=(0.9, 0.999), schedule=Cosine(ALONE)))
+    return replace(settings, game=game, init=str(run), steps=ALONE, sample_every=ALONE)
 
-    A run that diverged has none, and no end to its divergence.
-    """
-    reference = reference_of(scale.data, args.data_root)
-    equal = torch.full((MODES,), 1 / MODES, dtype=torch.float64)
-    out = []
-    for seed in seeds_of(name, args):
+
+def measured(name: str, scale: Scale, args: argparse.Namespace) -> list[list[str]]:
+    """Rows of the table: of all samples, and of those that are kept if --keep is given."""
+    kinds: dict[str, list[list[float]]] = {name: []}
+    seeds = seeds_of(name, args)
+    for seed in seeds:
         run = args.out / f"{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+        settings = settings_of(name, scale, seed, args)
         try:
-            model = trained(run, settings_of(name, scale, seed, args))
-        except NonFiniteError as error:
+            model = trained(run, settings)
+        except NonFiniteError as error:  # it has no modes, and no end to its divergence
             print(f"{run.name}: {error}", flush=True)
-            out.append([0, inf, inf])
+            kinds[name].append([0, inf, inf])
             continue
-        modes = modes_of(model.sample(scale.samples, seed=0), scale.data, args.data_root)
-        found, divergence = counted(modes, reference)
-        out.append([found, divergence, counted(modes, equal)[1]])
-        print(f"{run.name}: {found} modes, KL {divergence:.4f}", flush=True)
-    return out
+        kinds[name].append(numbers(run.name, model, scale, args))
+        if args.keep is not None:
+            run = run.with_name(f"{run.name}-judged")
+            kept = trained(run, judged(model.run, settings)).rejecting(args.keep)
+            rows = kinds.setdefault(f"{name}, {args.keep:.0%} kept", [])
+            rows.append(numbers(run.name, kept, scale, args))
+    return [row(kind, seeds, found) for kind, found in kinds.items()]
+
+
+def row(kind: str, seeds: Sequence[int], found: Sequence[Sequence[float]]) -> list[str]:
+    """A line of the table: modes, divergence from the data's shares, and from equal ones."""
+    modes, data, equal = (list(x) for x in zip(*found, strict=True))
+    means = (mean_error(modes, 1), mean_error(data, 3), mean_error(equal, 3))
+    return [kind, ", ".join(map(str, seeds)), *means]
+
+
+def numbers(name: str, model: Model, scale: Scale, args: argparse.Namespace) -> list[float]:
+    """Modes of a model's samples, and their divergences, as in `row`."""
+    equal = torch.full((MODES,), 1 / MODES, dtype=torch.float64)
+    modes = modes_of(model.sample(scale.samples, seed=0), scale.data, args.data_root)
+    found, divergence = counted(modes, reference_of(scale.data, args.data_root))
+    print(f"{name}: {found} modes, KL {divergence:.4f}", flush=True)
+    return [found, divergence, counted(modes, equal)[1]]
 
 
 def page(rows: Sequence[Sequence[str]], scale: Scale, args: argparse.Namespace) -> Page:
@@ -220,9 +245,10 @@ def page(rows: Sequence[Sequence[str]], scale: Scale, args: argparse.Namespace) 
         INTRODUCTION,
         f"Ours: `{scale.data}?stack=3`, {scale.samples:,} samples, {scale.steps:,} steps of 64 "
         f"({scale.steps / FULL.steps:.1%} of the protocol's), {scale.width} channels at 16 pixels "
-        f"(the protocol's: {FULL.width}){SHORT if scale.lr else ''}. The reader names"
-        f"  {share:.2%} of held-out digits rightly. A perfect sampler's KL to the data's "
+        f"(the protocol's: {FULL.width}){SHORT if scale.lr else ''}. The reader names "
+        f"{share:.2%} of held-out digits rightly. A perfect sampler's KL to the data's "
         f"shares is {least:.4f} at so many.",
+        *([REJECTION] if args.keep else []),
         table(["ours", "seeds", "modes", "KL to the data's shares", "KL to equal shares"], rows),
         table(["published", "modes", "KL"], PUBLISHED),
     )
@@ -242,6 +268,8 @@ def command(scale: Scale, args: argparse.Namespace) -> str:
         said += f" --lr {scale.lr}"
     if args.seeds != [0]:
         said += f" --seeds {' '.join(map(str, args.seeds))}"
+    if args.keep is not None:
+        said += f" --keep {args.keep}"
     if args.more_seeds:
         said += f" --more-seeds {' '.join(map(str, args.more_seeds))}"
     if args.rows != list(SETTINGS):
@@ -253,6 +281,10 @@ SHORT = (
     ", one move of D and one of G, and Adam with beta1 0 and beta2 .9, whose learning rate falls "
     "to 0 at the last step"
 )
+
+REJECTION = f"""In the rows with a share that is kept, D is trained alone for {ALONE:,} more steps,
+without penalties, on `NonSaturating()`, and samples are then
+[rejected by its scores](../latents.md#rejection)."""
 
 INTRODUCTION = """Three random digits are stacked as red, green and blue: 1,000 modes. The protocol
 is PacGAN's (Lin et al. 2018, [arXiv:1712.04086](https://arxiv.org/abs/1712.04086), section 4.2):
@@ -269,6 +301,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--keep", type=float, help="a share of samples, kept by D trained alone")
     parser.add_argument("--more-seeds", type=int, nargs="+", default=[], help="of the first row")
     parser.add_argument("--rows", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--steps", type=int, help="of each run, in place of the protocol's")
@@ -282,9 +315,7 @@ def main() -> None:
     scale = replace(scale, lr=args.lr)
     rows = []
     for name in args.rows:
-        found, data, equal = (list(x) for x in zip(*measured(name, scale, args), strict=True))
-        seeds = ", ".join(map(str, seeds_of(name, args)))
-        rows.append([name, seeds, mean_error(found, 1), mean_error(data, 3), mean_error(equal, 3)])
+        rows += measured(name, scale, args)
     result = page(rows, scale, args)
     if args.page or not args.quick:
         result.write(args.page or DOCS / "results" / "stacked-mnist.md")
