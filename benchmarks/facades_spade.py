@@ -1,6 +1,7 @@
 """Whether painted labels can be read from what is made of them: SPADE next to pix2pix.
 
     python benchmarks/facades_spade.py FACADES --seconds 900 --seeds 0 1 2 --out runs/facades
+    python benchmarks/facades_spade.py FACADES --seconds 300 --arms spade --tries scales=1
 
 FACADES holds `train`, `val` and `test`, each with `label` and `photo` (CMP). A small U-Net learns
 to segment the training photographs. It then reads what each family made of the maps of `val` and
@@ -31,6 +32,7 @@ from whole_runs import whole
 
 import ganwright
 from ganwright.callbacks import Callback, Run
+from ganwright.config.changes import change
 from ganwright.data import DataOptions, Paired, open_data
 from ganwright.inference.model import Model
 from ganwright.layers.norm import BatchNorm
@@ -47,6 +49,10 @@ ARMS = {
 SIDES = "a=label&b=photo&onehot=a"
 SHARP = 8.0
 """The U-Net ends in tanh; so many times as much are its logits."""
+
+
+Arm = tuple[str, dict[str, str]]
+"""A name of ARMS, and what is changed of its recipe's game."""
 
 
 class Budget(Callback):
@@ -138,11 +144,19 @@ def kid(net: Segmenter, real: Tensor, fake: Tensor) -> float:
     return 1000 * float(kernel_distances(x, y, 1, len(x), 0)[0])
 
 
-def trained(arm: str, folder: Path, size: int, seed: int, seconds: float, out: Path) -> Model:
+def titled(arm: Arm) -> str:
+    """As `spade optimizer_g=Adam(lr=4e-4)`."""
+    name, changes = arm
+    return " ".join([name, *(f"{key}={value}" for key, value in changes.items())])
+
+
+def trained(arm: Arm, folder: Path, size: int, seed: int, seconds: float, out: Path) -> Model:
     """A run of an arm's recipe, trained for so long, or as it lies there."""
-    run = out / f"{arm}-{seed}"
+    run = out / f"{titled(arm)}-{seed}"
     if not run.exists():
-        name, settings = from_yaml(find(Path(ARMS[arm])).read_text(encoding="utf-8"))
+        recipe, changes = arm
+        name, settings = from_yaml(find(Path(ARMS[recipe])).read_text(encoding="utf-8"))
+        settings = change(settings, {"game": changes})
         data = f"{folder}?{SIDES}&jitter=1.117"
         rare: dict[str, Any] = {
             "steps": 10**6,
@@ -175,27 +189,30 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=900)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    text = "SETTING=VALUE of the game of `spade`, a further arm each"
+    parser.add_argument("--tries", nargs="+", default=[], help=text)
     parser.add_argument("--segmenter-steps", type=int, default=1500)
     parser.add_argument("--segmenter-width", type=int, default=24)
     args = parser.parse_args()
     net = segmenter(args.folder, args.size, args.segmenter_width, args.segmenter_steps)
     maps, photos = held_out(args.folder, args.size)
     print(json.dumps({"arm": "photographs"} | reading(net, photos, maps)), flush=True)
-    for arm in args.arms:
+    arms: list[Arm] = [(name, {}) for name in args.arms]
+    arms += [("spade", dict([given.split("=", 1)])) for given in args.tries]
+    for arm in arms:
         rows = []
         for seed in args.seeds:
             model = trained(arm, args.folder, args.size, seed, args.seconds, args.out)
             made = torch.cat([model.translate(part, seed=1) for part in maps.split(16)])
             rows.append(reading(net, made, maps) | {"kid": kid(net, photos, made)})
-            print(
-                json.dumps({"arm": arm, "seed": seed, "steps": model.step} | rows[-1]), flush=True
-            )
-            if arm == "spade-styles":
+            said = {"arm": titled(arm), "seed": seed, "steps": model.step} | rows[-1]
+            print(json.dumps(said), flush=True)
+            if arm[0] == "spade-styles":
                 six_styles(model, maps, args.out / f"styles-{seed}.png")
         table = torch.tensor([list(row.values()) for row in rows])
         spread = table.std(0) if len(rows) > 1 else torch.zeros(table.shape[1])
-        said = zip(rows[0], table.mean(0).tolist(), spread.tolist(), strict=True)
-        print(f"{arm}: " + ", ".join(f"{k} {m:.3g} ± {s:.2g}" for k, m, s in said))
+        means = zip(rows[0], table.mean(0).tolist(), spread.tolist(), strict=True)
+        print(f"{titled(arm)}: " + ", ".join(f"{k} {m:.3g} ± {s:.2g}" for k, m, s in means))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def test_the_page_prints_the_penalties_that_best_is_trained_with(data: str, weig
     game = rings.settings_of("best", data).game
     assert game.penalties == (R1(weight), R2(weight))  # type: ignore[union-attr]
     assert rings.settings_of("PacGAN2", data).game.penalties == ()  # type: ignore[union-attr]
-    (line,) = (x for x in rings.page({}, {}).parts[-1].splitlines() if x.startswith("| `penalties`"))
+    (line,) = (x for x in rings.page({}).parts[-1].splitlines() if x.startswith("| `penalties`"))
     cells = dict(zip(rings.MIXTURES, line.split(" | ")[1:], strict=True))
     assert cells[data].strip("| ") == f"`(R1(weight={weight}), R2(weight={weight}))`"
 

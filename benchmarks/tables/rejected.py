@@ -23,25 +23,25 @@ from ganwright.seeds import seed_torch
 from ganwright.training.trainer import Trainer
 from seed_stack import trainer_of
 
-ALONE = 2000
-"""Steps of D alone."""
-KEEP = 0.25
-"""The share of samples that is kept."""
+ALONE = {"ring": 2000, "grid": 4000}
+"""Steps of D alone, by data."""
+KEEP = (0.25, 0.1, 0.03)
+"""Shares of samples that are kept."""
 AT_ONCE = 1000
 """Samples of a seed that are computed at once."""
 
 
-def settings_alone(settings: Settings) -> Settings:
+def settings_alone(settings: Settings, steps: int) -> Settings:
     """The same networks and data; D learns to tell the samples of G as it is."""
     assert isinstance(settings.game, GAN.Config)
-    adam = Adam(lr=1e-3, betas=(0.9, 0.999), schedule=Cosine(ALONE))
+    adam = Adam(lr=1e-3, betas=(0.9, 0.999), schedule=Cosine(steps))
     game = replace(settings.game, g_moves=0, penalties=(), loss=NonSaturating(), optimizer_d=adam)
     return replace(settings, game=game)
 
 
 def d_alone(trainer: Trainer, settings: Settings, seeds: Sequence[int], steps: int) -> Any:
     """The stacked game after so many steps of D alone, with the averaged G of `trainer`."""
-    alone = trainer_of(settings_alone(settings), seeds)
+    alone = trainer_of(settings_alone(settings, steps), seeds)
     game: Any = alone.game
     with trainer.inferring() as view:
         game.G.load_state_dict(view.G.state_dict())  # type: ignore[union-attr]
@@ -53,7 +53,7 @@ def d_alone(trainer: Trainer, settings: Settings, seeds: Sequence[int], steps: i
 
 
 @torch.no_grad()
-def samples(game: Any, seeds: Sequence[int], count: int, keep: float = KEEP) -> list[Tensor]:
+def samples(game: Any, seeds: Sequence[int], count: int, keep: float) -> list[Tensor]:
     """The first `count` points that are kept of each seed's: [count, 2] each."""
     rounds = -(-int(1.25 * count / keep) // AT_ONCE)
     drawn = [_drawn(game, seeds, i) for i in range(rounds)]

@@ -82,6 +82,10 @@ PUBLISHED = {
 """Modes, high quality in percent, reverse KL: means of ten runs ± standard errors."""
 
 
+Rows: TypeAlias = dict[tuple[str, str], dict[str, Any]]
+"""Lines of the results, by setting and data."""
+
+
 def recipe() -> Settings:
     """PacGAN's own experiment."""
     return from_yaml(find(Path("ring-pacgan")).read_text(encoding="utf-8"))[1]
@@ -181,15 +185,17 @@ class Cell:
 
 
 def reject(name: str, data: str, seeds: Sequence[int], out: Path) -> None:
-    """Train D of a cell alone, measure what it keeps, and add a line to the results."""
+    """Train D of a cell alone, measure what it keeps, and add lines to the results."""
     cell = Cell(name, data, seeds, out)
-    game = d_alone(cell.trainer, cell.settings, seeds, ALONE)
-    found = [modes(p, MIXTURES[data]()) for p in samples(game, seeds, SAMPLES)]
-    row = {"name": name, "data": data, "step": cell.trainer.step, "seeds": list(seeds)}
-    row |= {"penalties": penalties(name, data), "alone": ALONE, "keep": KEEP, **numbers(found)}
-    with (out / REJECTED).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    print(json.dumps(row), flush=True)
+    game = d_alone(cell.trainer, cell.settings, seeds, ALONE[data])
+    for keep in KEEP:
+        found = [modes(p, MIXTURES[data]()) for p in samples(game, seeds, SAMPLES, keep)]
+        row = {"name": name, "data": data, "step": cell.trainer.step, "seeds": list(seeds)}
+        row |= {"penalties": penalties(name, data), "alone": ALONE[data], "keep": keep}
+        row |= numbers(found)
+        with (out / REJECTED).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
 
 
 def numbers(found: Sequence[Modes]) -> dict[str, list[float]]:
@@ -206,19 +212,18 @@ def penalties(name: str, data: str) -> str:
     return changed(name, data).get("penalties", "()")
 
 
-def rows(results: Path, seeds: Sequence[int] = SEEDS) -> dict[tuple[str, str], dict[str, Any]]:
-    """Each cell's last line of these seeds and of the cell's penalties."""
+def rows(results: Path, seeds: Sequence[int] = SEEDS, keep: float | None = None) -> Rows:
+    """Each cell's last line of these seeds, of the cell's penalties, and of a share kept."""
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     found = {}
     for row in map(json.loads, lines):
         cell = (row["name"], row["data"])
         # A line that names no penalties is of a time when no cell had any.
         if row["seeds"] == list(seeds) and row.get("penalties", "()") == penalties(*cell):
+            if row.get("keep") != keep:
+                continue
             found[cell] = row
     return found
-
-
-Rows: TypeAlias = dict[tuple[str, str], dict[str, Any]]
 
 
 def ours(name: str, data: str, row: dict[str, Any]) -> list[str]:
@@ -247,27 +252,30 @@ def compared(data: str, *found: Rows) -> str:
     return table(heads, lines)
 
 
-def page(found: Rows, rejected: Rows) -> Page:
+def page(found: Rows, *rejected: Rows) -> Page:
     """What docs/results/modes.md says."""
     steps = max((row["step"] for row in found.values()), default=BUDGET)
     cells = f" --cells {' '.join('-'.join(cell) for cell in found)}" if found else ""
     command = f"python benchmarks/tables/rings.py --steps {steps}{cells}"
-    command += " --reject" if rejected else ""
+    command += " --reject" if any(rejected) else ""
     result = Page("Modes of 2-D Gaussians", command)
     result.say(INTRODUCTION)
-    result.say("## Ring of eight", compared("ring", found, rejected), "At best: 98.89 % and .0014.")
-    result.say("## Grid of 25", compared("grid", found, rejected), "At best: 98.89 % and .0048.")
+    result.say(
+        "## Ring of eight", compared("ring", found, *rejected), "At best: 98.89 % and .0014."
+    )
+    result.say("## Grid of 25", compared("grid", found, *rejected), "At best: 98.89 % and .0048.")
     by_data = [changed("best", data) for data in MIXTURES]
     lines = [[f"`{key}`", *(f"`{each[key]}`" for each in by_data)] for key in by_data[0]]
     result.say("`best` changes these settings of the recipe:", table(["setting", *MIXTURES], lines))
-    if rejected:
+    if any(rejected):
         result.say(REJECTION)
     return result
 
 
-REJECTION = f"""In the rows with a share that is kept, D of `best` is trained alone for {ALONE:,}
-more steps, without penalties, on `NonSaturating()`, and samples are then
-[rejected by its scores](../latents.md#rejection): 2,500 of those that are kept are measured."""
+REJECTION = f"""In the rows with a share that is kept, D of `best` is trained alone for
+{ALONE["ring"]:,} more steps (ring) or {ALONE["grid"]:,} (grid), without penalties, on
+`NonSaturating()`, and samples are then [rejected by its scores](../latents.md#rejection): 2,500 of
+those that are kept are measured."""
 
 INTRODUCTION = """PacGAN's Table 1 (Lin et al. 2018,
 [arXiv:1712.04086](https://arxiv.org/abs/1712.04086)): means ± standard errors over seeds. Networks,
@@ -304,12 +312,13 @@ def main() -> None:
             if done < last and time.process_time() < until:
                 Cell(name, data, seeds, out).train(last)
     if args.reject:
-        rejected = rows(out / REJECTED, seeds)
+        rejected = rows(out / REJECTED, seeds, KEEP[-1])
         for cell, row in rows(out / RESULTS, seeds).items():
             if cell[0] == "best" and row["step"] == HORIZON and cell not in rejected:
                 reject(*cell, seeds, out)
     if not args.explore:
-        page(rows(args.out / RESULTS), rows(args.out / REJECTED)).write(args.page)
+        kinds = [rows(args.out / REJECTED, keep=share) for share in KEEP]
+        page(rows(args.out / RESULTS), *kinds).write(args.page)
 
 
 if __name__ == "__main__":
