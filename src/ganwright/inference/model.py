@@ -191,6 +191,7 @@ class Model(Translating):
         Raises:
             SettingsError: the family has no D that tells how likely a sample is as data.
         """
+        self.ability("sample")
         keep = convert(keep, Part, "keep")
         model, game = copy.copy(self), copy.copy(self.game)
         game.sample = Rejecting(self.game, keep)  # type: ignore[assignment]
