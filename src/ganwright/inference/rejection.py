@@ -24,8 +24,8 @@ from ganwright.seeds import generators_kept, seed_torch
 
 DRAWS = 1024
 """Samples by whose scores c is chosen."""
-MOST = 1000
-"""Draws of a sample, at most, before it is given up."""
+PATIENCE = 50
+"""So many times as often as on average a sample is drawn before it is given up."""
 
 
 def log_factor(log_ratio: Tensor, keep: float) -> float:
@@ -35,7 +35,7 @@ def log_factor(log_ratio: Tensor, keep: float) -> float:
         log_ratio: log r of samples of G, [n].
         keep: from above 0 to 1.
     """
-    x = log_ratio.double()
+    x = log_ratio.cpu().double()
     # At the first, no sample is kept with more than `keep`; at the second, each is kept.
     low, high = float(-x.max()) + math.log(keep), float(-x.min())
     for _ in range(64):
@@ -70,6 +70,7 @@ class Rejecting:
             seed_torch(0, "rejection")
             batches = [self.log_ratio(*self._drawn(64)) for _ in range(DRAWS // 64)]
         self.log_c = log_factor(torch.cat(batches), keep)
+        self.most = math.ceil(PATIENCE / keep)
 
     def __call__(self, n: int, labels: Tensor | None = None) -> Tensor:
         """Draw n samples, as the game's own `sample` does.
@@ -79,7 +80,7 @@ class Rejecting:
         """
         images: Tensor | None = None
         missing = torch.ones(n, dtype=torch.bool, device=self.game.device)
-        for _ in range(MOST):
+        for _ in range(self.most):
             x, y = self._drawn(n, labels)
             chance = torch.rand(n, device=x.device)
             taken = missing & (chance < kept(self.log_ratio(x, y), self.log_c))
@@ -88,7 +89,7 @@ class Rejecting:
             if not missing.any():
                 return images
         raise SettingsError(
-            f"of {MOST:,} draws of a sample, D takes none for data; keep a larger share"
+            f"of {self.most:,} draws of a sample, D takes none for data; keep a larger share"
         )
 
     def log_ratio(self, x: Tensor, labels: Tensor | None) -> Tensor:
