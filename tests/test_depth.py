@@ -352,6 +352,15 @@ def test_pillow_images_of_many_bits_are_read_as_their_files_are(
         fitted_all([], (1, 8, 8))
 
 
+def test_twelve_bits_for_a_run_of_eight_are_not_nearly_black(tmp_path: Path) -> None:
+    """4095 is white, as in training, and it is said; what has larger numbers has all 16 bits."""
+    twelve, bright = grey_levels(tmp_path / "a", [4095, 65535])
+    with pytest.warns(UserWarning, match="without numbers above 4095 is taken for 12 bits"):
+        picture = read_picture(twelve, 1, None, Reading.of(None))
+    assert as_floats(picture.pixels).min() == 1
+    assert as_floats(read_picture(bright, 1, None, Reading.of(None)).pixels).min() == 1
+
+
 def test_arrays_of_other_numbers_are_named(tmp_path: Path) -> None:
     """A run without levels is one of 8 bits, or of floats from -1 to 1 that Python gave."""
     old = Reading.of(None)

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import EIGHT_BITS, Levels, Numbers
+from ganwright.data.levels import EIGHT_BITS, TWELVE_BITS, Levels, Numbers
 from ganwright.data.reduced import decoded_smaller, told_behind, turned
 from ganwright.pixels import to_bytes
 
@@ -137,6 +137,16 @@ def _of_sixteen_bits(image: Image.Image) -> Image.Image:
     if values.min() < 0 or values.max() > 65535:
         raise ValueError("has pixels wider than 16 bits")
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def of_twelve_bits(image: Image.Image) -> Image.Image | None:
+    """A 16-bit image whose numbers end with those of 12 bits, as one of all 16; None of others."""
+    if image.mode not in SIXTEEN_BIT:
+        return None
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or not 0 < values.max() <= TWELVE_BITS:
+        return None
+    return Image.fromarray((values * 65535 // TWELVE_BITS).astype(np.int32))
 
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

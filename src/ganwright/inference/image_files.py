@@ -24,6 +24,7 @@ from ganwright.data.image import (
     channels_of,
     class_pixels,
     head_of,
+    of_twelve_bits,
     plain,
     upright,
 )
@@ -220,6 +221,13 @@ def picture_of(
         return Picture(label_map.channelled(label_map.numbers(np.asarray(class_pixels(image)))))
     profile, exif = image.info.get("icc_profile"), _exif(image)
     image = upright(image)
+    if (widened := of_twelve_bits(image)) is not None:
+        warnings.warn(
+            "a 16-bit image without numbers above 4095 is taken for 12 bits, as training images "
+            "are; this run learned 8 bits",
+            stacklevel=2,
+        )
+        image = widened
     if image.mode in ("CMYK", "LAB"):
         # Their profile does not describe the colours that they are turned into.
         image, profile = _in_rgb(image, profile), None
