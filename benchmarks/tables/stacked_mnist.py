@@ -54,6 +54,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "PacDCGAN2": {"networks": "BatchNorm in D", "pack": 2},
 }
 """The four-way ablation, whose D has no normalisation, and PacGAN's two rows, whose D has."""
+BEST = next(iter(SETTINGS))
+"""The row that may have more seeds, and rejection."""
 
 PUBLISHED = (
     ("DCGAN", "99", "3.40"),
@@ -187,7 +189,7 @@ def trained(run: Path, settings: Settings) -> Model:
 
 def seeds_of(name: str, args: argparse.Namespace) -> list[int]:
     """The seeds of a row; the first row may have more than others."""
-    return [*args.seeds, *(args.more_seeds if name == next(iter(SETTINGS)) else [])]
+    return [*args.seeds, *(args.more_seeds if name == BEST else [])]
 
 
 def judged(run: Path, settings: Settings) -> Settings:
@@ -212,7 +214,7 @@ def measured(name: str, scale: Scale, args: argparse.Namespace) -> list[list[str
             kinds[name].append([0, inf, inf])
             continue
         kinds[name].append(numbers(run.name, model, scale, args))
-        if args.keep is not None:
+        if args.keep is not None and name == BEST:
             run = run.with_name(f"{run.name}-judged")
             kept = trained(run, judged(model.run, settings)).rejecting(args.keep)
             rows = kinds.setdefault(f"{name}, {args.keep:.0%} kept", [])
@@ -301,7 +303,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path, default=Path("data"))
     parser.add_argument("--download", action="store_true")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
-    parser.add_argument("--keep", type=float, help="a share of samples, kept by D trained alone")
+    parser.add_argument("--keep", type=float, help="a share of samples of the first row")
     parser.add_argument("--more-seeds", type=int, nargs="+", default=[], help="of the first row")
     parser.add_argument("--rows", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--steps", type=int, help="of each run, in place of the protocol's")

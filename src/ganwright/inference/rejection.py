@@ -24,6 +24,8 @@ from ganwright.seeds import generators_kept, seed_torch
 
 DRAWS = 1024
 """Samples by whose scores c is chosen."""
+AT_ONCE = 64
+"""How many of them are computed at once."""
 PATIENCE = 50
 """So many times as often as on average a sample is drawn before it is given up."""
 
@@ -68,8 +70,8 @@ class Rejecting:
         self.draw: Callable[..., Tensor] = self.game.sample
         with generators_kept(), torch.no_grad():
             seed_torch(0, "rejection")
-            batches = [self.log_ratio(*self._drawn(64)) for _ in range(DRAWS // 64)]
-        self.log_c = log_factor(torch.cat(batches), keep)
+            ratios = [self._ratios(AT_ONCE) for _ in range(DRAWS // AT_ONCE)]
+        self.log_c = log_factor(torch.cat(ratios), keep)
         self.most = math.ceil(PATIENCE / keep)
 
     def __call__(self, n: int, labels: Tensor | None = None) -> Tensor:
@@ -78,15 +80,17 @@ class Rejecting:
         Raises:
             SettingsError: D takes none of many draws of a sample for data.
         """
-        images: Tensor | None = None
-        missing = torch.ones(n, dtype=torch.bool, device=self.game.device)
+        labels = self._labels(n, labels)
+        images, missing = None, torch.arange(n, device=self.game.device)
         for _ in range(self.most):
-            x, y = self._drawn(n, labels)
-            chance = torch.rand(n, device=x.device)
-            taken = missing & (chance < kept(self.log_ratio(x, y), self.log_c))
-            images = x if images is None else torch.where(_rows(taken, x), x, images)
-            missing = missing & ~taken
-            if not missing.any():
+            y = None if labels is None else labels[missing]
+            x = self._drawn(len(missing), y)
+            chance = torch.rand(len(missing), device=x.device)
+            taken = chance < kept(self.log_ratio(x, y), self.log_c)
+            images = x.clone() if images is None else images
+            images[missing[taken]] = x[taken]
+            missing = missing[~taken]
+            if not len(missing):
                 return images
         raise SettingsError(
             f"of {self.most:,} draws of a sample, D takes none for data; keep a larger share"
@@ -99,16 +103,18 @@ class Rejecting:
         ratio: Tensor = game.cfg.loss.log_ratio(scores)
         return ratio.flatten(1).mean(1) if ratio.ndim > 1 else ratio
 
-    def _drawn(self, n: int, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    def _ratios(self, n: int) -> Tensor:
+        labels = self._labels(n, None)
+        return self.log_ratio(self._drawn(n, labels), labels)
+
+    def _labels(self, n: int, labels: Tensor | None) -> Tensor | None:
+        """Those of n samples, in turn if none are given; None where the game takes none."""
         if not self.game.classes:
-            return self.draw(n), None
-        labels = self.game.in_turn(n) if labels is None else labels
-        return self.draw(n, labels=labels), labels
+            return None
+        return self.game.in_turn(n) if labels is None else labels
 
-
-def _rows(chosen: Tensor, like: Tensor) -> Tensor:
-    """[n] as [n, 1, ...], to choose rows by."""
-    return chosen.view(-1, *[1] * (like.ndim - 1))
+    def _drawn(self, n: int, labels: Tensor | None) -> Tensor:
+        return self.draw(n) if labels is None else self.draw(n, labels=labels)
 
 
 def _judged(game: Any) -> NoiseGame:
