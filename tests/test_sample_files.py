@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import tiny
 from PIL import Image
 from test_cli import QUICK, error_of
 from test_config import TOY
 
+import ganwright
 from ganwright.cli import main
 from ganwright.commands.places import outputs
 from ganwright.errors import RunError, SettingsError
@@ -151,6 +153,17 @@ def test_other_samples_that_were_begun_are_refused(
     list(write_samples(model, tmp_path / "a", 100, replace=True, **how))
     list(write_samples(model, tmp_path / "b", 100, **how))
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_samples_that_were_kept_are_others(tmp_path: Path) -> None:
+    cls, settings = tiny("dcgan", steps=1)
+    model = ganwright.train(cls, settings, tmp_path / "run")
+    kept, out = model.rejecting(0.5), tmp_path / "out"
+    next(write_samples(kept, out, 70))
+    with pytest.raises(RunError, match="unfinished samples of other keep; name another"):
+        next(write_samples(model, out, 70))
+    assert list(write_samples(kept, out, 70))[-1] == 70
+    assert len(list(out.iterdir())) == 70
 
 
 def test_other_weights_are_noticed(model: Model, tmp_path: Path) -> None:

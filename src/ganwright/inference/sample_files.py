@@ -65,7 +65,8 @@ def write_samples(
         )
     levels, count = model.levels(), model.spec.shape[0]
     ending = endings(levels, count)[0] if levels else ".png"
-    marks = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
+    marks: dict[str, Any] = {"weights": _digest(model), "seed": seed, "labels": list(labels or ())}
+    marks["keep"] = model.keep
     if hasattr(model.game.cfg, "truncation"):
         marks["truncation"] = model.truncation
     if latents is not None:
