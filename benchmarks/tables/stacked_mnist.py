@@ -248,7 +248,7 @@ def page(rows: Sequence[Sequence[str]], scale: Scale, args: argparse.Namespace) 
         f"Ours: `{scale.data}?stack=3`, {scale.samples:,} samples, {scale.steps:,} steps of 64 "
         f"({scale.steps / FULL.steps:.1%} of the protocol's), {scale.width} channels at 16 pixels "
         f"(the protocol's: {FULL.width}){SHORT if scale.lr else ''}. The reader names "
-        f"{share:.2%} of held-out digits rightly. A perfect sampler's KL to the data's "
+        f"{share:.2%} of held-out digits correctly. A perfect sampler's KL to the data's "
         f"shares is {least:.4f} at so many.",
         *([REJECTION] if args.keep else []),
         table(["ours", "seeds", "modes", "KL to the data's shares", "KL to equal shares"], rows),
