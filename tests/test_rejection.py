@@ -20,10 +20,11 @@ from ganwright.inference.rejection import Rejecting, kept, log_factor
 
 
 def test_the_factor_by_hand() -> None:
-    """Ratios 1, 2, 4, 8. Half of them: c (1 + 2 + 4) + 1 = 2, so c = 1/7. All: c = 1. An eighth:
-    15 c = 1/2, and no probability is cut."""
+    """Ratios 1, 2, 4, 8. Half of them: c (1 + 2 + 4) + 1 = 2, so c = 1/7. An eighth: 15 c = 1/2,
+    and no probability is cut. All: also of samples less likely than these."""
     ratios = torch.tensor([1.0, 2, 4, 8]).log()
-    for keep, c in ((0.5, 1 / 7), (1.0, 1.0), (1 / 8, 1 / 30)):
+    assert kept(torch.tensor([-1e9]), log_factor(ratios, 1.0)).tolist() == [1]
+    for keep, c in ((0.5, 1 / 7), (1 / 8, 1 / 30)):
         assert math.exp(log_factor(ratios, keep)) == pytest.approx(c, rel=1e-6)
     assert kept(ratios, math.log(1 / 7)).tolist() == pytest.approx([1 / 7, 2 / 7, 4 / 7, 1])
     assert log_factor(ratios + 1000, 0.5) == pytest.approx(math.log(1 / 7) - 1000)
@@ -53,7 +54,7 @@ def game_of_coins() -> Any:
 
 @pytest.mark.parametrize(("keep", "share"), [(1.0, 0.5), (0.75, 2 / 3), (0.3, 0.75)])
 def test_what_is_kept_has_the_distribution_of_the_data(keep: float, share: float) -> None:
-    """c min(...): at .75, all of the 1s and half of the others; at .3, c = .6: .9 and .3."""
+    """At .75, c = 1: all of the 1s and half of the others. At .3, c = .3: .45 and .15 of them."""
     x = Rejecting(game_of_coins(), keep)(20_000)
     assert float((x[:, 0] > 0).double().mean()) == pytest.approx(share, abs=0.03)
 
@@ -101,11 +102,23 @@ def test_labels_stay_and_more_samples_begin_with_the_same(tmp_path: Path) -> Non
     model = whole.rejecting(0.5)
     some = model.sample(3, labels=[1, 2, 3])
     assert torch.equal(model.sample(70, labels=[1, 2, 3])[:3], some)
-    assert torch.equal(whole.rejecting(1).sample(5), whole.sample(5))
+    torch.testing.assert_close(whole.rejecting(1).sample(5), whole.sample(5))
     with pytest.raises(SettingsError, match="latents are used as they are"):
         model.sample(2, latents=whole.latents(2))
     with pytest.raises(SettingsError, match=r"keep is 0\.0; it must be above 0, at most 1"):
         whole.rejecting(0)
+
+
+def test_truncation_and_rejection_go_together_in_either_order(tmp_path: Path) -> None:
+    """Whichever is asked for first; a second share holds instead of the first."""
+    cls, settings = tiny("stylegan2", steps=1)
+    model = ganwright.train(cls, settings, tmp_path / "run")
+    both = model.truncated(0.3).rejecting(0.5).sample(4)
+    assert torch.equal(model.rejecting(0.5).truncated(0.3).sample(4), both)
+    assert torch.equal(model.rejecting(0.5).sample(4, truncation=0.3), both)
+    half = model.rejecting(0.5).sample(4)
+    assert torch.equal(model.rejecting(0.1).rejecting(0.5).sample(4), half)
+    assert not torch.equal(half, both)
 
 
 def test_commands_reject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +126,8 @@ def test_commands_reject(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     cls, settings = tiny("dcgan", steps=2)
     ganwright.train(cls, settings, run)
     assert main(["sample", str(run), "-n", "4", "--keep", "0.5"]) == 0
+    assert main(["sample", str(run), "-n", "4", "--keep", "0.5"]) == 2
+    assert "exists; add --overwrite" in capsys.readouterr().err
     assert (
         main(["sample", str(run), "--keep", ".5", "--out", "x.png", "--save-latents", latents]) == 2
     )

@@ -89,10 +89,10 @@ def sample(argv: Sequence[str]) -> int:
     n = what.n if what.n is not None else len(what.labels) or 64
     n = n if z is None else rows_in(z)
     model = load_run(run, weights)
-    model = model if what.keep is None else model.rejecting(what.keep)
     ending = "csv" if model.spec.table else "npy" if model.spec.signal else "png"
     out = what.out or run / "sampled" / f"seed-{what.seed}.{ending}"
     refuse_existing([*_taken(out, n), *_kept(what.save_latents, z)], what.overwrite)
+    model = model if what.keep is None else model.rejecting(what.keep)
     drawn = model.latents(n, seed=what.seed) if what.save_latents and z is None else z
     with _latents_saved(drawn, what.save_latents):
         _draw(model, n, what, out, z)

@@ -174,13 +174,15 @@ class Model(Translating):
             raise SettingsError(
                 f"{self.family} has no truncation; biggan, stylegan2 and stylegan3 have"
             )
-        model, game = copy.copy(self), copy.copy(self.game)
+        model, game = copy.copy(self), self._accepting()
         game.cfg = change(cfg, {"truncation": truncation})
         model.game, model._narrowed = game, True
-        return model
+        return model if self.keep is None else model.rejecting(self.keep)
 
     def rejecting(self, keep: float) -> Model:
         """This model, sampling by rejection: what D takes for data is kept, the rest drawn again.
+
+        Walks, directions, exports and all else that is not sampled stays as it is.
 
         Args:
             keep: the share of G's samples that is kept, above 0, at most 1.
@@ -193,10 +195,16 @@ class Model(Translating):
         """
         self.ability("sample")
         keep = convert(keep, Part, "keep")
-        model, game = copy.copy(self), copy.copy(self.game)
-        game.sample = Rejecting(self.game, keep)  # type: ignore[assignment]
+        model, game = copy.copy(self), self._accepting()
+        game.sample = Rejecting(self._accepting(), keep)  # type: ignore[assignment]
         model.game, model.keep = game, keep
         return model
+
+    def _accepting(self) -> Game:
+        """A copy of the game that keeps all samples; it shares the networks."""
+        game = copy.copy(self.game)
+        vars(game).pop("sample", None)
+        return game
 
     def _check_truncated(self, latents: Latents) -> None:
         """See that samples of these latents are as truncated as was asked for.

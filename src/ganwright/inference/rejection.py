@@ -37,6 +37,8 @@ def log_factor(log_ratio: Tensor, keep: float) -> float:
         log_ratio: log r of samples of G, [n].
         keep: from above 0 to 1.
     """
+    if keep == 1:
+        return math.inf
     x = log_ratio.cpu().double()
     # At the first, no sample is kept with more than `keep`; at the second, each is kept.
     low, high = float(-x.max()) + math.log(keep), float(-x.min())
