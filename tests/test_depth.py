@@ -355,10 +355,15 @@ def test_pillow_images_of_many_bits_are_read_as_their_files_are(
 def test_twelve_bits_for_a_run_of_eight_are_not_nearly_black(tmp_path: Path) -> None:
     """4095 is white, as in training, and it is said; what has larger numbers has all 16 bits."""
     twelve, bright = grey_levels(tmp_path / "a", [4095, 65535])
-    with pytest.warns(UserWarning, match="without numbers above 4095 is taken for 12 bits"):
-        picture = read_picture(twelve, 1, None, Reading.of(None))
-    assert as_floats(picture.pixels).min() == 1
-    assert as_floats(read_picture(bright, 1, None, Reading.of(None)).pixels).min() == 1
+    for eight in (Reading(), Reading.of(None)):
+        with pytest.warns(UserWarning, match="without numbers above 4095 is taken for 12 bits"):
+            picture = read_picture(twelve, 1, None, eight)
+        assert as_floats(picture.pixels).min() == 1
+        with pytest.warns(UserWarning, match="without numbers above 4095 is taken for 12 bits"):
+            given = fitted_all(Image.open(twelve), (1, 8, 8), eight)
+        assert given.min() == 1
+        assert as_floats(read_picture(bright, 1, None, eight).pixels).min() == 1
+        assert fitted_all(Image.open(bright), (1, 8, 8), eight).min() == 1
 
 
 def test_arrays_of_other_numbers_are_named(tmp_path: Path) -> None:

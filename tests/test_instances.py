@@ -25,8 +25,9 @@ from ganwright.data.label_map import LabelMap, classes_of, edges, seams
 from ganwright.data.transforms import Flip
 from ganwright.errors import DataError
 from ganwright.families.spade import Spade
-from ganwright.inference.image_files import picture_of, read_picture
+from ganwright.inference.image_files import read_picture
 from ganwright.inference.model import Model
+from ganwright.inference.pictures import picture_of
 from ganwright.run.load import load
 from ganwright.run.run_folder import read_spec
 from ganwright.run.train import train

@@ -19,7 +19,8 @@ from ganwright.commands.places import Outputs, outputs
 from ganwright.data import DataOptions, Paired, open_data
 from ganwright.data.levels import Levels, Reading
 from ganwright.errors import DataError, RunError
-from ganwright.inference.image_files import Picture, picture_of, read_picture, write_picture
+from ganwright.inference.image_files import read_picture, write_picture
+from ganwright.inference.pictures import Picture, picture_of
 from ganwright.pixels import to_bytes
 from ganwright.run.load import load
 

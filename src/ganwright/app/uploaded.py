@@ -18,14 +18,9 @@ from ganwright.config.spelling import convert
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Reading
 from ganwright.errors import DataError, SettingsError
-from ganwright.inference.image_files import (
-    Picture,
-    output_of,
-    picture_of,
-    read_picture,
-    write_picture,
-)
+from ganwright.inference.image_files import output_of, read_picture, write_picture
 from ganwright.inference.model import Model
+from ganwright.inference.pictures import Picture, picture_of
 from ganwright.pixels import as_floats, from_bytes, to_bytes
 from ganwright.report.grid import to_pixels
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ganwright.errors import DataError
 
 if TYPE_CHECKING:
-    from ganwright.inference.image_files import Picture
+    from ganwright.inference.pictures import Picture
 
 _ALL_DONE, _SOME_SKIPPED = 0, 1
 

@@ -20,8 +20,8 @@ from ganwright.errors import RunError, SettingsError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
+    from ganwright.inference.pictures import Picture
 
     Pair: TypeAlias = tuple[Picture, Tensor, Tensor]
     Restore: TypeAlias = Callable[[Picture], Pair]

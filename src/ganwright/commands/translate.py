@@ -22,8 +22,8 @@ from ganwright.config.spelling import path_of
 from ganwright.errors import DataError, RunError, SettingsError
 
 if TYPE_CHECKING:
-    from ganwright.inference.image_files import Picture
     from ganwright.inference.model import Model
+    from ganwright.inference.pictures import Picture
 
     Make: TypeAlias = Callable[[list[Picture], int], tuple[list[Picture], bool]]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from ganwright.data.label_map import LabelMap
-from ganwright.data.levels import EIGHT_BITS, TWELVE_BITS, Levels, Numbers
+from ganwright.data.levels import EIGHT_BITS, SIXTEEN_BITS, Levels, Numbers
 from ganwright.data.reduced import decoded_smaller, told_behind, turned
 from ganwright.pixels import to_bytes
 
@@ -106,20 +106,25 @@ def channels_of(mode: str) -> int:
     return 1 if mode in _GREY else 3
 
 
-def plain(image: Image.Image, alpha: Literal["keep", "white", "drop"] = "white") -> Image.Image:
+def plain(
+    image: Image.Image,
+    alpha: Literal["keep", "white", "drop"] = "white",
+    white: int = SIXTEEN_BITS,
+) -> Image.Image:
     """The image upright, in 8 bits, grey (`L`) or `RGB`.
 
     Args:
         image: of any mode.
         alpha: what becomes of transparent parts: they show white, or the colour that is hidden
             under them, or there is a further channel (`LA`, `RGBA`).
+        white: what is white in a 16-bit image.
 
     Raises:
         ValueError: its pixels are floating-point numbers or wider than 16 bits.
     """
     image = upright(image)
     if image.mode in SIXTEEN_BIT:
-        return _of_sixteen_bits(image)
+        return _of_sixteen_bits(image, white)
     if image.mode == "F":
         raise ValueError("has floating-point pixels")
     grey = channels_of(image.mode) == 1
@@ -132,21 +137,11 @@ def plain(image: Image.Image, alpha: Literal["keep", "white", "drop"] = "white")
     return image.convert("L" if grey else "RGB")
 
 
-def _of_sixteen_bits(image: Image.Image) -> Image.Image:
+def _of_sixteen_bits(image: Image.Image, white: int) -> Image.Image:
     values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
+    if values.min() < 0 or values.max() > SIXTEEN_BITS:
         raise ValueError("has pixels wider than 16 bits")
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def of_twelve_bits(image: Image.Image) -> Image.Image | None:
-    """A 16-bit image whose numbers end with those of 12 bits, as one of all 16; None of others."""
-    if image.mode not in SIXTEEN_BIT:
-        return None
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or not 0 < values.max() <= TWELVE_BITS:
-        return None
-    return Image.fromarray((values * 65535 // TWELVE_BITS).astype(np.int32))
+    return Image.fromarray(((255 * values + white // 2) // white).astype(np.uint8))
 
 
 _MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}

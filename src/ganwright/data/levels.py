@@ -14,7 +14,7 @@ from ganwright.errors import DataError
 
 Numbers = np.ndarray[Any, Any]
 
-TWELVE_BITS = 4095
+TWELVE_BITS, SIXTEEN_BITS = 4095, 65535
 """Sensors of 12 bits write files of 16; where no number is larger, this is white."""
 _BEYOND = 1e-3
 """Floats may leave their range by this share of it: arithmetic rounds."""
@@ -208,6 +208,11 @@ def choose(
     return Chosen(levels, tuple(notes))
 
 
+def white_of(highest: float) -> int:
+    """What is white in 16-bit images whose numbers do not say it, by the highest of them."""
+    return SIXTEEN_BITS if highest > TWELVE_BITS else TWELVE_BITS
+
+
 def _of_look(
     name: str, kind: str, look: Callable[[str], Iterator[Numbers]]
 ) -> tuple[Levels, str | None] | None:
@@ -217,11 +222,8 @@ def _of_look(
     low, high = min(low for low, _ in seen), max(high for _, high in seen)
     about = f"{name} holds numbers from {low:g} to {high:g} in {kind}"
     if kind == "uint16":
-        if high > TWELVE_BITS:
-            return Levels(0, 65535, kind), None
-        return Levels(0, TWELVE_BITS, kind), (
-            f"{about}: taken for 12 bits, 0 to 4095; --range 0 65535 takes all 16"
-        )
+        white, note = white_of(high), "taken for 12 bits, 0 to 4095; --range 0 65535 takes all 16"
+        return Levels(0, white, kind), f"{about}: {note}" if white == TWELVE_BITS else None
     if kind == "float32" and low >= -1 - _BEYOND and high <= 1 + _BEYOND:
         least = 0 if low >= 0 else -1
         return Levels(least, 1, kind), f"{about}: taken for {least} to 1; --range says otherwise"

@@ -11,13 +11,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ganwright.data.image import UNREADABLE
+from ganwright.data.image import SIXTEEN_BIT, UNREADABLE, Read, plain
 from ganwright.data.label_map import LabelMap
 from ganwright.data.levels import Levels, Reading
 from ganwright.data.messages import counted
 from ganwright.data.read.deep import numbers_of
 from ganwright.errors import DataError, SettingsError
-from ganwright.inference.image_files import Picture, by_numbers, fit_of, picture_of, why
+from ganwright.inference.image_files import by_numbers, fit_of, why
+from ganwright.inference.pictures import Picture, picture_of, white_told
 from ganwright.pixels import as_floats, to_bytes
 
 _DEEP = ("uint8", "uint16", "int32", "float32")
@@ -156,6 +157,9 @@ def _brought(
     image: Image.Image, channels: int, reading: Reading, size: tuple[int, int] | None = None
 ) -> Tensor:
     """The image as its file would be; of many bits, Pillow's own conversion would lose some."""
-    numbers = numbers_of(image, reading) if reading.known else None
-    read = image if numbers is None else numbers
+    by_number = by_numbers(reading, channels) or image.mode == "F"
+    numbers = numbers_of(image, reading) if by_number else None
+    read: Read = image if numbers is None else numbers
+    if numbers is None and image.mode in SIXTEEN_BIT:
+        read = plain(image, reading.alpha, white_told(image))
     return fit_of(reading, channels, read, size).picture(read)
