@@ -198,7 +198,7 @@ def main() -> None:
     maps, photos = held_out(args.folder, args.size)
     print(json.dumps({"arm": "photographs"} | reading(net, photos, maps)), flush=True)
     arms: list[Arm] = [(name, {}) for name in args.arms]
-    arms += [("spade", dict([given.split("=", 1)])) for given in args.tries]
+    arms += [("spade", {given.partition("=")[0]: given.partition("=")[2]}) for given in args.tries]
     for arm in arms:
         rows = []
         for seed in args.seeds:

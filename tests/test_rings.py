@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import ring_cells
 import rings
 from budget import keep, kept, same
 from ganwright.errors import RunError
@@ -52,20 +53,20 @@ def test_nothing_measured_leaves_what_is_published(tmp_path: Path) -> None:
 
 
 def test_settings_are_those_of_the_recipe() -> None:
-    for name in rings.SETTINGS:
-        settings = rings.settings_of(name, "grid")
+    for name in ring_cells.SETTINGS:
+        settings = ring_cells.settings_of(name, "grid")
         game = settings.game
         assert isinstance(game, Game.Config)
         assert (settings.data, settings.batch_size, settings.steps) == ("grid", 100, rings.BUDGET)
-    assert rings.settings_of("GAN", "ring").game.pack == 1  # type: ignore[union-attr]
-    assert rings.settings_of("PacGAN4", "ring").game.simultaneous  # type: ignore[union-attr]
+    assert ring_cells.settings_of("GAN", "ring").game.pack == 1  # type: ignore[union-attr]
+    assert ring_cells.settings_of("PacGAN4", "ring").game.simultaneous  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("data", "weight"), [("ring", 0.004), ("grid", 0.03)])
 def test_the_page_prints_the_penalties_that_best_is_trained_with(data: str, weight: float) -> None:
-    game = rings.settings_of("best", data).game
+    game = ring_cells.settings_of("best", data).game
     assert game.penalties == (R1(weight), R2(weight))  # type: ignore[union-attr]
-    assert rings.settings_of("PacGAN2", data).game.penalties == ()  # type: ignore[union-attr]
+    assert ring_cells.settings_of("PacGAN2", data).game.penalties == ()  # type: ignore[union-attr]
     (line,) = (x for x in rings.page({}).parts[-1].splitlines() if x.startswith("| `penalties`"))
     cells = dict(zip(rings.MIXTURES, line.split(" | ")[1:], strict=True))
     assert cells[data].strip("| ") == f"`(R1(weight={weight}), R2(weight={weight}))`"
@@ -98,10 +99,10 @@ def test_exploring_leaves_the_table_s_folder_alone(
 def test_a_cell_of_other_settings_does_not_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rings.Cell("best", "ring", (0,), tmp_path).train(1)
-    monkeypatch.setitem(rings.PENALTY, "ring", 0.5)
+    ring_cells.Cell("best", "ring", (0,), tmp_path).train(1)
+    monkeypatch.setitem(ring_cells.PENALTY, "ring", 0.5)
     with pytest.raises(RunError, match=r"with game\.penalties .*0\.004.* asks for .*0\.5"):
-        rings.Cell("best", "ring", (0,), tmp_path)
+        ring_cells.Cell("best", "ring", (0,), tmp_path)
 
 
 def test_a_run_of_another_budget_is_refused(tmp_path: Path) -> None:
@@ -118,10 +119,26 @@ def test_a_cell_goes_on_where_it_stopped(tmp_path: Path) -> None:
     for out, stops in ((tmp_path / "a", (2, 3)), (tmp_path / "b", (3,))):
         out.mkdir()
         for steps in stops:
-            rings.Cell("PacGAN4", "ring", (0, 5), out).train(steps)
+            ring_cells.Cell("PacGAN4", "ring", (0, 5), out).train(steps)
     a, b = (rings.rows(tmp_path / x / "results.jsonl", (0, 5))["PacGAN4", "ring"] for x in "ab")
     assert a["step"] == b["step"] == 3
     for key in ("seeds", "modes", "high_quality"):
         assert a[key] == b[key]
     assert a["reverse_kl"] == pytest.approx(b["reverse_kl"], abs=1e-3)
-    assert rings.Cell("PacGAN4", "ring", (0, 5), tmp_path / "a").trainer.step == 3
+    assert ring_cells.Cell("PacGAN4", "ring", (0, 5), tmp_path / "a").trainer.step == 3
+
+
+def test_rejection_trains_d_alone_and_has_rows_of_its_own(tmp_path: Path) -> None:
+    """One step of G and D, one of D alone: a line for each share, next to that of all samples."""
+    ring_cells.Cell("best", "ring", (0,), tmp_path).train(1)
+    ring_cells.reject("best", "ring", (0,), tmp_path, 1)
+    found = rings.rows(tmp_path / rings.RESULTS, (0,))
+    kinds = [rings.rows(tmp_path / rings.REJECTED, (0,), keep) for keep in rings.KEEP]
+    assert [kind["best", "ring"]["keep"] for kind in kinds] == list(rings.KEEP)
+    lines = rings.compared("ring", found, *kinds).splitlines()[-4:]
+    assert [line.split(" | ")[0] for line in lines] == [
+        "| best, ours",
+        *(f"| best, ours, {share:.0%} kept" for share in rings.KEEP),
+    ]
+    assert all("1 and 1 of D | 1 |" in line for line in lines[1:])
+    assert "--reject" in "".join(rings.page(found, *kinds).parts)

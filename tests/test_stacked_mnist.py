@@ -11,7 +11,8 @@ import pytest
 import torch
 
 from ganwright.errors import RunError
-from stacked_mnist import MODES, QUICK, counted, floor, settings_of, trained
+from stacked_mnist import MODES, counted, floor
+from stacked_runs import QUICK, settings_of, trained
 
 EQUAL = torch.full((MODES,), 1 / MODES, dtype=torch.float64)
 

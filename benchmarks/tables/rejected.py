@@ -23,8 +23,6 @@ from ganwright.seeds import seed_torch
 from ganwright.training.trainer import Trainer
 from seed_stack import trainer_of
 
-ALONE = {"ring": 1000, "grid": 4000}
-"""Steps of D alone, by data."""
 KEEP = (0.25, 0.1, 0.03)
 """Shares of samples that are kept."""
 AT_ONCE = 1000

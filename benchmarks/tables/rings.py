@@ -17,54 +17,22 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 
-from budget import same, spelled
-from ganwright.config.schedule import Cosine
-from ganwright.config.settings import Settings
-from ganwright.errors import NonFiniteError
-from ganwright.families.gan import GAN
-from ganwright.losses import Relativistic
-from ganwright.metrics.modes import MIXTURES, Modes, modes
-from ganwright.optim import Adam
-from ganwright.penalties import R1, R2
-from ganwright.recipes import find
-from ganwright.run.config_file import from_yaml, to_yaml
-from ganwright.run.recovery import restore
-from ganwright.seeds import seed_torch
-from ganwright.training import checkpoint
+from ganwright.metrics.modes import MIXTURES
 from page import DOCS, Page, mean_error, table
-from rejected import ALONE, KEEP, d_alone, samples
-from seed_stack import trainer_of
+from rejected import KEEP
+from ring_cells import HORIZON, REJECTED, RESULTS, SETTINGS, Cell, changed, penalties, reject
 
 BUDGET = 400_000
-SAMPLES = 2500
-RESULTS, REJECTED = "results.jsonl", "rejected.jsonl"
 SEEDS = tuple(range(10))
 EXPLORED = tuple(range(1000, 1003))
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "GAN": {"pack": 1},
-    "PacGAN2": {"pack": 2},
-    "PacGAN4": {"pack": 4},
-    "best": {
-        "pack": 1,
-        "simultaneous": False,
-        "loss": Relativistic(),
-    },
-}
-HORIZON = 6000
-"""The steps in which the learning rate of `best` comes down to 0: what two cores do in an hour."""
-PENALTY = {"ring": 0.004, "grid": 0.03}
-"""The weight of R1 and of R2 in `best`: it goes with the square of the data's scale."""
-HALF_LIFE = {"best": 20_000}
-"""Of G's average, in samples; 0, which is no average, for the others."""
-
+ALONE = {"ring": 1000, "grid": 4000}
+"""Steps of D alone before samples are rejected."""
 CELLS = tuple(
     f"{name}-{data}" for name in ("best", "PacGAN2", "GAN", "PacGAN4") for data in MIXTURES
 )
@@ -86,132 +54,6 @@ Rows: TypeAlias = dict[tuple[str, str], dict[str, Any]]
 """Lines of the results, by setting and data."""
 
 
-def recipe() -> Settings:
-    """PacGAN's own experiment."""
-    return from_yaml(find(Path("ring-pacgan")).read_text(encoding="utf-8"))[1]
-
-
-def settings_of(name: str, data: str) -> Settings:
-    """The recipe's settings with those of a name."""
-    settings = recipe()
-    assert isinstance(settings.game, GAN.Config)
-    game = replace(settings.game, **SETTINGS[name])
-    if name == "best":
-        adam = Adam(lr=1e-3, betas=(0.0, 0.9), schedule=Cosine(HORIZON))
-        game = replace(game, penalties=(R1(PENALTY[data]), R2(PENALTY[data])))
-        game = replace(game, optimizer_d=adam, optimizer_g=adam)
-    return replace(settings, data=data, ema_half_life=HALF_LIFE.get(name, 0), game=game)
-
-
-def changed(name: str, data: str) -> dict[str, str]:
-    """What a name's settings on a data set change of the recipe, spelled, by name."""
-    old, new = spelled(recipe()), spelled(settings_of(name, data))
-    return {
-        key.removeprefix("game."): value
-        for key, value in new.items()
-        if value != old[key] and key != "data"
-    }
-
-
-class Cell:
-    """A setting on a data set, all seeds at once, resumed from its newest checkpoint.
-
-    Raises:
-        RunError: that checkpoint was trained with other settings.
-    """
-
-    def __init__(self, name: str, data: str, seeds: Sequence[int], out: Path) -> None:
-        self.name, self.data, self.seeds = name, data, seeds
-        self.folder = out / f"{name}-{data}"
-        self.settings = settings_of(name, data)
-        self.cpu = 0.0
-        self.trainer = trainer_of(self.settings, seeds)
-        self.config = to_yaml("gan", self.settings)
-        if found := checkpoint.load_newest(self.folder):
-            had = spelled(from_yaml(found.config)[1]) if found.config else {}
-            same(self.folder, spelled(self.settings), had)
-            restore(self.trainer, found, self.folder)
-            self.cpu = found.training["cpu"]
-
-    def train(self, steps: int) -> None:
-        """Train to `steps`, save and measure."""
-        began = time.process_time()
-        for _ in self.trainer.play(steps):
-            pass
-        self.cpu += time.process_time() - began
-        self.record()
-
-    def record(self) -> None:
-        """Save a checkpoint, measure, and add a line to the results.
-
-        Raises:
-            NonFiniteError: something was not finite since the last time.
-        """
-        trainer = self.trainer
-        _, trouble = trainer.meter.read()
-        if trouble is not None:
-            raise NonFiniteError(
-                f"{trouble.player}'s {trouble.term} was not finite at step {trouble.step} of "
-                f"{self.folder.name}"
-            )
-        state = trainer.state_dict()
-        state["training"]["cpu"] = self.cpu
-        checkpoint.save(self.folder, state, keep=2, config=self.config)
-        found = self.measured()
-        row = {
-            "name": self.name,
-            "data": self.data,
-            "step": trainer.step,
-            "cpu": round(self.cpu),
-            "seeds": list(self.seeds),
-            "penalties": penalties(self.name, self.data),
-            **numbers(found),
-        }
-        with (self.folder.parent / RESULTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
-
-    def measured(self) -> list[Modes]:
-        """What each seed's averaged G, in evaluation mode, reaches in 2,500 samples."""
-        cfg = self.trainer.game.cfg
-        noise = []
-        for seed in self.seeds:
-            seed_torch("modes", seed)
-            noise.append(cfg.prior.draw(SAMPLES, cfg.latent, torch.device("cpu")))
-        with self.trainer.inferring() as view:
-            game: Any = view
-            points = game.G(torch.cat(noise)).unflatten(0, (len(self.seeds), SAMPLES))
-        return [modes(p, MIXTURES[self.data]()) for p in points]
-
-
-def reject(name: str, data: str, seeds: Sequence[int], out: Path) -> None:
-    """Train D of a cell alone, measure what it keeps, and add lines to the results."""
-    cell = Cell(name, data, seeds, out)
-    game = d_alone(cell.trainer, cell.settings, seeds, ALONE[data])
-    for keep in KEEP:
-        found = [modes(p, MIXTURES[data]()) for p in samples(game, seeds, SAMPLES, keep)]
-        row = {"name": name, "data": data, "step": cell.trainer.step, "seeds": list(seeds)}
-        row |= {"penalties": penalties(name, data), "alone": ALONE[data], "keep": keep}
-        row |= numbers(found)
-        with (out / REJECTED).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
-
-
-def numbers(found: Sequence[Modes]) -> dict[str, list[float]]:
-    """Those of all seeds, by name."""
-    return {
-        "modes": [m.found for m in found],
-        "high_quality": [round(m.high_quality, 4) for m in found],
-        "reverse_kl": [round(m.reverse_kl, 4) for m in found],
-    }
-
-
-def penalties(name: str, data: str) -> str:
-    """Those of a cell, spelled."""
-    return changed(name, data).get("penalties", "()")
-
-
 def rows(results: Path, seeds: Sequence[int] = SEEDS, keep: float | None = None) -> Rows:
     """Each cell's last line of these seeds, of the cell's penalties, and of a share kept."""
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
@@ -219,9 +61,8 @@ def rows(results: Path, seeds: Sequence[int] = SEEDS, keep: float | None = None)
     for row in map(json.loads, lines):
         cell = (row["name"], row["data"])
         # A line that names no penalties is of a time when no cell had any.
-        if row["seeds"] == list(seeds) and row.get("penalties", "()") == penalties(*cell):
-            if row.get("keep") != keep:
-                continue
+        same = row["seeds"] == list(seeds) and row.get("penalties", "()") == penalties(*cell)
+        if same and row.get("keep") == keep:
             found[cell] = row
     return found
 
@@ -272,11 +113,11 @@ def page(found: Rows, *rejected: Rows) -> Page:
     return result
 
 
-REJECTION = f"""In the rows with a share that is kept, D of `best` is trained alone for
-{ALONE["ring"]:,} more steps (ring) or {ALONE["grid"]:,} (grid), without penalties, on
-`NonSaturating()`, and samples are then [rejected by its scores](../latents.md#rejection): 2,500 of
-those that are kept are measured. Unlike other settings, the steps on the grid were chosen on these
-seeds: 2,000 gave 88.3 % at a share of 25 %."""
+REJECTION = """In the rows with a share that is kept, D of `best` is trained alone for so many more
+steps, without penalties, on `NonSaturating()`, and samples are then
+[rejected by its scores](../latents.md#rejection): 2,500 of those that are kept are measured. Unlike
+other settings, the 4,000 steps on the grid were chosen on these seeds: 2,000 (`--cells best-grid
+--reject --alone 2000`) kept 88.3 % of high quality at a share of 25 %."""
 
 INTRODUCTION = """PacGAN's Table 1 (Lin et al. 2018,
 [arXiv:1712.04086](https://arxiv.org/abs/1712.04086)): means ± standard errors over seeds. Networks,
@@ -299,6 +140,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", default=list(CELLS), metavar="SETTING-DATA")
     parser.add_argument("--explore", action="store_true", help="seeds that no table shows; no page")
     parser.add_argument("--reject", action="store_true", help="measure `best` by rejection, too")
+    parser.add_argument("--alone", type=int, help="steps of D alone, for --reject")
     parser.add_argument("--page", type=Path, default=DOCS / "results" / "modes.md")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -312,11 +154,11 @@ def main() -> None:
             last = min(stop, args.steps, HORIZON if name == "best" else inf)
             if done < last and time.process_time() < until:
                 Cell(name, data, seeds, out).train(last)
-    if args.reject:
-        rejected = rows(out / REJECTED, seeds, KEEP[-1])
-        for cell, row in rows(out / RESULTS, seeds).items():
-            if cell[0] == "best" and row["step"] == HORIZON and cell not in rejected:
-                reject(*cell, seeds, out)
+    for cell, row in rows(out / RESULTS, seeds).items() if args.reject else ():
+        alone = args.alone or ALONE[cell[1]]
+        had = rows(out / REJECTED, seeds, KEEP[-1]).get(cell, {}).get("alone")
+        if cell[0] == "best" and row["step"] == HORIZON and had != alone:
+            reject(*cell, seeds, out, alone)
     if not args.explore:
         kinds = [rows(args.out / REJECTED, keep=share) for share in KEEP]
         page(rows(args.out / RESULTS), *kinds).write(args.page)
